@@ -1,0 +1,230 @@
+"""The public clients: `SmarterProctoring` and `AsyncSmarterProctoring`, the same surface twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NoReturn, Self, TypeVar, Unpack
+
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, RescheduleExamSessionFields
+
+from smarterproctoring.call import Result
+from smarterproctoring.credentials import AsyncTokenSource, Credential, TokenSource
+from smarterproctoring.errors import ConfigurationError
+from smarterproctoring.prepare import Prepared, from_fields
+from smarterproctoring.settings import (
+    PREFIX,
+    CallOptions,
+    Options,
+    check_base_url,
+    options_from_env,
+    turn_on_logging,
+    variable,
+)
+from smarterproctoring.transport import AsyncSeam, GeneratedClient, SyncSeam, TransportOptions
+
+SeamT = TypeVar("SeamT", SyncSeam, AsyncSeam)
+
+
+class Settings(CallOptions, TransportOptions, total=False):
+    """Keyword arguments of both clients; `Options` and `TransportOptions` say what the inherited ones mean.
+
+    Attributes:
+        base_url: Where the API is; production by default.
+        allow_http: Whether plain http may go to another machine, which shows the token to the network.
+    """
+
+    base_url: str
+    allow_http: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """The exact request that a call would send; the token is replaced by `<token>`.
+
+    Attributes:
+        method: The HTTP method.
+        url: The whole URL.
+        headers: The headers.
+        content: The body's bytes.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def body(self) -> Any:
+        """Return the body as a JSON value."""
+        return json.loads(self.content)
+
+
+class _Client(Generic[SeamT]):
+    """What both clients do without I/O."""
+
+    _seam: SeamT
+
+    def __init__(self, token: Any, **settings: Unpack[Settings]) -> None:
+        credential = Credential(token)
+        del token  # a traceback with locals must not show it
+        self._seam = self._make_seam(*_configure(credential, settings))
+
+    @staticmethod
+    def _make_seam(*arguments: Any) -> SeamT:
+        raise NotImplementedError
+
+    @classmethod
+    def from_env(cls, **settings: Unpack[Settings]) -> Self:
+        """Make a client from the environment, read now; arguments win over it.
+
+        SMARTERPROCTORING_TOKEN, or _TOKEN_FILE (read anew for each attempt), _BASE_URL, _TIMEOUT, _DEADLINE, _RETRIES.
+
+        Raises:
+            ConfigurationError: A variable that is missing or wrong, by its name.
+        """
+        found: Settings = {**options_from_env(), **settings}
+        if (base_url := variable("BASE_URL")) and "base_url" not in found:
+            found["base_url"] = base_url
+        if token := variable("TOKEN"):
+            return cls(token, **found)
+        if file := variable("TOKEN_FILE"):
+            return cls(Path(file).read_text, **found)
+        raise ConfigurationError(f"set {PREFIX}TOKEN, or {PREFIX}TOKEN_FILE to the path of a file that holds the token")
+
+    def with_options(self, **options: Unpack[CallOptions]) -> Self:
+        """Return a client with other options on the same connections; headers are added to those that are set.
+
+        Raises:
+            ConfigurationError: An option that cannot work.
+            TypeError: An unknown option.
+        """
+        view = object.__new__(type(self))
+        view._seam = self._seam.view(options)
+        return view
+
+    @property
+    def generated(self) -> GeneratedClient:
+        """Return the client for the generated endpoint functions; it follows every rule that this one does."""
+        return GeneratedClient(self._seam)
+
+    def dry_run_reschedule(
+        self, install_sid: str, exam_sid: str, session_sid: str, **fields: Unpack[RescheduleExamSessionFields]
+    ) -> DryRun:
+        """Return the request that `reschedule` would send, without sending it.
+
+        Raises:
+            ValidationError: As `reschedule` would.
+            TypeError: An unknown field.
+        """
+        request = self._seam.request_for(self._prepare((install_sid, exam_sid, session_sid), fields))
+        headers = {**request.headers, str(RESCHEDULE_EXAM_SESSION.token_header): "<token>"}
+        return DryRun(request.method, str(request.url), headers, request.content)
+
+    def _prepare(self, sids: tuple[str, str, str], fields: RescheduleExamSessionFields) -> Prepared:
+        return from_fields(RESCHEDULE_EXAM_SESSION, sids, fields, allow_empty=self._seam.call_options.allow_empty)
+
+    def __reduce__(self) -> NoReturn:
+        raise ConfigurationError("a client cannot be pickled or copied; make one in each process")
+
+    def __repr__(self) -> str:
+        options = self._seam.call_options
+        return f"<{type(self).__name__} {self._seam.origin} retries={options.retries} deadline={options.deadline:g}s>"
+
+
+class SmarterProctoring(_Client[SyncSeam]):
+    """Moves exam sessions. Share one over threads; close it, or use it in a `with` block.
+
+    Args:
+        token: The API token, or a callable that is asked for it before each attempt.
+        settings: `base_url` (production by default), `allow_http`, and what `Options` and `TransportOptions` list.
+
+    Raises:
+        ConfigurationError: A setting that cannot work; the message never holds the token.
+    """
+
+    def __init__(self, token: TokenSource, **settings: Unpack[Settings]) -> None:
+        credential = Credential(token)
+        del token  # a traceback with locals must not show it
+        self._seam = SyncSeam.make(*_configure(credential, settings))
+
+    def reschedule(
+        self, install_sid: str, exam_sid: str, session_sid: str, **fields: Unpack[RescheduleExamSessionFields]
+    ) -> Result:
+        """Move an exam session.
+
+        Args:
+            install_sid: SID of the install, `AI` and 32 hexadecimal digits.
+            exam_sid: SID of the exam, `EX…`.
+            session_sid: SID of the session, `ES…`.
+            fields: What to change. Times are aware datetimes, or ISO 8601 text that ends in Z. `None` is not sent.
+
+        Returns:
+            What the server said, and how it went. Returning at all means that the change is made.
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            TypeError: An unknown field.
+            APIStatusError: The server did not accept; see its subclasses.
+            APIConnectionError: No answer; see `maybe_applied`.
+            ConfigurationError: The token cannot be had or sent, or the client is closed.
+        """
+        return self._seam.call(self._prepare((install_sid, exam_sid, session_sid), fields))
+
+    def close(self) -> None:
+        """Close the connections of this client and of all made from it by `with_options`."""
+        self._seam.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncSmarterProctoring(_Client[AsyncSeam]):
+    """Moves exam sessions, on asyncio or trio. Share one over tasks; close it, or use it in an `async with` block.
+
+    Args:
+        token: The API token, or a callable (asynchronous or not) that is asked for it before each attempt.
+        settings: `base_url` (production by default), `allow_http`, and what `Options` and `TransportOptions` list.
+
+    Raises:
+        ConfigurationError: A setting that cannot work; the message never holds the token.
+    """
+
+    def __init__(self, token: AsyncTokenSource, **settings: Unpack[Settings]) -> None:
+        credential = Credential(token)
+        del token  # a traceback with locals must not show it
+        self._seam = AsyncSeam.make(*_configure(credential, settings))
+
+    async def reschedule(
+        self, install_sid: str, exam_sid: str, session_sid: str, **fields: Unpack[RescheduleExamSessionFields]
+    ) -> Result:
+        """Move an exam session; arguments, result and errors as for `SmarterProctoring.reschedule`."""
+        return await self._seam.call(self._prepare((install_sid, exam_sid, session_sid), fields))
+
+    async def aclose(self) -> None:
+        """Close the connections of this client and of all made from it by `with_options`."""
+        await self._seam.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def _configure(credential: Credential, settings: Settings) -> tuple[str, Credential, Options, TransportOptions]:
+    """Check all settings, and sort them into those of a call and those of the transport."""
+    turn_on_logging()
+    if unknown := sorted(set(settings) - set(Settings.__annotations__)):
+        raise TypeError(f"unknown setting {', '.join(unknown)}; known: {', '.join(Settings.__annotations__)}")
+    if not credential.can_renew and (problem := credential.fetch().problem):
+        raise ConfigurationError(problem)
+    base_url = check_base_url(settings.get("base_url", SERVERS[0]), allow_http=settings.get("allow_http", False))
+    options: Any = {name: value for name, value in settings.items() if name in CallOptions.__annotations__}
+    transport: Any = {name: value for name, value in settings.items() if name in TransportOptions.__annotations__}
+    return base_url, credential, Options().changed(options), transport

@@ -1,0 +1,97 @@
+"""The token: where it comes from, whether it can be sent, when it expired. It is never shown."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import json
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from smarterproctoring.errors import ConfigurationError
+
+TokenSource = str | Callable[[], str]
+"""A token, or a callable that is asked for it before every attempt."""
+AsyncTokenSource = str | Callable[[], str | Awaitable[str]]
+"""The same for the asynchronous client; the callable may be asynchronous."""
+
+
+class Secret:
+    """A token on its way to the header; holds a problem instead of raising, so that no frame shows the value.
+
+    Attributes:
+        problem: Why the token cannot be sent, None if it can.
+    """
+
+    __slots__ = ("_value", "problem")
+
+    def __init__(self, value: object, problem: str | None = None) -> None:
+        self._value = value.strip() if isinstance(value, str) else ""
+        if not self._value:
+            problem = problem or "the token must be a str that is not empty"
+        elif re.match(r"bearer(\s|$)", self._value, re.IGNORECASE):
+            problem = "the token must be given without the prefix 'Bearer '"
+        elif not re.fullmatch("[!-~]+", self._value):
+            problem = "the token must be printable ASCII without spaces or line breaks"
+        self.problem = problem
+
+    def reveal(self) -> str:
+        """Return the token: for the header and for masking, nothing else."""
+        return self._value
+
+    def expires_at(self) -> datetime | None:
+        """Return the time in the JWT's `exp`; None if the token is no JWT or does not say.
+
+        Unverified, so it explains and never decides.
+        """
+        try:
+            _, claims, _ = self._value.split(".")
+            expires = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"]
+            return datetime.fromtimestamp(expires, UTC)
+        except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
+            return None
+
+    def __repr__(self) -> str:
+        return "<token>"
+
+    def __reduce__(self) -> NoReturn:
+        raise ConfigurationError("a token cannot be pickled or copied; let each process get its own")
+
+
+class Credential:
+    """Gives a `Secret` for every attempt, from a fixed token or from a callable.
+
+    Attributes:
+        can_renew: Whether asking again may bring another token.
+    """
+
+    __slots__ = ("_source", "can_renew")
+
+    def __init__(self, source: object) -> None:
+        self.can_renew = callable(source)
+        self._source: Callable[[], object] = source if callable(source) else Secret(source).reveal
+
+    def fetch(self) -> Secret:
+        """Ask for the token; a failing source becomes a problem of the secret."""
+        try:
+            value = self._source()
+        except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
+            return _unavailable(f"raised {type(error).__name__}")
+        if inspect.iscoroutine(value):
+            value.close()
+            return _unavailable("is asynchronous, which takes AsyncSmarterProctoring")
+        return Secret(value)
+
+    async def fetch_async(self) -> Secret:
+        """Ask for the token, awaiting it where the source is asynchronous."""
+        try:
+            value = self._source()
+            return Secret(await value if inspect.isawaitable(value) else value)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _unavailable(f"raised {type(error).__name__}")
+
+
+def _unavailable(what: str) -> Secret:
+    return Secret("", f"the token callable {what}; call it on its own to see why")

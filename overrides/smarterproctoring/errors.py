@@ -1,0 +1,134 @@
+"""The errors of this package: one small tree, the same fields everywhere, no third-party exception in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class SmarterProctoringError(Exception):
+    """Base of all errors of this package.
+
+    Attributes:
+        message: What happened and how to mend it; never holds the token or a value of the request's body.
+        maybe_applied: Whether the change may have been carried out all the same. False only if every attempt
+            was never sent, or was answered with 3xx, 4xx, 501 or 503.
+        status: HTTP status of the last answer; None if there was none.
+        code: The API's own error code (a string), for instance "1203".
+        api_message: The API's own words, with values of the request's body masked.
+        body: The answer's body as text, at most 64 KiB.
+        headers: The answer's headers, names in lower case, without cookies.
+        request_id: The server's id of the request, if it sent one.
+        retry_after: Seconds that the server asked to wait.
+        attempts: How often the request was begun.
+        replays: How many of those followed an attempt that may have been applied.
+        elapsed: Seconds from the start of the call.
+    """
+
+    maybe_applied: bool = False
+    status: int | None = None
+    code: str | None = None
+    api_message: str | None = None
+    body: str | None = None
+    headers: Mapping[str, str] = {}
+    request_id: str | None = None
+    retry_after: float | None = None
+    attempts: int = 0
+    replays: int = 0
+    elapsed: float = 0.0
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.__dict__.update(fields)
+
+
+class ConfigurationError(SmarterProctoringError):
+    """The client cannot work as it is set up: settings, token, or use after close."""
+
+
+class ValidationError(SmarterProctoringError, ValueError):
+    """The call was refused before anything was sent.
+
+    Attributes:
+        problems: Every problem found, not only the first.
+    """
+
+    problems: tuple[str, ...] = ()
+
+
+class APIConnectionError(SmarterProctoringError):
+    """No answer: the connection could not be made, or was lost."""
+
+
+class APITimeoutError(APIConnectionError):
+    """No answer in time: one attempt's time limit."""
+
+
+class DeadlineExceededError(APITimeoutError):
+    """The deadline over all attempts and waits has passed."""
+
+
+class APIStatusError(SmarterProctoringError):
+    """The server answered, and not with 2xx. Subclasses name the common statuses."""
+
+
+class UnexpectedRedirectError(APIStatusError):
+    """3xx: a redirect, never followed, because a followed one can turn the PUT into a GET."""
+
+
+class BadRequestError(APIStatusError):
+    """400: the request is not acceptable."""
+
+
+class AuthenticationError(APIStatusError):
+    """401, or 403 with code AUTHENTICATIONFAILED: the token is wrong or has expired."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the token is good, but may not do this."""
+
+
+class NotFoundError(APIStatusError):
+    """404: no such install, exam or session."""
+
+
+class ConflictError(APIStatusError):
+    """409: the session's state does not allow the change."""
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: well-formed, but refused."""
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests; `retry_after` says how long to wait, if the server did."""
+
+
+class ServerError(APIStatusError):
+    """5xx: the server failed."""
+
+
+_BY_STATUS: Mapping[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+
+def token_refused(status: int | None, code: str | None) -> bool:
+    """Tell whether an answer means a bad or expired token; the vendor documents two ways (evidence: V)."""
+    return status == 401 or (status == 403 and code == "AUTHENTICATIONFAILED")
+
+
+def error_class(status: int, code: str | None) -> type[APIStatusError]:
+    """Name the error for an answer that is not 2xx."""
+    if token_refused(status, code):
+        return AuthenticationError
+    if 300 <= status < 400:
+        return UnexpectedRedirectError
+    return ServerError if status >= 500 else _BY_STATUS.get(status, APIStatusError)

@@ -1,0 +1,95 @@
+"""What to do after an attempt: return, raise, renew the token, or wait and try again. Pure: no clock, no I/O."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from smarterproctoring.errors import token_refused
+
+MAX_RETRY_AFTER = 60.0
+"""Seconds. A longer Retry-After is the caller's business: the call raises at once."""
+BACKOFF_BASE, BACKOFF_MAX = 0.5, 8.0
+"""Seconds: full jitter over `min(base * 2**n, max)`."""
+
+
+class Failure(enum.Enum):
+    """Why an attempt brought no answer; the value says it in words."""
+
+    CONNECT = "could not connect"
+    CONNECT_TIMEOUT = "could not connect in time"
+    POOL_TIMEOUT = "no free connection in the pool in time"
+    TLS = "could not set up TLS (is the certificate trusted?)"
+    WRITE_TIMEOUT = "could not send the request in time"
+    READ_TIMEOUT = "no answer in time"
+    LOST = "the connection was lost before an answer came"
+    OTHER = "the transport failed"
+
+
+NEVER_SENT = frozenset({Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.TLS})
+TIMEOUTS = frozenset({Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.WRITE_TIMEOUT, Failure.READ_TIMEOUT})
+_SAFE_FAILURES = NEVER_SENT - {Failure.TLS}
+_SAFE_STATUSES = frozenset({408, 429, 503})
+_AMBIGUOUS_FAILURES = frozenset({Failure.WRITE_TIMEOUT, Failure.READ_TIMEOUT, Failure.LOST})
+_AMBIGUOUS_STATUSES = frozenset({500, 502, 504})
+
+
+class Outcome(NamedTuple):
+    """What an attempt brought: a status, or the reason for none."""
+
+    status: int | None = None
+    failure: Failure | None = None
+    code: str | None = None
+    retry_after: float | None = None
+
+    @property
+    def maybe_applied(self) -> bool:
+        """Whether this attempt may have changed the session."""
+        if self.status is None:
+            return self.failure not in NEVER_SENT
+        return not (300 <= self.status < 500 or self.status in (501, 503))
+
+
+class Decision(NamedTuple):
+    """What the driver does next; `wait` (seconds) goes with "retry"."""
+
+    action: Literal["return", "raise", "renew", "retry"]
+    wait: float = 0.0
+
+
+def decide(
+    outcome: Outcome,
+    *,
+    retried: int,
+    retries: int,
+    retry_ambiguous: bool,
+    can_renew: bool,
+    remaining: float,
+    random: Callable[[], float],
+) -> Decision:
+    """Decide what follows an attempt.
+
+    Args:
+        outcome: What the attempt brought.
+        retried: How many retries were made before this attempt (a renewal of the token is none).
+        retries: How many are allowed.
+        retry_ambiguous: Whether an attempt that may have been applied may be repeated.
+        can_renew: Whether the token can be asked for again and was not yet during this call.
+        remaining: Seconds until the deadline.
+        random: Returns a float in [0, 1), for the jitter.
+    """
+    status, failure = outcome.status, outcome.failure
+    if status is not None and 200 <= status < 300:
+        return Decision("return")
+    if token_refused(status, outcome.code) and can_renew and remaining > 0:
+        return Decision("renew")
+    safe = status in _SAFE_STATUSES or failure in _SAFE_FAILURES
+    ambiguous = status in _AMBIGUOUS_STATUSES or failure in _AMBIGUOUS_FAILURES
+    if not (safe or (ambiguous and retry_ambiguous)) or retried >= retries:
+        return Decision("raise")
+    asked = outcome.retry_after or 0.0
+    wait = max(asked, random() * min(BACKOFF_BASE * 2.0**retried, BACKOFF_MAX))
+    if asked > MAX_RETRY_AFTER or wait >= remaining:
+        return Decision("raise")
+    return Decision("retry", wait)
