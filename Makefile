@@ -28,7 +28,7 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { echo "error: $(PYTHON) not found; set PYTHON=/path/to/python3.11 or newer" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"error: Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}; set PYTHON=…")'
 	@echo "setting up $(VENV)"
-	@"$(PYTHON)" -m venv --clear $(VENV)
+	@"$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/bootstrap.txt
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
@@ -104,4 +104,4 @@ build: $(READY)  ## build wheel and sdist into dist/
 
 .PHONY: clean
 clean:  ## remove everything that make has made
-	rm -rf $(VENV) build dist node_modules .cache .hypothesis .pytest_cache .mypy_cache .ruff_cache schemathesis-report
+	rm -rf $(VENV) build dist node_modules .cache .hypothesis .pytest_cache .mypy_cache .ruff_cache .schemathesis

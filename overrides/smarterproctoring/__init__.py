@@ -10,52 +10,27 @@
 
 from smarterproctoring_generated.operations import VERSION
 
-from smarterproctoring.call import Result
-from smarterproctoring.client import AsyncSmarterProctoring, DryRun, SmarterProctoring
-from smarterproctoring.errors import (
-    APIConnectionError,
-    APIStatusError,
-    APITimeoutError,
-    AuthenticationError,
-    BadRequestError,
-    ConfigurationError,
-    ConflictError,
-    DeadlineExceededError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-    SmarterProctoringError,
-    UnexpectedRedirectError,
-    UnprocessableEntityError,
-    ValidationError,
-)
-from smarterproctoring.settings import RetryEvent, Timeouts
+from smarterproctoring.call import Result as Result
+from smarterproctoring.client import AsyncSmarterProctoring as AsyncSmarterProctoring
+from smarterproctoring.client import DryRun as DryRun
+from smarterproctoring.client import SmarterProctoring as SmarterProctoring
+from smarterproctoring.errors import APIConnectionError as APIConnectionError
+from smarterproctoring.errors import APIStatusError as APIStatusError
+from smarterproctoring.errors import APITimeoutError as APITimeoutError
+from smarterproctoring.errors import AuthenticationError as AuthenticationError
+from smarterproctoring.errors import BadRequestError as BadRequestError
+from smarterproctoring.errors import ConfigurationError as ConfigurationError
+from smarterproctoring.errors import ConflictError as ConflictError
+from smarterproctoring.errors import DeadlineExceededError as DeadlineExceededError
+from smarterproctoring.errors import NotFoundError as NotFoundError
+from smarterproctoring.errors import PermissionDeniedError as PermissionDeniedError
+from smarterproctoring.errors import RateLimitError as RateLimitError
+from smarterproctoring.errors import ServerError as ServerError
+from smarterproctoring.errors import SmarterProctoringError as SmarterProctoringError
+from smarterproctoring.errors import UnexpectedRedirectError as UnexpectedRedirectError
+from smarterproctoring.errors import UnprocessableEntityError as UnprocessableEntityError
+from smarterproctoring.errors import ValidationError as ValidationError
+from smarterproctoring.settings import RetryHook as RetryHook
+from smarterproctoring.settings import Timeouts as Timeouts
 
 __version__ = VERSION
-
-__all__ = [
-    "APIConnectionError",
-    "APIStatusError",
-    "APITimeoutError",
-    "AsyncSmarterProctoring",
-    "AuthenticationError",
-    "BadRequestError",
-    "ConfigurationError",
-    "ConflictError",
-    "DeadlineExceededError",
-    "DryRun",
-    "NotFoundError",
-    "PermissionDeniedError",
-    "RateLimitError",
-    "Result",
-    "RetryEvent",
-    "ServerError",
-    "SmarterProctoring",
-    "SmarterProctoringError",
-    "Timeouts",
-    "UnexpectedRedirectError",
-    "UnprocessableEntityError",
-    "ValidationError",
-    "__version__",
-]

@@ -1,36 +1,30 @@
 """One call's bookkeeping, without I/O: what both drivers share, and what the caller is told at the end."""
 
-from __future__ import annotations
-
 import json
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from smarterproctoring import errors
 from smarterproctoring.credentials import Secret
-from smarterproctoring.errors import (
-    APIConnectionError,
-    APITimeoutError,
-    AuthenticationError,
-    ConfigurationError,
-    DeadlineExceededError,
-    SmarterProctoringError,
-    error_class,
-)
 from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide
 from smarterproctoring.prepare import Prepared
-from smarterproctoring.settings import Options, RetryEvent, logger
+from smarterproctoring.settings import Options, logger
 
 MAX_BODY, MAX_ERROR_BODY = 1024 * 1024, 64 * 1024
 """Bytes of an answer that are read: of a success, of anything else."""
 _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
-_MASK = "[redacted]"
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+TOO_LATE = "the token did not come before the deadline"
+"""The problem of a token that the driver stopped waiting for."""
+_MASK, _NOT = "[redacted]", "was not applied"
+ErrorT = TypeVar("ErrorT", bound=errors.SmarterProctoringError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +64,10 @@ class Reply(NamedTuple):
 
     def data(self) -> Any:
         """Return the JSON value, else the text, else None."""
-        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in ("", "application/json") or kind.endswith("+json"):
-            try:
-                return json.loads(self.body)
-            except (ValueError, RecursionError):
-                pass
-        return self.text() or None
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return self.text() or None
 
     def request_id(self) -> str | None:
         """Return the first of the common request-id headers; the vendor documents none."""
@@ -117,7 +108,8 @@ class Call:
     Attributes:
         token_header: The header that carries the token, None for an operation without one.
         deadline_at: The end of the deadline on the monotonic clock, in seconds.
-        hooked: What the retry hook returned, for the asynchronous driver to await.
+        hooked: What the retry hook returned, for the driver to await where it has to be.
+        reply: The answer, once the call is done.
     """
 
     def __init__(self, prepared: Prepared, options: Options, *, can_renew: bool) -> None:
@@ -125,17 +117,19 @@ class Call:
         self.token_header = prepared.operation.token_header
         self._started = self._attempt_began = time.monotonic()
         self.deadline_at = self._started + options.deadline
+        self._deadline_text = f"the deadline of {options.deadline:g} s has passed"
         self._secret = Secret("")
-        self._refusal: SmarterProctoringError | None = None
+        self._refusal: errors.SmarterProctoringError | None = None
         self._attempts = self._replays = self._renewals = 0
         self._maybe_applied = False
         self.hooked: object = None
+        self.reply: Reply
 
     def remaining(self) -> float:
         """Return the seconds until the deadline."""
         return self.deadline_at - time.monotonic()
 
-    def begin(self, secret: Secret | None) -> dict[str, float]:
+    def begin(self, secret: Secret) -> dict[str, float]:
         """Begin an attempt with this token; return its time limits in seconds, none of them past the deadline.
 
         Raises:
@@ -144,10 +138,10 @@ class Call:
             DeadlineExceededError: There is no time left for an attempt.
         """
         remaining = self.remaining()
-        if remaining <= 0 or secret is None:
-            raise self._error(DeadlineExceededError, self._deadline_text())
+        if remaining <= 0 or secret.problem == TOO_LATE:
+            raise self._error(errors.DeadlineExceededError, self._deadline_text)
         if secret.problem and self.token_header:
-            raise self._error(ConfigurationError, secret.problem)
+            raise self._error(errors.ConfigurationError, secret.problem)
         if self._refusal is not None and secret.reveal() == self._secret.reveal():
             raise self._refusal
         self._refusal, self._secret, self.hooked = None, secret, None
@@ -165,12 +159,22 @@ class Call:
         """
         self._log(str(reply.status), reply.request_id())
         if 200 <= reply.status < 300:
+            self.reply = reply
             return None
         reply = self._without_token(reply)
         code, message = reply.error()
-        outcome = Outcome(status=reply.status, code=code, retry_after=reply.retry_after())
+        outcome = Outcome(reply.status, None, code, reply.retry_after())
         self._maybe_applied |= outcome.maybe_applied
-        return self._settle(outcome, f"status {reply.status}", self._status_error(reply, outcome, message))
+        kind, api_message = errors.error_class(reply.status, code), self._masked(message)
+        text = f"{reply.status} {_PHRASES.get(reply.status, 'unknown status')}"
+        text += (f" (code {self._masked(code)})" if code else "") + (f": {api_message}" if api_message else "")
+        expires = self._secret.expires_at() if kind is errors.AuthenticationError else None
+        if expires is not None and expires <= datetime.now(UTC):
+            text += f"; the token expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
+        error = self._error(kind, text, code=code, api_message=api_message, retry_after=outcome.retry_after)
+        request_id, body = reply.request_id(), reply.text()
+        vars(error).update(status=reply.status, body=body, headers=reply.headers, request_id=request_id)
+        return self._settle(outcome, f"status {reply.status}", error)
 
     def failed(self, failure: Failure, cause: str) -> float:
         """Take a failure to get an answer: the seconds to wait before the next attempt.
@@ -181,20 +185,21 @@ class Call:
         self._log(f"{failure.name.lower()} ({cause})", None)
         outcome = Outcome(failure=failure)
         self._maybe_applied |= outcome.maybe_applied
-        kind, text = APITimeoutError if failure in TIMEOUTS else APIConnectionError, f"{failure.value} ({cause})"
+        kind = errors.APITimeoutError if failure in TIMEOUTS else errors.APIConnectionError
+        text = f"{failure.value} ({cause})"
         if failure in TIMEOUTS and self.remaining() <= 0:
-            kind, text = DeadlineExceededError, f"{text}; {self._deadline_text()}"
+            kind, text = errors.DeadlineExceededError, f"{text}; {self._deadline_text}"
         return self._settle(outcome, failure.value, self._error(kind, text))
 
-    def result(self, reply: Reply) -> Result:
+    def result(self) -> Result:
         """Tell the caller of a success."""
-        if self._secret.reveal().encode() in reply.body:
-            reply = self._without_token(reply)
-        elapsed = time.monotonic() - self._started
-        counts = (self._attempts, self._replays, elapsed)
-        return Result(reply.data(), reply.status, reply.request_id(), *counts, incomplete=reply.incomplete)
+        if self._secret.reveal().encode() in self.reply.body:
+            self.reply = self._without_token(self.reply)
+        status, _, _, incomplete = self.reply
+        elapsed, data, request_id = time.monotonic() - self._started, self.reply.data(), self.reply.request_id()
+        return Result(data, status, request_id, self._attempts, self._replays, elapsed, incomplete=incomplete)
 
-    def _settle(self, outcome: Outcome, reason: str, error: SmarterProctoringError) -> float:
+    def _settle(self, outcome: Outcome, reason: str, error: errors.SmarterProctoringError) -> float:
         decision = decide(
             outcome,
             retried=self._attempts - 1 - self._renewals,
@@ -209,50 +214,18 @@ class Call:
         if decision.action == "renew":
             self._renewals, self._refusal = 1, error
             return 0.0
-        name = self._prepared.operation.operation_id
-        logger.info("%s: %s, retry in %.2f s", name, reason, decision.wait)
+        logger.info("%s: %s, retry in %.2f s", self._prepared.operation.operation_id, reason, decision.wait)
         if self._options.on_retry is not None:
-            event = RetryEvent(name, self._attempts, reason, decision.wait, self._maybe_applied)
-            self.hooked = self._options.on_retry(event)
+            self.hooked = self._options.on_retry(error, decision.wait)
         return decision.wait
 
-    def _status_error(self, reply: Reply, outcome: Outcome, message: str | None) -> SmarterProctoringError:
-        known = {status.value: status.phrase for status in HTTPStatus}
-        text = f"{reply.status} {known.get(reply.status, 'unknown status')}"
-        code, message = self._masked(outcome.code), self._masked(message)
-        text += f" (code {code})" if code else ""
-        text += f": {message}" if message else ""
-        kind = error_class(reply.status, outcome.code)
-        expires = self._secret.expires_at()
-        if kind is AuthenticationError and expires is not None and expires <= datetime.now(UTC):
-            text += f"; the token expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
-        return self._error(
-            kind,
-            text,
-            status=reply.status,
-            code=outcome.code,
-            api_message=message,
-            body=reply.text(),
-            headers=reply.headers,
-            request_id=reply.request_id(),
-            retry_after=outcome.retry_after,
-        )
-
-    def _error(self, kind: type[SmarterProctoringError], text: str, **fields: Any) -> SmarterProctoringError:
-        tail = "The change was not applied."
-        if self._maybe_applied:
-            tail = "The change may have been applied: look at the session before you send it again."
-        return kind(
-            f"{text.rstrip('.')}{f' after {self._attempts} attempts' if self._attempts > 1 else ''}. {tail}",
-            attempts=self._attempts,
-            replays=self._replays,
-            elapsed=time.monotonic() - self._started,
-            maybe_applied=self._maybe_applied,
-            **fields,
-        )
-
-    def _deadline_text(self) -> str:
-        return f"the deadline of {self._options.deadline:g} s has passed"
+    def _error(self, kind: type[ErrorT], text: str, **fields: Any) -> ErrorT:
+        tries = f" after {self._attempts} attempts" if self._attempts > 1 else ""
+        tail = "may have been applied: look at the session before you send it again" if self._maybe_applied else _NOT
+        elapsed = time.monotonic() - self._started
+        counts = {"attempts": self._attempts, "replays": self._replays, "elapsed": elapsed}
+        message = f"{text.rstrip('.')}{tries}. The change {tail}."
+        return kind(message, maybe_applied=self._maybe_applied, **counts, **fields)
 
     def _without_token(self, reply: Reply) -> Reply:
         """Mask the token where the server, or a proxy's error page, echoes it, and leave cookies out."""
@@ -264,24 +237,13 @@ class Call:
 
     def _masked(self, text: str | None) -> str | None:
         """Mask what the request's body said: a server may quote it, and it is personal data."""
-        body = json.loads(self._prepared.content or b"null")
-        if text is None or not isinstance(body, dict):
-            return text
+        body = json.loads(self._prepared.content or b"{}") if text else {}
         harmless = {item.name for item in self._prepared.operation.fields if item.allowed or item.format}
-        for value in sorted({*_texts([v for k, v in body.items() if k not in harmless])}, key=len, reverse=True):
-            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _MASK, text)
+        for value in sorted((str(body[name]) for name in body if name not in harmless), key=len, reverse=True):
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _MASK, text or "") if value else text
         return text
 
     def _log(self, what: str, request_id: str | None) -> None:
         operation, milliseconds = self._prepared.operation, (time.monotonic() - self._attempt_began) * 1000
         facts = (operation.method, operation.path, what, self._attempts, milliseconds, request_id)
         logger.debug("%s %s -> %s, attempt %d, %.0f ms, request id %s", *facts)
-
-
-def _texts(node: object) -> Iterator[str]:
-    """Yield every text in a JSON value."""
-    if isinstance(node, str) and node:
-        yield node
-    elif isinstance(node, dict | list):
-        for value in node.values() if isinstance(node, dict) else node:
-            yield from _texts(value)

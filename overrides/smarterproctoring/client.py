@@ -1,31 +1,19 @@
 """The public clients: `SmarterProctoring` and `AsyncSmarterProctoring`, the same surface twice."""
 
-from __future__ import annotations
-
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Generic, NoReturn, Self, TypeVar, Unpack
+from typing import Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, RescheduleExamSessionFields
 
 from smarterproctoring.call import Result
 from smarterproctoring.credentials import AsyncTokenSource, Credential, TokenSource
-from smarterproctoring.errors import ConfigurationError
+from smarterproctoring.errors import NoCopy
 from smarterproctoring.prepare import Prepared, from_fields
-from smarterproctoring.settings import (
-    PREFIX,
-    CallOptions,
-    Options,
-    check_base_url,
-    options_from_env,
-    turn_on_logging,
-    variable,
-)
+from smarterproctoring.settings import CallOptions, Options, check_base_url, settings_from_env, turn_on_logging
 from smarterproctoring.transport import AsyncSeam, GeneratedClient, SyncSeam, TransportOptions
 
 SeamT = TypeVar("SeamT", SyncSeam, AsyncSeam)
+TokenT = TypeVar("TokenT", TokenSource, AsyncTokenSource)
 
 
 class Settings(CallOptions, TransportOptions, total=False):
@@ -40,8 +28,7 @@ class Settings(CallOptions, TransportOptions, total=False):
     allow_http: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DryRun:
+class DryRun(NamedTuple):
     """The exact request that a call would send; the token is replaced by `<token>`.
 
     Attributes:
@@ -56,25 +43,16 @@ class DryRun:
     headers: Mapping[str, str]
     content: bytes
 
-    @property
-    def body(self) -> Any:
-        """Return the body as a JSON value."""
-        return json.loads(self.content)
 
-
-class _Client(Generic[SeamT]):
+class _Client(NoCopy, Generic[SeamT, TokenT]):
     """What both clients do without I/O."""
 
-    _seam: SeamT
+    _kind: type[SeamT]
 
-    def __init__(self, token: Any, **settings: Unpack[Settings]) -> None:
+    def __init__(self, token: TokenT, **settings: Unpack[Settings]) -> None:
         credential = Credential(token)
         del token  # a traceback with locals must not show it
-        self._seam = self._make_seam(*_configure(credential, settings))
-
-    @staticmethod
-    def _make_seam(*arguments: Any) -> SeamT:
-        raise NotImplementedError
+        self._seam: SeamT = self._kind(credential, *_configure(credential, settings))
 
     @classmethod
     def from_env(cls, **settings: Unpack[Settings]) -> Self:
@@ -85,14 +63,8 @@ class _Client(Generic[SeamT]):
         Raises:
             ConfigurationError: A variable that is missing or wrong, by its name.
         """
-        found: Settings = {**options_from_env(), **settings}
-        if (base_url := variable("BASE_URL")) and "base_url" not in found:
-            found["base_url"] = base_url
-        if token := variable("TOKEN"):
-            return cls(token, **found)
-        if file := variable("TOKEN_FILE"):
-            return cls(Path(file).read_text, **found)
-        raise ConfigurationError(f"set {PREFIX}TOKEN, or {PREFIX}TOKEN_FILE to the path of a file that holds the token")
+        # No local variable: a traceback must not show the token.
+        return cls(**cast("Any", {**settings_from_env(), **settings}))
 
     def with_options(self, **options: Unpack[CallOptions]) -> Self:
         """Return a client with other options on the same connections; headers are added to those that are set.
@@ -124,17 +96,14 @@ class _Client(Generic[SeamT]):
         return DryRun(request.method, str(request.url), headers, request.content)
 
     def _prepare(self, sids: tuple[str, str, str], fields: RescheduleExamSessionFields) -> Prepared:
-        return from_fields(RESCHEDULE_EXAM_SESSION, sids, fields, allow_empty=self._seam.call_options.allow_empty)
-
-    def __reduce__(self) -> NoReturn:
-        raise ConfigurationError("a client cannot be pickled or copied; make one in each process")
+        return from_fields(RESCHEDULE_EXAM_SESSION, sids, fields, self._seam.call_options.allow_empty)
 
     def __repr__(self) -> str:
         options = self._seam.call_options
         return f"<{type(self).__name__} {self._seam.origin} retries={options.retries} deadline={options.deadline:g}s>"
 
 
-class SmarterProctoring(_Client[SyncSeam]):
+class SmarterProctoring(_Client[SyncSeam, TokenSource]):
     """Moves exam sessions. Share one over threads; close it, or use it in a `with` block.
 
     Args:
@@ -145,10 +114,7 @@ class SmarterProctoring(_Client[SyncSeam]):
         ConfigurationError: A setting that cannot work; the message never holds the token.
     """
 
-    def __init__(self, token: TokenSource, **settings: Unpack[Settings]) -> None:
-        credential = Credential(token)
-        del token  # a traceback with locals must not show it
-        self._seam = SyncSeam.make(*_configure(credential, settings))
+    _kind = SyncSeam
 
     def reschedule(
         self, install_sid: str, exam_sid: str, session_sid: str, **fields: Unpack[RescheduleExamSessionFields]
@@ -184,7 +150,7 @@ class SmarterProctoring(_Client[SyncSeam]):
         self.close()
 
 
-class AsyncSmarterProctoring(_Client[AsyncSeam]):
+class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource]):
     """Moves exam sessions, on asyncio or trio. Share one over tasks; close it, or use it in an `async with` block.
 
     Args:
@@ -195,10 +161,7 @@ class AsyncSmarterProctoring(_Client[AsyncSeam]):
         ConfigurationError: A setting that cannot work; the message never holds the token.
     """
 
-    def __init__(self, token: AsyncTokenSource, **settings: Unpack[Settings]) -> None:
-        credential = Credential(token)
-        del token  # a traceback with locals must not show it
-        self._seam = AsyncSeam.make(*_configure(credential, settings))
+    _kind = AsyncSeam
 
     async def reschedule(
         self, install_sid: str, exam_sid: str, session_sid: str, **fields: Unpack[RescheduleExamSessionFields]
@@ -217,14 +180,13 @@ class AsyncSmarterProctoring(_Client[AsyncSeam]):
         await self.aclose()
 
 
-def _configure(credential: Credential, settings: Settings) -> tuple[str, Credential, Options, TransportOptions]:
+def _configure(credential: Credential, settings: Settings) -> tuple[str, Options, TransportOptions]:
     """Check all settings, and sort them into those of a call and those of the transport."""
     turn_on_logging()
     if unknown := sorted(set(settings) - set(Settings.__annotations__)):
         raise TypeError(f"unknown setting {', '.join(unknown)}; known: {', '.join(Settings.__annotations__)}")
-    if not credential.can_renew and (problem := credential.fetch().problem):
-        raise ConfigurationError(problem)
+    credential.check()
     base_url = check_base_url(settings.get("base_url", SERVERS[0]), allow_http=settings.get("allow_http", False))
     options: Any = {name: value for name, value in settings.items() if name in CallOptions.__annotations__}
     transport: Any = {name: value for name, value in settings.items() if name in TransportOptions.__annotations__}
-    return base_url, credential, Options().changed(options), transport
+    return base_url, Options().changed(options), transport

@@ -1,16 +1,13 @@
 """The token: where it comes from, whether it can be sent, when it expired. It is never shown."""
 
-from __future__ import annotations
-
 import base64
 import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import NoReturn
 
-from smarterproctoring.errors import ConfigurationError
+from smarterproctoring.errors import ConfigurationError, NoCopy
 
 TokenSource = str | Callable[[], str]
 """A token, or a callable that is asked for it before every attempt."""
@@ -18,14 +15,12 @@ AsyncTokenSource = str | Callable[[], str | Awaitable[str]]
 """The same for the asynchronous client; the callable may be asynchronous."""
 
 
-class Secret:
+class Secret(NoCopy):
     """A token on its way to the header; holds a problem instead of raising, so that no frame shows the value.
 
     Attributes:
         problem: Why the token cannot be sent, None if it can.
     """
-
-    __slots__ = ("_value", "problem")
 
     def __init__(self, value: object, problem: str | None = None) -> None:
         self._value = value.strip() if isinstance(value, str) else ""
@@ -56,9 +51,6 @@ class Secret:
     def __repr__(self) -> str:
         return "<token>"
 
-    def __reduce__(self) -> NoReturn:
-        raise ConfigurationError("a token cannot be pickled or copied; let each process get its own")
-
 
 class Credential:
     """Gives a `Secret` for every attempt, from a fixed token or from a callable.
@@ -67,31 +59,23 @@ class Credential:
         can_renew: Whether asking again may bring another token.
     """
 
-    __slots__ = ("_source", "can_renew")
-
     def __init__(self, source: object) -> None:
         self.can_renew = callable(source)
         self._source: Callable[[], object] = source if callable(source) else Secret(source).reveal
 
-    def fetch(self) -> Secret:
-        """Ask for the token; a failing source becomes a problem of the secret."""
-        try:
-            value = self._source()
-        except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
-            return _unavailable(f"raised {type(error).__name__}")
-        if inspect.iscoroutine(value):
-            value.close()
-            return _unavailable("is asynchronous, which takes AsyncSmarterProctoring")
-        return Secret(value)
+    def check(self) -> None:
+        """Refuse a fixed token that cannot be sent.
 
-    async def fetch_async(self) -> Secret:
-        """Ask for the token, awaiting it where the source is asynchronous."""
+        Raises:
+            ConfigurationError: The message says why, without the token.
+        """
+        if not self.can_renew and (problem := Secret(self._source()).problem):
+            raise ConfigurationError(problem)
+
+    async def fetch(self) -> Secret:
+        """Ask for the token, awaiting it where the source is asynchronous; a failing source becomes a problem."""
         try:
             value = self._source()
             return Secret(await value if inspect.isawaitable(value) else value)
-        except Exception as error:  # noqa: BLE001 - as above
-            return _unavailable(f"raised {type(error).__name__}")
-
-
-def _unavailable(what: str) -> Secret:
-    return Secret("", f"the token callable {what}; call it on its own to see why")
+        except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
+            return Secret("", f"the token callable raised {type(error).__name__}; call it on its own to see why")

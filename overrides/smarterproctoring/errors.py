@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 
 class SmarterProctoringError(Exception):
@@ -47,6 +47,13 @@ class ConfigurationError(SmarterProctoringError):
     """The client cannot work as it is set up: settings, token, or use after close."""
 
 
+class NoCopy:
+    """Base of what holds a token or a connection, and so belongs to one process."""
+
+    def __reduce__(self) -> NoReturn:
+        raise ConfigurationError("a client and its token cannot be pickled or copied; make a client in each process")
+
+
 class ValidationError(SmarterProctoringError, ValueError):
     """The call was refused before anything was sent.
 
@@ -69,55 +76,50 @@ class DeadlineExceededError(APITimeoutError):
     """The deadline over all attempts and waits has passed."""
 
 
+_BY_STATUS: dict[int, type[APIStatusError]] = {}
+
+
 class APIStatusError(SmarterProctoringError):
     """The server answered, and not with 2xx. Subclasses name the common statuses."""
+
+    def __init_subclass__(cls, for_status: int = 0) -> None:
+        _BY_STATUS[for_status] = cls
 
 
 class UnexpectedRedirectError(APIStatusError):
     """3xx: a redirect, never followed, because a followed one can turn the PUT into a GET."""
 
 
-class BadRequestError(APIStatusError):
+class BadRequestError(APIStatusError, for_status=400):
     """400: the request is not acceptable."""
 
 
-class AuthenticationError(APIStatusError):
+class AuthenticationError(APIStatusError, for_status=401):
     """401, or 403 with code AUTHENTICATIONFAILED: the token is wrong or has expired."""
 
 
-class PermissionDeniedError(APIStatusError):
+class PermissionDeniedError(APIStatusError, for_status=403):
     """403: the token is good, but may not do this."""
 
 
-class NotFoundError(APIStatusError):
+class NotFoundError(APIStatusError, for_status=404):
     """404: no such install, exam or session."""
 
 
-class ConflictError(APIStatusError):
+class ConflictError(APIStatusError, for_status=409):
     """409: the session's state does not allow the change."""
 
 
-class UnprocessableEntityError(APIStatusError):
+class UnprocessableEntityError(APIStatusError, for_status=422):
     """422: well-formed, but refused."""
 
 
-class RateLimitError(APIStatusError):
+class RateLimitError(APIStatusError, for_status=429):
     """429: too many requests; `retry_after` says how long to wait, if the server did."""
 
 
 class ServerError(APIStatusError):
     """5xx: the server failed."""
-
-
-_BY_STATUS: Mapping[int, type[APIStatusError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    422: UnprocessableEntityError,
-    429: RateLimitError,
-}
 
 
 def token_refused(status: int | None, code: str | None) -> bool:
@@ -129,6 +131,5 @@ def error_class(status: int, code: str | None) -> type[APIStatusError]:
     """Name the error for an answer that is not 2xx."""
     if token_refused(status, code):
         return AuthenticationError
-    if 300 <= status < 400:
-        return UnexpectedRedirectError
-    return ServerError if status >= 500 else _BY_STATUS.get(status, APIStatusError)
+    by_class = {3: UnexpectedRedirectError, 4: APIStatusError}.get(status // 100, ServerError)
+    return _BY_STATUS.get(status, by_class)

@@ -1,7 +1,5 @@
 """What to do after an attempt: return, raise, renew the token, or wait and try again. Pure: no clock, no I/O."""
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -27,12 +25,12 @@ class Failure(enum.Enum):
     OTHER = "the transport failed"
 
 
-NEVER_SENT = frozenset({Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.TLS})
-TIMEOUTS = frozenset({Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.WRITE_TIMEOUT, Failure.READ_TIMEOUT})
-_SAFE_FAILURES = NEVER_SENT - {Failure.TLS}
-_SAFE_STATUSES = frozenset({408, 429, 503})
-_AMBIGUOUS_FAILURES = frozenset({Failure.WRITE_TIMEOUT, Failure.READ_TIMEOUT, Failure.LOST})
-_AMBIGUOUS_STATUSES = frozenset({500, 502, 504})
+NEVER_SENT = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.TLS}
+TIMEOUTS = {Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.WRITE_TIMEOUT, Failure.READ_TIMEOUT}
+SAFE = {408, 429, 503, *NEVER_SENT} - {Failure.TLS}
+"""What may always be repeated: statuses that say that nothing was done, and requests that were never sent."""
+AMBIGUOUS = {500, 502, 504, Failure.WRITE_TIMEOUT, Failure.READ_TIMEOUT, Failure.LOST}
+"""What may be repeated unless the caller says no: the change may have been carried out."""
 
 
 class Outcome(NamedTuple):
@@ -84,9 +82,8 @@ def decide(
         return Decision("return")
     if token_refused(status, outcome.code) and can_renew and remaining > 0:
         return Decision("renew")
-    safe = status in _SAFE_STATUSES or failure in _SAFE_FAILURES
-    ambiguous = status in _AMBIGUOUS_STATUSES or failure in _AMBIGUOUS_FAILURES
-    if not (safe or (ambiguous and retry_ambiguous)) or retried >= retries:
+    met = failure if status is None else status
+    if not (met in SAFE or (met in AMBIGUOUS and retry_ambiguous)) or retried >= retries:
         return Decision("raise")
     asked = outcome.retry_after or 0.0
     wait = max(asked, random() * min(BACKOFF_BASE * 2.0**retried, BACKOFF_MAX))

@@ -1,13 +1,10 @@
 """From arguments to the exact request: SIDs, dates, body. Everything wrong is said at once, before the wire."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from smarterproctoring_generated.operations import OPERATIONS, Field, Operation, Parameter
@@ -22,16 +19,8 @@ SID_KINDS: Mapping[str, str] = {
 } | {"EN": "enrollment", "II": "integration"}
 """What a SID's first two letters say: from the spec, and two that the vendor documents elsewhere (evidence: V)."""
 
-_JSON_TYPES: Mapping[str | None, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-}
 
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A request that passed every check: the operation it belongs to, and what is sent."""
 
     operation: Operation
@@ -45,55 +34,42 @@ def matches(pattern: str, value: str) -> bool:
     return (re.fullmatch if anchored else re.search)(pattern, value, re.ASCII) is not None
 
 
-def parameter_problem(parameter: Parameter, value: object) -> str | None:
-    """Say what is wrong with a path or query parameter, None if nothing. The value is never echoed."""
+def parameter_problems(parameter: Parameter, value: object) -> Iterator[str]:
+    """Yield what is wrong with a path or query parameter, if anything. The value is never echoed."""
     pattern, name = parameter.pattern, parameter.keyword
     if not isinstance(value, str):
-        return f"{name} must be a str, not {type(value).__name__}"
-    if pattern is None or matches(pattern, value):
-        return None
-    hint = f"it must match {pattern}"
-    if matches(pattern, value.strip()):
-        hint = "it has white space around it"
-    elif matches(pattern, value[:2].upper() + value[2:].lower()):
-        hint = f"SIDs are case-sensitive, {hint}"
-    elif value[:2] in SID_KINDS:
-        kind = SID_KINDS[value[:2]]
-        hint = f"this is an SID of kind {kind} with {len(value)} characters, {hint}"
-    return f"{name} is wrong: {hint}"
+        yield f"{name} must be a str, not {type(value).__name__}"
+    elif pattern is not None and not matches(pattern, value):
+        hint = ""
+        if matches(pattern, value.strip()):
+            hint = "it has white space around it; "
+        elif matches(pattern, value[:2].upper() + value[2:].lower()):
+            hint = "SIDs are case-sensitive; "
+        elif value[:2] in SID_KINDS:
+            hint = f"this is an SID of kind {SID_KINDS[value[:2]]} with {len(value)} characters; "
+        yield f"{name} is wrong: {hint}it must match {pattern}"
 
 
-def wire_time(value: object) -> str:
-    """Return a time as the API wants it, `YYYY-MM-DDTHH:MM:SS.mmmZ`: from an aware datetime, or ISO 8601 text in Z.
+def wire_time(text: str) -> str:
+    """Return ISO 8601 text with an offset as the API wants it: `YYYY-MM-DDTHH:MM:SS.mmmZ`, in UTC.
 
     Raises:
         ValueError: Anything else; the message says how to mend it and does not hold the value.
     """
-    if isinstance(value, str):
-        if not value.endswith("Z"):
-            raise ValueError("must end in Z (UTC); pass an aware datetime to have it converted")
-        value = _iso(value)
-    if not isinstance(value, datetime):
-        raise ValueError(f"must be a datetime with a time zone, or text, not a {type(value).__name__}")
-    if value.utcoffset() is None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is not ISO 8601, like 2030-05-04T13:00:00.000Z") from None
+    if moment.utcoffset() is None:
         example = "datetime(2030, 5, 4, 9, 0, tzinfo=ZoneInfo('America/New_York'))"
         raise ValueError(f"has no time zone; give it one, for instance {example}")
     try:
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+        return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
     except OverflowError:
         raise ValueError("is out of range in UTC") from None
 
 
-def _iso(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("is not ISO 8601, like 2030-05-04T13:00:00.000Z") from None
-
-
-def from_fields(
-    operation: Operation, path_values: Iterable[object], given: Mapping[str, object], *, allow_empty: bool
-) -> Prepared:
+def from_fields(operation: Operation, sids: Iterable[object], given: Mapping[str, Any], allow_empty: bool) -> Prepared:
     """Prepare a request from keyword arguments.
 
     Raises:
@@ -111,29 +87,28 @@ def from_fields(
         try:
             if value is not None:
                 body[item.name] = _field_value(item, value)
-            elif item.required:
-                problems.append(f"{keyword} is required")
         except ValueError as error:
             problems.append(f"{keyword} {error}")
     if not body and not problems and not allow_empty:
         problems.append("nothing to change: give at least one field, or allow it with allow_empty=True")
-    return _prepare(operation, path_values, body, problems)
+    return _prepare(operation, sids, body, problems)
 
 
 def _field_value(item: Field, value: object) -> object:
-    if item.format == "date-time":
-        return wire_time(value)
+    if item.format == "date-time" and isinstance(value, datetime):
+        return value.isoformat()
+    if item.format == "date-time" and not (isinstance(value, str) and value.endswith("Z")):
+        raise ValueError("must be a datetime with a time zone, or ISO 8601 text that ends in Z")
     if item.allowed and value not in item.allowed:
         raise ValueError(f"must be one of {', '.join(item.allowed)}")
-    types = _JSON_TYPES.get(item.type, (object,))
-    if not isinstance(value, types) or (isinstance(value, bool) and not {bool, object} & set(types)):
-        raise ValueError(f"must be {' or '.join(kind.__name__ for kind in types)}, not {type(value).__name__}")
+    if item.type == "string" and not isinstance(value, str):
+        raise ValueError(f"must be a str, not {type(value).__name__}")
     if item.pattern and isinstance(value, str) and not matches(item.pattern, value):
         raise ValueError(f"must match {item.pattern}")
     return value
 
 
-def from_generated(method: str, url: str, body: object, query: dict[str, Any]) -> Prepared:
+def from_generated(method: str, url: str, body: Any, query: dict[str, Any]) -> Prepared:
     """Prepare what a generated function hands over; times in `body` and `query` are rewritten in place.
 
     Raises:
@@ -146,42 +121,45 @@ def from_generated(method: str, url: str, body: object, query: dict[str, Any]) -
             break
     else:
         raise ConfigurationError(
-            "the spec has no operation with this method and path, and only its operations are sent"
+            "the spec has no operation with this method and path; only operations of the spec are sent"
         )
     problems: list[str] = []
-    for place in operation.date_times:
-        _rewrite(body, place, problems)
     for parameter in operation.parameters:
         if parameter.location == "query" and query.get(parameter.name) is not None:
             if parameter.format == "date-time":
-                _rewrite(query, (parameter.name,), problems)
-            values = query[parameter.name]
-            found = (parameter_problem(parameter, str(v)) for v in (values if isinstance(values, list) else [values]))
-            problems += filter(None, found)
+                _rewrite(query, (parameter.name,), parameter.keyword, problems)
+            values: Any = query[parameter.name]
+            for value in values if isinstance(values, list) else [values]:
+                problems += parameter_problems(parameter, str(value))
     path_values = [unquote(match[p.name]) for p in operation.parameters if p.location == "path"]
     return _prepare(operation, path_values, body, problems)
 
 
-def _rewrite(node: Any, place: tuple[str, ...], problems: list[str]) -> None:
-    """Put times, which generated code writes with `isoformat()`, into the wire form, in place."""
+def _rewrite(node: Any, place: tuple[str, ...], label: str, problems: list[str]) -> None:
+    """Put times, which models write with `isoformat()`, into the wire form, in place."""
     name, rest = place[0], place[1:]
-    keys: Iterable[Any] = (name,) if isinstance(node, dict) and name in node else ()
-    if name == "*":
-        keys = list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
-    for key in keys:
+    keys: Any = range(len(node)) if isinstance(node, list) else node if isinstance(node, dict) else ()
+    for key in [key for key in keys if name in ("*", key)]:
         if rest:
-            _rewrite(node[key], rest, problems)
+            _rewrite(node[key], rest, label, problems)
         elif isinstance(node[key], str):
             try:
-                node[key] = wire_time(_iso(node[key]))
+                node[key] = wire_time(node[key])
             except ValueError as error:
-                problems.append(f"{key} {error}")
+                problems.append(f"{label} {error}")
 
 
-def _prepare(operation: Operation, path_values: Iterable[object], body: object, problems: list[str]) -> Prepared:
+def _prepare(operation: Operation, path_values: Iterable[object], body: Any, problems: list[str]) -> Prepared:
     parameters = [parameter for parameter in operation.parameters if parameter.location == "path"]
     pairs = list(zip(parameters, path_values, strict=True))
-    problems = [*filter(None, (parameter_problem(*pair) for pair in pairs)), *problems, *_order(operation, body)]
+    problems = [*(problem for pair in pairs for problem in parameter_problems(*pair)), *problems]
+    keywords = {item.name: item.keyword for item in operation.fields}
+    for place in operation.date_times:
+        _rewrite(body, place, keywords[place[0]], problems)
+    for item in operation.fields if isinstance(body, dict) else ():
+        # Both times are in the wire form by now, which sorts as text.
+        if item.before and {item.name, item.before} <= body.keys() and str(body[item.before]) <= str(body[item.name]):
+            problems.append(f"{keywords[item.before]} must be after {item.keyword}")
     content = b""
     if body is not None:
         try:
@@ -197,13 +175,3 @@ def _prepare(operation: Operation, path_values: Iterable[object], body: object, 
     for parameter, value in pairs:
         path = path.replace(f"{{{parameter.name}}}", quote(str(value), safe=""), 1)
     return Prepared(operation, path, content)
-
-
-def _order(operation: Operation, body: object) -> Iterator[str]:
-    """Both times are in the wire form by now, which sorts as text."""
-    keywords = {item.name: item.keyword for item in operation.fields}
-    values: Mapping[Any, object] = body if isinstance(body, dict) else {}
-    for item in operation.fields:
-        first, second = values.get(item.name), values.get(item.before)
-        if item.before and isinstance(first, str) and isinstance(second, str) and second <= first:
-            yield f"{keywords[item.before]} must be after {item.keyword}"

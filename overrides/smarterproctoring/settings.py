@@ -7,11 +7,11 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypedDict
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, TypedDict
 
-from smarterproctoring.errors import ConfigurationError
+from smarterproctoring.errors import ConfigurationError, SmarterProctoringError
 
 logger = logging.getLogger("smarterproctoring")
 """The package's one logger; off unless SMARTERPROCTORING_LOG (or the application) turns it on."""
@@ -19,19 +19,15 @@ logger.addHandler(logging.NullHandler())
 
 PREFIX = "SMARTERPROCTORING_"
 """How the names of this package's environment variables begin."""
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+: [\x20-\x7e\t]*")
 _OWN_HEADERS = {"token", "authorization", "host", "content-length", "transfer-encoding", "connection"}
-_HEADER_NAME, _HEADER_VALUE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"), re.compile(r"[\x20-\x7e\t]*")
-_LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
-_MOST_RETRIES = 10
+_BASE_URL = re.compile(
+    r"(?P<scheme>(?i:https?))://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^?#@\s]*)?", re.ASCII
+)
+_LOOPBACK = re.compile(r"localhost|\[::1\]|127(\.[0-9]{1,3}){3}")
 
 
-def _require_seconds(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ConfigurationError(f"{name} must be a number of seconds above 0")
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """Time limits of one attempt, each in seconds; the deadline over all attempts stands in the options.
 
     Attributes:
@@ -46,28 +42,9 @@ class Timeouts:
     write: float = 30.0
     pool: float = 5.0
 
-    def __post_init__(self) -> None:
-        for item in fields(self):
-            _require_seconds(f"timeout ({item.name})", getattr(self, item.name))
 
-
-@dataclass(frozen=True, slots=True)
-class RetryEvent:
-    """What a retry hook is told before the wait.
-
-    Attributes:
-        operation_id: The operation that is being repeated.
-        attempt: The number of the attempt that failed, from 1.
-        reason: The status, or what went wrong, in words.
-        wait: Seconds until the next attempt.
-        maybe_applied: Whether the change may have been carried out already, so that the next attempt is a replay.
-    """
-
-    operation_id: str
-    attempt: int
-    reason: str
-    wait: float
-    maybe_applied: bool
+RetryHook = Callable[[SmarterProctoringError, float], object]
+"""Told of every retry before the wait: the error that would have been raised, and the seconds to the next attempt."""
 
 
 class CallOptions(TypedDict, total=False):
@@ -79,7 +56,7 @@ class CallOptions(TypedDict, total=False):
     retry_ambiguous: bool
     allow_empty: bool
     headers: Mapping[str, str]
-    on_retry: Callable[[RetryEvent], object] | None
+    on_retry: RetryHook | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +80,7 @@ class Options:
     retry_ambiguous: bool = True
     allow_empty: bool = False
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    on_retry: Callable[[RetryEvent], object] | None = None
+    on_retry: RetryHook | None = None
 
     def changed(self, changes: CallOptions) -> Options:
         """Return checked options with these changes; headers are added to those that are there.
@@ -115,12 +92,13 @@ class Options:
         checked: dict[str, Any] = {**changes}
         if "timeout" in checked and not isinstance(checked["timeout"], Timeouts):
             checked["timeout"] = Timeouts(*[checked["timeout"]] * 4)
-        if "headers" in checked:
-            checked["headers"] = {**self.headers, **check_headers(checked["headers"])}
+        checked["headers"] = {**self.headers, **check_headers(changes.get("headers", {}))}
         new = replace(self, **checked)
-        _require_seconds("deadline", new.deadline)
-        if type(new.retries) is not int or not 0 <= new.retries <= _MOST_RETRIES:
-            raise ConfigurationError(f"retries must be a whole number from 0 to {_MOST_RETRIES}")
+        for name, seconds in {**new.timeout._asdict(), "deadline": new.deadline}.items():
+            if type(seconds) not in (int, float) or not 0 < seconds < math.inf:
+                raise ConfigurationError(f"timeout and deadline must be numbers of seconds above 0 ({name} is not)")
+        if type(new.retries) is not int or not 0 <= new.retries <= 10:
+            raise ConfigurationError("retries must be a whole number from 0 to 10")
         return new
 
 
@@ -132,12 +110,10 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """
     checked = {str(name).lower(): str(value) for name, value in headers.items()}
     for name, value in checked.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise ConfigurationError("headers: a name may hold only letters, digits and !#$%&'*+-.^_`|~")
+        if not _HEADER.fullmatch(f"{name}: {value}"):
+            raise ConfigurationError("headers: names must be letters, digits and -, values one line of printable ASCII")
         if name in _OWN_HEADERS:
             raise ConfigurationError(f"headers: {name!r} is set by the client itself and cannot be given")
-        if not _HEADER_VALUE.fullmatch(value):
-            raise ConfigurationError(f"headers: the value of {name!r} must be printable ASCII text on one line")
     return checked
 
 
@@ -148,20 +124,11 @@ def check_base_url(url: str, *, allow_http: bool) -> str:
         ConfigurationError: Not an absolute URL, plain http to another machine (the vendor demands TLS,
             evidence: V), or with userinfo, query or fragment, which could leak or be lost.
     """
-    try:
-        parts = urlsplit(url)
-        host, scheme, _ = parts.hostname or "", parts.scheme, parts.port
-    except (ValueError, AttributeError, TypeError):
-        host = scheme = ""
-    problem = None
-    if scheme not in ("http", "https") or not host or not re.fullmatch(r"[!-~]+", url):
-        problem = "must be an absolute URL that begins with https://"
-    elif "@" in url or "?" in url or "#" in url:
-        problem = "must not hold a user name, password, query or fragment"
-    elif scheme == "http" and not allow_http and not _LOOPBACK.fullmatch(host):
-        problem = "uses plain http, which shows the token to the network: use https, or pass allow_http=True"
-    if problem:
-        raise ConfigurationError(f"base_url {problem}")
+    match = _BASE_URL.fullmatch(str(url))
+    if match is None:
+        raise ConfigurationError("base_url must begin with https:// and hold no user name, password, query or fragment")
+    if match["scheme"].lower() == "http" and not allow_http and not _LOOPBACK.fullmatch(match["host"]):
+        raise ConfigurationError("base_url is plain http, which shows the token: use https, or pass allow_http=True")
     return url.rstrip("/")
 
 
@@ -171,26 +138,28 @@ def variable(name: str, pattern: str = ".*", expected: str = "") -> str | None:
     Raises:
         ConfigurationError: It does not match the pattern; the message names the variable, never the value.
     """
-    text = os.environ.get(PREFIX + name) or None
-    if text is not None and not re.fullmatch(pattern, text, re.DOTALL):
+    if not re.fullmatch(f"({pattern})?", os.environ.get(PREFIX + name, ""), re.DOTALL):
         raise ConfigurationError(f"{PREFIX}{name} must be {expected}")
-    return text
+    return os.environ.get(PREFIX + name) or None
 
 
-def options_from_env() -> CallOptions:
-    """Read timeout, deadline and retries from the environment.
+def settings_from_env(*, needs_token: bool = True) -> dict[str, Any]:
+    """Read token, base URL, timeout, deadline and retries from the environment; what is not set is left out.
 
     Raises:
-        ConfigurationError: A bad value; the message names the variable.
+        ConfigurationError: A bad value, or no token; the message names the variable.
     """
-    found: CallOptions = {}
     seconds = r"(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?", "a number of seconds above 0"
-    if timeout := variable("TIMEOUT", *seconds):
-        found["timeout"] = float(timeout)
-    if deadline := variable("DEADLINE", *seconds):
-        found["deadline"] = float(deadline)
-    if retries := variable("RETRIES", "[0-9]|10", f"a whole number from 0 to {_MOST_RETRIES}"):
+    numbers = {"timeout": variable("TIMEOUT", *seconds), "deadline": variable("DEADLINE", *seconds)}
+    found: dict[str, Any] = {name: float(text) for name, text in numbers.items() if text}
+    if retries := variable("RETRIES", "[0-9]|10", "a whole number from 0 to 10"):
         found["retries"] = int(retries)
+    if base_url := variable("BASE_URL"):
+        found["base_url"] = base_url
+    if variable("TOKEN") or variable("TOKEN_FILE"):
+        return {**found, "token": variable("TOKEN") or Path(str(variable("TOKEN_FILE"))).read_text}
+    if needs_token:
+        raise ConfigurationError(f"set {PREFIX}TOKEN, or {PREFIX}TOKEN_FILE to the path of a file that holds it")
     return found
 
 
@@ -200,7 +169,7 @@ def turn_on_logging() -> None:
     Raises:
         ConfigurationError: No such level.
     """
-    level = variable("LOG", "(?i)debug|info|warning", "debug, info or warning")
+    level = variable("LOG", "(?i:debug|info|warning)", "debug, info or warning")
     if level and logger.level == logging.NOTSET:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))

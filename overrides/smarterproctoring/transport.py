@@ -10,12 +10,12 @@ import inspect
 import os
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from http import HTTPStatus
 from platform import python_version
-from typing import Any, Generic, NoReturn, Self, TypedDict, TypeVar, Unpack, cast
+from typing import Any, NoReturn, Self, TypedDict, TypeVar, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -25,16 +25,16 @@ import httpx
 from smarterproctoring_generated import AuthenticatedClient
 from smarterproctoring_generated.operations import VERSION
 
-from smarterproctoring.call import MAX_BODY, MAX_ERROR_BODY, Call, Reply, Result
-from smarterproctoring.credentials import Credential
-from smarterproctoring.errors import ConfigurationError
+from smarterproctoring.call import MAX_BODY, MAX_ERROR_BODY, TOO_LATE, Call, Reply, Result
+from smarterproctoring.credentials import Credential, Secret
+from smarterproctoring.errors import ConfigurationError, NoCopy
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated
 from smarterproctoring.settings import CallOptions, Options, Timeouts, check_headers
 
-T = TypeVar("T", httpx.BaseTransport, httpx.AsyncBaseTransport)
+R = TypeVar("R")
 USER_AGENT = f"smarterproctoring-client/{VERSION} python/{python_version()} httpx/{httpx.__version__}"
-_NO_COPY = "a client cannot be pickled or copied; make one in each process"
+_PREPARED = "smarterproctoring"
 _GRACE = 0.05
 """Seconds by which the asynchronous scope outlasts the deadline: the transport's own limits say more, and end first."""
 
@@ -113,42 +113,38 @@ def _arguments(base_url: str, options: TransportOptions) -> dict[str, Any]:
 def _sync_transport(arguments: dict[str, Any]) -> httpx.BaseTransport:
     transport = httpx.HTTPTransport(**arguments)
     # The one private attribute in use: httpcore takes a network backend, but httpx has no way to pass it on.
-    pool = transport._pool
+    pool: Any = transport._pool  # pyright: ignore[reportPrivateUsage]
     pool._network_backend = _DeadlineBackend(pool._network_backend)
     return transport
 
 
-class _Pool(Generic[T]):
+def _async_transport(arguments: dict[str, Any]) -> httpx.AsyncBaseTransport:
+    return httpx.AsyncHTTPTransport(**arguments)
+
+
+class _Pool:
     """The transport that all views share, one per process: a forked child makes its own.
 
     Without a lock on purpose: a lock that another thread holds during a fork stays locked in the child.
     """
 
-    def __init__(self, make: Callable[[dict[str, Any]], T], base_url: str, options: TransportOptions) -> None:
-        given = options.get("transport")
-        self._instance = given if hasattr(given, "handle_request") or hasattr(given, "handle_async_request") else None
-        if self._instance is None and not (given is None or callable(given)):
-            raise ConfigurationError("transport must be an httpx transport, or a callable that makes one")
-        arguments = _arguments(base_url, options)
-        self._make: Callable[[], T] = given if callable(given) else lambda: make(arguments)
+    def __init__(self, build: Callable[[dict[str, Any]], Any], base_url: str, options: TransportOptions) -> None:
+        given, arguments = options.get("transport"), _arguments(base_url, options)
+        self._make: Callable[[], Any] = given if callable(given) else lambda: given or build(arguments)
+        self._forkable, self.closed, problem = given is None or callable(given), False, ""
         try:
-            first = cast("T", self._instance) if self._instance is not None else self._make()
+            self._by_process = {os.getpid(): self._make()}
         except (ImportError, ValueError, TypeError, OSError) as error:
             problem = type(error).__name__
-        else:
-            self._by_process: dict[int, T] = {os.getpid(): first}
-            self.closed = False
-            return
-        raise ConfigurationError(
-            f"the transport's settings do not work ({problem}): check proxy, verify, limits, http2"
-        )
+        if problem:
+            raise ConfigurationError(f"the transport cannot be set up ({problem}): check proxy, verify, limits, http2")
 
-    def get(self) -> T:
+    def get(self) -> Any:
         if self.closed:
             raise ConfigurationError("the client is closed; make a new one, or close it later")
         process = os.getpid()
         if process not in self._by_process:
-            if self._instance is not None:
+            if not self._forkable:
                 raise ConfigurationError("a forked process cannot use its parent's transport: pass a callable instead")
             self._by_process.setdefault(process, self._make())
             for other in [key for key in self._by_process if key != process]:
@@ -158,25 +154,25 @@ class _Pool(Generic[T]):
 
 # -- failures ----------------------------------------------------------------------------------------------------------
 
-_FAILURES: tuple[tuple[type[Exception], Failure], ...] = (
-    (httpx.ConnectTimeout, Failure.CONNECT_TIMEOUT),
-    (httpx.PoolTimeout, Failure.POOL_TIMEOUT),
-    (httpx.WriteTimeout, Failure.WRITE_TIMEOUT),
-    (httpx.TimeoutException, Failure.READ_TIMEOUT),
-    (httpx.ConnectError, Failure.CONNECT),
-    (httpx.ProxyError, Failure.CONNECT),
-    (httpx.NetworkError, Failure.LOST),
-    (httpx.RemoteProtocolError, Failure.LOST),
-    (Exception, Failure.OTHER),
-)
+_FAILURES: dict[type[Exception], Failure] = {
+    httpx.ConnectTimeout: Failure.CONNECT_TIMEOUT,
+    httpx.PoolTimeout: Failure.POOL_TIMEOUT,
+    httpx.WriteTimeout: Failure.WRITE_TIMEOUT,
+    httpx.ReadTimeout: Failure.READ_TIMEOUT,
+    httpx.ConnectError: Failure.CONNECT,
+    httpx.ProxyError: Failure.CONNECT,
+    httpx.NetworkError: Failure.LOST,
+    httpx.RemoteProtocolError: Failure.LOST,
+    Exception: Failure.OTHER,
+}
 
 
 def _failure(error: BaseException) -> tuple[Failure, str]:
     """Name a failure and its cause; the exception's own text may hold headers, so it goes no further."""
-    kind = next(failure for known, failure in _FAILURES if isinstance(error, known))
+    kind = next(_FAILURES[known] for known in type(error).__mro__ if known in _FAILURES)
     link: BaseException | None = error
-    while link is not None:
-        if isinstance(link, ssl.SSLError) and kind is Failure.CONNECT:
+    while link is not None and kind is Failure.CONNECT:
+        if isinstance(link, ssl.SSLError):
             return Failure.TLS, str(getattr(link, "verify_message", "") or link.reason or "TLS")
         link = link.__cause__ or link.__context__
     return kind, type(error).__name__
@@ -185,39 +181,32 @@ def _failure(error: BaseException) -> tuple[Failure, str]:
 # -- the seam ----------------------------------------------------------------------------------------------------------
 
 
-class _Seam(Generic[T]):
+class _Seam(NoCopy):
     """What the synchronous and the asynchronous client share: building requests, and refusing what bypasses it."""
 
-    pool: _Pool[T]
+    asynchronous: bool
+    sleep: Callable[[float], Any]
 
-    def __init__(self, pool: _Pool[T], base_url: str, credential: Credential, options: Options, hooks: Any) -> None:
-        super().__init__(transport=pool.get(), trust_env=False, event_hooks=hooks)  # type: ignore[call-arg]
-        self.pool, self.origin, self.credential, self.call_options, self._hooks = (
-            pool,
-            base_url,
-            credential,
-            options,
-            hooks,
-        )
+    def __init__(self, credential: Credential, base_url: str, options: Options, transport: TransportOptions) -> None:
+        self.pool = _Pool(_async_transport if self.asynchronous else _sync_transport, base_url, transport)
+        self.credential, self.origin, self.call_options = credential, base_url, options
+        self.hooks = transport.get("event_hooks", {})
+        super().__init__(transport=self.pool.get(), trust_env=False)  # type: ignore[call-arg]
 
     def view(self, changes: CallOptions) -> Self:
         """Return a client with other options on the same pool."""
-        return type(self)(self.pool, self.origin, self.credential, self.call_options.changed(changes), self._hooks)
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__, call_options=self.call_options.changed(changes))
+        return view
 
-    def request_for(
-        self, prepared: Prepared, headers: Mapping[str, str] | None = None, query: Any = None
-    ) -> httpx.Request:
+    def request_for(self, prepared: Prepared, headers: Any = None, query: Any = None) -> httpx.Request:
         """Make the request, complete but for the token."""
-        every = {
-            "accept": "application/json",
-            "accept-encoding": "identity",  # answers are tiny, and a compressed one could be a bomb
-            "user-agent": USER_AGENT,
-            **({"content-type": "application/json"} if prepared.content else {}),
-            **self.call_options.headers,
-            **check_headers(headers or {}),
-        }
-        url, content = self.origin + prepared.path, prepared.content or None
-        extensions = {"smarterproctoring": prepared}
+        every = {"accept": "application/json", "user-agent": USER_AGENT, **self.call_options.headers}
+        every["accept-encoding"] = "identity"  # answers are tiny, and a compressed one could be a bomb
+        if prepared.content:
+            every["content-type"] = "application/json"
+        every |= check_headers(headers or {})
+        url, content, extensions = self.origin + prepared.path, prepared.content or None, {_PREPARED: prepared}
         method = prepared.operation.method
         return httpx.Request(method, url, headers=every, params=query, content=content, extensions=extensions)
 
@@ -235,18 +224,83 @@ class _Seam(Generic[T]):
         query = dict(query or {})
         return self.request_for(from_generated(method, str(url), body, query), headers, query or None)
 
-    def begin(self, request: httpx.Request) -> Call:
-        """Begin the bookkeeping of a call."""
-        prepared = request.extensions.get("smarterproctoring")
-        if not isinstance(prepared, Prepared):
+    async def _drive(self, request: httpx.Request) -> Call:
+        """Attempt until the bookkeeping says that the call is done; it raises when the call has failed."""
+        prepared = request.extensions.get(_PREPARED)
+        if prepared is None:
             raise ConfigurationError("only requests that this client has built can be sent with it")
-        return Call(prepared, self.call_options, can_renew=self.credential.can_renew)
+        call = Call(prepared, self.call_options, can_renew=self.credential.can_renew)
+        _deadline_at.set(call.deadline_at)
+        while True:
+            secret = Secret("", TOO_LATE)
+            with self._limit(call.remaining()):
+                secret = await self.credential.fetch()
+            request.extensions = {**request.extensions, "timeout": call.begin(secret)}
+            if call.token_header is not None:
+                request.headers[call.token_header] = secret.reveal()
+            answer = await self._attempt(request, call)
+            wait = call.answered(answer) if isinstance(answer, Reply) else call.failed(*answer)
+            if wait is None:
+                return call
+            await _value(call.hooked)
+            await _value(self.sleep(wait))
 
-    def __reduce__(self) -> NoReturn:
-        raise ConfigurationError(_NO_COPY)
+    async def _attempt(self, request: httpx.Request, call: Call) -> Reply | tuple[Failure, str]:
+        """Send once, and read the answer as far as it goes."""
+        transport, response = self.pool.get(), None
+        exchange = transport.handle_async_request if self.asynchronous else transport.handle_request
+        body, whole = bytearray(), False
+        for hook in self.hooks.get("request", ()):
+            await _value(hook(request))
+        with self._limit(call.remaining() + _GRACE):
+            try:
+                response = await _value(exchange(request))
+            except BaseException as error:  # noqa: BLE001 - no third-party exception may pass, whatever the transport is
+                if isinstance(error, Exception):
+                    return _failure(error)
+                raise error.with_traceback(None) from None  # Ctrl-C, cancelled: the frames below hold the headers
+            response.request = request
+            try:
+                for hook in self.hooks.get("response", ()):
+                    await _value(hook(response))
+                with suppress(Exception):  # the status is known, and that is what counts
+                    async for chunk in response.aiter_bytes() if self.asynchronous else _chunks(response):
+                        body += chunk
+                        if len(body) > MAX_BODY or call.remaining() <= 0:
+                            break
+                    else:
+                        whole = True
+            finally:
+                with suppress(Exception):
+                    await _value(response.aclose() if self.asynchronous else response.close())
+        if response is None:
+            return Failure.READ_TIMEOUT, "deadline"
+        limit = MAX_BODY if response.is_success else MAX_ERROR_BODY
+        whole = whole and len(body) <= limit
+        return Reply(response.status_code, dict(response.headers), bytes(body[:limit]), incomplete=not whole)
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.origin}>"
+    def _limit(self, seconds: float) -> AbstractContextManager[object]:
+        return anyio.move_on_after(seconds) if self.asynchronous else nullcontext()
+
+
+async def _value(given: Any) -> Any:
+    """Return a value, awaiting it where it has to be awaited."""
+    return await given if inspect.isawaitable(given) else given
+
+
+def _finish(work: Coroutine[Any, Any, R]) -> R:
+    """Run a coroutine whose every step is synchronous: the synchronous client has the same logic, without a loop."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return cast("R", done.value)
+    work.close()
+    raise ConfigurationError("an asynchronous token callable or hook takes AsyncSmarterProctoring")
+
+
+async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
+    for chunk in response.iter_bytes():
+        yield chunk
 
 
 def _response(reply: Reply, request: httpx.Request) -> httpx.Response:
@@ -257,153 +311,50 @@ def _response(reply: Reply, request: httpx.Request) -> httpx.Response:
     return httpx.Response(status, headers=headers, content=reply.body, request=request)
 
 
-def _reply(response: httpx.Response, body: bytearray, *, whole: bool) -> Reply:
-    limit = MAX_BODY if response.is_success else MAX_ERROR_BODY
-    return Reply(response.status_code, dict(response.headers), bytes(body[:limit]), not whole or len(body) > limit)
-
-
-class SyncSeam(_Seam[httpx.BaseTransport], httpx.Client):
+class SyncSeam(_Seam, httpx.Client):
     """The synchronous HTTP client that the generated functions are handed."""
 
-    @classmethod
-    def make(cls, base_url: str, credential: Credential, options: Options, settings: TransportOptions) -> Self:
-        """Make the client and its pool."""
-        pool = _Pool(_sync_transport, base_url, settings)
-        return cls(pool, base_url, credential, options, settings.get("event_hooks"))
+    asynchronous, sleep = False, staticmethod(time.sleep)
 
     def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
         """Send for a generated function; only a 2xx returns."""
-        return _response(self._drive(request, self.begin(request)), request)
+        return _response(_finish(self._drive(request)).reply, request)
 
     def call(self, prepared: Prepared) -> Result:
         """Send, and say what happened."""
-        request = self.request_for(prepared)
-        call = self.begin(request)
-        return call.result(self._drive(request, call))
-
-    def _drive(self, request: httpx.Request, call: Call) -> Reply:
-        mark = _deadline_at.set(call.deadline_at)
-        try:
-            while True:
-                secret = self.credential.fetch()
-                request.extensions = {**request.extensions, "timeout": call.begin(secret)}
-                if call.token_header is not None:
-                    request.headers[call.token_header] = secret.reveal()
-                answer = self._attempt(request, call)
-                wait = call.answered(answer) if isinstance(answer, Reply) else call.failed(*answer)
-                if wait is None:
-                    return cast("Reply", answer)
-                time.sleep(wait)
-        finally:
-            _deadline_at.reset(mark)
-
-    def _attempt(self, request: httpx.Request, call: Call) -> Reply | tuple[Failure, str]:
-        transport = self.pool.get()
-        for hook in self.event_hooks["request"]:
-            hook(request)
-        try:
-            response = transport.handle_request(request)
-        except BaseException as error:  # noqa: BLE001 - no third-party exception may pass, whatever the transport is
-            if isinstance(error, Exception):
-                return _failure(error)
-            raise error.with_traceback(None) from None  # Ctrl-C: the frames below hold the headers
-        response.request, body, whole = request, bytearray(), False
-        try:
-            for hook in self.event_hooks["response"]:
-                hook(response)
-            with suppress(Exception):  # the status is known, and that is what counts
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > MAX_BODY or call.remaining() <= 0:
-                        break
-                else:
-                    whole = True
-        finally:
-            with suppress(Exception):
-                response.close()
-        return _reply(response, body, whole=whole)
+        return _finish(self._drive(self.request_for(prepared))).result()
 
     def close(self) -> None:
         """Close the pool, for all views."""
         if not self.pool.closed:
-            transport, self.pool.closed = self.pool.get(), True
-            transport.close()
+            self.pool.get().close()
+            self.pool.closed = True
 
 
-class AsyncSeam(_Seam[httpx.AsyncBaseTransport], httpx.AsyncClient):
+class AsyncSeam(_Seam, httpx.AsyncClient):
     """The asynchronous HTTP client that the generated functions are handed."""
 
-    @classmethod
-    def make(cls, base_url: str, credential: Credential, options: Options, settings: TransportOptions) -> Self:
-        """Make the client and its pool."""
-        pool = _Pool(lambda arguments: httpx.AsyncHTTPTransport(**arguments), base_url, settings)
-        return cls(pool, base_url, credential, options, settings.get("event_hooks"))
+    asynchronous, sleep = True, staticmethod(anyio.sleep)
 
     async def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
         """Send for a generated function; only a 2xx returns."""
-        return _response(await self._drive(request, self.begin(request)), request)
+        return _response((await self._drive(request)).reply, request)
 
     async def call(self, prepared: Prepared) -> Result:
         """Send, and say what happened."""
-        request = self.request_for(prepared)
-        call = self.begin(request)
-        return call.result(await self._drive(request, call))
-
-    async def _drive(self, request: httpx.Request, call: Call) -> Reply:
-        while True:
-            secret = None
-            with anyio.move_on_after(call.remaining()):
-                secret = await self.credential.fetch_async()
-            request.extensions = {**request.extensions, "timeout": call.begin(secret)}
-            if call.token_header is not None and secret is not None:
-                request.headers[call.token_header] = secret.reveal()
-            answer = await self._attempt(request, call)
-            wait = call.answered(answer) if isinstance(answer, Reply) else call.failed(*answer)
-            if inspect.isawaitable(call.hooked):
-                await call.hooked
-            if wait is None:
-                return cast("Reply", answer)
-            await anyio.sleep(wait)
-
-    async def _attempt(self, request: httpx.Request, call: Call) -> Reply | tuple[Failure, str]:
-        transport = self.pool.get()
-        for hook in self.event_hooks["request"]:
-            await hook(request)
-        response, body, whole = None, bytearray(), False
-        with anyio.move_on_after(call.remaining() + _GRACE):
-            try:
-                response = await transport.handle_async_request(request)
-            except BaseException as error:  # noqa: BLE001 - no third-party exception may pass, whatever the transport is
-                if isinstance(error, Exception):
-                    return _failure(error)
-                raise error.with_traceback(None) from None  # cancelled: the frames below hold the headers
-            response.request = request
-            try:
-                for hook in self.event_hooks["response"]:
-                    await hook(response)
-                with suppress(Exception):  # the status is known, and that is what counts
-                    async for chunk in response.aiter_bytes():
-                        body += chunk
-                        if len(body) > MAX_BODY or call.remaining() <= 0:
-                            break
-                    else:
-                        whole = True
-            finally:
-                with suppress(Exception):
-                    await response.aclose()
-        return (Failure.READ_TIMEOUT, "deadline") if response is None else _reply(response, body, whole=whole)
+        return (await self._drive(self.request_for(prepared))).result()
 
     async def aclose(self) -> None:
         """Close the pool, for all views."""
         if not self.pool.closed:
-            transport, self.pool.closed = self.pool.get(), True
-            await transport.aclose()
+            await self.pool.get().aclose()
+            self.pool.closed = True
 
 
 # -- what generated functions are handed -------------------------------------------------------------------------------
 
 
-class GeneratedClient(AuthenticatedClient):
+class GeneratedClient(NoCopy, AuthenticatedClient):
     """The client for generated functions: `sync_detailed(…, client=client.generated)`.
 
     It carries no token of its own and never opens a connection past the seam. The `with_…` methods return another
@@ -426,25 +377,15 @@ class GeneratedClient(AuthenticatedClient):
             return self.seam
         raise ConfigurationError("this client is synchronous: call sync_detailed, or use AsyncSmarterProctoring")
 
-    def with_options(self, **changes: Unpack[CallOptions]) -> GeneratedClient:
-        """Return a client with other options on the same connections."""
-        return GeneratedClient(self.seam.view(changes))
-
     def with_headers(self, headers: dict[str, str]) -> GeneratedClient:
         """Return a client that sends these headers too."""
-        return self.with_options(headers=headers)
+        return GeneratedClient(self.seam.view({"headers": headers}))
 
     def with_timeout(self, timeout: httpx.Timeout) -> GeneratedClient:
         """Return a client with other time limits for each attempt; none may be unlimited."""
-        return self.with_options(timeout=Timeouts(**cast("dict[str, float]", timeout.as_dict())))
+        return GeneratedClient(self.seam.view({"timeout": Timeouts(**cast("dict[str, float]", timeout.as_dict()))}))
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise ConfigurationError("refused, it would bypass the rules of this client; pass transport=… when making it")
 
     with_cookies = set_httpx_client = set_async_httpx_client = _refuse
-
-    def __reduce__(self) -> NoReturn:
-        raise ConfigurationError(_NO_COPY)
-
-    def __repr__(self) -> str:
-        return f"<GeneratedClient {self.seam.origin}>"
