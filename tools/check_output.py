@@ -1,18 +1,17 @@
 """Check a freshly generated package from inside: every module imports, every status has a parser.
 
-Run by tools/generate.py in a process of its own, with the package on PYTHONPATH and the expectations (a JSON list)
-on standard input. Prints what is missing and exits 1.
+Run by tools/generate.py in a process of its own, with the package on PYTHONPATH; the package's name and the
+expectations (a JSON list) are the arguments. Prints what is missing and exits 1.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import pkgutil
 import sys
 from typing import Any
-
-import httpx
 
 
 def problems(package_name: str, expected: list[dict[str, Any]]) -> list[str]:
@@ -20,31 +19,34 @@ def problems(package_name: str, expected: list[dict[str, Any]]) -> list[str]:
     package = importlib.import_module(package_name)
     for module in pkgutil.walk_packages(package.__path__, f"{package_name}."):
         importlib.import_module(module.name)
-    client = package.AuthenticatedClient(base_url="https://example.invalid", token="", raise_on_unexpected_status=True)
     found: list[str] = []
     for entry in expected:
+        operation = entry["operation"]
         try:
             endpoint = importlib.import_module(entry["module"])
         except ModuleNotFoundError:
-            found.append(f"{entry['operation']}: no module {entry['module']}; the generator dropped the operation")
+            found.append(f"{operation}: no module {entry['module']}; the generator dropped the operation")
             continue
-        names = ["sync_detailed", "asyncio_detailed"] + (["sync", "asyncio"] if entry["typed"] else [])
-        found += [
-            f"{entry['operation']}: no function {name}" for name in names if not callable(getattr(endpoint, name, None))
+        missing = [
+            name for name in ("sync_detailed", "asyncio_detailed") if not callable(getattr(endpoint, name, None))
         ]
-        for status in entry["statuses"]:
-            # `default` is asked with a status that nobody declares by name.
-            code = 299 if status == "default" else int(status.upper().replace("X", "0"))
-            try:
-                endpoint._parse_response(client=client, response=httpx.Response(code, json={}))
-            except Exception as error:
-                # A parser that stumbles over the empty sample is there all the same; only none at all is a fault.
-                if type(error).__name__ == "UnexpectedStatus":
-                    found.append(f"{entry['operation']}: no parser for status {status}")
+        found += [f"{operation}: no function {name}" for name in missing]
+        # By its text and not by a call: where the spec has a `default`, that takes every status without a branch.
+        source = inspect.getsource(endpoint._parse_response)
+        found += [f"{operation}: no parser for status {s}" for s in entry["statuses"] if not has_parser(source, s)]
     return found
 
 
+def has_parser(source: str, status: str) -> bool:
+    """Tell whether the generated `_parse_response` has a branch for a status, a range like 4XX, or `default`."""
+    if status == "default":
+        return "UnexpectedStatus" not in source
+    if status.isdigit():
+        return f"if response.status_code == {status}:" in source
+    return f"if {status[0]}00 <= response.status_code <= {status[0]}99:" in source
+
+
 if __name__ == "__main__":
-    result = problems(sys.argv[1], json.load(sys.stdin))
+    result = problems(sys.argv[1], json.loads(sys.argv[2]))
     print("\n".join(result))
     sys.exit(bool(result))

@@ -191,7 +191,7 @@ def _client(options: dict[str, Any], *, dry_run: bool = False) -> clients.Smarte
     }
     settings |= {"allow_http": True} if options["allow_http"] else {}
     settings |= {"retry_ambiguous": False} if options.get("no_replay") else {}
-    return clients.SmarterProctoring(**{**settings_from_env(needs_token=False), **_token(options, dry_run), **settings})
+    return clients.SmarterProctoring(**{**settings_from_env(), **_token(options, dry_run), **settings})
 
 
 def _token(options: dict[str, Any], dry_run: bool) -> dict[str, Any]:

@@ -183,10 +183,9 @@ class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource]):
 def _configure(credential: Credential, settings: Settings) -> tuple[str, Options, TransportOptions]:
     """Check all settings, and sort them into those of a call and those of the transport."""
     turn_on_logging()
-    if unknown := sorted(set(settings) - set(Settings.__annotations__)):
-        raise TypeError(f"unknown setting {', '.join(unknown)}; known: {', '.join(Settings.__annotations__)}")
     credential.check()
     base_url = check_base_url(settings.get("base_url", SERVERS[0]), allow_http=settings.get("allow_http", False))
-    options: Any = {name: value for name, value in settings.items() if name in CallOptions.__annotations__}
-    transport: Any = {name: value for name, value in settings.items() if name in TransportOptions.__annotations__}
+    names = {*TransportOptions.__annotations__, "base_url", "allow_http"}
+    options: Any = {name: value for name, value in settings.items() if name not in names}
+    transport: Any = {name: value for name, value in settings.items() if name in names}
     return base_url, Options().changed(options), transport

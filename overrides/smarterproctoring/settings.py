@@ -143,11 +143,11 @@ def variable(name: str, pattern: str = ".*", expected: str = "") -> str | None:
     return os.environ.get(PREFIX + name) or None
 
 
-def settings_from_env(*, needs_token: bool = True) -> dict[str, Any]:
+def settings_from_env() -> dict[str, Any]:
     """Read token, base URL, timeout, deadline and retries from the environment; what is not set is left out.
 
     Raises:
-        ConfigurationError: A bad value, or no token; the message names the variable.
+        ConfigurationError: A bad value; the message names the variable.
     """
     seconds = r"(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?", "a number of seconds above 0"
     numbers = {"timeout": variable("TIMEOUT", *seconds), "deadline": variable("DEADLINE", *seconds)}
@@ -156,11 +156,8 @@ def settings_from_env(*, needs_token: bool = True) -> dict[str, Any]:
         found["retries"] = int(retries)
     if base_url := variable("BASE_URL"):
         found["base_url"] = base_url
-    if variable("TOKEN") or variable("TOKEN_FILE"):
-        return {**found, "token": variable("TOKEN") or Path(str(variable("TOKEN_FILE"))).read_text}
-    if needs_token:
-        raise ConfigurationError(f"set {PREFIX}TOKEN, or {PREFIX}TOKEN_FILE to the path of a file that holds it")
-    return found
+    file = variable("TOKEN_FILE")
+    return {**found, "token": variable("TOKEN") or (Path(file).read_text if file else "")}
 
 
 def turn_on_logging() -> None:

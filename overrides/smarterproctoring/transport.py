@@ -104,13 +104,14 @@ class _DeadlineBackend(httpcore.NetworkBackend):
 def _arguments(base_url: str, options: TransportOptions) -> dict[str, Any]:
     """Return the arguments of httpx's transports; the environment's proxy is looked up once, for the one origin."""
     parts = urlsplit(base_url)
-    arguments: dict[str, Any] = {k: v for k, v in options.items() if k not in ("transport", "event_hooks")}
+    names = ("proxy", "verify", "limits", "http2", "trust_env")
+    arguments: dict[str, Any] = {name: value for name, value in options.items() if name in names}
     if arguments.get("proxy") is None and options.get("trust_env", True) and not proxy_bypass(parts.hostname or ""):
         arguments["proxy"] = getproxies().get(parts.scheme) or getproxies().get("all")
     return arguments
 
 
-def _sync_transport(arguments: dict[str, Any]) -> httpx.BaseTransport:
+def _sync_transport(**arguments: Any) -> httpx.BaseTransport:
     transport = httpx.HTTPTransport(**arguments)
     # The one private attribute in use: httpcore takes a network backend, but httpx has no way to pass it on.
     pool: Any = transport._pool  # pyright: ignore[reportPrivateUsage]
@@ -118,22 +119,18 @@ def _sync_transport(arguments: dict[str, Any]) -> httpx.BaseTransport:
     return transport
 
 
-def _async_transport(arguments: dict[str, Any]) -> httpx.AsyncBaseTransport:
-    return httpx.AsyncHTTPTransport(**arguments)
-
-
 class _Pool:
-    """The transport that all views share, one per process: a forked child makes its own.
+    """The transport that all views share; a forked child makes its own.
 
     Without a lock on purpose: a lock that another thread holds during a fork stays locked in the child.
     """
 
-    def __init__(self, build: Callable[[dict[str, Any]], Any], base_url: str, options: TransportOptions) -> None:
-        given, arguments = options.get("transport"), _arguments(base_url, options)
-        self._make: Callable[[], Any] = given if callable(given) else lambda: given or build(arguments)
-        self._forkable, self.closed, problem = given is None or callable(given), False, ""
+    def __init__(self, build: Callable[..., Any], base_url: str, options: TransportOptions) -> None:
+        given, arguments, problem = options.get("transport"), _arguments(base_url, options), ""
+        self._make: Callable[[], Any] = given if callable(given) else lambda: given or build(**arguments)
+        self._forkable, self.closed = given is None or callable(given), False
         try:
-            self._by_process = {os.getpid(): self._make()}
+            self._process, self._transport = os.getpid(), self._make()
         except (ImportError, ValueError, TypeError, OSError) as error:
             problem = type(error).__name__
         if problem:
@@ -142,14 +139,12 @@ class _Pool:
     def get(self) -> Any:
         if self.closed:
             raise ConfigurationError("the client is closed; make a new one, or close it later")
-        process = os.getpid()
-        if process not in self._by_process:
+        if self._process != os.getpid():
             if not self._forkable:
                 raise ConfigurationError("a forked process cannot use its parent's transport: pass a callable instead")
-            self._by_process.setdefault(process, self._make())
-            for other in [key for key in self._by_process if key != process]:
-                self._by_process.pop(other, None)
-        return self._by_process[process]
+            self._transport = self._make()
+            self._process = os.getpid()
+        return self._transport
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
@@ -188,7 +183,7 @@ class _Seam(NoCopy):
     sleep: Callable[[float], Any]
 
     def __init__(self, credential: Credential, base_url: str, options: Options, transport: TransportOptions) -> None:
-        self.pool = _Pool(_async_transport if self.asynchronous else _sync_transport, base_url, transport)
+        self.pool = _Pool(httpx.AsyncHTTPTransport if self.asynchronous else _sync_transport, base_url, transport)
         self.credential, self.origin, self.call_options = credential, base_url, options
         self.hooks = transport.get("event_hooks", {})
         super().__init__(transport=self.pool.get(), trust_env=False)  # type: ignore[call-arg]

@@ -60,7 +60,7 @@ def test_refuses_what_could_mean_two_moments(text: str, reason: str) -> None:
 
 
 def test_a_time_without_a_zone_is_refused_with_the_mend() -> None:
-    with pytest.raises(ValueError, match="no time zone.*--timezone"):
+    with pytest.raises(ValueError, match=r"no time zone.*--timezone"):
         read_time("2030-05-04 09:00")
 
 
