@@ -122,6 +122,7 @@ class Call:
         self._refusal: errors.SmarterProctoringError | None = None
         self._attempts = self._replays = self._renewals = 0
         self._maybe_applied = False
+        self._error_so_far: errors.SmarterProctoringError
         self.hooked: object = None
         self.reply: Reply
 
@@ -161,7 +162,7 @@ class Call:
         if 200 <= reply.status < 300:
             self.reply = reply
             return None
-        reply = self._without_token(reply)
+        reply = self._without_token(reply, MAX_ERROR_BODY)
         code, message = reply.error()
         outcome = Outcome(reply.status, None, code, reply.retry_after())
         self._maybe_applied |= outcome.maybe_applied
@@ -191,24 +192,35 @@ class Call:
             kind, text = errors.DeadlineExceededError, f"{text}; {self._deadline_text}"
         return self._settle(outcome, failure.value, self._error(kind, text))
 
+    def check_wait(self, wait: float) -> None:
+        """Refuse a wait that would end past the deadline, now that the retry hook has taken its time.
+
+        Raises:
+            SmarterProctoringError: What the last attempt ended with.
+        """
+        if wait and wait >= self.remaining():
+            raise self._error_so_far
+
+    def mark(self, error: errors.ConfigurationError) -> None:
+        """Put what is known of the call into an error that ended it between attempts."""
+        told = self._error(errors.ConfigurationError, error.message)
+        if not error.attempts:
+            error.args = told.args
+            vars(error).update(vars(told))
+
     def result(self) -> Result:
         """Tell the caller of a success."""
         if self._secret.reveal().encode() in self.reply.body:
-            self.reply = self._without_token(self.reply)
+            self.reply = self._without_token(self.reply, MAX_BODY)
         status, _, _, incomplete = self.reply
         elapsed, data, request_id = time.monotonic() - self._started, self.reply.data(), self.reply.request_id()
         return Result(data, status, request_id, self._attempts, self._replays, elapsed, incomplete=incomplete)
 
     def _settle(self, outcome: Outcome, reason: str, error: errors.SmarterProctoringError) -> float:
-        decision = decide(
-            outcome,
-            retried=self._attempts - 1 - self._renewals,
-            retries=self._options.retries,
-            retry_ambiguous=self._options.retry_ambiguous,
-            can_renew=self._can_renew and not self._renewals,
-            remaining=self.remaining(),
-            random=random.random,
-        )
+        retried, can_renew = self._attempts - 1 - self._renewals, self._can_renew and not self._renewals
+        left, draw = self.remaining(), random.random()  # noqa: S311 - spreads retries, keeps no secret
+        decision = decide(outcome, self._options, retried=retried, can_renew=can_renew, left=left, draw=draw)
+        self._error_so_far = error
         if decision.action == "raise":
             raise error
         if decision.action == "renew":
@@ -227,13 +239,13 @@ class Call:
         message = f"{text.rstrip('.')}{tries}. The change {tail}."
         return kind(message, maybe_applied=self._maybe_applied, **counts, **fields)
 
-    def _without_token(self, reply: Reply) -> Reply:
+    def _without_token(self, reply: Reply, limit: int) -> Reply:
         """Mask the token where the server, or a proxy's error page, echoes it, and leave cookies out."""
         token = self._secret.reveal()
         if not token:
             return reply
         headers = {name: value.replace(token, _MASK) for name, value in reply.headers.items() if name != "set-cookie"}
-        return reply._replace(headers=headers, body=reply.body.replace(token.encode(), _MASK.encode()))
+        return reply._replace(headers=headers, body=reply.body.replace(token.encode(), _MASK.encode())[:limit])
 
     def _masked(self, text: str | None) -> str | None:
         """Mask what the request's body said: a server may quote it, and it is personal data."""

@@ -99,8 +99,11 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         return from_fields(RESCHEDULE_EXAM_SESSION, sids, fields, self._seam.call_options.allow_empty)
 
     def __repr__(self) -> str:
-        options = self._seam.call_options
-        return f"<{type(self).__name__} {self._seam.origin} retries={options.retries} deadline={options.deadline:g}s>"
+        seam = vars(self).get("_seam")  # none yet where __init__ has failed
+        options = seam.call_options if seam else Options()
+        return (
+            f"<{type(self).__name__} {seam and seam.origin} retries={options.retries} deadline={options.deadline:g}s>"
+        )
 
 
 class SmarterProctoring(_Client[SyncSeam, TokenSource]):

@@ -26,7 +26,7 @@ class Secret(NoCopy):
     def __init__(self, value: object, problem: str | None = None) -> None:
         self._value = value.strip() if isinstance(value, str) else ""
         if not self._value:
-            problem = problem or f"no token: pass a str that is not empty, or set {PREFIX}TOKEN or {PREFIX}TOKEN_FILE"
+            problem = problem or f"the token is missing: pass a str, or set {PREFIX}TOKEN or {PREFIX}TOKEN_FILE"
         elif re.match(r"bearer(\s|$)", self._value, re.IGNORECASE):
             problem = "the token must be given without the prefix 'Bearer '"
         elif not re.fullmatch("[!-~]+", self._value):

@@ -1,10 +1,10 @@
 """What to do after an attempt: return, raise, renew the token, or wait and try again. Pure: no clock, no I/O."""
 
 import enum
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from smarterproctoring.errors import token_refused
+from smarterproctoring.settings import Options
 
 MAX_RETRY_AFTER = 60.0
 """Seconds. A longer Retry-After is the caller's business: the call raises at once."""
@@ -56,37 +56,25 @@ class Decision(NamedTuple):
     wait: float = 0.0
 
 
-def decide(
-    outcome: Outcome,
-    *,
-    retried: int,
-    retries: int,
-    retry_ambiguous: bool,
-    can_renew: bool,
-    remaining: float,
-    random: Callable[[], float],
-) -> Decision:
+def decide(outcome: Outcome, options: Options, *, retried: int, can_renew: bool, left: float, draw: float) -> Decision:
     """Decide what follows an attempt.
 
     Args:
         outcome: What the attempt brought.
+        options: How many retries are allowed, and whether an attempt that may have been applied may be repeated.
         retried: How many retries were made before this attempt (a renewal of the token is none).
-        retries: How many are allowed.
-        retry_ambiguous: Whether an attempt that may have been applied may be repeated.
         can_renew: Whether the token can be asked for again and was not yet during this call.
-        remaining: Seconds until the deadline.
-        random: Returns a float in [0, 1), for the jitter.
+        left: Seconds until the deadline.
+        draw: A random number from 0 to 1, for the jitter.
     """
     status, failure = outcome.status, outcome.failure
     if status is not None and 200 <= status < 300:
         return Decision("return")
-    if token_refused(status, outcome.code) and can_renew and remaining > 0:
+    if token_refused(status, outcome.code) and can_renew and left > 0:
         return Decision("renew")
     met = failure if status is None else status
-    if not (met in SAFE or (met in AMBIGUOUS and retry_ambiguous)) or retried >= retries:
+    if not (met in SAFE or (met in AMBIGUOUS and options.retry_ambiguous)) or retried >= options.retries:
         return Decision("raise")
     asked = outcome.retry_after or 0.0
-    wait = max(asked, random() * min(BACKOFF_BASE * 2.0**retried, BACKOFF_MAX))
-    if asked > MAX_RETRY_AFTER or wait >= remaining:
-        return Decision("raise")
-    return Decision("retry", wait)
+    wait = max(asked, draw * min(BACKOFF_BASE * 2.0**retried, BACKOFF_MAX))
+    return Decision("raise") if asked > MAX_RETRY_AFTER or wait >= left else Decision("retry", wait)

@@ -20,6 +20,9 @@ SID_KINDS: Mapping[str, str] = {
 """What a SID's first two letters say: from the spec, and two that the vendor documents elsewhere (evidence: V)."""
 
 
+_ISO_Z = re.compile(r"[0-9W-]+T[0-9:.,]+Z")  # datetime.fromisoformat takes any separator, a line break too
+
+
 class Prepared(NamedTuple):
     """A request that passed every check: the operation it belongs to, and what is sent."""
 
@@ -69,7 +72,7 @@ def wire_time(text: str) -> str:
         raise ValueError("is out of range in UTC") from None
 
 
-def from_fields(operation: Operation, sids: Iterable[object], given: Mapping[str, Any], allow_empty: bool) -> Prepared:
+def from_fields(operation: Operation, sids: Iterable[Any], given: Mapping[str, Any], allow_empty: bool) -> Prepared:
     """Prepare a request from keyword arguments.
 
     Raises:
@@ -97,7 +100,7 @@ def from_fields(operation: Operation, sids: Iterable[object], given: Mapping[str
 def _field_value(item: Field, value: object) -> object:
     if item.format == "date-time" and isinstance(value, datetime):
         return value.isoformat()
-    if item.format == "date-time" and not (isinstance(value, str) and value.endswith("Z")):
+    if item.format == "date-time" and not (isinstance(value, str) and _ISO_Z.fullmatch(value)):
         raise ValueError("must be a datetime with a time zone, or ISO 8601 text that ends in Z")
     if item.allowed and value not in item.allowed:
         raise ValueError(f"must be one of {', '.join(item.allowed)}")
@@ -149,7 +152,7 @@ def _rewrite(node: Any, place: tuple[str, ...], label: str, problems: list[str])
                 problems.append(f"{label} {error}")
 
 
-def _prepare(operation: Operation, path_values: Iterable[object], body: Any, problems: list[str]) -> Prepared:
+def _prepare(operation: Operation, path_values: Iterable[Any], body: Any, problems: list[str]) -> Prepared:
     parameters = [parameter for parameter in operation.parameters if parameter.location == "path"]
     pairs = list(zip(parameters, path_values, strict=True))
     problems = [*(problem for pair in pairs for problem in parameter_problems(*pair)), *problems]
@@ -173,5 +176,5 @@ def _prepare(operation: Operation, path_values: Iterable[object], body: Any, pro
         raise error
     path = operation.path
     for parameter, value in pairs:
-        path = path.replace(f"{{{parameter.name}}}", quote(str(value), safe=""), 1)
+        path = path.replace(f"{{{parameter.name}}}", quote(value, safe=""), 1)
     return Prepared(operation, path, content)

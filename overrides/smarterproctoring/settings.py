@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -22,9 +21,9 @@ PREFIX = "SMARTERPROCTORING_"
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+: [\x20-\x7e\t]*")
 _OWN_HEADERS = {"token", "authorization", "host", "content-length", "transfer-encoding", "connection"}
 _BASE_URL = re.compile(
-    r"(?P<scheme>(?i:https?))://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^?#@\s]*)?", re.ASCII
+    r"(?P<scheme>(?i:https?))://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^?#@\s]*)?", re.ASCII
 )
-_LOOPBACK = re.compile(r"localhost|\[::1\]|127(\.[0-9]{1,3}){3}")
+_LOOPBACK = re.compile(r"https?://(localhost|\[::1\]|127(\.[0-9]{1,3}){3})(:.*|/.*)?", re.IGNORECASE)
 
 
 class Timeouts(NamedTuple):
@@ -95,8 +94,8 @@ class Options:
         checked["headers"] = {**self.headers, **check_headers(changes.get("headers", {}))}
         new = replace(self, **checked)
         for name, seconds in {**new.timeout._asdict(), "deadline": new.deadline}.items():
-            if type(seconds) not in (int, float) or not 0 < seconds < math.inf:
-                raise ConfigurationError(f"timeout and deadline must be numbers of seconds above 0 ({name} is not)")
+            if type(seconds) not in (int, float) or not 0 < seconds <= 1e6:
+                raise ConfigurationError(f"timeout and deadline must be seconds above 0, at most 1e6 ({name} is not)")
         if type(new.retries) is not int or not 0 <= new.retries <= 10:
             raise ConfigurationError("retries must be a whole number from 0 to 10")
         return new
@@ -127,9 +126,14 @@ def check_base_url(url: str, *, allow_http: bool) -> str:
     match = _BASE_URL.fullmatch(str(url))
     if match is None:
         raise ConfigurationError("base_url must begin with https:// and hold no user name, password, query or fragment")
-    if match["scheme"].lower() == "http" and not allow_http and not _LOOPBACK.fullmatch(match["host"]):
+    if match["scheme"].lower() == "http" and not allow_http and not is_loopback(url):
         raise ConfigurationError("base_url is plain http, which shows the token: use https, or pass allow_http=True")
     return url.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL stays on this machine."""
+    return _LOOPBACK.fullmatch(url) is not None
 
 
 def variable(name: str, pattern: str = ".*", expected: str = "") -> str | None:
@@ -149,7 +153,7 @@ def settings_from_env() -> dict[str, Any]:
     Raises:
         ConfigurationError: A bad value; the message names the variable.
     """
-    seconds = r"(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?", "a number of seconds above 0"
+    seconds = r"(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,9})?", "a number of seconds above 0"
     numbers = {"timeout": variable("TIMEOUT", *seconds), "deadline": variable("DEADLINE", *seconds)}
     found: dict[str, Any] = {name: float(text) for name, text in numbers.items() if text}
     if retries := variable("RETRIES", "[0-9]|10", "a whole number from 0 to 10"):

@@ -7,11 +7,12 @@ gets every rule from these two methods. `overrides/README.md` lists what is mend
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from contextvars import ContextVar
 from http import HTTPStatus
 from platform import python_version
@@ -30,13 +31,13 @@ from smarterproctoring.credentials import Credential, Secret
 from smarterproctoring.errors import ConfigurationError, NoCopy
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated
-from smarterproctoring.settings import CallOptions, Options, Timeouts, check_headers
+from smarterproctoring.settings import CallOptions, Options, Timeouts, check_headers, is_loopback
 
 R = TypeVar("R")
 USER_AGENT = f"smarterproctoring-client/{VERSION} python/{python_version()} httpx/{httpx.__version__}"
 _PREPARED = "smarterproctoring"
 _GRACE = 0.05
-"""Seconds by which the asynchronous scope outlasts the deadline: the transport's own limits say more, and end first."""
+"""Seconds by which the asynchronous scope, there for other transports, outlasts what ends on the socket."""
 
 
 class TransportOptions(TypedDict, total=False):
@@ -61,41 +62,49 @@ class TransportOptions(TypedDict, total=False):
     event_hooks: Mapping[str, list[Callable[..., Any]]]
 
 
-# -- the deadline on a synchronous socket ------------------------------------------------------------------------------
+# -- the deadline on the socket ---------------------------------------------------------------------------------------
 
 _deadline_at: ContextVar[float] = ContextVar("smarterproctoring_deadline")
 
 
-def _clip(timeout: float | None) -> float | None:
-    left = max(_deadline_at.get(float("inf")) - time.monotonic(), 0.001)
-    return timeout if left == float("inf") else min(left, left if timeout is None else timeout)
+def _clip(timeout: float | None, late: type[Exception]) -> float:
+    """Shorten a wait to the deadline; past it there is none, even if data is there: a flood has no end either."""
+    left = _deadline_at.get(math.inf) - time.monotonic()
+    if left <= 0:
+        raise late("deadline")
+    return min(left, 1e6 if timeout is None else timeout)
 
 
-class _DeadlineStream(httpcore.NetworkStream):
-    """A socket whose every wait ends at the deadline: httpx limits each wait, so a dripping answer has no end."""
+class _Deadlined:
+    """A network backend of httpcore, or a stream of it, whose every wait ends at the deadline.
 
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-        self.close, self.get_extra_info = stream.close, stream.get_extra_info  # type: ignore[method-assign]
+    httpx limits each wait alone, so a dripping answer has no end. What is to be awaited is handed on as it is.
+    """
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _clip(timeout))
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _clip(timeout))
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, *rest: Any, **named: Any) -> Any:
+        return _deadlined(self._inner.connect_tcp(host, port, _clip(timeout, httpcore.ConnectTimeout), *rest, **named))
 
-    def start_tls(self, ssl_context: Any, server_hostname: Any = None, timeout: Any = None) -> httpcore.NetworkStream:
-        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, _clip(timeout)))
+    def start_tls(self, ssl_context: Any, server_hostname: Any = None, timeout: float | None = None) -> Any:
+        return _deadlined(self._inner.start_tls(ssl_context, server_hostname, _clip(timeout, httpcore.ConnectTimeout)))
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> Any:
+        return self._inner.read(max_bytes, _clip(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> Any:
+        return self._inner.write(buffer, _clip(timeout, httpcore.WriteTimeout))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
 
-class _DeadlineBackend(httpcore.NetworkBackend):
-    """Opens `_DeadlineStream`s."""
+def _deadlined(opened: Any) -> Any:
+    async def later() -> _Deadlined:
+        return _Deadlined(await opened)
 
-    def __init__(self, backend: httpcore.NetworkBackend) -> None:
-        self._backend = backend
-
-    def connect_tcp(self, host: str, port: int, timeout: Any = None, *rest: Any, **named: Any) -> _DeadlineStream:
-        return _DeadlineStream(self._backend.connect_tcp(host, port, _clip(timeout), *rest, **named))
+    return later() if inspect.isawaitable(opened) else _Deadlined(opened)
 
 
 # -- transports --------------------------------------------------------------------------------------------------------
@@ -106,16 +115,17 @@ def _arguments(base_url: str, options: TransportOptions) -> dict[str, Any]:
     parts = urlsplit(base_url)
     names = ("proxy", "verify", "limits", "http2", "trust_env")
     arguments: dict[str, Any] = {name: value for name, value in options.items() if name in names}
-    if arguments.get("proxy") is None and options.get("trust_env", True) and not proxy_bypass(parts.hostname or ""):
+    # What stays on this machine never takes the environment's proxy: it may be plain http, and hold the token.
+    direct = is_loopback(base_url) or proxy_bypass(parts.hostname or "")
+    if arguments.get("proxy") is None and options.get("trust_env", True) and not direct:
         arguments["proxy"] = getproxies().get(parts.scheme) or getproxies().get("all")
     return arguments
 
 
-def _sync_transport(**arguments: Any) -> httpx.BaseTransport:
-    transport = httpx.HTTPTransport(**arguments)
+def _with_deadline(transport: httpx.HTTPTransport | httpx.AsyncHTTPTransport) -> Any:
     # The one private attribute in use: httpcore takes a network backend, but httpx has no way to pass it on.
     pool: Any = transport._pool  # pyright: ignore[reportPrivateUsage]
-    pool._network_backend = _DeadlineBackend(pool._network_backend)
+    pool._network_backend = _Deadlined(pool._network_backend)
     return transport
 
 
@@ -125,16 +135,24 @@ class _Pool:
     Without a lock on purpose: a lock that another thread holds during a fork stays locked in the child.
     """
 
-    def __init__(self, build: Callable[..., Any], base_url: str, options: TransportOptions) -> None:
+    def __init__(self, build: Callable[..., Any], method: str, base_url: str, options: TransportOptions) -> None:
         given, arguments, problem = options.get("transport"), _arguments(base_url, options), ""
-        self._make: Callable[[], Any] = given if callable(given) else lambda: given or build(**arguments)
+        self._make: Callable[[], Any] = (
+            given if callable(given) else lambda: given or _with_deadline(build(**arguments))
+        )
+        if not isinstance(options.get("verify", True), bool | str | ssl.SSLContext):
+            raise ConfigurationError("verify must be True, False, or an ssl.SSLContext")
         self._forkable, self.closed = given is None or callable(given), False
         try:
+            _ = httpx.URL(base_url), urlsplit(base_url).port  # refused here rather than at the first call
             self._process, self._transport = os.getpid(), self._make()
-        except (ImportError, ValueError, TypeError, OSError) as error:
+            getattr(self._transport, method)
+        except (ImportError, ValueError, TypeError, AttributeError, OSError, httpx.InvalidURL) as error:
             problem = type(error).__name__
         if problem:
-            raise ConfigurationError(f"the transport cannot be set up ({problem}): check proxy, verify, limits, http2")
+            raise ConfigurationError(
+                f"the transport cannot be set up ({problem}): check base_url, transport, proxy, verify"
+            )
 
     def get(self) -> Any:
         if self.closed:
@@ -168,7 +186,7 @@ def _failure(error: BaseException) -> tuple[Failure, str]:
     link: BaseException | None = error
     while link is not None and kind is Failure.CONNECT:
         if isinstance(link, ssl.SSLError):
-            return Failure.TLS, str(getattr(link, "verify_message", "") or link.reason or "TLS")
+            return Failure.TLS, str(getattr(link, "verify_message", "") or getattr(link, "reason", "") or "TLS")
         link = link.__cause__ or link.__context__
     return kind, type(error).__name__
 
@@ -180,10 +198,12 @@ class _Seam(NoCopy):
     """What the synchronous and the asynchronous client share: building requests, and refusing what bypasses it."""
 
     asynchronous: bool
+    method: str
     sleep: Callable[[float], Any]
 
     def __init__(self, credential: Credential, base_url: str, options: Options, transport: TransportOptions) -> None:
-        self.pool = _Pool(httpx.AsyncHTTPTransport if self.asynchronous else _sync_transport, base_url, transport)
+        build = httpx.AsyncHTTPTransport if self.asynchronous else httpx.HTTPTransport
+        self.pool = _Pool(build, self.method, base_url, transport)
         self.credential, self.origin, self.call_options = credential, base_url, options
         self.hooks = transport.get("event_hooks", {})
         super().__init__(transport=self.pool.get(), trust_env=False)  # type: ignore[call-arg]
@@ -201,7 +221,11 @@ class _Seam(NoCopy):
         if prepared.content:
             every["content-type"] = "application/json"
         every |= check_headers(headers or {})
-        url, content, extensions = self.origin + prepared.path, prepared.content or None, {_PREPARED: prepared}
+        url, content, extensions = (
+            self.origin + prepared.path,
+            prepared.content or None,
+            {_PREPARED: (prepared, self.pool)},
+        )
         method = prepared.operation.method
         return httpx.Request(method, url, headers=every, params=query, content=content, extensions=extensions)
 
@@ -221,35 +245,39 @@ class _Seam(NoCopy):
 
     async def _drive(self, request: httpx.Request) -> Call:
         """Attempt until the bookkeeping says that the call is done; it raises when the call has failed."""
-        prepared = request.extensions.get(_PREPARED)
-        if prepared is None:
+        prepared, pool = request.extensions.get(_PREPARED, (None, None))
+        if prepared is None or pool is not self.pool:
             raise ConfigurationError("only requests that this client has built can be sent with it")
         call = Call(prepared, self.call_options, can_renew=self.credential.can_renew)
-        _deadline_at.set(call.deadline_at)
-        while True:
-            secret = Secret("", TOO_LATE)
-            with self._limit(call.remaining()):
-                secret = await self.credential.fetch()
-            request.extensions = {**request.extensions, "timeout": call.begin(secret)}
-            if call.token_header is not None:
-                request.headers[call.token_header] = secret.reveal()
-            answer = await self._attempt(request, call)
-            wait = call.answered(answer) if isinstance(answer, Reply) else call.failed(*answer)
-            if wait is None:
-                return call
-            await _value(call.hooked)
-            await _value(self.sleep(wait))
+        try:
+            while True:
+                secret = Secret("", TOO_LATE)
+                with self._limit(call.remaining()):
+                    secret = await self.credential.fetch()
+                request.extensions = {**request.extensions, "timeout": call.begin(secret)}
+                if call.token_header is not None:
+                    request.headers[call.token_header] = secret.reveal()
+                answer = await self._attempt(request, call)
+                wait = call.answered(answer) if isinstance(answer, Reply) else call.failed(*answer)
+                if wait is None:
+                    return call
+                await self._value(call.hooked)
+                call.check_wait(wait)
+                await self._value(self.sleep(wait))
+        except ConfigurationError as error:
+            call.mark(error)
+            raise
 
     async def _attempt(self, request: httpx.Request, call: Call) -> Reply | tuple[Failure, str]:
         """Send once, and read the answer as far as it goes."""
-        transport, response = self.pool.get(), None
-        exchange = transport.handle_async_request if self.asynchronous else transport.handle_request
+        exchange, response = getattr(self.pool.get(), self.method), None
         body, whole = bytearray(), False
         for hook in self.hooks.get("request", ()):
-            await _value(hook(request))
+            await self._value(hook(request))
         with self._limit(call.remaining() + _GRACE):
+            _deadline_at.set(call.deadline_at)
             try:
-                response = await _value(exchange(request))
+                response = await self._value(exchange(request))
             except BaseException as error:  # noqa: BLE001 - no third-party exception may pass, whatever the transport is
                 if isinstance(error, Exception):
                     return _failure(error)
@@ -257,30 +285,34 @@ class _Seam(NoCopy):
             response.request = request
             try:
                 for hook in self.hooks.get("response", ()):
-                    await _value(hook(response))
+                    await self._value(hook(response))
+                _deadline_at.set(call.deadline_at)  # a hook may have made a call of its own
                 with suppress(Exception):  # the status is known, and that is what counts
-                    async for chunk in response.aiter_bytes() if self.asynchronous else _chunks(response):
-                        body += chunk
-                        if len(body) > MAX_BODY or call.remaining() <= 0:
-                            break
-                    else:
-                        whole = True
+                    async with aclosing(response.aiter_bytes() if self.asynchronous else _chunks(response)) as chunks:
+                        async for chunk in chunks:
+                            body += chunk
+                            if len(body) > MAX_BODY or call.remaining() <= 0:
+                                break
+                        else:
+                            whole = True
             finally:
                 with suppress(Exception):
-                    await _value(response.aclose() if self.asynchronous else response.close())
+                    await self._value(response.aclose() if self.asynchronous else response.close())
         if response is None:
             return Failure.READ_TIMEOUT, "deadline"
         limit = MAX_BODY if response.is_success else MAX_ERROR_BODY
         whole = whole and len(body) <= limit
         return Reply(response.status_code, dict(response.headers), bytes(body[:limit]), incomplete=not whole)
 
+    async def _value(self, given: Any) -> Any:
+        """Return a value, awaiting it where it has to be awaited."""
+        if inspect.iscoroutine(given) and not self.asynchronous:
+            given.close()
+            raise ConfigurationError("an asynchronous hook takes AsyncSmarterProctoring")
+        return await given if inspect.isawaitable(given) else given
+
     def _limit(self, seconds: float) -> AbstractContextManager[object]:
         return anyio.move_on_after(seconds) if self.asynchronous else nullcontext()
-
-
-async def _value(given: Any) -> Any:
-    """Return a value, awaiting it where it has to be awaited."""
-    return await given if inspect.isawaitable(given) else given
 
 
 def _finish(work: Coroutine[Any, Any, R]) -> R:
@@ -290,10 +322,10 @@ def _finish(work: Coroutine[Any, Any, R]) -> R:
     except StopIteration as done:
         return cast("R", done.value)
     work.close()
-    raise ConfigurationError("an asynchronous token callable or hook takes AsyncSmarterProctoring")
+    raise ConfigurationError("an asynchronous token callable takes AsyncSmarterProctoring")
 
 
-async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
+async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     for chunk in response.iter_bytes():
         yield chunk
 
@@ -309,7 +341,7 @@ def _response(reply: Reply, request: httpx.Request) -> httpx.Response:
 class SyncSeam(_Seam, httpx.Client):
     """The synchronous HTTP client that the generated functions are handed."""
 
-    asynchronous, sleep = False, staticmethod(time.sleep)
+    asynchronous, method, sleep = False, "handle_request", staticmethod(time.sleep)
 
     def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
         """Send for a generated function; only a 2xx returns."""
@@ -329,7 +361,7 @@ class SyncSeam(_Seam, httpx.Client):
 class AsyncSeam(_Seam, httpx.AsyncClient):
     """The asynchronous HTTP client that the generated functions are handed."""
 
-    asynchronous, sleep = True, staticmethod(anyio.sleep)
+    asynchronous, method, sleep = True, "handle_async_request", staticmethod(anyio.sleep)
 
     async def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
         """Send for a generated function; only a 2xx returns."""

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import logging
+import os
+import random
+from collections.abc import Iterator
+
+import pytest
+from wire.driver import Driver
+from wire.misbehave import Server, answer
+
+
+@pytest.fixture(params=["sync", "asyncio"])
+def driver(request: pytest.FixtureRequest) -> Driver:
+    """The synchronous client, and the asynchronous one on asyncio."""
+    return Driver(request.param)
+
+
+@pytest.fixture(params=["sync", "asyncio", "trio"])
+def any_driver(request: pytest.FixtureRequest) -> Driver:
+    """As `driver`, and the asynchronous client on trio too."""
+    return Driver(request.param)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server that says yes until it is given a script."""
+    with Server(answer()) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No settings and no proxy from outside, no jitter, and the logger as it was."""
+    for name in list(os.environ):
+        if name.startswith("SMARTERPROCTORING_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(random, "random", lambda: 0.0)
+    logger = logging.getLogger("smarterproctoring")
+    before = logger.level, list(logger.handlers), logger.propagate
+    yield
+    logger.setLevel(before[0])
+    logger.handlers[:] = before[1]
+    logger.propagate = before[2]
