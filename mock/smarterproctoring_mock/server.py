@@ -1,0 +1,355 @@
+"""Run the application on a socket: the command line, a context manager for tests, and the real connection.
+
+uvicorn (httptools, uvloop) does HTTP's framing. The small protocol class here adds what a mock needs beyond
+it: cutting a connection on purpose, an answer instead of silence when a client stops halfway, any method's
+name, and errors in the vendor's form.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import re
+import signal
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from smarterproctoring_mock.app import TARGET_LIMIT, MockApp, Receive, Scope, Send
+from smarterproctoring_mock.faults import ConnectionDropped
+from smarterproctoring_mock.spec import phrase
+
+CONNECTION: Final = "smarterproctoring_mock.connection"
+"""The ASGI extension under which the transport of the connection can be found."""
+
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}(?= )")
+# httptools skips the body of a request that offers an upgrade, as Java's client does with its first one. The
+# offer may be ignored (RFC 9110 7.8), the body may not; so httptools does not get to see the offer.
+_UPGRADE: Final = re.compile(rb"\r\nupgrade(?=:)", re.IGNORECASE)
+_HIDDEN: Final = b"upgrad_"
+
+
+class _Connection:
+    """A transport that puts what is written in one go into one system call.
+
+    uvicorn writes an answer's head and body apart, and the second call costs a tenth of a request's whole time.
+    """
+
+    __slots__ = ("_held", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(data)
+
+    def _flush(self) -> None:
+        if self._held:
+            self._transport.write(b"".join(self._held))
+            self._held.clear()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 protocol with the connection in reach of the application."""
+
+    more_info = ""
+    _first = b""  # what came, for as long as it may be the start of a request that llhttp cannot read
+    _method = ""
+    _in_head = False
+    _offered = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        connection = cast("asyncio.Transport", _Connection(transport, self.loop))
+        super().connection_made(connection)
+        self._extensions: dict[str, dict[object, object]] = {CONNECTION: {"transport": connection}}
+
+    def data_received(self, data: bytes) -> None:
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        idle = not self._in_head and (cycle is None or not cycle.more_body)
+        if (idle or self._in_head) and _UPGRADE.search(data):
+            head, end, rest = data.partition(b"\r\n\r\n")
+            data = _UPGRADE.sub(b"\r\n" + _HIDDEN, head) + end + rest
+            self._offered = True
+        self._first = data if idle else b""
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions
+
+    def on_headers_complete(self) -> None:
+        if self._offered:
+            self.headers[:] = [(b"upgrade" if name == _HIDDEN else name, value) for name, value in self.headers]
+            self._offered = False
+        super().on_headers_complete()
+        self._in_head = False
+        self._first = b""
+        if self._method:
+            # The application's task has not started yet, so it sees the name as it was sent.
+            self.scope["method"], self._method = self._method, ""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, unless it is only a method that llhttp does not know (its list is fixed)."""
+        match = _METHOD.match(self._first)
+        if match and isinstance(sys.exception(), httptools.HttpParserInvalidMethodError):
+            self._method, rest = match[0].decode("ascii"), self._first[match.end() :]
+            self.parser = httptools.HttpRequestParser(self)
+            self._first = b""  # once only
+            super().data_received(b"POST" + rest)
+            return
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                # Octets after a whole request: that one is answered first, and then there is nothing to go on with.
+                cycle.keep_alive = False
+                self.flow.pause_reading()
+                return
+            cycle.disconnected = True  # the application must not act on a part of a request
+            cycle.message_event.set()
+        status = 414 if self._in_head and len(self.url) > TARGET_LIMIT else 400
+        error = {
+            "code": str(status),
+            "message": f"{msg.rstrip('.')} (RFC 9112)",
+            "status": status,
+            "more_info": self.more_info,
+        }
+        body = json.dumps(error).encode()
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"
+            % (status, phrase(status).encode(), len(body), body)
+        )
+        self.transport.close()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Answer a client that has sent its last octet: what it asked for, or 400 where its request stops early."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        unanswered = cycle is not None and not cycle.response_complete
+        if cycle is not None and unanswered and not cycle.more_body:
+            cycle.keep_alive = False
+            return True  # stays open for the answer
+        if self._in_head or unanswered:
+            self.send_400_response("The request stops early")
+        self.transport.close()  # sends what is still held
+        return None
+
+
+class _Served:
+    """The application, with dropped connections made real."""
+
+    def __init__(self, app: MockApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except ConnectionDropped as dropped:
+            transport: asyncio.Transport = scope["extensions"][CONNECTION]["transport"]
+            if dropped.reset:
+                # Lingering for zero seconds makes the kernel send RST in place of FIN (socket(7)).
+                linger = struct.pack("ii", 1, 0)
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                transport.abort()
+            else:
+                transport.close()  # sends first what an interrupted answer has already written
+            # uvicorn would answer 500 to a call that ends without an answer, unless it knows of the end.
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it accepts, and which a signal ends without an error."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        # uvicorn raises the signal anew after its shutdown, which would make the exit code -15.
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _server(app: MockApp, ready: Callable[[], None]) -> _Server:
+    protocol = type("Protocol", (_Protocol,), {"more_info": app.spec.more_info})
+    config = uvicorn.Config(
+        cast("Any", _Served(app)),
+        http=protocol,
+        ws="none",
+        loop="auto",  # uvloop where it is installed
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,  # a fault may be sleeping for minutes
+    )
+    return _Server(config, ready)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class RunningServer:
+    """A server that runs in a thread of this process.
+
+    Attributes:
+        url: Where it answers, without a slash at the end.
+        app: The application behind it, to ask and to steer.
+    """
+
+    def __init__(self, url: str, app: MockApp) -> None:
+        self.url = url
+        self.app = app
+
+
+@contextlib.contextmanager
+def running_server(
+    app: MockApp | None = None, *, host: str = "127.0.0.1", port: int = 0, **settings: Any
+) -> Generator[RunningServer]:
+    """Run a server in a thread for as long as the `with` block lasts.
+
+    Args:
+        app: The application; None makes one, and closes it at the end.
+        host: The address to listen on.
+        port: The port; 0 takes a free one.
+        **settings: For `MockApp`, where none is given.
+
+    Yields:
+        The server, once it accepts connections.
+
+    Raises:
+        OSError: The address or the port is not free.
+        ValueError: A setting is not usable.
+    """
+    own = app is None
+    app = MockApp(**settings) if app is None else app
+    try:
+        with _listen(host, port) as listener:
+            started = threading.Event()
+            server = _server(app, started.set)
+            thread = threading.Thread(target=server.run, args=([listener],), name="smarterproctoring-mock", daemon=True)
+            thread.start()
+            while not started.wait(0.1):
+                if not thread.is_alive():
+                    raise RuntimeError("the mock server did not start")
+            try:
+                yield RunningServer(_url(listener), app)
+            finally:
+                server.should_exit = True
+                thread.join()
+    finally:
+        if own:
+            app.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="smarterproctoring-mock",
+        description="A mock of the SmarterProctoring API. Prints its URL on the first line once it accepts.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (0: a free one)")
+    parser.add_argument("--token", help="the one token to accept (default: any that is not empty)")
+    parser.add_argument(
+        "--db", type=Path, metavar="FILE", help="SQLite file for sessions and audit rows (default: memory)"
+    )
+    parser.add_argument("--seed", type=Path, metavar="FILE", help="JSON file of sessions to start with")
+    parser.add_argument("--strict-sessions", action="store_true", help="answer 404 to sessions that were not seeded")
+    parser.add_argument("--spec", type=Path, metavar="FILE", help="another OpenAPI document to serve")
+    parser.add_argument(
+        "--scenario", metavar="FILE", help="faults to start with: a JSON file or a shipped scenario's name"
+    )
+    parser.add_argument(
+        "--admin-host", action="append", default=[], metavar="NAME",
+        help="a host name, beside the loopback ones, under which /_mock/ may be called; can be repeated",
+    )  # fmt: skip
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the server until SIGINT or SIGTERM.
+
+    Args:
+        argv: The arguments; None for the process's.
+
+    Returns:
+        The exit code: 0 after a signal, 2 where it could not start.
+    """
+    try:
+        options = _parser().parse_args(argv)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 2
+    if options.token is not None and not options.token.strip():
+        return _complain("--token must not be empty")
+    if not 0 <= options.port <= 65535:
+        return _complain(f"--port: {options.port} is not within 0 and 65535")
+    try:
+        app = MockApp(
+            spec=options.spec,
+            token=options.token and options.token.strip(),
+            db=options.db,
+            seed=options.seed,
+            strict_sessions=options.strict_sessions,
+            scenario=options.scenario,
+            admin_hosts=options.admin_host,
+        )
+    except ValueError as error:
+        return _complain(str(error))
+    try:
+        listener = _listen(options.host, options.port)
+    except OSError as error:
+        app.close()
+        return _complain(f"cannot listen on {options.host} port {options.port}: {error.strerror or error}")
+    with listener, contextlib.closing(app):
+        _server(app, lambda: print(_url(listener), flush=True)).run([listener])
+    return 0
+
+
+def _complain(message: str) -> int:
+    print(f"smarterproctoring-mock: {' '.join(message.split())}", file=sys.stderr)
+    return 2

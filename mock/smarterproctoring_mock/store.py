@@ -1,0 +1,285 @@
+"""What the server remembers of the API's objects: the sessions, and an audit row for every request.
+
+A session is known by the values of its path parameters. In memory by default; with a file, every answered
+request is in the file first (SQLite, WAL), so that ending the process, even by `kill -9`, loses no row.
+"""
+
+import asyncio
+import json
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from smarterproctoring_mock.strict_json import Json
+
+Key: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
+"""Names and values of the path parameters."""
+
+_AuditTuple: TypeAlias = tuple[int, float, str, Key, int, str, bytes, bool, bool]
+
+AUDIT_LIMIT: Final = 100_000
+"""Audit rows kept in memory; a file keeps all."""
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS sessions (key TEXT PRIMARY KEY, fields TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS audit (
+    number INTEGER PRIMARY KEY, time REAL NOT NULL, operation TEXT NOT NULL, key TEXT NOT NULL,
+    status INTEGER NOT NULL, reason TEXT NOT NULL, digest TEXT NOT NULL,
+    stored INTEGER NOT NULL, replay INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS audit_by_key ON audit (key);
+"""
+
+
+class StoreError(ValueError):
+    """The file is no store of this server, or a seed does not fit the spec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One stored session: the path parameters that name it, and the fields sent so far."""
+
+    params: dict[str, str]
+    fields: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One request, as an auditor would see it."""
+
+    number: int
+    time: str
+    operation: str
+    params: dict[str, str]
+    status: int
+    """What was answered; 0 where the connection ended without an answer."""
+    reason: str
+    digest: str
+    """BLAKE2b-128 of the body in hex: equal digests are equal bodies."""
+    stored: bool
+    replay: bool
+    """Whether the session's last stored change was this very body: a repetition that changed nothing."""
+
+
+class _Entry:
+    __slots__ = ("digest", "fields")
+
+    def __init__(self, fields: dict[str, Json], digest: bytes) -> None:
+        self.fields = fields
+        self.digest = digest
+
+
+class Store:
+    """Sessions and audit rows. Methods may be called from any thread."""
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        """Open the store.
+
+        Args:
+            path: The SQLite file, made where it is missing; None keeps everything in memory.
+
+        Raises:
+            StoreError: The file is not usable.
+        """
+        self._lock = threading.RLock()
+        self._sessions: dict[Key, _Entry] = {}
+        self._audit: deque[_AuditTuple] = deque(maxlen=AUDIT_LIMIT)
+        self._number = 0
+        self._dirty: dict[Key, _Entry] = {}
+        self._unwritten: list[_AuditTuple] = []
+        self._file = self._open(Path(path)) if path is not None else None
+
+    def _open(self, path: Path) -> sqlite3.Connection:
+        try:
+            file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: {error}") from None
+        try:
+            file.execute("PRAGMA journal_mode=WAL")
+            # In WAL mode a commit needs no fsync to outlive the process, only to outlive the machine.
+            file.execute("PRAGMA synchronous=NORMAL")
+            file.executescript(_SCHEMA)
+            for key, fields, digest in file.execute("SELECT key, fields, digest FROM sessions"):
+                self._sessions[_key_from_text(key)] = _Entry(json.loads(fields), bytes.fromhex(digest))
+            (self._number,) = file.execute("SELECT coalesce(max(number), 0) FROM audit").fetchone()
+        except (sqlite3.Error, ValueError) as error:
+            file.close()
+            raise StoreError(f"{path}: {error}") from None
+        return file
+
+    # --- the hot path --------------------------------------------------------------------------------------
+
+    def knows(self, key: Key) -> bool:
+        """Whether a session has been stored under this key."""
+        return key in self._sessions
+
+    def record(
+        self,
+        time: float,
+        operation: str,
+        key: Key,
+        status: int,
+        reason: str,
+        digest: bytes,
+        change: Mapping[str, Json] | None,
+    ) -> None:
+        """Add an audit row and, where a change is given, merge it into the session.
+
+        Args:
+            time: Seconds since 1970.
+            operation: The operation's id; empty where the request matched none.
+            key: Names and values of the path parameters.
+            status: The status that is going to be answered; 0 for none.
+            reason: In words; holds nothing of the body.
+            digest: The body's digest.
+            change: The fields to store; None leaves the session as it is.
+        """
+        with self._lock:
+            replay = False
+            if change is not None:
+                entry = self._sessions.get(key)
+                if entry is None:
+                    entry = self._sessions[key] = _Entry(dict(change), digest)
+                else:
+                    replay = entry.digest == digest
+                    # A new dict, so that a reader in another thread sees the session before or after, whole.
+                    entry.fields = {**entry.fields, **change}
+                    entry.digest = digest
+                if self._file is not None:
+                    self._dirty[key] = entry
+            self._number += 1
+            row = (self._number, time, operation, key, status, reason, digest, change is not None, replay)
+            if self._file is None:
+                self._audit.append(row)
+            else:
+                self._unwritten.append(row)
+
+    @property
+    def behind(self) -> bool:
+        """Whether something recorded is not yet in the file."""
+        return bool(self._unwritten)
+
+    async def committed(self) -> None:
+        """Return once everything recorded so far is in the file.
+
+        Requests that arrive together share one transaction: each yields once to the event loop, and the
+        first to go on writes for all.
+        """
+        if self._unwritten:
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                pass  # another event loop than asyncio's, or none: write at once
+            else:
+                await asyncio.sleep(0)
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is not yet in the file, in one transaction."""
+        with self._lock:
+            if self._file is None or not (self._unwritten or self._dirty):
+                return
+            dirty, rows = self._dirty, self._unwritten
+            self._dirty, self._unwritten = {}, []
+            self._file.execute("BEGIN IMMEDIATE")
+            self._file.executemany(
+                "INSERT INTO sessions VALUES (?, ?, ?) "
+                "ON CONFLICT (key) DO UPDATE SET fields = excluded.fields, digest = excluded.digest",
+                [(_key_to_text(key), json.dumps(e.fields), e.digest.hex()) for key, e in dirty.items()],
+            )
+            self._file.executemany(
+                "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (number, time, operation, _key_to_text(key), status, reason, digest.hex(), stored, replay)
+                    for number, time, operation, key, status, reason, digest, stored, replay in rows
+                ],
+            )
+            self._file.execute("COMMIT")
+
+    # --- reading and setting up ----------------------------------------------------------------------------
+
+    def put(self, sessions: Iterable[tuple[Key, Mapping[str, Json]]]) -> None:
+        """Set sessions to these fields, whole."""
+        with self._lock:
+            for key, fields in sessions:
+                self._sessions[key] = entry = _Entry(dict(fields), b"")
+                if self._file is not None:
+                    self._dirty[key] = entry
+            self.flush()
+
+    def sessions(self) -> list[Session]:
+        """Return every known session, in the order in which they became known."""
+        with self._lock:
+            return [Session(dict(zip(*key, strict=True)), dict(e.fields)) for key, e in self._sessions.items()]
+
+    def audit(self, *, session: str | None = None, limit: int | None = None) -> list[AuditRow]:
+        """Return audit rows, the oldest first.
+
+        Args:
+            session: Only rows of which a path parameter has this value.
+            limit: Only so many of the newest.
+
+        Returns:
+            The rows, of the newest `AUDIT_LIMIT` at least.
+        """
+        with self._lock:
+            self.flush()
+            if self._file is None:
+                rows = [row for row in self._audit if session is None or session in row[3][1]]
+                rows = rows if limit is None else rows[max(0, len(rows) - limit) :]
+            else:
+                found = self._file.execute(
+                    "SELECT * FROM audit WHERE :session IS NULL OR instr(key, :session) "
+                    "ORDER BY number DESC LIMIT :limit",
+                    {"session": session and json.dumps(session), "limit": -1 if limit is None else limit},
+                ).fetchall()
+                rows = [
+                    (n, t, op, _key_from_text(key), status, reason, bytes.fromhex(digest), bool(stored), bool(replay))
+                    for n, t, op, key, status, reason, digest, stored, replay in reversed(found)
+                ]
+        return [
+            AuditRow(
+                number,
+                datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                operation,
+                dict(zip(*key, strict=True)),
+                status,
+                reason,
+                digest.hex(),
+                stored,
+                replay,
+            )
+            for number, time, operation, key, status, reason, digest, stored, replay in rows
+        ]
+
+    def clear(self) -> None:
+        """Forget every session and audit row, in the file too."""
+        with self._lock:
+            self._sessions.clear()
+            self._audit.clear()
+            self._dirty, self._unwritten = {}, []
+            self._number = 0
+            if self._file is not None:
+                self._file.executescript("BEGIN; DELETE FROM sessions; DELETE FROM audit; COMMIT;")
+
+    def close(self) -> None:
+        """Write what is left and close the file. The store must not be used afterwards."""
+        with self._lock:
+            self.flush()
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+
+def _key_to_text(key: Key) -> str:
+    return json.dumps(key)
+
+
+def _key_from_text(text: str) -> Key:
+    names, values = json.loads(text)
+    return tuple(names), tuple(values)

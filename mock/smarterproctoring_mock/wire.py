@@ -1,0 +1,142 @@
+"""The parts of HTTP that an ASGI application reads for itself: media types, content codings, preferences.
+
+Pure functions of octets. RFC 9110 (HTTP semantics), RFC 7240 (Prefer), RFC 3986 (percent-encoding).
+"""
+
+import re
+import zlib
+from functools import lru_cache
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_QUOTED: Final = r'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
+# RFC 9110 8.3.1: no space around "=", and 5.6.6: a semicolon may stand without a parameter.
+_MEDIA_TYPE: Final = re.compile(rf"({_NAME})/({_NAME})(?:[ \t]*;[ \t]*(?:{_NAME}=(?:{_NAME}|{_QUOTED}))?)*[ \t]*")
+_PARAMETER: Final = rf"{_NAME}(?:[ \t]*=[ \t]*(?:{_NAME}|{_QUOTED}))?"
+_PREFERENCE: Final = re.compile(
+    rf"[ \t,]*({_NAME})(?:[ \t]*=[ \t]*({_NAME}|{_QUOTED}))?(?:[ \t]*;[ \t]*(?:{_PARAMETER})?)*"
+)
+_HOST: Final = re.compile(rb"(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
+_BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+# Each member costs a copy of what follows it, so a body of nothing but empty members would be quadratic.
+_MAX_MEMBERS: Final = 64
+
+ACCEPTED_CODINGS: Final = "gzip, deflate, identity"
+
+
+class CodingError(ValueError):
+    """The content is not what its Content-Encoding says."""
+
+
+class UnknownCodingError(CodingError):
+    """The content coding is not one of `ACCEPTED_CODINGS`."""
+
+
+class TooLargeError(ValueError):
+    """The decoded content is larger than the limit."""
+
+
+@lru_cache(maxsize=256)
+def media_type(value: bytes) -> str | None:
+    """Return `type/subtype` in lower case, or None where the field is no media type (RFC 9110 8.3.1)."""
+    match = _MEDIA_TYPE.fullmatch(value.decode("latin-1"))
+    return f"{match[1]}/{match[2]}".lower() if match else None
+
+
+@lru_cache(maxsize=256)
+def valid_host(value: bytes) -> bool:
+    """Whether a Host field is `uri-host [":" port]` (RFC 9110 7.2)."""
+    return _HOST.fullmatch(value) is not None
+
+
+def segments(raw_path: str) -> list[str] | None:
+    """Split a path at its slashes, then decode each segment once.
+
+    An encoded slash so stays inside its segment, and `%2541` becomes `%41`.
+
+    Args:
+        raw_path: The path as it was sent.
+
+    Returns:
+        The segments without the leading empty one; None where a percent sign starts no octet or the octets
+        are no UTF-8.
+    """
+    parts = raw_path.split("/")[1:]
+    if "%" not in raw_path:
+        return parts if raw_path.isascii() else None
+    if _BAD_PERCENT.search(raw_path):
+        return None
+    try:
+        return [unquote_to_bytes(part).decode() if "%" in part else part for part in parts]
+    except UnicodeDecodeError:
+        return None
+
+
+def preferences(value: str) -> dict[str, str]:
+    """Read a Prefer field (RFC 7240): names in lower case, the first of equal names counts."""
+    found: dict[str, str] = {}
+    position = 0
+    while match := _PREFERENCE.match(value, position):
+        text = match[2] or ""
+        if text.startswith('"'):
+            text = re.sub(r"\\(.)", r"\1", text[1:-1])
+        found.setdefault(match[1].lower(), text)
+        position = match.end()
+    return found
+
+
+def decode_content(content: bytes, codings: str, limit: int) -> bytes:
+    """Undo the content codings, the last one first (RFC 9110 8.4).
+
+    Args:
+        content: The octets as received.
+        codings: The Content-Encoding field, such as `gzip` or `deflate, gzip`.
+        limit: The largest result in octets.
+
+    Returns:
+        The octets without codings.
+
+    Raises:
+        UnknownCodingError: A coding other than gzip, x-gzip, deflate or identity, or more than three.
+        CodingError: The octets are not of that coding, or stop early, or go on after its end.
+        TooLargeError: The result is larger than the limit; no more than that was ever decoded.
+    """
+    names = [name.strip().lower() for name in codings.split(",") if name.strip()]
+    if len(names) > 3:
+        raise UnknownCodingError("more than three content codings")
+    for name in reversed(names):
+        if name in {"gzip", "x-gzip"}:
+            content = _inflate(content, zlib.MAX_WBITS | 16, limit)
+        elif name == "deflate":
+            # The coding is zlib's format. Some senders leave its header out, and the RFC's note warns of them;
+            # a first octet that is no zlib header (method 8, check bits) tells the two apart.
+            zlib_header = len(content) > 1 and content[0] & 15 == 8 and (content[0] << 8 | content[1]) % 31 == 0
+            content = _inflate(content, zlib.MAX_WBITS if zlib_header else -zlib.MAX_WBITS, limit)
+        elif name != "identity":
+            raise UnknownCodingError("a content coding other than " + ACCEPTED_CODINGS)
+    return content
+
+
+def _inflate(content: bytes, window_bits: int, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    for _ in range(_MAX_MEMBERS):
+        stream = zlib.decompressobj(window_bits)
+        try:
+            part = stream.decompress(content, limit - size + 1)
+        except zlib.error:
+            raise CodingError("the content is not of the coding that Content-Encoding names") from None
+        size += len(part)
+        if size > limit:
+            raise TooLargeError
+        if not stream.eof:
+            raise CodingError("the compressed content stops early")
+        parts.append(part)
+        content = stream.unused_data
+        if not content:
+            return b"".join(parts)
+        if window_bits <= zlib.MAX_WBITS:  # only gzip may go on with another member (RFC 1952 2.2)
+            raise CodingError("octets follow the end of the compressed content")
+    raise CodingError(f"more than {_MAX_MEMBERS} gzip members")
