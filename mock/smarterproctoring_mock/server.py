@@ -121,14 +121,11 @@ class _Protocol(HttpToolsProtocol):
             super().data_received(b"POST" + rest)
             return
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        if cycle is not None and not cycle.response_complete:
-            if not cycle.more_body:
-                # Octets after a whole request: that one is answered first, and then there is nothing to go on with.
-                cycle.keep_alive = False
-                self.flow.pause_reading()
-                return
-            cycle.disconnected = True  # the application must not act on a part of a request
-            cycle.message_event.set()
+        if cycle is not None and not cycle.response_complete and not cycle.more_body:
+            # Octets after a whole request: that one is answered first, and then there is nothing to go on with.
+            cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
         status = 414 if self._in_head and len(self.url) > TARGET_LIMIT else 400
         error = {
             "code": str(status),

@@ -58,6 +58,9 @@ class Reply(NamedTuple):
     body: bytes
     incomplete: bool = False
 
+    def __repr__(self) -> str:  # it stands in frames, and a server may echo the token
+        return f"<Reply {self.status}>"
+
     def text(self) -> str:
         """Decode the body as UTF-8; never fails."""
         return self.body.decode("utf-8", "replace")
@@ -158,11 +161,12 @@ class Call:
         Raises:
             APIStatusError: The call has failed.
         """
+        success = 200 <= reply.status < 300
+        reply = self._without_token(reply, MAX_BODY if success else MAX_ERROR_BODY)
         self._log(str(reply.status), reply.request_id())
-        if 200 <= reply.status < 300:
+        if success:
             self.reply = reply
             return None
-        reply = self._without_token(reply, MAX_ERROR_BODY)
         code, message = reply.error()
         outcome = Outcome(reply.status, None, code, reply.retry_after())
         self._maybe_applied |= outcome.maybe_applied
@@ -210,8 +214,6 @@ class Call:
 
     def result(self) -> Result:
         """Tell the caller of a success."""
-        if self._secret.reveal().encode() in self.reply.body:
-            self.reply = self._without_token(self.reply, MAX_BODY)
         status, _, _, incomplete = self.reply
         elapsed, data, request_id = time.monotonic() - self._started, self.reply.data(), self.reply.request_id()
         return Result(data, status, request_id, self._attempts, self._replays, elapsed, incomplete=incomplete)

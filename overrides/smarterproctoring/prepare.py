@@ -20,6 +20,7 @@ SID_KINDS: Mapping[str, str] = {
 """What a SID's first two letters say: from the spec, and two that the vendor documents elsewhere (evidence: V)."""
 
 
+_TYPES: Mapping[str, Any] = {"string": str, "integer": int, "number": int | float, "boolean": bool}
 _ISO_Z = re.compile(r"[0-9W-]+T[0-9:.,]+Z")  # datetime.fromisoformat takes any separator, a line break too
 
 
@@ -90,6 +91,8 @@ def from_fields(operation: Operation, sids: Iterable[Any], given: Mapping[str, A
         try:
             if value is not None:
                 body[item.name] = _field_value(item, value)
+            elif item.required:
+                problems.append(f"{keyword} is required")
         except ValueError as error:
             problems.append(f"{keyword} {error}")
     if not body and not problems and not allow_empty:
@@ -104,8 +107,9 @@ def _field_value(item: Field, value: object) -> object:
         raise ValueError("must be a datetime with a time zone, or ISO 8601 text that ends in Z")
     if item.allowed and value not in item.allowed:
         raise ValueError(f"must be one of {', '.join(item.allowed)}")
-    if item.type == "string" and not isinstance(value, str):
-        raise ValueError(f"must be a str, not {type(value).__name__}")
+    kind = _TYPES.get(item.type or "", object)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind in (int, int | float)):
+        raise ValueError(f"must be a {getattr(kind, '__name__', 'number')}, not {type(value).__name__}")
     if item.pattern and isinstance(value, str) and not matches(item.pattern, value):
         raise ValueError(f"must match {item.pattern}")
     return value
@@ -158,7 +162,7 @@ def _prepare(operation: Operation, path_values: Iterable[Any], body: Any, proble
     problems = [*(problem for pair in pairs for problem in parameter_problems(*pair)), *problems]
     keywords = {item.name: item.keyword for item in operation.fields}
     for place in operation.date_times:
-        _rewrite(body, place, keywords[place[0]], problems)
+        _rewrite(body, place, keywords.get(place[0], ".".join(place)), problems)
     for item in operation.fields if isinstance(body, dict) else ():
         # Both times are in the wire form by now, which sorts as text.
         if item.before and {item.name, item.before} <= body.keys() and str(body[item.before]) <= str(body[item.name]):

@@ -119,7 +119,8 @@ def _arguments(base_url: str, options: TransportOptions) -> dict[str, Any]:
     direct = is_loopback(base_url) or proxy_bypass(parts.hostname or "")
     if arguments.get("proxy") is None and options.get("trust_env", True) and not direct:
         arguments["proxy"] = getproxies().get(parts.scheme) or getproxies().get("all")
-    return arguments
+    # httpcore counts busy connections as idle ones: above the default of 20 it closes each after one request.
+    return {"limits": httpx.Limits(max_connections=100, max_keepalive_connections=100), **arguments}
 
 
 def _with_deadline(transport: httpx.HTTPTransport | httpx.AsyncHTTPTransport) -> Any:

@@ -358,6 +358,7 @@ def test_pipelined_requests_are_answered_in_order(client: Client) -> None:
 def test_octets_after_a_whole_request_do_not_spoil_its_answer(client: Client, app: MockApp) -> None:
     answer = client.exchange(client.request(close=False) + b"\x00garbage\r\n\r\n")[0]
     assert answer.status == 200
+    assert answer.headers["connection"] == "close"
     assert len(app.requests(status=200)) == 1
 
 
@@ -368,7 +369,9 @@ def test_a_broken_chunk_is_never_acted_upon(client: Client, app: MockApp) -> Non
     assert app.sessions() == []
 
 
-def test_a_client_that_shuts_its_side_still_gets_the_answer(client: Client) -> None:
+def test_a_client_that_shuts_its_side_still_gets_the_answer(client: Client, app: MockApp) -> None:
+    assert client.exchange(client.request(close=False), shut=True)[0].status == 200
+    app.add_faults({"delay": 0.1})  # the answer is not yet there when the end of the request is seen
     assert client.exchange(client.request(close=False), shut=True)[0].status == 200
 
 
@@ -413,7 +416,7 @@ def test_a_client_that_waits_is_not_told_to_go_on_in_vain(client: Client) -> Non
     assert client.exchange(head)[0].status == 413
 
 
-def test_an_upgrade_that_is_offered_is_ignored(client: Client) -> None:
+def test_an_upgrade_that_is_offered_is_ignored(client: Client, app: MockApp) -> None:
     # Java's HTTP client offers h2c with its first request on each connection.
     offer = [
         *GOOD,
@@ -422,6 +425,9 @@ def test_an_upgrade_that_is_offered_is_ignored(client: Client) -> None:
         ("HTTP2-Settings", "AAMAAABkAAQAAP__"),
     ]
     assert client.exchange(client.request(headers=offer, close=False))[0].status == 200
+    (request,) = app.requests()
+    assert ("upgrade", "h2c") in request.headers
+    assert request.body == BODY
 
 
 # --- what a refusal says ----------------------------------------------------------------------------------

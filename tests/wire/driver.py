@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import ssl
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -110,7 +110,7 @@ class Driver:
         self.type: Any = SmarterProctoring if kind == "sync" else AsyncSmarterProctoring
 
     @contextmanager
-    def client(self, server: Server | str, *tokens: Any, **settings: Any) -> Iterator[Caller]:
+    def client(self, server: Server | str, *tokens: Any, **settings: Any) -> Generator[Caller]:
         """Make a client of this server (or URL); it is closed at the end."""
         url = server if isinstance(server, str) else server.url
         settings = {"verify": CERTIFICATES, **settings}
@@ -118,7 +118,7 @@ class Driver:
             yield caller
 
     @contextmanager
-    def made(self, make: Callable[[], Either]) -> Iterator[Caller]:
+    def made(self, make: Callable[[], Either]) -> Generator[Caller]:
         """Close what `make` makes at the end."""
         if self.kind == "sync":
             caller = Caller(make(), None)

@@ -151,7 +151,7 @@ def test_pickling_keeps_every_field(driver: Driver, server: Server) -> None:
             client.fails(ValidationError, "a", "b", "c"),
         ]
     for error in errors:
-        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):  # noqa: S301
+        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
             assert type(again) is type(error)
             assert (str(again), again.args, vars(again)) == (str(error), error.args, vars(error))
     assert vars(errors[0])["api_message"] == "m"

@@ -21,7 +21,7 @@ from smarterproctoring import (
     SmarterProctoringError,
     UnexpectedRedirectError,
 )
-from wire.driver import Caller, PATH, TOKEN, Driver
+from wire.driver import PATH, TOKEN, Caller, Driver
 from wire.misbehave import (
     Peer,
     Server,
@@ -131,7 +131,7 @@ def test_the_result_is_frozen_and_picklable(driver: Driver, server: Server) -> N
     with driver.client(server) as client:
         result = client.reschedule()
     assert (result.request_id, result.attempts, result.replays) == ("req-7", 2, 1)
-    assert pickle.loads(pickle.dumps(result)) == result  # noqa: S301
+    assert pickle.loads(pickle.dumps(result)) == result
     with pytest.raises(dataclasses.FrozenInstanceError):
         result.status = 500  # type: ignore[misc]
 

@@ -21,7 +21,8 @@ AMBIGUOUS = {500, 502, 504, Failure.READ_TIMEOUT, Failure.WRITE_TIMEOUT, Failure
 
 def decided(outcome: Outcome, **changes: Any) -> Decision:
     options = Options(retries=changes.pop("retries", 2), retry_ambiguous=changes.pop("retry_ambiguous", True))
-    return decide(outcome, options, **{"retried": 0, "can_renew": False, "left": 60.0, "draw": 0.5, **changes})
+    given: dict[str, Any] = {"retried": 0, "can_renew": False, "left": 60.0, "draw": 0.5, **changes}
+    return decide(outcome, options, **given)
 
 
 @pytest.mark.parametrize("ambiguous", [True, False])

@@ -9,7 +9,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,7 +34,7 @@ LONG = 20.0
 
 
 @contextmanager
-def cut(most: float = 5.0) -> Iterator[None]:
+def cut(most: float = 5.0) -> Generator[None]:
     """What happens within must end long before it would by itself."""
     began = time.monotonic()
     yield
@@ -42,7 +42,7 @@ def cut(most: float = 5.0) -> Iterator[None]:
 
 
 @contextmanager
-def full_backlog() -> Iterator[str]:
+def full_backlog() -> Generator[str]:
     """A port on which connecting hangs: its queue is full and nobody accepts."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         waiting = [socket.socket() for _ in range(4)]
@@ -50,9 +50,11 @@ def full_backlog() -> Iterator[str]:
             one.setblocking(False)
             one.connect_ex(listener.getsockname())
         time.sleep(0.02)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        for one in waiting:
-            one.close()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            for one in waiting:
+                one.close()
 
 
 def test_the_defaults() -> None:
@@ -79,6 +81,7 @@ def test_a_read_limit(any_driver: Driver, server: Server) -> None:
 
 def test_a_write_limit(driver: Driver) -> None:
     def deaf(peer: Peer) -> None:
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         until.append(1)
         while len(until) < 2:
             time.sleep(0.01)
@@ -86,7 +89,7 @@ def test_a_write_limit(driver: Driver) -> None:
     until: list[int] = []
     limits = Timeouts(connect=LONG, read=LONG, write=0.2, pool=LONG)
     with Server(deaf) as server, driver.client(server, timeout=limits, retries=0) as client, cut():
-        error = client.fails(APITimeoutError, notes="n" * 30_000_000)
+        error = client.fails(APITimeoutError, notes="n" * 8_000_000)
         until.append(2)
     assert (type(error), error.maybe_applied) == (APITimeoutError, True)
     assert "send" in str(error)
@@ -104,7 +107,7 @@ def test_a_pool_limit(driver: Driver, server: Server) -> None:
 
 
 @contextmanager
-def holding(client: Any) -> Iterator[None]:
+def holding(client: Any) -> Generator[None]:
     """Let a call that fails hold its connection meanwhile."""
     thread = threading.Thread(target=client.fails, args=(SmarterProctoringError,))
     thread.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -93,8 +92,23 @@ def test_the_synchronous_client_refuses_a_callable_that_waits(server: Server) ->
     assert server.connections == 0
 
 
-BAD: list[Any] = ["", "  ", "Bearer " + TOKEN, "bearer " + TOKEN, "BEARER\t" + TOKEN, "Bearer", f"{TOKEN} {TOKEN}"]
-BAD += [f"{TOKEN}\r\nx: y", f"{TOKEN}\x00", f"{TOKEN}é", f"{TOKEN}\x7f", TOKEN.encode(), None, 7, [TOKEN]]
+BAD: list[Any] = [
+    "",
+    "  ",
+    "Bearer " + TOKEN,
+    "bearer " + TOKEN,
+    "BEARER\t" + TOKEN,
+    "Bearer",
+    f"{TOKEN} {TOKEN}",
+    f"{TOKEN}\r\nx: y",
+    f"{TOKEN}\x00",
+    f"{TOKEN}é",
+    f"{TOKEN}\x7f",
+    TOKEN.encode(),
+    None,
+    7,
+    [TOKEN],
+]
 
 
 @pytest.mark.parametrize("bad", BAD, ids=range(len(BAD)))

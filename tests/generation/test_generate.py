@@ -1,0 +1,594 @@
+"""tools/generate.py: the same bytes everywhere, nothing that is wrong gets through, a failed run changes nothing."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "smarterproctoring_generated"
+SESSION_PATH = "/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}"
+MEND = "run: make generate"
+Spec = dict[str, Any]
+Generate = Callable[..., "subprocess.CompletedProcess[str]"]
+Refuse = Callable[..., str]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def write(folder: Path, spec: Spec) -> Path:
+    path = folder / "spec.yaml"
+    path.write_text(yaml.safe_dump(spec, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def made(generate: Generate, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`generated/` made from the committed spec in a folder whose settings would spoil it."""
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "ruff.toml").write_text("line-length = 40\n[format]\nquote-style = 'single'\nindent-style = 'tab'\n")
+    (folder / "pyproject.toml").write_text("[tool.ruff]\nline-length = 40\n[tool.mypy]\nignore_errors = true\n")
+    (folder / "mypy.ini").write_text("[mypy]\npython_version = 2.7\n")
+    done = generate("--output", folder / "generated", cwd=folder, PYTHONHASHSEED="1", LC_ALL="C")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["generated", "mypy.ini", "pyproject.toml", "ruff.toml"]
+    return folder / "generated"
+
+
+@pytest.fixture
+def output(made: Path, tmp_path: Path) -> Path:
+    """A copy of the generated folder, to be spoilt or to stay as it is."""
+    return Path(shutil.copytree(made, tmp_path / "generated"))
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Put the signal handlers back that the command sets."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def refuse(
+    tool: ModuleType, output: Path, signals: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Refuse:
+    """Run the command in this process on a scratch folder: it must fail and change nothing. Returns its message."""
+
+    def run(*arguments: object) -> str:
+        before, beside = files(output), sorted(output.parent.iterdir())
+        monkeypatch.setattr(sys, "argv", ["generate.py", "--output", str(output), *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            tool.main()
+        assert capsys.readouterr().out == ""
+        assert files(output) == before
+        assert sorted(output.parent.iterdir()) == beside
+        message = str(ended.value.code)
+        assert message.startswith("error: ")
+        assert MEND in message
+        return message
+
+    return run
+
+
+# -- what is made --------------------------------------------------------------------------------------------------
+
+
+def test_committed_folder_is_what_the_spec_gives(generate: Generate, made: Path) -> None:
+    assert files(ROOT / "generated") == files(made)
+    before = {path: path.stat().st_mtime_ns for path in (ROOT / "generated").rglob("*.*")}
+    done = generate("--check")
+    assert (done.returncode, done.stdout) == (0, "generated/ is exactly what the spec says\n"), done.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in (ROOT / "generated").rglob("*.*")}
+
+
+def test_second_run_is_byte_identical(generate: Generate, output: Path) -> None:
+    before = files(output)
+    inode = output.stat().st_ino
+    done = generate("--output", output, cwd=Path("/"), PYTHONHASHSEED="2")
+    assert (done.returncode, done.stdout) == (0, "generated/ is unchanged\n"), done.stderr
+    assert files(output) == before
+    assert output.stat().st_ino == inode, "a folder that is as it should be is not replaced"
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_provenance_names_spec_config_and_tools(made: Path) -> None:
+    def sha256(path: str) -> str:
+        return hashlib.sha256((ROOT / path).read_bytes()).hexdigest()
+
+    spec = yaml.safe_load((ROOT / "openapi/smarterproctoring.yaml").read_text(encoding="utf-8"))
+    assert json.loads((made / "PROVENANCE.json").read_text()) == {
+        "spec": {"version": spec["info"]["version"], "sha256": sha256("openapi/smarterproctoring.yaml")},
+        "config": {"sha256": sha256("generator-config.yml")},
+        "generator": {"openapi-python-client": importlib.metadata.version("openapi-python-client")},
+        "formatter": {"ruff": importlib.metadata.version("ruff")},
+    }
+
+
+def test_every_file_is_marked(tool: ModuleType, made: Path) -> None:
+    modules = [path for path in made.rglob("*") if path.suffix == ".py"]
+    assert len(modules) > 10
+    for module in modules:
+        assert module.read_text(encoding="utf-8").startswith(tool.MARK), module
+    assert "never edited" in (made / "README.md").read_text()
+    rest = {path.name for path in made.rglob("*") if path.is_file()} - {path.name for path in modules}
+    assert rest == {"README.md", "PROVENANCE.json", "py.typed"}
+
+
+def run_module(source: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "operations_under_test"}
+    exec(compile(source, "operations.py", "exec", dont_inherit=True), names)  # noqa: S102 - what generation wrote
+    return names
+
+
+def test_operations_hold_every_template_pattern_and_date_time(made: Path, committed_spec: Spec) -> None:
+    operations = run_module((made / PACKAGE / "operations.py").read_text(encoding="utf-8"))
+    (only,) = operations["OPERATIONS"]
+    ((path, item),) = committed_spec["paths"].items()
+    assert (only.path, only.method, only.operation_id) == (path, "PUT", item["put"]["operationId"])
+    parameters = committed_spec["components"]["parameters"].values()
+    assert {p.name: p.pattern for p in only.parameters} == {p["name"]: p["schema"]["pattern"] for p in parameters}
+    properties = committed_spec["components"]["schemas"]["SessionChange"]["properties"]
+    assert [field.name for field in only.fields] == list(properties)
+    assert len(properties) == 18
+    for field in only.fields:
+        prop = properties[field.name]
+        assert (field.pattern, field.format) == (prop.get("pattern"), prop.get("format"))
+    dated = {(name,) for name, prop in properties.items() if prop.get("format") == "date-time"}
+    assert set(only.date_times) == dated
+    assert len(dated) == 3
+    assert only.fields[0].allowed == tuple(committed_spec["components"]["schemas"]["SystemType"]["enum"])
+    assert operations["VERSION"] == committed_spec["info"]["version"]
+    assert list(operations["SERVERS"]) == [server["url"] for server in committed_spec["servers"]]
+
+
+def test_operations_of_a_richer_spec(second_operation: tuple[Path, Spec]) -> None:
+    folder, spec = second_operation
+    source = (folder / PACKAGE / "operations.py").read_text(encoding="utf-8")
+    operations = run_module(source)
+    known = {operation.operation_id: operation for operation in operations["OPERATIONS"]}
+    assert len(known) == 4
+    get, post, status = known["getExamSession"], known["createExamSession"], known["getStatus"]
+    assert {known["rescheduleExamSession"].token_header, get.token_header, post.token_header} == {"token"}
+    assert status.token_header is None
+    # In the path's order, whatever the spec's; those of the path item are there; the query is checked too.
+    assert [p.keyword for p in get.parameters][:3] == ["install_sid", "exam_sid", "session_sid"]
+    assert [p.keyword for p in post.parameters] == ["install_sid", "exam_sid"]
+    query = {p.name: (p.pattern, p.format) for p in get.parameters if p.location == "query"}
+    assert query == {"since": (None, "date-time"), "enrollmentSid": ("^EN[a-f0-9]{32}$", None)}
+    # Behind $ref, allOf and in arrays.
+    assert post.date_times == (("window", "opensAt"), ("window", "breaks", "*", "at"))
+    fields = {field.name: field for field in post.fields}
+    assert fields["window"].required
+    assert fields["class"].keyword == "class_"
+    assert fields["class"].description == 'Prüfung "A"\\B, zweite Zeile'
+    assert fields["type"].allowed == tuple(spec["components"]["schemas"]["SystemType"]["enum"])
+    classes = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
+    hints = {
+        node.target.id: ast.unparse(node.annotation)
+        for node in classes["CreateExamSessionFields"].body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    assert hints["attempts"] == "Literal[1, 2, 3] | None"
+    assert hints["window"] == "Required[Any]"
+    assert "»session«" in (folder / PACKAGE / "api/exam_sessions/get_exam_session.py").read_text(encoding="utf-8")
+
+
+def test_the_more_exact_path_is_found_first(tool: ModuleType, document: Spec, tmp_path: Path) -> None:
+    for path in ("/v1/sessions/{sid}", "/v1/sessions/latest"):
+        parameters = [{"name": "sid", "in": "path", "required": True, "schema": {"type": "string"}}] * ("{" in path)
+        operation = {"operationId": f"get{path[-4:-1]}", "parameters": parameters, "responses": {}}
+        document["paths"][path] = {"get": operation}
+    found = run_module(tool.emit_operations(tool.Spec(write(tmp_path, document))))["OPERATIONS"]
+    paths = [operation.path for operation in found]
+    assert paths.index("/v1/sessions/latest") < paths.index("/v1/sessions/{sid}")
+
+
+# -- what --check refuses -----------------------------------------------------------------------------------------
+
+
+def edit(folder: Path) -> str:
+    path = folder / PACKAGE / "client.py"
+    path.write_text(path.read_text(encoding="utf-8").replace("Bearer", "Bear"), encoding="utf-8")
+    return "+++ generated/smarterproctoring_generated/client.py (from the spec)"
+
+
+def add(folder: Path) -> str:
+    (folder / PACKAGE / "extra.py").write_text("")
+    return "does not belong there: generated/smarterproctoring_generated/extra.py"
+
+
+def delete(folder: Path) -> str:
+    (folder / "PROVENANCE.json").unlink()
+    return "missing: generated/PROVENANCE.json"
+
+
+def test_check_refuses_tampered_folders_and_changes_nothing(refuse: Refuse, output: Path) -> None:
+    expected = [spoil(output) for spoil in (edit, add, delete)]
+    message = refuse("--check")
+    for line in [*expected, "generated/ is not what the spec says"]:
+        assert line in message
+
+
+@pytest.mark.parametrize("spoil", [edit, add, delete])
+def test_each_kind_of_difference_alone_is_seen(
+    tool: ModuleType, made: Path, output: Path, spoil: Callable[[Path], str]
+) -> None:
+    assert list(tool.differences(made, output)) == []
+    line = spoil(output)
+    assert line in list(tool.differences(made, output))
+
+
+# -- what generation refuses, the folder staying as it was ----------------------------------------------------------
+
+
+def parameter(**changes: Any) -> dict[str, Any]:
+    return {"name": "extra", "in": "query", "schema": {"type": "string"}, **changes}
+
+
+def operation_of(spec: Spec) -> dict[str, Any]:
+    operation: dict[str, Any] = spec["paths"][SESSION_PATH]["put"]
+    return operation
+
+
+def properties_of(spec: Spec) -> dict[str, Any]:
+    properties: dict[str, Any] = spec["components"]["schemas"]["SessionChange"]["properties"]
+    return properties
+
+
+def unnamed(spec: Spec) -> str:
+    del operation_of(spec)["operationId"]
+    return f"PUT {SESSION_PATH} has no operationId"
+
+
+def dropped(spec: Spec) -> str:
+    # A parameter in a place that OpenAPI knows and the generator does not take for an object: it drops the endpoint.
+    operation_of(spec)["parameters"].append(parameter(**{"in": "path", "name": "unknown", "required": True}))
+    return "Endpoint will not be generated"
+
+
+def lost_parameter(spec: Spec) -> str:
+    operation_of(spec)["parameters"][0] = {"$ref": "#/components/parameters/Nobody"}
+    return "$ref '#/components/parameters/Nobody' points at nothing"
+
+
+def lost_schema(spec: Spec) -> str:
+    properties_of(spec)["type"] = {"$ref": "#/components/schemas/Nothing"}
+    return "$ref '#/components/schemas/Nothing' points at nothing"
+
+
+def lost_in_unused_part(spec: Spec) -> str:
+    spec["components"]["schemas"]["Unused"] = {"type": "array", "items": {"$ref": "other.yaml#/Thing"}}
+    return "$ref 'other.yaml#/Thing' points at nothing in the spec"
+
+
+def circle_of_references(spec: Spec) -> str:
+    schemas = spec["components"]["schemas"]
+    schemas["A"], schemas["B"] = {"$ref": "#/components/schemas/B"}, {"$ref": "#/components/schemas/A"}
+    return "points at nothing"
+
+
+def same_keyword(spec: Spec) -> str:
+    properties_of(spec)["first_name"] = {"type": "string"}
+    return "'firstName' and 'first_name' would both be the keyword 'first_name'"
+
+
+def keyword_of_the_path(spec: Spec) -> str:
+    properties_of(spec)["examSid"] = {"type": "string"}
+    return "'examSid' and 'examSid' would both be the keyword 'exam_sid'"
+
+
+def two_operations_of_one_name(spec: Spec) -> str:
+    spec["paths"]["/v1/other"] = {"put": {"operationId": "reschedule_exam_session", "responses": {}}}
+    return "gives the name RESCHEDULE_EXAM_SESSION, which is taken"
+
+
+def wrong_before(spec: Spec) -> str:
+    properties_of(spec)["appointmentStartDateTime"]["x-before"] = "appointmentEnd"
+    return "names 'appointmentEnd', which is no date-time beside it"
+
+
+def unreadable_pattern(spec: Spec) -> str:
+    properties_of(spec)["notes"]["pattern"] = r"\p{L}+"
+    return "Python cannot read the pattern of 'notes'"
+
+
+def recursive_times(spec: Spec) -> str:
+    properties_of(spec)["next"] = {"$ref": "#/components/schemas/SessionChange"}
+    return "a body that is recursive"
+
+
+def cookie(spec: Spec) -> str:
+    operation_of(spec)["parameters"].append(parameter(**{"in": "cookie"}))
+    return "'extra': the overrides cannot send cookies"
+
+
+def checked_header(spec: Spec) -> str:
+    schema = {"type": "string", "pattern": "^EN"}
+    operation_of(spec)["parameters"].append(parameter(**{"in": "header", "schema": schema}))
+    return "cannot check patterns or date-times in a header"
+
+
+def times_in_a_query_list(spec: Spec) -> str:
+    schema = {"type": "array", "items": {"type": "string", "format": "date-time"}}
+    operation_of(spec)["parameters"].append(parameter(schema=schema))
+    return "cannot rewrite date-times in a path or a list"
+
+
+def form_body(spec: Spec) -> str:
+    content = operation_of(spec)["requestBody"]["content"]
+    content["application/x-www-form-urlencoded"] = {"schema": content.pop("application/json")["schema"]}
+    return "the body is no JSON"
+
+
+def two_secrets(spec: Spec) -> str:
+    spec["components"]["securitySchemes"]["other"] = {"type": "apiKey", "in": "header", "name": "other"}
+    operation_of(spec)["security"] = [{"token": [], "other": []}]
+    return "security token and other is not one apiKey in a header"
+
+
+def other_secret(spec: Spec) -> str:
+    spec["components"]["securitySchemes"]["token"] = {"type": "http", "scheme": "bearer"}
+    return "security token is not one apiKey in a header"
+
+
+SPOILT = [
+    unnamed,
+    lost_parameter,
+    lost_schema,
+    lost_in_unused_part,
+    circle_of_references,
+    same_keyword,
+    keyword_of_the_path,
+    two_operations_of_one_name,
+    wrong_before,
+    unreadable_pattern,
+    recursive_times,
+    cookie,
+    checked_header,
+    times_in_a_query_list,
+    form_body,
+    two_secrets,
+    other_secret,
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_what_the_overrides_could_not_keep_is_refused(
+    tool: ModuleType, document: Spec, tmp_path: Path, spoil: Callable[[Spec], str]
+) -> None:
+    untouched = copy.deepcopy(document)
+    tool.emit_operations(tool.Spec(write(tmp_path, untouched)))
+    expected = spoil(document)
+    with pytest.raises(tool.GenerationError) as refused:
+        tool.emit_operations(tool.Spec(write(tmp_path, document)))
+    assert expected in str(refused.value)
+
+
+@pytest.mark.parametrize("spoil", [dropped, lost_parameter, lost_schema])
+def test_spoilt_spec_changes_nothing(
+    refuse: Refuse, document: Spec, tmp_path: Path, spoil: Callable[[Spec], str]
+) -> None:
+    expected = spoil(document)
+    assert expected in refuse("--spec", write(tmp_path, document))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("openapi: [", "is not YAML"),
+        ("openapi: 3.0.3\nopenapi: 3.0.3\n", "is not YAML"),
+        ("- a list", "is not a YAML mapping"),
+        ("", "is not a YAML mapping"),
+        (None, "No such file"),
+    ],
+)
+def test_unreadable_spec_changes_nothing(refuse: Refuse, tmp_path: Path, text: str | None, expected: str) -> None:
+    path = tmp_path / "spec.yaml"
+    if text is not None:
+        path.write_text(text)
+    message = refuse("--spec", path)
+    assert expected in message
+    assert str(path) in message
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("literal_enum: true", "unknown key literal_enum; the generator knows class_overrides, "),
+        ("package_name_override: other", "package_name_override must be smarterproctoring_generated"),
+        ("post_hooks: []", "post_hooks must name the formatter"),
+        ("post_hooks: [", "is not YAML"),
+    ],
+)
+def test_unfit_config_changes_nothing(refuse: Refuse, tmp_path: Path, change: str, expected: str) -> None:
+    key = change.partition(":")[0]
+    config = yaml.safe_load((ROOT / "generator-config.yml").read_text())
+    config.pop(key, None)
+    path = tmp_path / "generator-config.yml"
+    path.write_text(yaml.safe_dump(config) + change)
+    assert expected in refuse("--config", path)
+
+
+def test_a_template_that_lost_a_mended_text_changes_nothing(
+    refuse: Refuse, tool: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = ("endpoint_module.py.jinja", "text of an older release", "mend")
+    monkeypatch.setattr(tool, "TEMPLATE_MENDS", [*tool.TEMPLATE_MENDS, gone])
+    message = refuse()
+    assert "endpoint_module.py.jinja no longer holds 'text of an older release' once: look at TEMPLATE_MENDS" in message
+
+
+def test_output_that_is_not_strictly_typed_changes_nothing(refuse: Refuse, tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "generator-config.yml").read_text())
+    config["post_hooks"].append("""sh -c 'printf "wrong: int = None\\n" >> errors.py'""")
+    path = tmp_path / "generator-config.yml"
+    path.write_text(yaml.safe_dump(config))
+    message = refuse("--config", path)
+    assert "the output is not strictly typed" in message
+    assert "Incompatible types in assignment" in message
+
+
+def test_a_folder_that_is_no_tool_output_is_not_replaced(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, signals: None, tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.txt").write_text("years of work")
+    monkeypatch.setattr(sys, "argv", ["generate.py", "--output", str(tmp_path / "home")])
+    with pytest.raises(SystemExit, match="holds something else than tool output, and would be lost"):
+        tool.main()
+    assert (tmp_path / "home" / "thesis.txt").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that not even root can write into")
+def test_a_place_that_cannot_be_written_is_named(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, signals: None
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["generate.py", "--output", "/proc/self/generated"])
+    with pytest.raises(SystemExit, match=r"(?s)^error: \[Errno.*/proc/(self|\d+)/.*Nothing was changed") as ended:
+        tool.main()
+    assert ended.value.__cause__ is None
+
+
+# -- the gate over the output bites ----------------------------------------------------------------------------------
+
+
+def replaced(text: str, other: str) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        path = folder / PACKAGE / "api/exam_sessions/reschedule_exam_session.py"
+        source = path.read_text(encoding="utf-8")
+        assert text in source
+        path.write_text(source.replace(text, other), encoding="utf-8")
+
+    return spoil
+
+
+def without_default(folder: Path) -> None:
+    path = folder / PACKAGE / "api/exam_sessions/reschedule_exam_session.py"
+    source = path.read_text(encoding="utf-8")
+    old = "response_default = cast(str, response.json())\n"
+    assert old in source
+    path.write_text(source.replace(old, f'raise errors.UnexpectedStatus(500, b"")\n    {old}'), encoding="utf-8")
+
+
+def without_module(folder: Path) -> None:
+    (folder / PACKAGE / "api/exam_sessions/reschedule_exam_session.py").unlink()
+
+
+def with_broken_import(folder: Path) -> None:
+    (folder / PACKAGE / "models/error.py").write_text("import nothing_of_this_name\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (replaced("if 400 <= response.status_code", "if 900 <= response.status_code"), "no parser for status 4XX"),
+        (without_default, "no parser for status default"),
+        (replaced("def sync_detailed(", "def other("), "no function sync_detailed"),
+        (replaced("def asyncio_detailed(", "def other("), "no function asyncio_detailed"),
+        (without_module, "the generator dropped the operation"),
+        (with_broken_import, "No module named 'nothing_of_this_name'"),
+    ],
+)
+def test_incomplete_output_is_refused(
+    tool: ModuleType, output: Path, spoil: Callable[[Path], None], expected: str
+) -> None:
+    spoil(output)
+    with pytest.raises(tool.GenerationError) as refused:
+        tool.check(tool.Spec(ROOT / "openapi/smarterproctoring.yaml"), output)
+    assert expected in str(refused.value)
+
+
+@pytest.mark.parametrize(("status", "bites"), [("404", True), ("4XX", False), ("5xx", False), ("500", True)])
+def test_each_status_needs_its_own_parser(
+    tool: ModuleType, made: Path, document: Spec, tmp_path: Path, status: str, bites: bool
+) -> None:
+    """A range has its parser, and does not stand for a status that is declared by its name."""
+    operation_of(document)["responses"] = {status: {"description": "As said."}}
+    expected = next(iter(tool.expectations(tool.Spec(write(tmp_path, document)))))
+    spec = ROOT / "tools/check_output.py"
+    done = subprocess.run(
+        [sys.executable, str(spec), PACKAGE, json.dumps([expected])],
+        env={**os.environ, "PYTHONPATH": str(made), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (f"no parser for status {status}" in done.stdout) is bites, done.stdout + done.stderr
+
+
+# -- killed runs, and two at once ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_run_changes_nothing(refuse: Refuse, output: Path, tmp_path: Path, number: int) -> None:
+    edit(output)  # so that the run would replace the folder
+    before = files(output)
+    command = [sys.executable, str(ROOT / "tools/generate.py"), "--output", str(output)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        end = time.monotonic() + 30
+        while not any(tmp_path.glob(f".generated.new-*/generated/{PACKAGE}/client.py")):
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < end
+            time.sleep(0.005)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=30)
+    assert (files(output), stdout) == (before, "")
+    if number == signal.SIGKILL:
+        assert any(tmp_path.glob(".generated.new-*")), "nobody could clean up"
+    else:
+        assert (process.returncode, stderr) == (1, "error: interrupted. Nothing was changed.\n")
+        assert list(tmp_path.iterdir()) == [output]
+
+
+def test_the_next_run_removes_what_a_killed_one_left(tool: ModuleType, output: Path, tmp_path: Path) -> None:
+    litter = tmp_path / ".generated.new-1a2b3c"
+    litter.mkdir()
+    (litter / "client.py").touch()
+    with pytest.raises(OSError, match="nowhere"):
+        tool.replace(tmp_path / "nowhere.yaml", ROOT / "generator-config.yml", output)
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_two_runs_at_once_wait_for_each_other(tool: ModuleType, output: Path, tmp_path: Path) -> None:
+    ended: list[type[Exception]] = []
+
+    def run() -> None:
+        try:
+            tool.replace(tmp_path / "nowhere.yaml", ROOT / "generator-config.yml", output)
+        except Exception as error:
+            ended.append(type(error))
+
+    lock = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        other = threading.Thread(target=run)
+        other.start()
+        other.join(0.3)
+        assert (other.is_alive(), ended) == (True, [])
+    finally:
+        os.close(lock)
+    other.join(30)
+    assert ended == [FileNotFoundError]

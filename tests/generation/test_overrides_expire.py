@@ -1,0 +1,342 @@
+"""Each fault that overrides/README.md lists is still there in the plain generated client, or in plain httpx.
+
+Once a new release of either has mended a fault, its test fails and names the row, the override and the test to delete.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import importlib
+import inspect
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import httpx
+import pytest
+import yaml
+from generation.loopback import Answer, Handler, Loopback, drop
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "overrides" / "README.md"
+TOKEN = "raw.token.value"
+SIDS = tuple(kind + "0123456789abcdef" * 2 for kind in ("AI", "EX", "ES"))
+OK = Answer(200, "Session rescheduled")
+P = ParamSpec("P")
+TESTS: dict[str, str] = {}
+
+
+def row(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Say which row of the table a test belongs to; a failure then says what to delete."""
+
+    def mark(test: Callable[P, None]) -> Callable[P, None]:
+        assert name not in TESTS
+        TESTS[name] = test.__name__
+
+        @functools.wraps(test)
+        def run(*arguments: P.args, **named: P.kwargs) -> None:
+            try:
+                test(*arguments, **named)
+            except (Exception, pytest.fail.Exception) as gone:
+                pytest.fail(
+                    f"the fault `{name}` is no longer seen. If it is mended upstream, delete its row in "
+                    f"overrides/README.md, the override that the row names, and {test.__name__}.\n{gone!r}"
+                )
+
+        return run
+
+    return mark
+
+
+class Plain:
+    """The client as the generator writes it with its own templates and this project's configuration."""
+
+    def __init__(self, package: str) -> None:
+        self.package: Any = importlib.import_module(package)
+        self.client: Any = importlib.import_module(f"{package}.client")
+        self.change: Any = importlib.import_module(f"{package}.models").SessionChange
+        self.endpoint: Any = importlib.import_module(f"{package}.api.exam_sessions.reschedule_exam_session")
+
+    def connect(self, url: str, **options: Any) -> Any:
+        return self.package.AuthenticatedClient(base_url=url, token=TOKEN, **options)
+
+    def call(self, client: Any, *sids: str, **fields: Any) -> Any:
+        body = self.change(**(fields or {"notes": "moved"}))
+        return self.endpoint.sync_detailed(*(sids or SIDS), client=client, body=body)
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plain]:
+    folder = tmp_path_factory.mktemp("plain")
+    config = yaml.safe_load((ROOT / "generator-config.yml").read_text())
+    config |= {"package_name_override": "plain_generated_client", "post_hooks": []}
+    (folder / "config.yml").write_text(yaml.safe_dump(config))
+    options = ["--path", str(ROOT / "openapi/smarterproctoring.yaml"), "--config", str(folder / "config.yml")]
+    options += ["--meta", "none", "--fail-on-warning", "--output-path", str(folder / "plain_generated_client")]
+    done = subprocess.run(
+        [sys.executable, "-m", "openapi_python_client", "generate", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield Plain("plain_generated_client")
+        for name in [name for name in sys.modules if name.startswith("plain_generated_client")]:
+            patch.delitem(sys.modules, name)
+
+
+# -- the generated client -------------------------------------------------------------------------------------------
+
+
+@row("bearer")
+def test_bearer(plain: Plain) -> None:
+    with Loopback(OK) as server, plain.connect(server.url) as client:
+        plain.call(client)
+    assert server.seen[0].headers["authorization"] == [f"Bearer {TOKEN}"]
+    assert "token" not in server.seen[0].headers
+
+
+@row("no-time-limit")
+def test_no_time_limit(plain: Plain) -> None:
+    with plain.connect("http://127.0.0.1:1") as client:
+        assert client.get_httpx_client().timeout == httpx.Timeout(None)
+
+
+@row("errors-returned")
+def test_errors_returned(plain: Plain) -> None:
+    for status in (302, 401, 500):
+        server = Loopback(Answer(status, {"message": "refused"}))
+        with server, plain.connect(server.url, raise_on_unexpected_status=True) as client:
+            assert plain.call(client).status_code == status
+
+
+@row("unregistered-status")
+def test_unregistered_status(plain: Plain) -> None:
+    for status in (299, 520):
+        with Loopback(Answer(status, {"message": ""})) as server, plain.connect(server.url) as client:
+            with pytest.raises(ValueError, match=f"{status} is not a valid HTTPStatus"):
+                plain.call(client)
+            assert len(server.seen) == 1
+
+
+@row("unreadable-success")
+def test_unreadable_success(plain: Plain) -> None:
+    for body in (b"", b"Session rescheduled"):
+        with Loopback(Answer(200, body)) as server, plain.connect(server.url) as client:
+            with pytest.raises(json.JSONDecodeError):
+                plain.call(client)
+            assert len(server.seen) == 1, "the change was made, and the caller sees an error"
+
+
+@row("unreadable-error")
+def test_unreadable_error(plain: Plain) -> None:
+    server = Loopback(Answer(502, b"<h1>Bad Gateway</h1>"))
+    with server, plain.connect(server.url) as client, pytest.raises(json.JSONDecodeError):
+        plain.call(client)
+
+
+@row("patterns")
+def test_patterns(plain: Plain) -> None:
+    with Loopback(OK) as server, plain.connect(server.url) as client:
+        plain.call(client, SIDS[1], SIDS[0], "nonsense")
+    assert server.seen[0].path.endswith("/sessions/nonsense")
+
+
+@row("offset-times")
+def test_offset_times(plain: Plain) -> None:
+    with Loopback(OK) as server, plain.connect(server.url) as client:
+        plain.call(client, appointment_date_time=datetime(2030, 5, 4, 12, tzinfo=UTC))
+    assert json.loads(server.seen[0].body) == {"appointmentDateTime": "2030-05-04T12:00:00+00:00"}
+
+
+@row("naive-times")
+def test_naive_times(plain: Plain) -> None:
+    with Loopback(OK) as server, plain.connect(server.url) as client:
+        plain.call(client, appointment_date_time=datetime(2030, 5, 4, 12))
+    assert json.loads(server.seen[0].body) == {"appointmentDateTime": "2030-05-04T12:00:00"}
+
+
+@row("token-in-repr")
+def test_token_in_repr(plain: Plain) -> None:
+    assert TOKEN in repr(plain.connect("http://127.0.0.1:1"))
+
+
+@row("token-frozen")
+def test_token_frozen(plain: Plain) -> None:
+    with Loopback(OK) as server, plain.connect(server.url) as client:
+        plain.call(client)
+        client.token = "renewed"
+        plain.call(client)
+    assert server.seen[1].headers["authorization"] == [f"Bearer {TOKEN}"]
+
+
+@row("with-headers")
+def test_with_headers(plain: Plain) -> None:
+    with Loopback(OK) as server, plain.connect(server.url) as client:
+        client.with_headers({"x-trace": "other"})
+        client.with_cookies({"tracker": "other"})
+        client.with_timeout(httpx.Timeout(7))
+        plain.call(client)
+        assert client.get_httpx_client().timeout == httpx.Timeout(7)
+    assert server.seen[0].headers["x-trace"] == ["other"]
+    assert server.seen[0].headers["cookie"] == ["tracker=other"]
+
+
+@row("client-per-thread")
+def test_client_per_thread(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[httpx.Client] = []
+
+    class Slow(httpx.Client):
+        def __init__(self, **options: Any) -> None:
+            time.sleep(0.2)
+            super().__init__(**options, transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+            made.append(self)
+
+    monkeypatch.setattr(plain.client.httpx, "Client", Slow)
+    client = plain.connect("http://127.0.0.1:1")
+    threads = [threading.Thread(target=client.get_httpx_client) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for each in made:
+        each.close()
+    assert len(made) > 1
+
+
+@row("no-retries")
+def test_no_retries(plain: Plain) -> None:
+    with Loopback(Answer(503, {"message": "later"}), OK) as server, plain.connect(server.url) as client:
+        assert plain.call(client).status_code == 503
+        assert len(server.seen) == 1
+    with Loopback(drop, OK) as server, plain.connect(server.url) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            plain.call(client)
+        assert len(server.seen) == 1
+
+
+@row("foreign-errors")
+def test_foreign_errors(plain: Plain) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with plain.connect(f"http://127.0.0.1:{port}") as client, pytest.raises(httpx.ConnectError) as failed:
+        plain.call(client)
+    assert TOKEN in failed.value.request.headers["authorization"]
+
+
+# -- httpx -------------------------------------------------------------------------------------------------------------
+
+
+@row("redirect-token")
+def test_redirect_token() -> None:
+    with Loopback(OK) as elsewhere:
+        server = Loopback(Answer(307, headers=(("location", f"{elsewhere.url}/stolen"),)))
+        with server, httpx.Client(headers={"token": TOKEN}, follow_redirects=True) as client:
+            client.put(server.url)
+        assert elsewhere.seen[0].headers["token"] == [TOKEN]
+
+
+def drip_for_a_second(handler: Handler) -> None:
+    handler.close_connection = True
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n")
+    for _ in range(10):
+        time.sleep(0.1)
+        handler.wfile.write(b" ")
+
+
+@row("dripping-body")
+def test_dripping_body() -> None:
+    with Loopback(drip_for_a_second) as server, httpx.Client(timeout=0.3) as client:
+        began = time.monotonic()
+        assert client.get(server.url).content == b" " * 10
+        assert time.monotonic() - began > 0.9
+
+
+@row("network-backend")
+def test_network_backend() -> None:
+    options = inspect.signature(httpx.HTTPTransport).parameters
+    assert not [name for name in options if "backend" in name], "there is a public way now"
+    with httpx.HTTPTransport() as transport:
+        pool: Any = vars(transport)["_pool"]
+        assert callable(pool._network_backend.connect_tcp)
+
+
+@row("unlimited-body")
+def test_unlimited_body() -> None:
+    bomb = Answer(200, gzip.compress(bytes(8 * 1024 * 1024)), (("content-encoding", "gzip"),))
+    with Loopback(bomb) as server, httpx.Client() as client:
+        assert len(client.get(server.url).content) == 8 * 1024 * 1024
+    assert "gzip" in server.seen[0].headers["accept-encoding"][0]
+
+
+FORK = """
+import os, sys, httpx
+client = httpx.Client()
+client.get(sys.argv[1])
+child = os.fork()
+if child:
+    os.waitpid(child, 0)  # so that only one uses the socket at a time
+client.get(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@row("fork")
+def test_fork() -> None:
+    with Loopback(OK) as server:
+        subprocess.run([sys.executable, "-c", FORK, server.url], check=True, timeout=30)
+    assert len(server.seen) == 3
+    assert len({seen.peer for seen in server.seen}) == 1, "child and parent write into one connection"
+
+
+# -- the table -------------------------------------------------------------------------------------------------------
+
+
+def rows() -> dict[str, str]:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    return {match[1]: line for line in lines if (match := re.match(r"\| `([a-z-]+)` \|", line))}
+
+
+def test_every_row_has_a_test_and_every_test_a_row() -> None:
+    assert list(rows()) == list(TESTS)
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_row_names_code_that_is_there(name: str) -> None:
+    cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", rows()[name])[1:-1]]
+    assert len(cells) == 5
+    places = re.findall(r"`([\w/]+\.py)`: ((?:`[\w.]+`(?:, )?)+)", cells[3])
+    assert places, "the fourth cell says where, as `file.py`: `name`, `name`"
+    for file, names in places:
+        folder = ROOT if "/" in file else ROOT / "overrides" / "smarterproctoring"
+        source = (folder / file).read_text(encoding="utf-8")
+        for dotted in re.findall(r"`([\w.]+)`", names):
+            for part in dotted.split("."):
+                defined = rf"(?m)^\s*(?:(?:async )?def|class) {part}\b|^\s*(?:self\.)?{part}\b[^=\n]*= "
+                assert re.search(defined, source), f"{file} defines no {part}"
+
+
+def test_imports_run_one_way() -> None:
+    """Each module of the list imports only from modules above it."""
+    text = README.read_text(encoding="utf-8")
+    order = re.findall(r"(?m)^- `(\w+)\.py`", text)
+    assert order[0] == "errors"
+    for index, module in enumerate(order):
+        source = (ROOT / "overrides" / "smarterproctoring" / f"{module}.py").read_text(encoding="utf-8")
+        used = re.findall(
+            r"(?m)^\s*from smarterproctoring\.(\w+) import|^\s*from smarterproctoring import (\w+)", source
+        )
+        used_names = {name for pair in used for name in pair if name and name.islower()}
+        assert used_names <= set(order[:index]), f"{module}.py imports from below"

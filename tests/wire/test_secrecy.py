@@ -1,0 +1,331 @@
+"""The token is nowhere but in its header, and what the body says of a person is in no error text and no log.
+
+One place at a time, everything that could show them is written down here, and searched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import logging
+import pickle
+import traceback
+import urllib.parse
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import anyio
+import pytest
+from smarterproctoring import (
+    AsyncSmarterProctoring,
+    ConfigurationError,
+    SmarterProctoring,
+    SmarterProctoringError,
+    ValidationError,
+)
+from smarterproctoring_generated.models.session_change import SessionChange
+from wire.driver import AI, CERTIFICATES, ES, EX, TOKEN, Driver
+from wire.misbehave import Server, Step, answer, drop_read, head, json_body, never, say, truncated
+
+PERSON = {
+    "first_name": "Ada",
+    "last_name": "Byron-Lovelace",
+    "email": "ada@example.org",
+    "phone": "+1 (202) 555-0100",
+    "address1": "12 St James's Square",
+    "notes": "asks for $5 (twice) [sic]",
+}
+QUOTE = "child fails because " + "; ".join(f"'{value}' is wrong" for value in PERSON.values())
+ECHO = {"X-Request-Id": TOKEN, "X-Echo": f"token={TOKEN};", "Location": f"https://example.com/?t={TOKEN}"}
+
+
+class Everything(logging.Handler):
+    """Keeps what any logger says, formatted as it would be written."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.text = io.StringIO()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text.write(f"{record.name} {record.getMessage()} {record.exc_text} {record.__dict__}\n")
+
+
+@pytest.fixture
+def log() -> Iterator[Everything]:
+    """All loggers at their most talkative."""
+    root, everything = logging.getLogger(), Everything()
+    names = ["", "smarterproctoring", "httpx", "httpcore", "httpcore.http11", "httpcore.connection", "asyncio"]
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(0 if name == "" else 1)
+    root.addHandler(everything)
+    yield everything
+    root.removeHandler(everything)
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def traced(error: BaseException) -> str:
+    """What tools like `pytest -l` and error reporters print: every frame with its variables, and what they hold."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return "".join(told.format()) + deep(error)
+
+
+def deep(held: object, depth: int = 4, seen: set[int] | None = None) -> str:
+    """The repr of an object and of what its attributes hold; the one place that keeps the token is left out."""
+    seen = set() if seen is None else seen
+    if id(held) in seen or depth == 0 or type(held).__name__ == "Secret":
+        return repr(held)
+    seen.add(id(held))
+    inner: list[object] = []
+    if isinstance(held, dict):
+        inner = list(held.values())
+    elif isinstance(held, list | tuple | set):
+        inner = list(held)
+    elif type(held).__module__.startswith("smarterproctoring"):
+        inner = list(getattr(held, "__dict__", {}).values())
+    return " ".join([repr(held), str(held), *(deep(one, depth - 1, seen) for one in inner)])
+
+
+def clean(text: str) -> None:
+    """Fail if the token is there, as it is or as it is written in JSON, a URL or Base64."""
+    encoded = base64.b64encode(TOKEN.encode()).decode().rstrip("=")
+    for form in (TOKEN, urllib.parse.quote(TOKEN), json.dumps(TOKEN)[1:-1], encoded, TOKEN[:40]):
+        assert form not in text
+
+
+STEPS: dict[str, Step] = {
+    "success": answer(200),
+    "success that echoes": answer(200, json_body(token=TOKEN), ECHO),
+    "400": answer(400, json_body(code=TOKEN, message=f"bad token {TOKEN}"), ECHO),
+    "401": answer(401, json_body(code="AUTHENTICATIONFAILED", message=f"{TOKEN} has expired"), ECHO),
+    "403": answer(403, f"<h1>token: {TOKEN}</h1>".encode(), ECHO),
+    "404": answer(404, json_body(error={"code": "1", "message": TOKEN, "details": [TOKEN]})),
+    "429": answer(429, b"", {"Retry-After": "100", **ECHO}),
+    "500": answer(500, f"Traceback: {{'token': '{TOKEN}'}}".encode(), ECHO),
+    "302": answer(302, b"", ECHO),
+    "dropped": drop_read,
+    "no answer": never,
+    "truncated": truncated(500, TOKEN.encode()),
+    "garbage": say(b"HTTP/1.1 " + TOKEN.encode() + b"\r\n\r\n", close=True),
+    "bad header": say(f"HTTP/1.1 200 OK\r\nbad {TOKEN}\r\n\r\n".encode(), close=True),
+    "huge": say(head(200, {"X-Huge": TOKEN * 5000}), close=True),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("asked", ["fixed", "callable"])
+def test_the_token_is_nowhere(driver: Driver, server: Server, log: Everything, name: str, asked: str) -> None:
+    server.script(STEPS[name])
+    settings = {"retries": 1, "timeout": 0.2}
+    tokens = () if asked == "fixed" else (driver.hook(given_token),)
+    texts: list[str] = []
+    with warnings.catch_warnings(record=True) as warned, driver.client(server, *tokens, **settings) as client:
+        warnings.simplefilter("always")
+        for call in (client.reschedule, client.generated):
+            try:
+                done: Any = call()
+                texts += [deep(done), repr(getattr(done, "data", ""))] if call == client.reschedule else []
+            except SmarterProctoringError as error:
+                texts += [traced(error), deep(vars(error)), repr(pickle.dumps(error)), json.dumps(str(vars(error)))]
+        generated = client.raw.generated
+        texts += [deep(client.raw), deep(generated), deep(generated.seam), deep(vars(generated.seam))]
+        texts += [deep(client.raw.dry_run_reschedule(AI, EX, ES, notes="x"))]
+    assert server.requests
+    assert {tuple(request.header("token")) for request in server.requests} == {(TOKEN,)}
+    texts += [str(one.message) for one in warned]
+    own = [
+        line for line in log.text.getvalue().splitlines() if not line.startswith("httpcore") or "response" not in line
+    ]
+    for text in [*texts, *own]:  # what httpcore says of an answer is the server's own words
+        clean(text)
+
+
+def given_token() -> str:
+    return TOKEN
+
+
+def test_a_token_that_the_server_writes_in_another_way(driver: Driver, server: Server) -> None:
+    """JSON may write any character as an escape, and PHP does so with every slash."""
+    token = "abc/def/ghi+secret"
+    server.script(answer(400, b'{"message": "bad token abc\\/def\\/ghi\\u002bsecret"}'))
+    with driver.client(server, token) as client:
+        error = client.fails(SmarterProctoringError)
+    assert token not in str(error)
+    assert token not in str(error.api_message)
+
+
+def test_a_token_at_the_end_of_a_long_error_body_is_not_cut_into_view(driver: Driver, server: Server) -> None:
+    server.script(answer(400, b"a" * (64 * 1024 - 60) + TOKEN.encode() + b"b" * 1000))
+    with driver.client(server) as client:
+        error = client.fails(SmarterProctoringError)
+    assert TOKEN[:20] not in (error.body or "")
+
+
+def test_a_token_in_a_request_id_of_a_success(driver: Driver, server: Server) -> None:
+    server.script(answer(200, headers={"X-Request-Id": TOKEN}))
+    with driver.client(server) as client:
+        clean(repr(client.reschedule()))
+
+
+def test_a_success_of_a_generated_function_that_echoes(driver: Driver, server: Server) -> None:
+    server.script(answer(200, json_body(token=TOKEN), ECHO))
+    with driver.client(server) as client:
+        clean(repr(client.generated()))
+
+
+def test_no_frame_shows_a_bad_token(driver: Driver) -> None:
+    for number in range(len(BAD)):
+        with pytest.raises(ConfigurationError) as caught:
+            driver.type(BAD[number])
+        clean(traced(caught.value))
+        with (
+            pytest.raises(ConfigurationError) as caught,
+            driver.client("https://a.example", partial(bad, number)) as client,
+        ):
+            client.reschedule()
+        clean(traced(caught.value))
+
+
+BAD: list[Any] = [f"Bearer {TOKEN}", f"{TOKEN} x", f"{TOKEN}\r\nX: y", f"{TOKEN}é", TOKEN.encode()]
+
+
+def bad(number: int) -> Any:
+    return BAD[number]
+
+
+def test_no_frame_shows_the_token_of_a_failing_callable(driver: Driver) -> None:
+    def source() -> str:
+        raise OSError(f"401 for {given_token()}") from ValueError(given_token())
+
+    with driver.client("https://a.example", driver.hook(source)) as client, pytest.raises(ConfigurationError) as caught:
+        client.reschedule()
+    clean(traced(caught.value))
+
+
+def test_no_setting_that_fails_shows_the_token(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMARTERPROCTORING_TOKEN", TOKEN)
+    cases: list[dict[str, Any]] = [
+        {"retries": 99},
+        {"base_url": "x"},
+        {"proxy": "nonsense"},
+        {"unknown": 1},
+        {"transport": 7},
+    ]
+    for settings in cases:
+        for make in (partial(driver.type, given_token()), driver.type.from_env):
+            with pytest.raises((ConfigurationError, TypeError)) as caught:
+                make(**settings)
+            told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+            own = [frame for frame in told.stack if "/tests/" not in frame.filename.replace("\\", "/")]
+            clean(str([frame.locals for frame in own]) + "".join(told.format_exception_only()))
+
+
+@pytest.mark.parametrize("phase", ["sending", "waiting", "body"])
+def test_an_interrupt_shows_no_token(server: Server, phase: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the middle of a call, at the deepest place that knows the headers."""
+    import h11
+
+    event = {"sending": h11.Request, "waiting": h11.Response, "body": h11.EndOfMessage}[phase]
+    name = "send" if phase == "sending" else "next_event"
+    original: Any = getattr(h11.Connection, name)
+
+    def interrupting(self: Any, *arguments: Any) -> Any:
+        done = original(self, *arguments)
+        if isinstance(arguments[0] if arguments else done, event):
+            raise KeyboardInterrupt
+        return done
+
+    client = SmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        monkeypatch.setattr(h11.Connection, name, interrupting)
+        client.reschedule(AI, EX, ES, notes="x")
+    monkeypatch.undo()
+    clean(traced(caught.value))
+    client.close()
+
+
+@pytest.mark.parametrize("step", [never, truncated(200, b"")], ids=["waiting", "reading"])
+def test_a_cancelled_task_shows_no_token(server: Server, step: Step) -> None:
+    async def main() -> str:
+        async with AsyncSmarterProctoring(given_token, base_url=server.url, verify=CERTIFICATES) as client:
+            task = asyncio.create_task(client.reschedule(AI, EX, ES, notes="x"))
+            while not server.requests:
+                await asyncio.sleep(0.005)
+            shown = repr(task)
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError as error:
+                return shown + traced(error)
+            return shown
+
+    server.script(step)
+    clean(asyncio.run(main()))
+
+
+def test_a_cancelled_scope_leaves_the_client_usable(server: Server) -> None:
+    async def main() -> None:
+        async with AsyncSmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES) as client:
+            with anyio.move_on_after(0.1) as scope:
+                await client.reschedule(AI, EX, ES, notes="x")
+            assert scope.cancelled_caught
+            assert (await client.reschedule(AI, EX, ES, notes="x")).status == 200
+
+    for backend in ("asyncio", "trio"):
+        server.script(never, answer())
+        anyio.run(main, backend=backend)
+
+
+def test_nothing_of_a_person_is_in_an_error_text_or_a_log(driver: Driver, server: Server, log: Everything) -> None:
+    """The field `body` holds what the server said, and says so; texts and logs do not."""
+    quotes = [
+        answer(400, json_body(code="1", message=QUOTE)),
+        answer(404, json_body(error={"code": "2", "message": QUOTE, "details": PERSON})),
+        answer(422, json_body(statusCode=422, error="Unprocessable", message=QUOTE)),
+        answer(500, QUOTE.encode()),
+    ]
+    texts: list[str] = []
+    change: dict[str, Any] = {**PERSON}
+    with driver.client(server, retries=0) as client:
+        for quote in quotes:
+            server.script(quote)
+            for call in (partial(client.reschedule, **PERSON), partial(client.generated, body=SessionChange(**change))):
+                with pytest.raises(SmarterProctoringError) as caught:
+                    call()
+                error = caught.value
+                texts += [str(error), repr(error), error.message, str(error.api_message), str(error.args)]
+        error = client.fails(
+            ValidationError, AI, EX, ES, **{**PERSON, "type": "Ada", "appointment_date_time": "ada@example.org"}
+        )
+        texts += [str(error), str(error.problems)]
+        error = client.fails(ValidationError, PERSON["email"], PERSON["last_name"], PERSON["phone"], **PERSON)
+        texts += [str(error), str(error.problems)]
+    for text in [*texts, *log.text.getvalue().splitlines()]:
+        for value in PERSON.values():
+            assert value not in text
+
+
+def test_a_message_is_masked_and_otherwise_kept(driver: Driver, server: Server) -> None:
+    server.script(answer(400, json_body(code="7", message="Ada: Adamant 'ada@example.org' (Ada) at 1")))
+    with driver.client(server) as client:
+        error = client.fails(SmarterProctoringError, first_name="Ada", email="ada@example.org", notes="")
+    assert error.api_message == "[redacted]: Adamant '[redacted]' ([redacted]) at 1"
+
+
+@pytest.mark.parametrize("said", ["ada@example.org", "ADA@EXAMPLE.ORG"])
+def test_a_value_is_masked_though_the_server_tidied_it(driver: Driver, server: Server, said: str) -> None:
+    """A server trims, and lowers an address, before it complains."""
+    server.script(answer(400, json_body(message=f"{said} is taken")))
+    with driver.client(server) as client:
+        error = client.fails(SmarterProctoringError, email=" Ada@Example.org ")
+    assert said not in str(error)
+
+
+def test_the_helper_finds_a_token() -> None:
+    with pytest.raises(AssertionError):
+        clean(f"x {TOKEN} y")

@@ -1,0 +1,353 @@
+"""Rule 10: what the log holds, what the environment says, and what can be passed in."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import os
+import re
+import ssl
+import subprocess
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import smarterproctoring
+import trustme
+from smarterproctoring import APIConnectionError, ConfigurationError, NotFoundError, SmarterProctoring
+from wire.driver import AI, CERTIFICATES, ES, EX, PATH, TOKEN, Driver, failure, shown
+from wire.misbehave import Peer, Server, answer, drop_read, json_body
+
+TEMPLATE = "/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}"
+PROGRAM = """
+import sys
+from smarterproctoring import SmarterProctoring
+
+with SmarterProctoring.from_env() as client:
+    client.reschedule("AI" + "a" * 32, "EX" + "b" * 32, "ES" + "c" * 32, email="ada@example.org")
+"""
+
+
+def run(url: str, **environment: str) -> str:
+    """Run a program that makes one call; return what it wrote."""
+    settings = {"SMARTERPROCTORING_TOKEN": TOKEN, "SMARTERPROCTORING_BASE_URL": url, **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout + done.stderr
+
+
+# -- the log -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_log_is_off_by_default_and_one_variable_turns_it_on(server: Server) -> None:
+    server.script(answer(503), answer(200, headers={"X-Request-Id": "req-1"}))
+    assert run(server.url) == ""
+    server.script(answer(503), answer(200, headers={"X-Request-Id": "req-1"}))
+    lines = run(server.url, SMARTERPROCTORING_LOG="debug").splitlines()
+    assert len(lines) == 3
+    assert re.search(rf"PUT {re.escape(TEMPLATE)} -> 503, attempt 1, \d+ ms, request id None$", lines[0])
+    assert re.search(r"rescheduleExamSession: status 503, retry in \d\.\d\d s$", lines[1])
+    assert re.search(rf"PUT {re.escape(TEMPLATE)} -> 200, attempt 2, \d+ ms, request id req-1$", lines[2])
+    assert run(server.url, SMARTERPROCTORING_LOG="INFO") == ""
+
+
+def test_the_log_of_a_failure(driver: Driver, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(0, "smarterproctoring")
+    server.script(drop_read, answer(404, json_body(message="ada@example.org is unknown")))
+    with driver.client(server) as client:
+        client.fails(NotFoundError, email="ada@example.org")
+    lines = [record.getMessage() for record in caplog.records if record.name == "smarterproctoring"]
+    assert len(lines) == 3
+    assert "lost (" in lines[0]
+    assert "-> 404, attempt 2" in lines[2]
+    assert not any("ada@" in line or AI in line or TOKEN in line for line in lines)
+
+
+def test_two_clients_log_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMARTERPROCTORING_LOG", "debug")
+    logger = logging.getLogger("smarterproctoring")
+    before = len(logger.handlers)
+    for _ in range(3):
+        SmarterProctoring(TOKEN, base_url=server.url).close()
+    assert len(logger.handlers) == before + 1
+
+
+# -- the environment ---------------------------------------------------------------------------------------------------
+
+
+def test_from_env_reads_at_call_time(driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        monkeypatch.setenv("SMARTERPROCTORING_TOKEN", f"token-{number}\n")
+        monkeypatch.setenv("SMARTERPROCTORING_BASE_URL", f"{server.url}/{number}")
+        monkeypatch.setenv("SMARTERPROCTORING_RETRIES", f"{number}")
+        monkeypatch.setenv("SMARTERPROCTORING_DEADLINE", f"{number + 30}.5")
+        monkeypatch.setenv("SMARTERPROCTORING_TIMEOUT", "7")
+        with driver.made(partial(driver.type.from_env, verify=CERTIFICATES)) as client:
+            assert f"retries={number} deadline={number + 30}.5s" in repr(client.raw)
+            client.reschedule()
+    assert [(request.path, request.header("token")) for request in server.requests] == [
+        (f"/0{PATH}", ["token-0"]),
+        (f"/1{PATH}", ["token-1"]),
+    ]
+
+
+def test_arguments_win_over_the_environment(driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMARTERPROCTORING_TOKEN", TOKEN)
+    monkeypatch.setenv("SMARTERPROCTORING_BASE_URL", "https://else.example")
+    monkeypatch.setenv("SMARTERPROCTORING_RETRIES", "9")
+    with driver.made(partial(driver.type.from_env, base_url=server.url, retries=1, verify=CERTIFICATES)) as client:
+        assert "retries=1" in repr(client.raw)
+        client.reschedule()
+    assert len(server.requests) == 1
+
+
+def test_the_token_file_is_read_for_each_attempt(
+    driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("first\n")
+    monkeypatch.setenv("SMARTERPROCTORING_TOKEN_FILE", str(path))
+    with driver.made(partial(driver.type.from_env, base_url=server.url, verify=CERTIFICATES)) as client:
+        client.reschedule()
+        path.write_text("second\n")
+        client.reschedule()
+        path.unlink()
+        error = client.fails(ConfigurationError)
+    assert [request.header("token") for request in server.requests] == [["first"], ["second"]]
+    assert "SMARTERPROCTORING_TOKEN_FILE" in str(error) or "FileNotFoundError" in str(error)
+
+
+BAD = [
+    ("TIMEOUT", "0"),
+    ("TIMEOUT", "-1"),
+    ("TIMEOUT", "inf"),
+    ("TIMEOUT", "nan"),
+    ("TIMEOUT", "5s"),
+    ("TIMEOUT", "1e3"),
+    ("TIMEOUT", "٣"),
+    ("TIMEOUT", "5\n"),
+    ("DEADLINE", "never"),
+    ("DEADLINE", "0.0"),
+    ("DEADLINE", "999999999999"),
+    ("RETRIES", "-1"),
+    ("RETRIES", "11"),
+    ("RETRIES", "2.0"),
+    ("RETRIES", "two"),
+    ("LOG", "verbose"),
+    ("LOG", "debug "),
+    ("BASE_URL", "http://secret-host.example"),
+    ("BASE_URL", "https://secret:pass@host.example"),
+    ("BASE_URL", "secret-words"),
+    ("TOKEN", "Bearer secret-token"),
+    ("TOKEN", "secret token"),
+    ("TOKEN", " "),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_bad_value_names_the_variable_and_is_not_shown(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("SMARTERPROCTORING_TOKEN", TOKEN)
+    monkeypatch.setenv(f"SMARTERPROCTORING_{name}", value)
+    error = failure(ConfigurationError, driver.type.from_env)
+    assert f"SMARTERPROCTORING_{name}" in str(error)
+    assert "secret" not in str(error)
+
+
+def test_no_token_names_both_variables(driver: Driver) -> None:
+    error = failure(ConfigurationError, driver.type.from_env)
+    assert "SMARTERPROCTORING_TOKEN" in str(error)
+    assert "SMARTERPROCTORING_TOKEN_FILE" in str(error)
+
+
+# -- what can be passed in ---------------------------------------------------------------------------------------------
+
+
+def test_a_transport_of_the_callers_own(driver: Driver) -> None:
+    seen: list[httpx.Request] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json="mocked")
+
+    for given in (httpx.MockTransport(reply), lambda: httpx.MockTransport(reply)):
+        with driver.client("https://api.example.com", transport=given) as client:
+            assert client.reschedule().data == "mocked"
+            assert client.generated().parsed == "mocked"
+    assert {str(request.url) for request in seen} == {f"https://api.example.com{PATH}"}
+    assert len(seen) == 4
+
+
+def test_a_transport_of_the_other_kind_is_refused(driver: Driver) -> None:
+    kinds: list[Any] = [httpx.AsyncHTTPTransport, httpx.HTTPTransport]
+    other = kinds[driver.kind != "sync"](verify=CERTIFICATES)
+    with pytest.raises(ConfigurationError):
+        driver.type(TOKEN, transport=other)
+
+
+def forward(peer: Peer) -> None:
+    """A plain forward proxy that answers by itself."""
+    request = peer.read()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n" + b'"proxy"')
+    assert request.path.startswith("http://")
+
+
+def tunnel(to: int) -> Any:
+    """A CONNECT proxy to one port."""
+    import socket
+
+    def step(peer: Peer) -> None:
+        peer.read()
+        with socket.create_connection(("127.0.0.1", to)) as inner:
+            peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+            def back() -> None:
+                while data := inner.recv(65536):
+                    peer.send(data)
+
+            thread = threading.Thread(target=back, daemon=True)
+            thread.start()
+            while data := peer.socket.recv(65536):
+                inner.sendall(data)
+            inner.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
+
+    return step
+
+
+def test_a_forward_proxy(driver: Driver, server: Server) -> None:
+    server.script(forward)
+    with driver.client("http://api.example.com", allow_http=True, proxy=server.url) as client:
+        assert client.reschedule().data == "proxy"
+    assert server.requests[0].path == f"http://api.example.com{PATH}"
+
+
+def test_a_tunnel_never_shows_the_token_to_the_proxy(driver: Driver) -> None:
+    authority, context, trusting = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(trusting)
+    with Server(answer(200, b'"inside"'), tls=context) as inner, Server(tunnel(inner.port)) as proxy:
+        with driver.client(inner, proxy=proxy.url, verify=trusting) as client:
+            assert client.reschedule().data == "inside"
+        assert [(request.method, request.header("token")) for request in proxy.requests] == [("CONNECT", [])]
+        assert [request.header("token") for request in inner.requests] == [[TOKEN]]
+
+
+def test_a_proxy_that_refuses_means_not_sent(driver: Driver, server: Server) -> None:
+    server.script(answer(403, b"no"))
+    with driver.client("https://api.example.com", proxy=server.url, retries=0) as client:
+        error = client.fails(APIConnectionError)
+    assert not error.maybe_applied
+    assert server.requests[0].header("token") == []
+
+
+def test_the_proxy_of_the_environment(driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    server.script(forward)
+    with driver.client("http://api.example.com", allow_http=True) as client:
+        assert client.reschedule().data == "proxy"
+    monkeypatch.setenv("no_proxy", "example.com")
+    for settings in ({}, {"trust_env": False}):
+        with driver.client("http://api.example.com:1", allow_http=True, deadline=2, retries=0, **settings) as client:
+            client.fails(APIConnectionError)
+        monkeypatch.delenv("no_proxy", raising=False)
+    assert len(server.requests) == 1
+
+
+def test_certificates_to_trust(driver: Driver, tmp_path: Path) -> None:
+    authority, context, trusting = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(trusting)
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    with Server(answer(), tls=context) as server:
+        for verify in (trusting, False, str(path)):
+            with driver.client(server, verify=verify) as client:
+                assert client.reschedule().status == 200
+        assert len(server.requests) == 3
+
+
+def test_limits_are_passed_on(driver: Driver, server: Server) -> None:
+    with driver.client(server, limits=httpx.Limits(max_keepalive_connections=0)) as client:
+        for _ in range(3):
+            client.reschedule()
+    assert server.connections == 3
+
+
+def test_http2_without_its_package_is_a_clear_error(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "h2", None)
+    error = failure(ConfigurationError, partial(driver.type, TOKEN, http2=True))
+    assert "ImportError" in str(error)
+
+
+def test_event_hooks_are_called_for_each_attempt(driver: Driver, server: Server) -> None:
+    seen: list[str] = []
+    hooks = {
+        "request": [driver.hook(lambda request: seen.append(f"{request.method} {request.headers['token'][:3]}"))],
+        "response": [driver.hook(lambda response: seen.append(str(response.status_code)))],
+    }
+    server.script(answer(503), answer(500), answer(200))
+    with driver.client(server, event_hooks=hooks) as client:
+        client.reschedule()
+        client.view(retries=0).generated()
+    assert seen == ["PUT eyJ", "503", "PUT eyJ", "500", "PUT eyJ", "200", "PUT eyJ", "200"]
+
+
+def test_instrumentation_of_httpx_sees_each_attempt(
+    driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenTelemetry wraps these two methods of httpx's transports, and adds a header to the request."""
+    seen: list[str] = []
+    sync_original, async_original = httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request
+
+    def wrapped(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        request.headers["traceparent"] = "00-1-1-01"
+        seen.append(request.method)
+        return sync_original(self, request)
+
+    async def async_wrapped(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        request.headers["traceparent"] = "00-1-1-01"
+        seen.append(request.method)
+        return await async_original(self, request)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", wrapped)
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", async_wrapped)
+    server.script(answer(503), answer(200))
+    with driver.client(server) as client:
+        client.reschedule()
+    assert seen == ["PUT", "PUT"]
+    assert [request.header("traceparent") for request in server.requests] == [["00-1-1-01"]] * 2
+
+
+def test_httpx_is_imported_in_one_module() -> None:
+    importing: set[str] = set()
+    for path in Path(str(smarterproctoring.__file__)).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(name.partition(".")[0] in ("httpx", "httpcore", "h11") for name in names):
+                importing.add(path.name)
+    assert importing == {"transport.py"}
+
+
+def test_settings_errors_do_not_show_the_token(driver: Driver) -> None:
+    for settings in ({"proxy": "nonsense"}, {"retries": 99}, {"base_url": "x"}, {"headers": {"token": "x"}}):
+        with pytest.raises(ConfigurationError) as caught:
+            driver.type(TOKEN, **settings)
+        assert TOKEN not in shown(caught.value)
+
+
+def test_an_argument_beside_the_sids_is_all_it_takes(server: Server) -> None:
+    with SmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES) as client:
+        assert client.reschedule(AI, EX, ES, notes="x").status == 200

@@ -1,0 +1,175 @@
+"""One client for many: threads, views, forked children; and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from smarterproctoring import AsyncSmarterProctoring, ConfigurationError, Result, SmarterProctoring
+from wire.driver import CERTIFICATES, TOKEN, Driver
+from wire.misbehave import Server, answer, drop_read
+
+SIDS = ("AI" + "a1" * 16, "EX" + "b2" * 16, "ES" + "c3" * 16)
+
+
+def test_threads_share_one_pool(server: Server) -> None:
+    start = threading.Barrier(32)
+    results: list[Result] = []
+    lock = threading.Lock()
+
+    def work() -> None:
+        start.wait()
+        mine = [client.reschedule(*SIDS, notes=f"{number}") for number in range(5)]
+        with lock:
+            results.extend(mine)
+
+    with SmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES) as client:
+        threads = [threading.Thread(target=work) for _ in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(results) == 160
+    assert len(server.requests) == 160
+    assert server.connections <= 32
+
+
+def test_threads_of_generated_functions_share_it_too(server: Server) -> None:
+    with SmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES) as client:
+        seams = [client.generated.get_httpx_client() for _ in range(8)]
+    assert len({id(seam) for seam in seams}) == 1
+
+
+def test_a_view_shares_the_pool_and_leaves_the_original_alone(driver: Driver, server: Server) -> None:
+    with driver.client(server, retries=1, headers={"X-Campus": "north"}) as client:
+        view = client.view(retries=0, headers={"X-Room": "7"})
+        view.reschedule()
+        client.reschedule()
+        assert "retries=1" in repr(client.raw)
+        assert "retries=0" in repr(view.raw)
+    assert server.connections == 1
+    first, second = server.requests
+    assert (first.header("x-campus"), first.header("x-room")) == (["north"], ["7"])
+    assert (second.header("x-campus"), second.header("x-room")) == (["north"], [])
+
+
+def test_with_headers_of_the_generated_client_leaves_the_original_alone(driver: Driver, server: Server) -> None:
+    with driver.client(server) as client:
+        client.generated(client=client.raw.generated.with_headers({"X-Room": "7"}))
+        client.generated()
+        client.generated(client=client.raw.generated.with_timeout(httpx.Timeout(3)))
+    assert [request.header("x-room") for request in server.requests] == [["7"], [], []]
+
+
+def test_the_generated_client_refuses_what_would_bypass_the_rules(driver: Driver, server: Server) -> None:
+    with driver.client(server) as client:
+        generated = client.raw.generated
+        refusals: list[Callable[[], object]] = [
+            lambda: generated.with_cookies({"a": "b"}),
+            lambda: generated.set_httpx_client(httpx.Client(verify=CERTIFICATES)),
+            lambda: generated.set_async_httpx_client(httpx.AsyncClient(verify=CERTIFICATES)),
+            lambda: generated.with_headers({"token": "x"}),
+            lambda: generated.with_timeout(httpx.Timeout(None)),
+        ]
+        for refused in refusals:
+            with pytest.raises(ConfigurationError):
+                refused()
+        wrong = generated.get_async_httpx_client if driver.kind == "sync" else generated.get_httpx_client
+        with pytest.raises(ConfigurationError, match=r"Async|synchronous"):
+            wrong()
+
+
+def test_use_after_close_is_a_clear_error(driver: Driver, server: Server) -> None:
+    with driver.client(server) as client:
+        view = client.view(retries=0)
+        client.reschedule()
+        client.close()
+        client.close()
+        for closed in (client, view):
+            assert "closed" in closed.fails(ConfigurationError).message
+        with pytest.raises(ConfigurationError, match="closed"):
+            client.generated()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("action", [pickle.dumps, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"])
+def test_a_client_is_not_copied(driver: Driver, server: Server, action: Any) -> None:
+    with driver.client(server) as client:
+        seam = getattr(client.raw.generated, f"get_{'' if driver.kind == 'sync' else 'async_'}httpx_client")()
+        for thing in (client.raw, client.raw.generated, seam):
+            with pytest.raises(ConfigurationError, match="in each process"):
+                action(thing)
+
+
+def test_nothing_happens_at_collection() -> None:
+    for kind in (SmarterProctoring, AsyncSmarterProctoring):
+        assert not hasattr(kind, "__del__")
+
+
+FORK = """
+import os, sys
+from smarterproctoring import ConfigurationError, SmarterProctoring
+import httpx
+url, sids = sys.argv[1], sys.argv[2:]
+def call(client, who):
+    return client.reschedule(*sids, notes=who).status
+with SmarterProctoring("t", base_url=url, retries=0) as client:
+    assert call(client, "parent") == 200
+    child = os.fork()
+    if child == 0:
+        codes = [call(client, "child"), call(client.with_options(retries=0), "child")]
+        os._exit(0 if codes == [200, 200] else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert call(client, "parent") == 200
+with SmarterProctoring("t", base_url=url, transport=httpx.MockTransport(lambda _: httpx.Response(200))) as client:
+    child = os.fork()
+    if child == 0:
+        try:
+            call(client, "child")
+        except ConfigurationError as error:
+            os._exit(0 if "callable" in error.message else 2)
+        os._exit(3)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_forked_child_opens_its_own_connection(server: Server) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORK, server.url, *SIDS], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [b"parent" in request.body for request in server.requests] == [True, False, False, True]
+    assert server.connections == 2  # the parent's, used before and after, and one of the child's
+
+
+def test_a_stale_connection_is_replaced(driver: Driver) -> None:
+    with Server(answer(200, headers={"Connection": "close"}), answer()) as server, driver.client(server) as client:
+        assert client.reschedule().attempts == 1
+        assert client.reschedule().attempts == 1
+    with Server(answer(), drop_read, answer()) as server, driver.client(server) as client:
+        client.reschedule()
+        result = client.reschedule()
+    assert (result.attempts, result.replays) == (2, 1)
+
+
+def test_both_clients_have_the_same_surface() -> None:
+    def surface(kind: type) -> dict[str, object]:
+        names = {name for name in dir(kind) if not name.startswith("_")} - {"close", "aclose"}
+        found: dict[str, object] = {}
+        for name in names:
+            member = inspect.getattr_static(kind, name)
+            function = getattr(member, "__func__", member)
+            found[name] = inspect.signature(function) if callable(function) else None
+        return found
+
+    assert surface(SmarterProctoring) == surface(AsyncSmarterProctoring)
