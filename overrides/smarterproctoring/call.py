@@ -176,7 +176,9 @@ class Call:
         expires = self._secret.expires_at() if kind is errors.AuthenticationError else None
         if expires is not None and expires <= datetime.now(UTC):
             text += f"; the token expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
-        error = self._error(kind, text, code=code, api_message=api_message, retry_after=outcome.retry_after)
+        error = self._error(
+            kind, text, code=self._masked(code), api_message=api_message, retry_after=outcome.retry_after
+        )
         request_id, body = reply.request_id(), reply.text()
         vars(error).update(status=reply.status, body=body, headers=reply.headers, request_id=request_id)
         return self._settle(outcome, f"status {reply.status}", error)
@@ -247,14 +249,20 @@ class Call:
         if not token:
             return reply
         headers = {name: value.replace(token, _MASK) for name, value in reply.headers.items() if name != "set-cookie"}
-        return reply._replace(headers=headers, body=reply.body.replace(token.encode(), _MASK.encode())[:limit])
+        body = reply.body
+        for form in (token, token.replace("/", "\\/")):
+            body = body.replace(form.encode(), _MASK.encode())
+        return reply._replace(headers=headers, body=body[:limit])
 
     def _masked(self, text: str | None) -> str | None:
         """Mask what the request's body said: a server may quote it, and it is personal data."""
-        body = json.loads(self._prepared.content or b"{}") if text else {}
+        if not text:
+            return None
+        body = json.loads(self._prepared.content or b"{}")
         harmless = {item.name for item in self._prepared.operation.fields if item.allowed or item.format}
-        for value in sorted((str(body[name]) for name in body if name not in harmless), key=len, reverse=True):
-            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _MASK, text or "") if value else text
+        values = [self._secret.reveal(), *(str(body[name]).strip() for name in body if name not in harmless)]
+        for value in sorted(filter(None, values), key=len, reverse=True):
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _MASK, text, flags=re.IGNORECASE)
         return text
 
     def _log(self, what: str, request_id: str | None) -> None:

@@ -7,9 +7,9 @@ from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERV
 
 from smarterproctoring.call import Result
 from smarterproctoring.credentials import AsyncTokenSource, Credential, TokenSource
-from smarterproctoring.errors import NoCopy
+from smarterproctoring.errors import ConfigurationError, NoCopy
 from smarterproctoring.prepare import Prepared, from_fields
-from smarterproctoring.settings import CallOptions, Options, check_base_url, settings_from_env, turn_on_logging
+from smarterproctoring.settings import PREFIX, CallOptions, Options, check_base_url, settings_from_env, turn_on_logging
 from smarterproctoring.transport import AsyncSeam, GeneratedClient, SyncSeam, TransportOptions
 
 SeamT = TypeVar("SeamT", SyncSeam, AsyncSeam)
@@ -63,8 +63,15 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         Raises:
             ConfigurationError: A variable that is missing or wrong, by its name.
         """
-        # No local variable: a traceback must not show the token.
-        return cls(**cast("Any", {**settings_from_env(), **settings}))
+        problem = ""
+        try:
+            # No local variable: a traceback must not show the token.
+            return cls(**cast("Any", {**settings_from_env(), **settings}))
+        except ConfigurationError as error:
+            problem = error.message
+        names = {"base_url": "BASE_URL", "the token must": "TOKEN"}
+        named = next((f"{PREFIX}{name}: " for start, name in names.items() if problem.startswith(start)), "")
+        raise ConfigurationError(named + problem)
 
     def with_options(self, **options: Unpack[CallOptions]) -> Self:
         """Return a client with other options on the same connections; headers are added to those that are set.

@@ -107,7 +107,7 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     Raises:
         ConfigurationError: A name or value that may not be sent. The value is not shown.
     """
-    checked = {str(name).lower(): str(value) for name, value in headers.items()}
+    checked = {str(name).lower(): str(value).strip(" \t") for name, value in headers.items()}
     for name, value in checked.items():
         if not _HEADER.fullmatch(f"{name}: {value}"):
             raise ConfigurationError("headers: names must be letters, digits and -, values one line of printable ASCII")

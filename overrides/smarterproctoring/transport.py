@@ -6,6 +6,7 @@ gets every rule from these two methods. `overrides/README.md` lists what is mend
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import math
 import os
@@ -26,7 +27,7 @@ import httpx
 from smarterproctoring_generated import AuthenticatedClient
 from smarterproctoring_generated.operations import VERSION
 
-from smarterproctoring.call import MAX_BODY, MAX_ERROR_BODY, TOO_LATE, Call, Reply, Result
+from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Reply, Result
 from smarterproctoring.credentials import Credential, Secret
 from smarterproctoring.errors import ConfigurationError, NoCopy
 from smarterproctoring.policy import Failure
@@ -55,7 +56,7 @@ class TransportOptions(TypedDict, total=False):
 
     transport: Any
     proxy: str | httpx.Proxy | None
-    verify: bool | str | ssl.SSLContext
+    verify: bool | ssl.SSLContext
     limits: httpx.Limits
     http2: bool
     trust_env: bool
@@ -141,10 +142,11 @@ class _Pool:
         self._make: Callable[[], Any] = (
             given if callable(given) else lambda: given or _with_deadline(build(**arguments))
         )
-        if not isinstance(options.get("verify", True), bool | str | ssl.SSLContext):
+        if not isinstance(options.get("verify", True), bool | ssl.SSLContext):
             raise ConfigurationError("verify must be True, False, or an ssl.SSLContext")
         self._forkable, self.closed = given is None or callable(given), False
         try:
+            importlib.import_module("h2" if options.get("http2") else "httpcore")
             _ = httpx.URL(base_url), urlsplit(base_url).port  # refused here rather than at the first call
             self._process, self._transport = os.getpid(), self._make()
             getattr(self._transport, method)
@@ -301,9 +303,8 @@ class _Seam(NoCopy):
                     await self._value(response.aclose() if self.asynchronous else response.close())
         if response is None:
             return Failure.READ_TIMEOUT, "deadline"
-        limit = MAX_BODY if response.is_success else MAX_ERROR_BODY
-        whole = whole and len(body) <= limit
-        return Reply(response.status_code, dict(response.headers), bytes(body[:limit]), incomplete=not whole)
+        whole = whole and len(body) <= MAX_BODY
+        return Reply(response.status_code, dict(response.headers), bytes(body[:MAX_BODY]), incomplete=not whole)
 
     async def _value(self, given: Any) -> Any:
         """Return a value, awaiting it where it has to be awaited."""
@@ -358,6 +359,12 @@ class SyncSeam(_Seam, httpx.Client):
             self.pool.get().close()
             self.pool.closed = True
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 class AsyncSeam(_Seam, httpx.AsyncClient):
     """The asynchronous HTTP client that the generated functions are handed."""
@@ -377,6 +384,12 @@ class AsyncSeam(_Seam, httpx.AsyncClient):
         if not self.pool.closed:
             await self.pool.get().aclose()
             self.pool.closed = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
 # -- what generated functions are handed -------------------------------------------------------------------------------

@@ -547,7 +547,14 @@ def test_a_killed_run_changes_nothing(refuse: Refuse, output: Path, tmp_path: Pa
     edit(output)  # so that the run would replace the folder
     before = files(output)
     command = [sys.executable, str(ROOT / "tools/generate.py"), "--output", str(output)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # A job in the background of a shell inherits an ignored SIGINT.
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as process:
         end = time.monotonic() + 30
         while not any(tmp_path.glob(f".generated.new-*/generated/{PACKAGE}/client.py")):
             assert process.poll() is None, "it ended before it could be killed"
