@@ -85,6 +85,7 @@ def test_a_write_limit(driver: Driver) -> None:
         until.append(1)
         while len(until) < 2:
             time.sleep(0.01)
+        peer.close()
 
     until: list[int] = []
     limits = Timeouts(connect=LONG, read=LONG, write=0.2, pool=LONG)
