@@ -10,6 +10,7 @@ import importlib
 import inspect
 import math
 import os
+import socket
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
@@ -83,7 +84,7 @@ class _Deadlined:
     """
 
     def __init__(self, inner: Any) -> None:
-        self._inner = inner
+        self._inner, self.answering = inner, True
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, *rest: Any, **named: Any) -> Any:
         return _deadlined(self._inner.connect_tcp(host, port, _clip(timeout, httpcore.ConnectTimeout), *rest, **named))
@@ -92,10 +93,18 @@ class _Deadlined:
         return _deadlined(self._inner.start_tls(ssl_context, server_hostname, _clip(timeout, httpcore.ConnectTimeout)))
 
     def read(self, max_bytes: int, timeout: float | None = None) -> Any:
+        self.answering = True
         return self._inner.read(max_bytes, _clip(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> Any:
+        self.answering = False
         return self._inner.write(buffer, _clip(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        """Wake whoever waits on the socket (another thread's call), then close it."""
+        with suppress(OSError, AttributeError):
+            self._inner.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        self._inner.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -286,7 +295,12 @@ class _Seam(NoCopy):
                     return _failure(error)
                 raise error.with_traceback(None) from None  # Ctrl-C, cancelled: the frames below hold the headers
             response.request = request
+            stream = response.extensions.get("network_stream")
+            # Nothing was read since the request was written: these are left-over bytes, the answer to no request.
+            stale = isinstance(stream, _Deadlined) and not stream.answering and response.http_version == "HTTP/1.1"
             try:
+                if stale:
+                    return Failure.LOST, "stale answer"
                 for hook in self.hooks.get("response", ()):
                     await self._value(hook(response))
                 _deadline_at.set(call.deadline_at)  # a hook may have made a call of its own

@@ -35,7 +35,6 @@ def slowly(peer: Peer) -> None:
 # -- what is left on a connection --------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="h11 keeps what follows an answer, and httpcore hands it to the next call", strict=True)
 @pytest.mark.parametrize("over", ["reschedule", "generated"])
 def test_what_comes_after_an_answer_is_never_the_next_answer(driver: Driver, server: Server, over: str) -> None:
     """A stale success would tell the caller of a change that the server has refused."""
@@ -167,6 +166,26 @@ def test_a_cancelled_call_leaves_the_client_usable(server: Server, backend: str)
 
 
 # -- closing -----------------------------------------------------------------------------------------------------------
+
+
+def test_close_ends_the_calls_that_run() -> None:
+    with Server(never) as server:
+        client = SmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES, timeout=20)
+        ended: list[SmarterProctoringError] = []
+
+        def work() -> None:
+            try:
+                client.reschedule(AI, EX, ES, notes="x")
+            except SmarterProctoringError as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        server.arrived(1)
+        client.close()
+        thread.join(10)
+        assert not thread.is_alive()
+    assert ended[0].maybe_applied
 
 
 def test_close_among_calls_leaves_no_other_exception() -> None:
