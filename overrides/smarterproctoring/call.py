@@ -209,8 +209,8 @@ class Call:
 
     def mark(self, error: errors.ConfigurationError) -> None:
         """Put what is known of the call into an error that ended it between attempts."""
-        told = self._error(errors.ConfigurationError, error.message)
         if not error.attempts:
+            told = self._error(errors.ConfigurationError, error.message)
             error.args = told.args
             vars(error).update(vars(told))
 
@@ -247,7 +247,7 @@ class Call:
         """Mask the token where the server, or a proxy's error page, echoes it, and leave cookies out."""
         token = self._secret.reveal()
         if not token:
-            return reply
+            return reply._replace(body=reply.body[:limit])
         headers = {name: value.replace(token, _MASK) for name, value in reply.headers.items() if name != "set-cookie"}
         body = reply.body
         for form in (token, token.replace("/", "\\/")):
