@@ -193,7 +193,7 @@ class _Pool(httpx.BaseTransport, httpx.AsyncBaseTransport):
         """Refuse what did not come through the seam."""
         raise ConfigurationError("only the spec's operations are sent: use reschedule, or a generated function")
 
-    handle_async_request = handle_request  # type: ignore[assignment]
+    handle_async_request = handle_request
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
