@@ -9,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SPEC := openapi/smarterproctoring.yaml
-SOURCES := generated overrides mock tests tools
+SOURCES := generated overrides transport mock tests tools
 # Proves what is here, not what the machine's pip happens to be configured for.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON_DOWNLOADS := never
