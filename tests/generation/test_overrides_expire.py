@@ -280,16 +280,17 @@ def test_own_pool() -> None:
 
     class Asking(httpcore.ConnectionPool):
         def create_connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
-            return Asked(origin, keepalive_expiry=60)
+            answers = [b"HTTP/1.1 200 OK\r\n", b"Content-Length: 0\r\n", b"\r\n"]
+            return Asked(origin, keepalive_expiry=60, network_backend=httpcore.MockBackend(answers * 2))
 
-    with Loopback(Answer(200)) as server, Asking(max_connections=9, max_keepalive_connections=9) as pool:
-        open_streams = [pool.stream("GET", server.url) for _ in range(8)]
+    with Asking(max_connections=9, max_keepalive_connections=9) as pool:
+        open_streams = [pool.stream("GET", "http://api.example.com") for _ in range(8)]
         for stream in open_streams:
             stream.__enter__()
         for stream in open_streams:
             stream.__exit__(None, None, None)
         asked.clear()
-        pool.request("GET", server.url)
+        pool.request("GET", "http://api.example.com")
     assert len(set(asked)) == 8, "one request looks at every connection"
 
 
