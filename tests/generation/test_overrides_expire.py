@@ -284,14 +284,14 @@ def test_own_pool() -> None:
             return Asked(origin, keepalive_expiry=60, network_backend=httpcore.MockBackend(answers * 2))
 
     with Asking(max_connections=9, max_keepalive_connections=9) as pool:
-        open_streams = [pool.stream("GET", "http://api.example.com") for _ in range(8)]
-        for stream in open_streams:
+        streams = [pool.stream("GET", "http://api.example.com") for _ in range(8)]
+        for stream in streams:
             stream.__enter__()
-        for stream in open_streams:
-            stream.__exit__(None, None, None)
         asked.clear()
         pool.request("GET", "http://api.example.com")
-    assert len(set(asked)) == 8, "one request looks at every connection"
+        for stream in streams:
+            stream.__exit__(None, None, None)
+    assert len(set(asked)) >= 8, "one request looks at every connection"
 
 
 @row("unlimited-body")
