@@ -14,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
+from smarterproctoring_transport.asyncio_backend import Backend
 from smarterproctoring_transport.deadline import Watch, Watched
 from smarterproctoring_transport.pool import AsyncTransport, Transport
 
@@ -27,6 +28,8 @@ class TransportOptions(TypedDict, total=False):
         verify: Certificates to trust: True, False (never in production), or an `ssl.SSLContext`.
         limits: Connections in the pool; 100 by default, all of which may stay open for 5 s without a request.
         http2: Whether to offer HTTP/2 (needs the package h2).
+        fast: Whether httptools reads the answers (the extra `fast`); by default wherever it is installed. A proxy and
+            HTTP/2 are not for it: there httpcore reads.
         trust_env: Whether proxy and certificate variables of the environment count.
         event_hooks: httpx's event hooks, called for every attempt; what they raise is not caught.
     """
@@ -36,6 +39,7 @@ class TransportOptions(TypedDict, total=False):
     verify: bool | ssl.SSLContext
     limits: httpx.Limits
     http2: bool
+    fast: bool | None
     trust_env: bool
     event_hooks: Mapping[str, list[Callable[..., Any]]]
 
@@ -100,12 +104,12 @@ class Shared:
 
 
 def _maker(base_url: str, options: TransportOptions, asynchronous: bool) -> Callable[[], Any]:
-    importlib.import_module("h2" if options.get("http2") else "httpcore")
+    fast = _fast(options)
     parts, trust_env = urlsplit(base_url), options.get("trust_env", True)
     context = httpx.create_ssl_context(options.get("verify", True), trust_env=trust_env)
     limits = options.get("limits", httpx.Limits(max_connections=100, max_keepalive_connections=100))
     origin = httpcore.URL(base_url).origin
-    backend: Any = httpcore.AnyIOBackend() if asynchronous else httpcore.SyncBackend()
+    backend: Any = Backend() if asynchronous else httpcore.SyncBackend()
     kind: Any = httpcore.AsyncConnectionPool if asynchronous else httpcore.ConnectionPool
     settings = {
         "ssl_context": context,
@@ -115,10 +119,27 @@ def _maker(base_url: str, options: TransportOptions, asynchronous: bool) -> Call
     }
 
     def connect(watch: Watch) -> Any:
+        if fast and settings["proxy"] is None:
+            return fast(origin, context, Watched(backend, watch), limits.keepalive_expiry)
         return kind(**settings, network_backend=Watched(backend, watch)).create_connection(origin)
 
     connect(Watch())  # what is wrong with the proxy shows here
     return lambda: (AsyncTransport if asynchronous else Transport)(connect, limits)
+
+
+def _fast(options: TransportOptions) -> Any:
+    """Return the kind of connection that httptools reads, if it is wanted and there."""
+    if options.get("http2"):
+        importlib.import_module("h2")
+        return None
+    if options.get("fast") is False:
+        return None
+    try:
+        return importlib.import_module("smarterproctoring_transport.fast").Connection
+    except ImportError:
+        if options.get("fast"):
+            raise
+        return None
 
 
 def _proxy(parts: SplitResult, given: str | httpx.Proxy | None, trust_env: bool) -> httpcore.Proxy | None:
