@@ -89,11 +89,11 @@ test: $(READY)  ## run all tests
 	@$(BIN)/pytest -q $(if $(CI),-n 2,-n auto) $(ARGS)
 
 .PHONY: contract
-contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all checks
+contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all checks, state in memory and in a file
 	@$(BIN)/python tools/contract.py $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(READY)  ## the same with random seeds and many more examples; ARGS="--max-examples 5000"
+fuzz: $(READY)  ## the same at random and longer, and the tests of tests/contract; ARGS="--max-examples 5000"
 	@$(BIN)/python tools/contract.py --random $(ARGS)
 
 .PHONY: build

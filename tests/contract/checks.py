@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -39,7 +39,7 @@ def as_stored(text: str) -> str:
 class Target:
     """The mock behind a case: in this process, or at an address."""
 
-    def __init__(self, case: Case, url: str) -> None:
+    def __init__(self, case: Case[Any], url: str) -> None:
         parts = urlsplit(url)
         self._url = f"{parts.scheme}://{parts.netloc}/_mock/"
         self._app: MockApp | None = case.operation.app
@@ -61,15 +61,14 @@ class Target:
 
 
 @schemathesis.check
-def stored_as_sent(ctx: CheckContext, response: Response, case: Case) -> None:
+def stored_as_sent(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
     """Hold what is stored against the merge of all that was accepted."""
     request = response.request
     target = Target(case, str(request.url))
     expected = _expected.setdefault(target.key, {})
     if 200 <= response.status_code < 300:
         key = template_values(case.operation.path, urlsplit(str(request.url)).path)
-        body = request.body or b"{}"
-        sent = json.loads(body)
+        sent = json.loads(cast("bytes", request.body or b"{}"))
         declared = case.operation.definition.raw["requestBody"]["content"]["application/json"]["schema"]
         properties = resolved(case, declared)["properties"]
         assert key is not None, "accepted, but the path is not the operation's"
@@ -88,13 +87,13 @@ def stored_as_sent(ctx: CheckContext, response: Response, case: Case) -> None:
 
 
 @schemathesis.check
-def credentials_accepted(ctx: CheckContext, response: Response, case: Case) -> None:
+def credentials_accepted(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
     """Fail where the run's own token is refused."""
     valid = case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE
     assert not (valid and response.status_code == 401), "the token of this run is refused: the run proves nothing"
 
 
-def resolved(case: Case, schema: dict[str, Any]) -> dict[str, Any]:
+def resolved(case: Case[Any], schema: dict[str, Any]) -> dict[str, Any]:
     """Follow one reference within the document."""
     found: Any = schema
     if "$ref" in schema:

@@ -17,12 +17,20 @@ import pytest
 from contract import drawing
 from contract.bridge import Wire, problems, wire
 from contract.drawing import FIELDS, TIMES, VALID, Change, drawn, keyword
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 from smarterproctoring import SmarterProctoringError, ValidationError
 from smarterproctoring_generated.models.session_change import SessionChange
 from smarterproctoring_mock.testing import Mock, in_process, network
 from wire.driver import Caller, Driver
+
+
+def as_datetime(value: Any) -> Any:
+    """Return a time as a datetime where it is text that says one, and as it is otherwise."""
+    try:
+        return datetime.fromisoformat(drawing.wire_time(value) or "") if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 class Bridge:
@@ -37,16 +45,15 @@ class Bridge:
 
     def generated(self, change: Change) -> Any:
         """Call the generated function, whose model takes times as datetimes only."""
-        fields: dict[str, Any] = {}
-        for name, value in change.fields.items():
-            wire_time = drawing.wire_time(value) if name in TIMES else None
-            fields[keyword(name) + ("_" if name == "type" else "")] = (
-                datetime.fromisoformat(wire_time) if wire_time and isinstance(value, str) else value
-            )
+        fields = {
+            keyword(name) + ("_" if name == "type" else ""): as_datetime(value) if name in TIMES else value
+            for name, value in change.fields.items()
+        }
         return self.caller.generated(*change.sids, body=SessionChange(**fields))
 
     def arrives(self, change: Change, call: Any) -> None:
         """Hold a valid call to the wire, and what is stored to the call."""
+        note(str(change))
         self.mock.app.reset()
         expected = wire(change)
         if expected is None:  # beyond what the client can express
@@ -55,19 +62,17 @@ class Bridge:
         call(change)
         assert problems(self.mock, expected) == []
         dry = self.caller.raw.dry_run_reschedule(*change.sids, **change.keywords())
-        assert (dry.method, dry.url, dry.content) == (METHOD, self.mock.url + expected.path, expected.body)
+        assert (dry.method, dry.url, dry.content) == (drawing.METHOD, self.mock.url + expected.path, expected.body)
 
     def stops(self, change: Change, call: Any, *kinds: type[Exception]) -> None:
         """Hold a wrong call to its refusal: nothing reaches the mock."""
+        note(str(change))
         self.mock.app.reset()
         with pytest.raises(kinds) as caught:
             call(change)
         assert self.mock.app.total == 0
         if isinstance(caught.value, SmarterProctoringError):
             assert caught.value.maybe_applied is False
-
-
-METHOD = drawing.METHOD
 
 
 @pytest.fixture(scope="module", params=["in process", "network"])
@@ -198,7 +203,7 @@ def send(mock: Mock, **changes: Any) -> None:
     headers = {"token": mock.token, "content-type": "application/json", **changes.pop("headers", {})}
     fields = [(name, value) for name, value in headers.items() if value is not None] + changes.pop("more", [])
     path = changes.pop("path", RIGHT.path)
-    request = {"method": RIGHT.method, "content": RIGHT.body, **changes}
+    request: dict[str, Any] = {"method": RIGHT.method, "content": RIGHT.body, **changes}
     with httpx.Client(transport=mock.transport, trust_env=False) as client:
         client.request(url=mock.url + path, headers=fields, **request)
 

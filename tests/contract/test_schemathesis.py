@@ -68,7 +68,14 @@ def test_a_run_without_the_right_token_fails(token: str | None) -> None:
 
 @pytest.mark.parametrize("more", [[], ["-H", "token:another"]], ids=["right token", "wrong token"])
 def test_the_token_decides_the_exit_code_of_the_command(tmp_path: Path, more: list[str]) -> None:
-    command = [sys.executable, ROOT / "tools" / "contract.py", "--max-examples", "5", "--db", tmp_path / "mock.db"]
+    command: list[str | Path] = [
+        sys.executable,
+        ROOT / "tools" / "contract.py",
+        "--max-examples",
+        "5",
+        "--db",
+        tmp_path / "mock.db",
+    ]
     ran = subprocess.run([*command, "--", *more], capture_output=True, text=True, check=False)
     assert ran.returncode == (1 if more else 0), ran.stdout
     assert ("the token of this run is refused" if more else "No issues found") in ran.stdout
@@ -76,7 +83,7 @@ def test_the_token_decides_the_exit_code_of_the_command(tmp_path: Path, more: li
 
 def test_the_settings_alone_fail_a_run_without_the_right_token() -> None:
     # For whoever runs schemathesis by hand, without this project's own checks.
-    command = [Path(sys.executable).with_name("schemathesis"), "run", SPEC, "--max-examples", "5"]
+    command: list[str | Path] = [Path(sys.executable).with_name("schemathesis"), "run", SPEC, "--max-examples", "5"]
     with network(token=TOKEN) as mock:
         command += ["--url", mock.url, "-H", "token:another", "--phases", "fuzzing"]
         ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -87,7 +94,7 @@ def test_the_settings_alone_fail_a_run_without_the_right_token() -> None:
 
 def test_a_file_that_exists_is_no_place_for_a_run(tmp_path: Path) -> None:
     (tmp_path / "mock.db").touch()
-    command = [sys.executable, ROOT / "tools" / "contract.py", "--db", tmp_path / "mock.db"]
+    command: list[str | Path] = [sys.executable, ROOT / "tools" / "contract.py", "--db", tmp_path / "mock.db"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 2
     assert "exists" in ran.stderr
@@ -105,7 +112,7 @@ WRONG_STORES: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
 
 @pytest.mark.parametrize("fault", WRONG_STORES)
 def test_a_store_that_keeps_something_else_is_found(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
-    record = Store.record
+    record: Any = Store.record
 
     def wrong(self: Store, *arguments: Any) -> None:
         *head, change = arguments
@@ -116,7 +123,7 @@ def test_a_store_that_keeps_something_else_is_found(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_store_that_replaces_instead_of_merging_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = Store.record
+    record: Any = Store.record
 
     def wrong(self: Store, *arguments: Any) -> None:
         if arguments[6] is not None:
