@@ -43,8 +43,8 @@ node_modules/.ready: package.json package-lock.json
 .PHONY: lock
 lock: $(READY)  ## resolve the dependencies anew and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
-	    --python-version 3.11 --extra cli --extra mock --extra fast --group dev pyproject.toml --output-file requirements/dev.txt
-	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv/!d}' | grep -v '# via' > requirements/bootstrap.txt
+	    --python-version 3.11 --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv==/!d}' | grep -v '# via' > requirements/bootstrap.txt
 
 # -- the main job ---------------------------------------------------------------------------------------------------
 
@@ -93,11 +93,11 @@ test-default-transport: $(READY)  ## the wire tests once more, over httpcore's c
 	@TRANSPORT=default $(BIN)/pytest -q $(if $(CI),-n 2,-n auto) tests/wire
 
 .PHONY: contract
-contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all checks
+contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all checks, state in memory and in a file
 	@$(BIN)/python tools/contract.py $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(READY)  ## the same with random seeds and many more examples; ARGS="--max-examples 5000"
+fuzz: $(READY)  ## the same at random and longer, and the tests of tests/contract; ARGS="--max-examples 5000"
 	@$(BIN)/python tools/contract.py --random $(ARGS)
 
 .PHONY: build

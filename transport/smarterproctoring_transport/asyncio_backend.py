@@ -20,7 +20,7 @@ class Backend(httpcore.AsyncNetworkBackend):
     """Opens connections on whatever loop runs."""
 
     def __init__(self) -> None:
-        self._other = httpcore.AnyIOBackend()
+        self._other: Any = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -34,7 +34,10 @@ class Backend(httpcore.AsyncNetworkBackend):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            return await self._other.connect_tcp(host, port, timeout, local_address, socket_options)
+            return cast(
+                "httpcore.AsyncNetworkStream",
+                await self._other.connect_tcp(host, port, timeout, local_address, socket_options),
+            )
         try:
             async with asyncio.timeout(timeout):
                 _, stream = await loop.create_connection(lambda: Stream(loop), host, port, happy_eyeballs_delay=0.25)

@@ -97,7 +97,7 @@ class Connection:
         data = _on_the_wire(request)
         self._answer = answer = Answer()
         if self._stream is None:
-            await self._open()
+            self._stream = await self._open()
         with suppress(httpcore.WriteError):  # a server may answer early and close: then its answer says more
             await settled(self._stream.write(data, timeouts.get("write")))
         while not answer.headed:
@@ -109,13 +109,13 @@ class Connection:
 
     handle_request = handle_async_request
 
-    async def _open(self) -> None:
+    async def _open(self) -> Any:
         host, timeout = self._origin.host.decode("ascii"), self._timeouts.get("connect")
         stream = await settled(self._backend.connect_tcp(host, self._origin.port, timeout))
         if self._origin.scheme == b"https":
             self._context.set_alpn_protocols(["http/1.1"])
             stream = await settled(stream.start_tls(self._context, host, timeout))
-        self._stream = stream
+        return stream
 
     async def read_on(self) -> None:
         """Wait for more of the answer."""

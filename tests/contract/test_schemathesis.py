@@ -1,0 +1,154 @@
+"""The mock server, fuzzed from the spec in process (over the network: tools/contract.py), and proof that it bites."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from contract import checks
+from contract.drawing import EXAMPLES, SPEC
+from schemathesis.engine import Status, events, from_schema
+from smarterproctoring_mock import MockApp
+from smarterproctoring_mock.store import Store
+from smarterproctoring_mock.testing import network
+
+ROOT = SPEC.parents[1]
+TOKEN = "contract-token"
+
+
+def fuzz(app: MockApp, *, examples: int, token: str | None = TOKEN) -> list[str]:
+    """Run every phase and check on an application in this process; return what failed."""
+    settings = tomllib.loads((ROOT / "schemathesis.toml").read_text())
+    settings["headers"] = {} if token is None else {"token": token}
+    settings["generation"] |= {"deterministic": not EXAMPLES, "max-examples": examples, "database": "none"}
+    schema = schemathesis.openapi.from_path(SPEC, config=schemathesis.Config.from_dict(settings))
+    schema.app = app
+    failures: list[str] = []
+    phases: set[str] = set()
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished):
+            phases.add(event.phase.name)
+            for nodes in event.recorder.checks.values():
+                failures += [
+                    f"{node.name}: {node.failure_info.failure.message}"
+                    for node in nodes
+                    if node.status != Status.SUCCESS and node.failure_info is not None
+                ]
+        elif isinstance(event, events.NonFatalError | events.FatalError):
+            failures.append(repr(event))
+    assert phases >= {"EXAMPLES", "COVERAGE", "FUZZING"}
+    return failures
+
+
+def found(failures: list[str], check: str, said: str = "") -> bool:
+    return any(failure.startswith(f"{check}: ") and said in failure for failure in failures)
+
+
+@pytest.mark.parametrize("kept", ["in memory", "in a file"])
+def test_no_check_fails_in_process(tmp_path: Path, kept: str) -> None:
+    app = MockApp(token=TOKEN, db=tmp_path / "mock.db" if kept == "in a file" else None)
+    assert fuzz(app, examples=EXAMPLES or 100) == []
+    assert app.total > 20
+    app.close()
+
+
+# --- proof that it bites: credentials -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", ["another-token", None], ids=["wrong", "missing"])
+def test_a_run_without_the_right_token_fails(token: str | None) -> None:
+    assert found(fuzz(MockApp(token=TOKEN), examples=5, token=token), "credentials_accepted")
+
+
+@pytest.mark.parametrize("more", [[], ["-H", "token:another"]], ids=["right token", "wrong token"])
+def test_the_token_decides_the_exit_code_of_the_command(tmp_path: Path, more: list[str]) -> None:
+    command: list[str | Path] = [
+        sys.executable,
+        ROOT / "tools" / "contract.py",
+        "--max-examples",
+        "5",
+        "--db",
+        tmp_path / "mock.db",
+    ]
+    ran = subprocess.run([*command, "--", *more], capture_output=True, text=True, check=False)
+    assert ran.returncode == (1 if more else 0), ran.stdout
+    assert ("the token of this run is refused" if more else "No issues found") in ran.stdout
+
+
+def test_the_settings_alone_fail_a_run_without_the_right_token() -> None:
+    # For whoever runs schemathesis by hand, without this project's own checks.
+    command: list[str | Path] = [Path(sys.executable).with_name("schemathesis"), "run", SPEC, "--max-examples", "5"]
+    with network(token=TOKEN) as mock:
+        command += ["--url", mock.url, "-H", "token:another", "--phases", "fuzzing"]
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1, ran.stdout
+    assert "credentials_accepted" not in ran.stdout
+    assert "Warnings fail the run" in ran.stdout, ran.stdout
+
+
+def test_a_file_that_exists_is_no_place_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "mock.db").touch()
+    command: list[str | Path] = [sys.executable, ROOT / "tools" / "contract.py", "--db", tmp_path / "mock.db"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "exists" in ran.stderr
+
+
+# --- proof that it bites: state -----------------------------------------------------------------------------
+
+WRONG_STORES: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
+    "a field is lost": lambda change: {name: value for name, value in change.items() if name != "notes"},
+    "a value is cut": lambda change: {name: value[:10] for name, value in change.items()},
+    "times are rewritten": lambda change: {name: value.replace("Z", "+00:00") for name, value in change.items()},
+    "nothing is stored": lambda _: None,
+}
+
+
+@pytest.mark.parametrize("fault", WRONG_STORES)
+def test_a_store_that_keeps_something_else_is_found(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    record: Any = Store.record
+
+    def wrong(self: Store, *arguments: Any) -> None:
+        *head, change = arguments
+        record(self, *head, change and WRONG_STORES[fault](change))
+
+    monkeypatch.setattr(Store, "record", wrong)
+    assert found(fuzz(MockApp(token=TOKEN), examples=30), "stored_as_sent", "add up to")
+
+
+def test_a_store_that_replaces_instead_of_merging_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    record: Any = Store.record
+
+    def wrong(self: Store, *arguments: Any) -> None:
+        if arguments[6] is not None:
+            self._sessions.pop(arguments[2], None)  # pyright: ignore[reportPrivateUsage]
+        record(self, *arguments)
+
+    monkeypatch.setattr(Store, "record", wrong)
+    assert found(fuzz(MockApp(token=TOKEN), examples=30), "stored_as_sent", "add up to")
+
+
+def test_a_refused_request_that_changes_something_is_found() -> None:
+    class Careless(MockApp):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await super().__call__(scope, receive, send)
+            if scope["type"] == "http" and self.audit(limit=1)[0].status == 400:
+                sids = {"installSid": "AI" + "9" * 32, "examSid": "EX" + "9" * 32, "sessionSid": "ES" + "9" * 32}
+                self.seed([{**sids, "fields": {"notes": str(self.total)}}])
+
+    assert found(fuzz(Careless(token=TOKEN), examples=10), "stored_as_sent", "add up to None")
+
+
+def test_surrogates_without_their_other_half_count_as_the_mock_stores_them() -> None:
+    assert checks.as_stored("a\ud800b\U0001f600") == "a\ufffdb\U0001f600"
+
+
+def test_values_of_a_path() -> None:
+    assert checks.template_values("/a/{b}/c/{d}", "/a/1%20/c/2") == ("1 ", "2")
+    assert checks.template_values("/a/{b}/c/{d}", "/a/1/c/2/") is None
