@@ -44,7 +44,7 @@ node_modules/.ready: package.json package-lock.json
 lock: $(READY)  ## resolve the dependencies anew and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
 	    --python-version 3.11 --extra cli --extra mock --group dev pyproject.toml --output-file requirements/dev.txt
-	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv/!d}' | grep -v '# via' > requirements/bootstrap.txt
+	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv==/!d}' | grep -v '# via' > requirements/bootstrap.txt
 
 # -- the main job ---------------------------------------------------------------------------------------------------
 
@@ -101,6 +101,18 @@ build: $(READY)  ## build wheel and sdist into dist/
 	@rm -rf dist
 	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist .
 	@ls -l dist
+
+.PHONY: publish
+publish: $(READY)  ## publish to INDEX_URL=… and prove it; RESUME=1 finishes a broken-off upload (docs/releasing.md)
+	@$(BIN)/python tools/publish.py $(if $(RESUME),--resume)
+
+.PHONY: publish-dry-run
+publish-dry-run: $(READY)  ## check everything, and say what publish would do with INDEX_URL=…
+	@$(BIN)/python tools/publish.py --dry-run
+
+.PHONY: index
+index: $(READY)  ## run a private package index in build/index until Ctrl-C, to rehearse with; ARGS="--port 8081"
+	@$(BIN)/python tools/index_server.py build/index $(ARGS)
 
 .PHONY: clean
 clean:  ## remove everything that make has made
