@@ -34,9 +34,9 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# npm is needed by the type gate only; the lock holds hashes.
+# npm is needed by some gates only; the lock holds hashes.
 node_modules/.ready: package.json package-lock.json
-	@command -v npm >/dev/null || { echo "error: this step needs npm (Node.js 18 or newer) for pyright; install it and run make again" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "error: this step needs npm (Node.js 18 or newer) for a gate's tool (package.json); install it and run make again" >&2; exit 1; }
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
@@ -103,11 +103,11 @@ build: $(READY)  ## build wheel and sdist into dist/
 	@ls -l dist
 
 .PHONY: publish
-publish: $(READY)  ## publish to INDEX_URL=… and prove it; RESUME=1 finishes a broken-off upload (docs/releasing.md)
+publish: $(READY) node_modules/.ready  ## publish to INDEX_URL=… and prove it; RESUME=1 finishes a broken-off upload (docs/releasing.md)
 	@$(BIN)/python tools/publish.py $(if $(RESUME),--resume)
 
 .PHONY: publish-dry-run
-publish-dry-run: $(READY)  ## check everything, and say what publish would do with INDEX_URL=…
+publish-dry-run: $(READY) node_modules/.ready  ## check everything, and say what publish would do with INDEX_URL=…
 	@$(BIN)/python tools/publish.py --dry-run
 
 .PHONY: index

@@ -22,7 +22,7 @@ def main() -> None:
         SystemExit: What was called is not what was installed, or it does not work.
     """
     for package in (smarterproctoring, smarterproctoring_mock):
-        if not Path(package.__file__).is_relative_to(sys.prefix):
+        if not Path(str(package.__file__)).is_relative_to(sys.prefix):
             sys.exit(f"{package.__name__} came from {package.__file__}, not from {sys.prefix}")
     if smarterproctoring.__version__ != sys.argv[1]:
         sys.exit(f"the installed package says it is {smarterproctoring.__version__}")

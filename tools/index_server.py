@@ -19,7 +19,7 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-import pypiserver
+import pypiserver  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -48,7 +48,7 @@ def main() -> int:
         return compare_digest(f"{name}:{password}".encode(), f"{user}:{secret}".encode())
 
     options.folder.mkdir(parents=True, exist_ok=True)
-    application = pypiserver.app(
+    application: Any = pypiserver.app(
         roots=[options.folder],
         authenticate=[] if options.open else ["update", "list", "download"],
         auther=(lambda _name, _password: True) if options.open else knows,

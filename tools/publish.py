@@ -29,11 +29,11 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import httpx
@@ -44,12 +44,15 @@ from packaging.version import InvalidVersion, Version
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "smarterproctoring-client"
 PROVEN_EXTRAS = ("cli", "mock")  # with them, what was installed can be called without any other server
+BUMP_JUDGES = (
+    "spec_diff.py",
+)  # each is called with --base TAG: 0 the version is high enough, 1 too low, else no verdict
 INDEX_DELAY = 60.0  # seconds; some indexes list an upload only after a while
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _JSON = "application/vnd.pypi.simple.v1+json"
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Something is not fit to be published; each problem says how to mend it."""
 
     def __init__(self, *problems: str) -> None:
@@ -86,18 +89,18 @@ def checked_url(name: str, url: str) -> str:
     """Return a URL that ends in a slash.
 
     Raises:
-        Refused: It is no URL, holds a password, or would send one through the network in the clear.
+        RefusedError: It is no URL, holds a password, or would send one through the network in the clear.
     """
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
-        raise Refused(
+        raise RefusedError(
             f"{name} holds a user name or a password, which process lists and logs would show. "
             "Take it out, and set UV_PUBLISH_USERNAME and UV_PUBLISH_PASSWORD"
         )
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise Refused(f"{name} must be a URL such as https://packages.example.com/simple/, without ? and #")
+        raise RefusedError(f"{name} must be a URL such as https://packages.example.com/simple/, without ? and #")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise Refused(f"{name} would send the password unencrypted to {parts.hostname}. Use https")
+        raise RefusedError(f"{name} would send the password unencrypted to {parts.hostname}. Use https")
     return url.rstrip("/") + "/"
 
 
@@ -105,7 +108,7 @@ def upload_url(index_url: str) -> str:
     """Return where an index takes uploads, as most do it: one level above its simple index."""
     above, _, last = index_url.rstrip("/").rpartition("/")
     if last not in ("simple", "+simple"):
-        raise Refused("INDEX_URL does not end in /simple/, so it does not say where uploads go. Set UPLOAD_URL")
+        raise RefusedError("INDEX_URL does not end in /simple/, so it does not say where uploads go. Set UPLOAD_URL")
     return above + "/"
 
 
@@ -113,20 +116,20 @@ def credentials(index_url: str) -> Credentials | None:
     """Return who publishes, from the environment or the keyring; None if the environment names nobody.
 
     Raises:
-        Refused: A name without a password.
+        RefusedError: A name without a password.
     """
     if token := os.environ.get("UV_PUBLISH_TOKEN"):
         return Credentials("__token__", token)
     username, password = os.environ.get("UV_PUBLISH_USERNAME"), os.environ.get("UV_PUBLISH_PASSWORD")
     if not username:
         if password:
-            raise Refused("UV_PUBLISH_PASSWORD is set without a name. Set UV_PUBLISH_USERNAME too")
+            raise RefusedError("UV_PUBLISH_PASSWORD is set without a name. Set UV_PUBLISH_USERNAME too")
         return None
     if not password and (keyring := shutil.which("keyring")):
         found = subprocess.run([keyring, "get", index_url, username], capture_output=True, text=True, check=False)
         password = found.stdout.rstrip("\n")
     if not password:
-        raise Refused(
+        raise RefusedError(
             f"there is no password for {username}. Set UV_PUBLISH_PASSWORD, "
             f"or store it once: keyring set {index_url} {username}"
         )
@@ -156,7 +159,7 @@ def git(*arguments: str) -> str:
     """Ask git."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Refused(f"git {arguments[0]} failed; publish from a git checkout. {done.stderr.strip()}")
+        raise RefusedError(f"git {arguments[0]} failed; publish from a git checkout. {done.stderr.strip()}")
     return done.stdout.strip()
 
 
@@ -165,7 +168,7 @@ def tree_version() -> Version:
     source = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["version"]
     match = re.search(source["pattern"], (ROOT / source["path"]).read_text())
     if match is None:
-        raise Refused(f"{source['path']} has no info.version")
+        raise RefusedError(f"{source['path']} has no info.version")
     return Version(match["version"])
 
 
@@ -186,7 +189,7 @@ def tree_problems(version: Version) -> Iterator[str]:
         yield f"{tag} marks another commit: {version} was released from there. Raise info.version in the spec"
     base = last_release(git("tag", "--merged", "HEAD", "--list", "v*").split(), version)
     if base is None:
-        say("spec", "no release before this one, nothing to compare with")
+        say("judged", "no release before this one, nothing to compare with")
     elif base > version:
         yield f"v{base} has been released, and the spec says {version}. Raise info.version in the spec"
     else:
@@ -220,18 +223,21 @@ def last_release(tags: Iterable[str], version: Version) -> Version | None:
 
 
 def bump_problems(base: str, version: Version) -> Iterator[str]:
-    """Yield it if the spec's difference to a release demands a larger step than the version makes."""
-    command = [sys.executable, "tools/spec_diff.py", "--base", base]
-    done = subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True, check=False)
-    if done.returncode:
+    """Yield it if what changed since a release demands a larger step than the version makes."""
+    for judge in BUMP_JUDGES:
+        command = [sys.executable, f"tools/{judge}", "--base", base]
+        done = subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True, check=False)
         said = "\n    ".join(f"{done.stdout}{done.stderr}".strip().splitlines())
-        yield f"{version} is too small a step from {base}. Raise info.version in the spec:\n    {said}"
-    else:
-        say("spec", f"{version} is a large enough step from {base}")
+        if done.returncode == 0:
+            say("judged", f"{version} is a large enough step from {base} for {judge}")
+        elif done.returncode == 1:
+            yield f"{version} is too small a step from {base}. Raise info.version in the spec:\n    {said}"
+        else:
+            yield f"tools/{judge} could not compare with {base}; mend what it says:\n    {said}"
 
 
 @contextmanager
-def built() -> Iterator[list[Path]]:
+def built() -> Generator[list[Path]]:
     """Build what the last commit holds, and nothing else, by `make build` in a clone of its own."""
     with tempfile.TemporaryDirectory(prefix="publish-", ignore_cleanup_errors=True) as folder:
         clone = Path(folder, "tree")
@@ -244,7 +250,9 @@ def built() -> Iterator[list[Path]]:
             command, env=child_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise Refused(f"the last commit does not build. Mend it until `make build` works:\n{done.stderr.strip()}")
+            raise RefusedError(
+                f"the last commit does not build. Mend it until `make build` works:\n{done.stderr.strip()}"
+            )
         yield distributions(clone / "dist")
 
 
@@ -286,9 +294,11 @@ class Index:
     def __init__(self, url: str, login: Credentials | None) -> None:
         self.url = url
         # trust_env stays off: a netrc file must not log in as somebody else than the one who publishes.
-        self._client = httpx.Client(auth=tuple(login) if login else None, timeout=60, trust_env=False)
+        self._client = httpx.Client(
+            auth=(login.username, login.password) if login else None, timeout=60, trust_env=False
+        )
 
-    def __enter__(self) -> Index:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -301,7 +311,7 @@ class Index:
         redirect to another origin counts as nothing.
 
         Raises:
-            Refused: The index does not answer as one.
+            RefusedError: The index does not answer as one.
         """
         url = f"{self.url}{PACKAGE}/"
         answer = self._get(url)
@@ -313,7 +323,7 @@ class Index:
         if answer.status_code == 404:
             return []
         if answer.status_code != 200:
-            raise Refused(f"{url} answered {answer.status_code}. Is INDEX_URL a simple index?")
+            raise RefusedError(f"{url} answered {answer.status_code}. Is INDEX_URL a simple index?")
         if answer.headers.get("content-type", "").startswith(_JSON):
             return [Listed(file["filename"], urljoin(url, file["url"])) for file in answer.json()["files"]]
         page = _Links()
@@ -329,16 +339,18 @@ class Index:
         if same and answer.is_redirect and answer.next_request is not None:
             answer = httpx.get(answer.next_request.url, timeout=60, follow_redirects=True)
         if answer.status_code != 200:
-            raise Refused(f"{file.url} answered {answer.status_code}. The index lists a file that it does not give")
+            raise RefusedError(
+                f"{file.url} answered {answer.status_code}. The index lists a file that it does not give"
+            )
         return sha256(answer.content)
 
     def _get(self, url: str) -> httpx.Response:
         try:
             answer = self._client.get(url, headers={"Accept": f"{_JSON}, text/html;q=0.5"})
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Refused(f"{url} cannot be reached: {error}. Check INDEX_URL and the network") from None
+            raise RefusedError(f"{url} cannot be reached: {error}. Check INDEX_URL and the network") from None
         if answer.status_code in (401, 403):
-            raise Refused(
+            raise RefusedError(
                 f"{url} answered {answer.status_code}: the index does not know this name and password. "
                 "Check UV_PUBLISH_USERNAME and UV_PUBLISH_PASSWORD, or what the keyring holds"
             )
@@ -360,28 +372,28 @@ def is_version(name: str, version: Version) -> bool:
         return re.search(rf"-{re.escape(str(version))}(?![0-9a-z]|\.[0-9])", name) is not None
 
 
-def missing_from(index: Index, version: Version, files: list[Path], resume: bool) -> list[Path]:
-    """Return which files are still to be uploaded.
+def missing_from(index: Index, listed: list[Listed], version: Version, files: list[Path], resume: bool) -> list[Path]:
+    """Return which files are still to be uploaded, by what the index lists.
 
     Raises:
-        Refused: The version is there already, in whatever form.
+        RefusedError: The version is there already, in whatever form.
     """
-    there = [file for file in index.files() if is_version(file.name, version)]
+    there = [file for file in listed if is_version(file.name, version)]
     if not there:
         return files
     ours = {path.name: sha256(path.read_bytes()) for path in files}
     raise_it = "A published version never changes: raise info.version in the spec"
     for file in there:
         if file.name not in ours:
-            raise Refused(f"{version} is on the index already, under another file name: {file.name}. {raise_it}")
+            raise RefusedError(f"{version} is on the index already, under another file name: {file.name}. {raise_it}")
         if index.digest(file) != ours[file.name]:
-            raise Refused(f"{version} is on the index already, with other bytes: {file.name}. {raise_it}")
+            raise RefusedError(f"{version} is on the index already, with other bytes: {file.name}. {raise_it}")
     names = {file.name for file in there}
     missing = [path for path in files if path.name not in names]
     if not missing:
-        raise Refused(f"{version} is on the index already, with the very same bytes. There is nothing to publish")
+        raise RefusedError(f"{version} is on the index already, with the very same bytes. There is nothing to publish")
     if not resume:
-        raise Refused(
+        raise RefusedError(
             f"a part of {version} is on the index already, with the same bytes; missing: "
             f"{', '.join(path.name for path in missing)}. To finish that upload: make publish RESUME=1"
         )
@@ -392,7 +404,7 @@ def upload(files: list[Path], url: str, login: Credentials | None) -> None:
     """Send the files; the password travels in uv's environment.
 
     Raises:
-        Refused: The index did not take them.
+        RefusedError: The index did not take them.
     """
     secret = {"UV_PUBLISH_USERNAME": login.username, "UV_PUBLISH_PASSWORD": login.password} if login else {}
     command = [uv(), "publish", "--trusted-publishing", "never", "--publish-url", url, *map(str, files)]
@@ -416,7 +428,7 @@ def run(command: list[str], failure: str, **environment: str) -> str:
         if name.endswith("_PASSWORD"):
             said = said.replace(value, "***")
     if done.returncode:
-        raise Refused(f"{failure}:\n    " + "\n    ".join(said.splitlines()))
+        raise RefusedError(f"{failure}:\n    " + "\n    ".join(said.splitlines()))
     return said
 
 
@@ -427,17 +439,17 @@ def prove(index: Index, version: Version, files: list[Path], login: Credentials 
     """Get what was published from the index alone, and make a call with it.
 
     Raises:
-        Refused: The index does not give what was built, or that does not work.
+        RefusedError: The index does not give what was built, or that does not work.
     """
     ours = {path.name: sha256(path.read_bytes()) for path in files}
     end = time.monotonic() + INDEX_DELAY
     while not ours.keys() <= {file.name for file in index.files()}:
         if time.monotonic() > end:
-            raise Refused(f"the index does not list {', '.join(ours)} after {INDEX_DELAY:g} s")
+            raise RefusedError(f"the index does not list {', '.join(ours)} after {INDEX_DELAY:g} s")
         time.sleep(1)
     for file in index.files():
         if file.name in ours and index.digest(file) != ours[file.name]:
-            raise Refused(f"the index gives other bytes than were built: {file.name}")
+            raise RefusedError(f"the index gives other bytes than were built: {file.name}")
     say("proof", "the index gives the very bytes that were built")
     with tempfile.TemporaryDirectory(prefix="proof-", ignore_cleanup_errors=True) as folder:
         environment = Path(folder, "venv")
@@ -496,11 +508,11 @@ def publish(dry_run: bool, resume: bool) -> int:
     """Check, upload and prove; return the exit code.
 
     Raises:
-        Refused: Before anything was uploaded.
+        RefusedError: Before anything was uploaded.
     """
     given = os.environ.get("INDEX_URL", "")
     if not given:
-        raise Refused("INDEX_URL is missing. Run: make publish INDEX_URL=https://packages.example.com/simple/")
+        raise RefusedError("INDEX_URL is missing. Run: make publish INDEX_URL=https://packages.example.com/simple/")
     index_url = checked_url("INDEX_URL", given)
     target = os.environ.get("UPLOAD_URL", "")
     target = checked_url("UPLOAD_URL", target) if target else upload_url(index_url)
@@ -508,18 +520,21 @@ def publish(dry_run: bool, resume: bool) -> int:
     dependencies = checked_url("DEPENDENCIES_URL", dependencies) if dependencies else ""
     version = tree_version()
     if problems := list(tree_problems(version)):
-        raise Refused(*problems)
+        raise RefusedError(*problems)
     login = credentials(index_url)
-    with built() as files, Index(index_url, login) as index:
+    with ExitStack() as stack:
+        index = stack.enter_context(Index(index_url, login))
+        listed = index.files()  # before the build, so that a wrong password shows at once
+        files = stack.enter_context(built())
         for path in files:
             say("built", f"{path.name}  sha256:{sha256(path.read_bytes())}  {path.stat().st_size:,} bytes")
         problems = list(foreign_files(files))
         try:
-            missing = missing_from(index, version, files, resume)
-        except Refused as refused:
-            raise Refused(*problems, *refused.problems) from None
+            missing = missing_from(index, listed, version, files, resume)
+        except RefusedError as refused:
+            raise RefusedError(*problems, *refused.problems) from None
         if problems:
-            raise Refused(*problems)
+            raise RefusedError(*problems)
         who = login.username if login else "nobody (no credentials are set)"
         names = ", ".join(path.name for path in missing)
         if dry_run:
@@ -529,13 +544,13 @@ def publish(dry_run: bool, resume: bool) -> int:
             return 0
         try:
             upload(missing, target, login)
-        except Refused as refused:
+        except RefusedError as refused:
             print(f"error: {refused}\nSee what the index has, then run the same command again.", file=sys.stderr)
             return 2
         say("uploaded", f"{names} to {target} as {who}")
         try:
             prove(index, version, files, login, dependencies)
-        except Refused as refused:
+        except RefusedError as refused:
             print(
                 f"error: {version} was uploaded, but the proof failed: {refused}\n"
                 "Withdraw (yank) this version on the index, mend the cause, and release the next one.",
@@ -554,7 +569,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return publish(options.dry_run, options.resume)
-    except Refused as refused:
+    except RefusedError as refused:
         for problem in refused.problems:
             print(f"refused: {problem}", file=sys.stderr)
         print("Nothing was uploaded.", file=sys.stderr)

@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -56,7 +57,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **fixed, "UV_NO_CONFIG": "1", "UV_PYTHON_DOWNLOADS": "never", "PYTHONPATH": "", **more}
 
 
-def run(command: list[str], cwd: Path | None = None, **variables: str) -> Done:
+def run(command: list[str], cwd: Path | None = None, /, **variables: str) -> Done:
     """Run a command to its end; no test waits for a password prompt."""
     done = subprocess.run(
         command, cwd=cwd, env=environment(**variables), stdin=subprocess.DEVNULL,
@@ -65,7 +66,7 @@ def run(command: list[str], cwd: Path | None = None, **variables: str) -> Done:
     return Done(done.returncode, done.stdout)
 
 
-def check(command: list[str], cwd: Path | None = None, **variables: str) -> str:
+def check(command: list[str], cwd: Path | None = None, /, **variables: str) -> str:
     """Run a command that has to work; return what it said."""
     done = run(command, cwd, **variables)
     assert done.code == 0, done.output
@@ -74,7 +75,8 @@ def check(command: list[str], cwd: Path | None = None, **variables: str) -> str:
 
 def make(repository: Path, *arguments: str, **variables: str) -> Done:
     """Run make in a repository, with this test run's environment of tools."""
-    return run(["make", "-o", str(BIN.parent / ".ready"), f"VENV={BIN.parent}", *arguments], repository, **variables)
+    ready = ["-o", str(BIN.parent / ".ready"), "-o", "node_modules/.ready"]
+    return run(["make", *ready, f"VENV={BIN.parent}", *arguments], repository, **variables)
 
 
 LOGIN = {"UV_PUBLISH_USERNAME": USERNAME, "UV_PUBLISH_PASSWORD": PASSWORD}
@@ -84,7 +86,7 @@ LOGIN = {"UV_PUBLISH_USERNAME": USERNAME, "UV_PUBLISH_PASSWORD": PASSWORD}
 
 
 @contextmanager
-def running_index(folder: Path, *options: str) -> Iterator[Index]:
+def running_index(folder: Path, *options: str) -> Generator[Index]:
     """Run an index in a process of its own."""
     command = [sys.executable, str(ROOT / "tools" / "index_server.py"), str(folder), *options]
     variables = environment(INDEX_USERNAME=USERNAME, INDEX_PASSWORD=PASSWORD)
@@ -123,7 +125,7 @@ def pins(lock: str) -> Iterator[str]:
     entries = {
         canonicalize_name(match[1]): match[0] for match in re.finditer(r"(?m)^([\w.-]+)==.*(?:\n +(?!#).*)*", lock)
     }
-    todo, seen = {PACKAGE, *OUTSIDE}, set[str]()
+    todo, seen = {PACKAGE, *OUTSIDE}, set[NormalizedName]()
     while todo:
         name = canonicalize_name(todo.pop())
         seen.add(name)
@@ -143,8 +145,9 @@ def pins(lock: str) -> Iterator[str]:
 SPEC_DIFF = """\
 import pathlib, sys
 verdict = pathlib.Path("verdict")
-print(f"{' '.join(sys.argv[1:])}: {verdict.read_text() if verdict.exists() else 'fine'}")
-sys.exit(verdict.exists())
+code, words = verdict.read_text().split(" ", 1) if verdict.exists() else (0, "fine")
+print(f"{' '.join(sys.argv[1:])}: {words}")
+sys.exit(int(code))
 """
 
 
@@ -174,7 +177,8 @@ def commit(repository: Path) -> None:
 # -- releases ---------------------------------------------------------------------------------------------------
 
 
-class Released(NamedTuple):
+@dataclass(frozen=True)
+class Released:
     """A private index with one release, and how it came there."""
 
     index: Index
@@ -183,7 +187,7 @@ class Released(NamedTuple):
 
 
 @contextmanager
-def watched_processes() -> Iterator[set[str]]:
+def watched_processes() -> Generator[set[str]]:
     """Collect the command lines of all processes."""
     seen: set[str] = set()
     stop = threading.Event()

@@ -15,13 +15,12 @@ WHEEL = "smarterproctoring_client-1.0.0-py3-none-any.whl"
 pytestmark = pytest.mark.slow
 
 
-def pip(python: Path, *arguments: str, **variables: str) -> Done:
-    return run([sys.executable, "-m", "pip", "--python", str(python), *arguments], **variables)
+def pip(python: Path, command: str, *arguments: str, **variables: str) -> Done:
+    return run([sys.executable, "-m", "pip", "--python", str(python), command, *arguments], **variables)
 
 
-def uv(python: Path, *arguments: str, **variables: str) -> Done:
-    command, *rest = arguments
-    return run([UV, "pip", command, "--python", str(python), *rest], **variables)
+def uv(python: Path, command: str, *arguments: str, **variables: str) -> Done:
+    return run([UV, "pip", command, "--python", str(python), *arguments], **variables)
 
 
 Installer = Callable[..., Done]
@@ -35,7 +34,8 @@ def install(request: pytest.FixtureRequest, netrc: str) -> Installer:
 
     def install_from(python: Path, index: str, *arguments: str, **variables: str) -> Done:
         options = ["--no-cache-dir" if tool is pip else "--no-cache", option, index]
-        return tool(python, "install", *options, *arguments, **{"NETRC": netrc, **variables})
+        variables.setdefault("NETRC", netrc)
+        return tool(python, "install", *options, *arguments, **variables)
 
     return install_from
 
@@ -61,7 +61,7 @@ def two_versions(
         yield index
 
 
-def test_upgrade_and_rollback(two_versions: Index, install: Installer, fresh: Callable[[str], Path]):
+def test_upgrade_and_rollback(two_versions: Index, install: Installer, fresh: Callable[[str], Path]) -> None:
     python = fresh("service")
     for wanted, got in (("==1.0.0", "1.0.0"), ("==1.1.0", "1.1.0"), ("==1.0.0", "1.0.0")):
         done = install(python, two_versions.url, PACKAGE + wanted)
@@ -74,7 +74,7 @@ def test_upgrade_and_rollback(two_versions: Index, install: Installer, fresh: Ca
 
 def test_a_version_that_is_not_there_leaves_the_old_one(
     two_versions: Index, install: Installer, fresh: Callable[[str], Path]
-):
+) -> None:
     python = fresh("service")
     assert install(python, two_versions.url, f"{PACKAGE}==1.0.0").code == 0
     assert install(python, two_versions.url, f"{PACKAGE}==1.2.0").code != 0
@@ -83,7 +83,7 @@ def test_a_version_that_is_not_there_leaves_the_old_one(
 
 def test_nothing_is_had_without_the_password(
     released: Released, install: Installer, fresh: Callable[[str], Path], tmp_path: Path
-):
+) -> None:
     python = fresh("service")
     wrong = tmp_path / "wrong"
     wrong.touch(mode=0o600)
@@ -95,7 +95,7 @@ def test_nothing_is_had_without_the_password(
     assert install(python, released.index.url, "--no-deps", PACKAGE).code == 0  # so the password was the reason
 
 
-def test_the_index_itself_refuses_a_second_upload(released: Released, tmp_path: Path):
+def test_the_index_itself_refuses_a_second_upload(released: Released, tmp_path: Path) -> None:
     other = tmp_path / WHEEL
     other.write_bytes((released.index.folder / WHEEL).read_bytes())
     kept = (released.index.folder / WHEEL).read_bytes()
@@ -111,11 +111,13 @@ class _Elsewhere(BaseHTTPRequestHandler):
         self.logins.append(self.headers["Authorization"])
         self.send_error(404)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parameter's name upstream
         pass
 
 
-def test_the_password_stays_with_the_private_index(tmp_path: Path, install: Installer, fresh: Callable[[str], Path]):
+def test_the_password_stays_with_the_private_index(
+    tmp_path: Path, install: Installer, fresh: Callable[[str], Path]
+) -> None:
     """An index that sends readers elsewhere does not send them there with the password."""
     _Elsewhere.logins.clear()
     with HTTPServer(("127.0.0.1", 0), _Elsewhere) as elsewhere:

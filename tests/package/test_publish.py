@@ -53,7 +53,7 @@ def refused(done: Done, *words: str) -> None:
 # -- what works ---------------------------------------------------------------------------------------------------
 
 
-def test_what_was_built_is_published_and_proven(released: Released):
+def test_what_was_built_is_published_and_proven(released: Released) -> None:
     assert released.index.files == {WHEEL, SDIST}
     said = " ".join(released.output.split())
     assert "the index gives the very bytes that were built" in said
@@ -62,14 +62,14 @@ def test_what_was_built_is_published_and_proven(released: Released):
     assert said.endswith("published smarterproctoring-client 1.0.0")
 
 
-def test_the_password_is_in_no_output_and_no_command_line(released: Released):
+def test_the_password_is_in_no_output_and_no_command_line(released: Released) -> None:
     assert PASSWORD not in released.output
     assert any("uv publish" in command for command in released.seen_commands), "nobody looked"
     assert any("pip install" in command for command in released.seen_commands), "nobody looked"
     assert not [command for command in released.seen_commands if PASSWORD in command]
 
 
-def test_a_dry_run_checks_everything_and_changes_nothing(repository: Path, private: Index):
+def test_a_dry_run_checks_everything_and_changes_nothing(repository: Path, private: Index) -> None:
     done = make(repository, "publish-dry-run", INDEX_URL=private.url, **LOGIN)
     assert done.code == 0, done.output
     assert f"would upload {WHEEL}, {SDIST} to {private.url.removesuffix('simple/')} as {USERNAME}" in done.output
@@ -77,7 +77,9 @@ def test_a_dry_run_checks_everything_and_changes_nothing(repository: Path, priva
     assert private.files == set()
 
 
-def test_an_upload_that_broke_off_can_be_finished(repository: Path, released: Released, private: Index, outside: Index):
+def test_an_upload_that_broke_off_can_be_finished(
+    repository: Path, released: Released, private: Index, outside: Index
+) -> None:
     shutil.copy(released.index.folder / WHEEL, private.folder)
     variables = {"INDEX_URL": private.url, "DEPENDENCIES_URL": outside.url, **LOGIN}
     refused(make(repository, "publish", **variables), "a part of 1.0.0", f"missing: {SDIST}", "make publish RESUME=1")
@@ -86,7 +88,9 @@ def test_an_upload_that_broke_off_can_be_finished(repository: Path, released: Re
     assert private.files == {WHEEL, SDIST}
 
 
-def test_the_keyring_is_asked_where_the_environment_has_no_password(repository: Path, private: Index, tmp_path: Path):
+def test_the_keyring_is_asked_where_the_environment_has_no_password(
+    repository: Path, private: Index, tmp_path: Path
+) -> None:
     keyring = tmp_path / "bin" / "keyring"
     keyring.parent.mkdir()
     keyring.write_text(f'#!/bin/sh\n[ "$*" = "get {private.url} {USERNAME}" ] && echo {PASSWORD}\n')
@@ -103,12 +107,12 @@ def test_the_keyring_is_asked_where_the_environment_has_no_password(repository: 
 # -- what is there already ------------------------------------------------------------------------------------------
 
 
-def test_the_same_version_is_refused(repository: Path, released: Released):
+def test_the_same_version_is_refused(repository: Path, released: Released) -> None:
     done = make(repository, "publish", INDEX_URL=released.index.url, **LOGIN)
     refused(done, "1.0.0 is on the index already, with the very same bytes")
 
 
-def test_the_same_version_with_other_bytes_is_refused(repository: Path, released: Released):
+def test_the_same_version_with_other_bytes_is_refused(repository: Path, released: Released) -> None:
     (repository / "README.md").write_text("# Other words\n")
     commit(repository)
     done = make(repository, "publish", INDEX_URL=released.index.url, **LOGIN)
@@ -126,25 +130,28 @@ def test_the_same_version_with_other_bytes_is_refused(repository: Path, released
 )
 def test_the_same_version_under_another_file_name_is_refused(
     name: str, released: Released, private: Index, tmp_path: Path
-):
+) -> None:
     shutil.copy(released.index.folder / WHEEL, private.folder / name)
     login = publish.Credentials(USERNAME, PASSWORD)
     files = [released.index.folder / WHEEL, released.index.folder / SDIST]
-    with publish.Index(private.url, login) as index, pytest.raises(publish.Refused, match="under another file name"):
-        publish.missing_from(index, Version("1.0.0"), files, resume=True)
+    with (
+        publish.Index(private.url, login) as index,
+        pytest.raises(publish.RefusedError, match="under another file name"),
+    ):
+        publish.missing_from(index, index.files(), Version("1.0.0"), files, resume=True)
 
 
 @pytest.mark.parametrize(
     "name", ["smarterproctoring_client-1.0.1-py3-none-any.whl", "smarterproctoring_client-1.0.0.1.zip"]
 )
-def test_other_versions_do_not_count(name: str, released: Released, private: Index):
+def test_other_versions_do_not_count(name: str, released: Released, private: Index) -> None:
     shutil.copy(released.index.folder / WHEEL, private.folder / name)
     files = [released.index.folder / WHEEL]
     with publish.Index(private.url, publish.Credentials(USERNAME, PASSWORD)) as index:
-        assert publish.missing_from(index, Version("1.0.0"), files, resume=False) == files
+        assert publish.missing_from(index, index.files(), Version("1.0.0"), files, resume=False) == files
 
 
-def test_what_a_public_index_has_under_the_name_does_not_count(released: Released, tmp_path: Path):
+def test_what_a_public_index_has_under_the_name_does_not_count(released: Released, tmp_path: Path) -> None:
     public = tmp_path / "public"
     public.mkdir()
     shutil.copy(released.index.folder / WHEEL, public / WHEEL.replace("1.0.0", "99.0.0"))
@@ -158,10 +165,10 @@ def test_what_a_public_index_has_under_the_name_does_not_count(released: Release
         assert index.files() == []
 
 
-def test_the_proof_fails_where_the_index_gives_other_bytes(released: Released, private: Index):
+def test_the_proof_fails_where_the_index_gives_other_bytes(released: Released, private: Index) -> None:
     (private.folder / WHEEL).write_bytes((released.index.folder / WHEEL).read_bytes() + b"\0")
     login = publish.Credentials(USERNAME, PASSWORD)
-    with publish.Index(private.url, login) as index, pytest.raises(publish.Refused, match="gives other bytes"):
+    with publish.Index(private.url, login) as index, pytest.raises(publish.RefusedError, match="gives other bytes"):
         publish.prove(index, Version("1.0.0"), [released.index.folder / WHEEL], login, "")
 
 
@@ -176,7 +183,7 @@ def test_the_proof_fails_where_the_index_gives_other_bytes(released: Released, p
         ({"UV_PUBLISH_PASSWORD": PASSWORD}, "Set UV_PUBLISH_USERNAME"),
     ],
 )
-def test_a_wrong_login_is_refused(repository: Path, private: Index, login: dict[str, str], words: str):
+def test_a_wrong_login_is_refused(repository: Path, private: Index, login: dict[str, str], words: str) -> None:
     done = make(repository, "publish", INDEX_URL=private.url, **login)
     refused(done, words, "UV_PUBLISH_USERNAME")
     assert "wrong-one" not in done.output
@@ -195,7 +202,7 @@ def test_a_wrong_login_is_refused(repository: Path, private: Index, login: dict[
         ("", "make publish INDEX_URL=https://"),
     ],
 )
-def test_a_url_that_is_not_fit_is_refused_and_its_secret_not_shown(repository: Path, url: str, words: str):
+def test_a_url_that_is_not_fit_is_refused_and_its_secret_not_shown(repository: Path, url: str, words: str) -> None:
     for target in ("publish", "publish-dry-run"):
         done = make(repository, target, f"INDEX_URL={url}")
         refused(done, words)
@@ -227,7 +234,14 @@ def no_words(repository: Path) -> None:
 def too_small_a_step(repository: Path) -> None:
     check(["git", "tag", "v1.0.0"], repository)
     set_version(repository, "1.0.1")
-    (repository / "verdict").write_text("a field was removed, which demands 2.0.0")
+    (repository / "verdict").write_text("1 a field was removed, which demands 2.0.0")
+    commit(repository)
+
+
+def no_verdict(repository: Path) -> None:
+    check(["git", "tag", "v1.0.0"], repository)
+    set_version(repository, "1.0.1")
+    (repository / "verdict").write_text("2 the tool is broken")
     commit(repository)
 
 
@@ -261,24 +275,25 @@ def cut_off(repository: Path) -> None:
             too_small_a_step,
             "1.0.1 is too small a step from v1.0.0. Raise info.version in the spec: --base v1.0.0: a field",
         ),
+        (no_verdict, "tools/spec_diff.py could not compare with v1.0.0; mend what it says: --base v1.0.0: the tool is"),
         (backwards, "v1.2.0 has been released, and the spec says 1.1.0. Raise"),
         (other_tag, "this commit is tagged v1.1.0, and the spec says 1.0.0. Tag the right commit v1.0.0"),
         (released_elsewhere, "v1.0.0 marks another commit: 1.0.0 was released from there. Raise"),
         (cut_off, "Run: git fetch --unshallow --tags"),
     ],
 )
-def test_a_tree_that_is_not_fit_is_refused(repository: Path, break_it: Callable[[Path], None], words: str):
+def test_a_tree_that_is_not_fit_is_refused(repository: Path, break_it: Callable[[Path], None], words: str) -> None:
     break_it(repository)
     refused(make(repository, "publish", INDEX_URL=NOWHERE), words)
 
 
-def test_all_problems_with_the_tree_are_said_at_once(repository: Path):
+def test_all_problems_with_the_tree_are_said_at_once(repository: Path) -> None:
     no_entry(repository)
     dirty(repository)
     refused(make(repository, "publish", INDEX_URL=NOWHERE), "the tree is dirty", "no entry for 1.0.0")
 
 
-def test_files_that_this_commit_does_not_build_are_refused(repository: Path, private: Index):
+def test_files_that_this_commit_does_not_build_are_refused(repository: Path, private: Index) -> None:
     assert make(repository, "build").code == 0
     with (repository / "dist" / WHEEL).open("ab") as wheel:
         wheel.write(b"\0")
@@ -287,7 +302,7 @@ def test_files_that_this_commit_does_not_build_are_refused(repository: Path, pri
     refused(done, f"dist/{WHEEL} has other bytes", "0.9.0.tar.gz is not a file that this commit builds", "make build")
 
 
-def test_the_built_files_are_taken_and_the_last_release_compared(repository: Path, private: Index):
+def test_the_built_files_are_taken_and_the_last_release_compared(repository: Path, private: Index) -> None:
     check(["git", "tag", "v1.0.0"], repository)
     set_version(repository, "1.1.0")
     assert make(repository, "build").code == 0
@@ -296,7 +311,7 @@ def test_the_built_files_are_taken_and_the_last_release_compared(repository: Pat
     assert "1.1.0 is a large enough step from v1.0.0" in done.output
 
 
-def test_a_commit_that_does_not_build_is_refused(repository: Path, private: Index):
+def test_a_commit_that_does_not_build_is_refused(repository: Path, private: Index) -> None:
     (repository / "README.md").unlink()
     commit(repository)
     done = make(repository, "publish", INDEX_URL=private.url, **LOGIN)
