@@ -7,14 +7,20 @@ It knows nothing of the client package, so that a mistake cannot hide by being o
     with running_server() as server:
         ...                                  # call server.url with any client
         server.app.assert_called(operation="rescheduleExamSession", fields={"type": "proctoru"})
+
+For tests of code that calls the API, see `smarterproctoring_mock.testing` and the pytest fixtures.
 """
 
-from smarterproctoring_mock.app import MockApp
-from smarterproctoring_mock.faults import FAULTS, ConnectionDropped, Fault, FaultError, parse_fault, scenario_names
-from smarterproctoring_mock.record import RecordedRequest, Verification
-from smarterproctoring_mock.server import RunningServer, main, running_server
-from smarterproctoring_mock.spec import SpecError
-from smarterproctoring_mock.store import AuditRow, Session, StoreError
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smarterproctoring_mock.app import MockApp
+    from smarterproctoring_mock.faults import FAULTS, ConnectionDropped, Fault, FaultError, parse_fault, scenario_names
+    from smarterproctoring_mock.record import RecordedRequest, Verification
+    from smarterproctoring_mock.server import RunningServer, main, running_server
+    from smarterproctoring_mock.spec import SpecError
+    from smarterproctoring_mock.store import AuditRow, Session, StoreError
 
 __all__ = [
     "FAULTS",
@@ -34,3 +40,23 @@ __all__ = [
     "running_server",
     "scenario_names",
 ]
+
+_HOMES = {
+    "app": ("MockApp",),
+    "faults": ("FAULTS", "ConnectionDropped", "Fault", "FaultError", "parse_fault", "scenario_names"),
+    "record": ("RecordedRequest", "Verification"),
+    "server": ("RunningServer", "main", "running_server"),
+    "spec": ("SpecError",),
+    "store": ("AuditRow", "Session", "StoreError"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is first asked for.
+
+    pytest imports this package at the start of every run, for the plugin's sake, in projects that may not use it.
+    """
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -78,10 +78,7 @@ class Reply(NamedTuple):
 
     def error(self) -> tuple[str | None, str | None]:
         """Return code and message from any of the three forms of error body that were seen (evidence: V, S)."""
-        try:
-            source = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None, None
+        source = self.data()
         if isinstance(source, dict) and isinstance(source.get("error"), dict):
             source = source["error"]
         code, message = (source.get("code"), source.get("message")) if isinstance(source, dict) else (None, None)
@@ -106,28 +103,35 @@ def _http_date(text: str) -> float | None:
 
 
 class Call:
-    """The state of one call over its attempts. Drivers ask it for limits, report outcomes, and obey.
+    """The state of one call over its attempts. The driver asks it for limits, reports what came, and obeys.
 
     Attributes:
-        token_header: The header that carries the token, None for an operation without one.
+        operation: The operation that is called.
         deadline_at: The end of the deadline on the monotonic clock, in seconds.
+        error: What the last attempt ended with, to be raised where no other follows.
         hooked: What the retry hook returned, for the driver to await where it has to be.
         reply: The answer, once the call is done.
     """
 
+    error: errors.SmarterProctoringError
+    reply: Reply
+
     def __init__(self, prepared: Prepared, options: Options, *, can_renew: bool) -> None:
-        self._prepared, self._options, self._can_renew = prepared, options, can_renew
-        self.token_header = prepared.operation.token_header
-        self._started = self._attempt_began = time.monotonic()
-        self.deadline_at = self._started + options.deadline
-        self._deadline_text = f"the deadline of {options.deadline:g} s has passed"
-        self._secret = Secret("")
-        self._refusal: errors.SmarterProctoringError | None = None
+        self.operation, self._content, self._options, self._can_renew = (
+            prepared.operation,
+            prepared.content,
+            options,
+            can_renew,
+        )
+        self._started = self._began = time.monotonic()
+        self.deadline_at, self._too_late = (
+            self._started + options.deadline,
+            f"the deadline of {options.deadline:g} s has passed",
+        )
+        self._secret, self._refused = Secret(""), False
         self._attempts = self._replays = self._renewals = 0
         self._maybe_applied = False
-        self._error_so_far: errors.SmarterProctoringError
         self.hooked: object = None
-        self.reply: Reply
 
     def remaining(self) -> float:
         """Return the seconds until the deadline."""
@@ -143,76 +147,56 @@ class Call:
         """
         remaining = self.remaining()
         if remaining <= 0 or secret.problem == TOO_LATE:
-            raise self._error(errors.DeadlineExceededError, self._deadline_text)
-        if secret.problem and self.token_header:
-            raise self._error(errors.ConfigurationError, secret.problem)
-        if self._refusal is not None and secret.reveal() == self._secret.reveal():
-            raise self._refusal
-        self._refusal, self._secret, self.hooked = None, secret, None
+            raise self.failure(errors.DeadlineExceededError, self._too_late)
+        if secret.problem and self.operation.token_header:
+            raise self.failure(errors.ConfigurationError, secret.problem)
+        if self._refused and secret.reveal() == self._secret.reveal():
+            raise self.error
+        self._refused, self._secret, self.hooked = False, secret, None
         self._attempts += 1
         self._replays += self._maybe_applied
-        self._attempt_began = time.monotonic()
-        limits = self._options.timeout
-        return {name: min(getattr(limits, name), remaining) for name in ("connect", "read", "write", "pool")}
+        self._began = time.monotonic()
+        return {name: min(limit, remaining) for name, limit in self._options.timeout._asdict().items()}
 
-    def answered(self, reply: Reply) -> float | None:
-        """Take an answer: None if the call is done, else the seconds to wait before the next attempt.
+    def settle(self, answer: Reply | tuple[Failure, str]) -> float | None:
+        """Take what an attempt brought: None if the call is done, else the seconds to wait before the next attempt.
 
         Raises:
-            APIStatusError: The call has failed.
+            APIStatusError: The call has failed with this answer.
+            APIConnectionError: It has failed without one.
         """
-        success = 200 <= reply.status < 300
-        reply = self._without_token(reply, MAX_BODY if success else MAX_ERROR_BODY)
-        self._log(str(reply.status), reply.request_id())
-        if success:
-            self.reply = reply
-            return None
-        code, message = reply.error()
-        outcome = Outcome(reply.status, None, code, reply.retry_after())
+        if isinstance(answer, Reply):
+            answer = self._without_token(answer)
+            self._log(str(answer.status), answer.request_id())
+            if 200 <= answer.status < 300:
+                self.reply = answer
+                return None
+            outcome = Outcome(answer.status, None, answer.error()[0], answer.retry_after())
+            what = f"status {answer.status}"
+        else:
+            self._log(f"{answer[0].name.lower()} ({answer[1]})", None)
+            outcome, what = Outcome(failure=answer[0]), answer[0].value
         self._maybe_applied |= outcome.maybe_applied
-        kind, api_message = errors.error_class(reply.status, code), self._masked(message)
-        text = f"{reply.status} {_PHRASES.get(reply.status, 'unknown status')}"
-        text += (f" (code {self._masked(code)})" if code else "") + (f": {api_message}" if api_message else "")
-        expires = self._secret.expires_at() if kind is errors.AuthenticationError else None
-        if expires is not None and expires <= datetime.now(UTC):
-            text += f"; the token expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
-        error = self._error(
-            kind, text, code=self._masked(code), api_message=api_message, retry_after=outcome.retry_after
-        )
-        request_id, body = reply.request_id(), reply.text()
-        vars(error).update(status=reply.status, body=body, headers=reply.headers, request_id=request_id)
-        return self._settle(outcome, f"status {reply.status}", error)
+        self.error = self._refusal(answer) if isinstance(answer, Reply) else self._loss(*answer)
+        retried, can_renew = self._attempts - 1 - self._renewals, self._can_renew and not self._renewals
+        left, draw = self.remaining(), random.random()  # noqa: S311 - spreads retries, keeps no secret
+        decision = decide(outcome, self._options, retried=retried, can_renew=can_renew, left=left, draw=draw)
+        if decision.action == "raise":
+            raise self.error
+        if decision.action == "renew":
+            self._renewals, self._refused = 1, True
+        else:
+            logger.info("%s: %s, retry in %.2f s", self.operation.operation_id, what, decision.wait)
+            self.hooked = self._options.on_retry and self._options.on_retry(self.error, decision.wait)
+        return decision.wait
 
-    def failed(self, failure: Failure, cause: str) -> float:
-        """Take a failure to get an answer: the seconds to wait before the next attempt.
-
-        Raises:
-            APIConnectionError: The call has failed.
-        """
-        self._log(f"{failure.name.lower()} ({cause})", None)
-        outcome = Outcome(failure=failure)
-        self._maybe_applied |= outcome.maybe_applied
-        kind = errors.APITimeoutError if failure in TIMEOUTS else errors.APIConnectionError
-        text = f"{failure.value} ({cause})"
-        if failure in TIMEOUTS and self.remaining() <= 0:
-            kind, text = errors.DeadlineExceededError, f"{text}; {self._deadline_text}"
-        return self._settle(outcome, failure.value, self._error(kind, text))
-
-    def check_wait(self, wait: float) -> None:
-        """Refuse a wait that would end past the deadline, now that the retry hook has taken its time.
-
-        Raises:
-            SmarterProctoringError: What the last attempt ended with.
-        """
-        if wait and wait >= self.remaining():
-            raise self._error_so_far
-
-    def mark(self, error: errors.ConfigurationError) -> None:
-        """Put what is known of the call into an error that ended it between attempts."""
-        if not error.attempts:
-            told = self._error(errors.ConfigurationError, error.message)
-            error.args = told.args
-            vars(error).update(vars(told))
+    def failure(self, kind: type[ErrorT], text: str, **fields: Any) -> ErrorT:
+        """Make an error that holds what is known of the call."""
+        tries = f" after {self._attempts} attempts" if self._attempts > 1 else ""
+        tail = "may have been applied: look at the session before you send it again" if self._maybe_applied else _NOT
+        counts = {"attempts": self._attempts, "replays": self._replays, "elapsed": time.monotonic() - self._started}
+        message = f"{text.rstrip('.')}{tries}. The change {tail}."
+        return kind(message, maybe_applied=self._maybe_applied, **counts, **fields)
 
     def result(self) -> Result:
         """Tell the caller of a success."""
@@ -220,52 +204,53 @@ class Call:
         elapsed, data, request_id = time.monotonic() - self._started, self.reply.data(), self.reply.request_id()
         return Result(data, status, request_id, self._attempts, self._replays, elapsed, incomplete=incomplete)
 
-    def _settle(self, outcome: Outcome, reason: str, error: errors.SmarterProctoringError) -> float:
-        retried, can_renew = self._attempts - 1 - self._renewals, self._can_renew and not self._renewals
-        left, draw = self.remaining(), random.random()  # noqa: S311 - spreads retries, keeps no secret
-        decision = decide(outcome, self._options, retried=retried, can_renew=can_renew, left=left, draw=draw)
-        self._error_so_far = error
-        if decision.action == "raise":
-            raise error
-        if decision.action == "renew":
-            self._renewals, self._refusal = 1, error
-            return 0.0
-        logger.info("%s: %s, retry in %.2f s", self._prepared.operation.operation_id, reason, decision.wait)
-        if self._options.on_retry is not None:
-            self.hooked = self._options.on_retry(error, decision.wait)
-        return decision.wait
+    def _refusal(self, reply: Reply) -> errors.APIStatusError:
+        code, message = reply.error()
+        kind, shown, said = errors.error_class(reply.status, code), self._masked(code), self._masked(message)
+        text = f"{reply.status} {_PHRASES.get(reply.status, 'unknown status')}"
+        text += (f" (code {shown})" if shown else "") + (f": {said}" if said else "")
+        expires = self._secret.expires_at() if kind is errors.AuthenticationError else None
+        if expires is not None and expires <= datetime.now(UTC):
+            text += f"; the token expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
+        answer = {
+            "status": reply.status,
+            "headers": reply.headers,
+            "body": reply.text(),
+            "request_id": reply.request_id(),
+        }
+        return self.failure(kind, text, code=shown, api_message=said, retry_after=reply.retry_after(), **answer)
 
-    def _error(self, kind: type[ErrorT], text: str, **fields: Any) -> ErrorT:
-        tries = f" after {self._attempts} attempts" if self._attempts > 1 else ""
-        tail = "may have been applied: look at the session before you send it again" if self._maybe_applied else _NOT
-        elapsed = time.monotonic() - self._started
-        counts = {"attempts": self._attempts, "replays": self._replays, "elapsed": elapsed}
-        message = f"{text.rstrip('.')}{tries}. The change {tail}."
-        return kind(message, maybe_applied=self._maybe_applied, **counts, **fields)
+    def _loss(self, failure: Failure, cause: str) -> errors.SmarterProctoringError:
+        kind, text = (
+            errors.APITimeoutError if failure in TIMEOUTS else errors.APIConnectionError,
+            f"{failure.value} ({cause})",
+        )
+        if failure in TIMEOUTS and self.remaining() <= 0:
+            kind, text = errors.DeadlineExceededError, f"{text}; {self._too_late}"
+        return self.failure(kind, text)
 
-    def _without_token(self, reply: Reply, limit: int) -> Reply:
+    def _without_token(self, reply: Reply) -> Reply:
         """Mask the token where the server, or a proxy's error page, echoes it, and leave cookies out."""
-        token = self._secret.reveal()
-        if not token:
-            return reply._replace(body=reply.body[:limit])
-        headers = {name: value.replace(token, _MASK) for name, value in reply.headers.items() if name != "set-cookie"}
-        body = reply.body
-        for form in (token, token.replace("/", "\\/")):
-            body = body.replace(form.encode(), _MASK.encode())
+        headers, body = {name: value for name, value in reply.headers.items() if name != "set-cookie"}, reply.body
+        if token := self._secret.reveal():
+            headers = {name: value.replace(token, _MASK) for name, value in headers.items()}
+            for form in (token, token.replace("/", "\\/")):
+                body = body.replace(form.encode(), _MASK.encode())
+        limit = MAX_BODY if 200 <= reply.status < 300 else MAX_ERROR_BODY
         return reply._replace(headers=headers, body=body[:limit])
 
     def _masked(self, text: str | None) -> str | None:
         """Mask what the request's body said: a server may quote it, and it is personal data."""
         if not text:
             return None
-        body = json.loads(self._prepared.content or b"{}")
-        harmless = {item.name for item in self._prepared.operation.fields if item.allowed or item.format}
+        body = json.loads(self._content or b"{}")
+        harmless = {item.name for item in self.operation.fields if item.allowed or item.format}
         values = [self._secret.reveal(), *(str(body[name]).strip() for name in body if name not in harmless)]
         for value in sorted(filter(None, values), key=len, reverse=True):
             text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _MASK, text, flags=re.IGNORECASE)
         return text
 
     def _log(self, what: str, request_id: str | None) -> None:
-        operation, milliseconds = self._prepared.operation, (time.monotonic() - self._attempt_began) * 1000
-        facts = (operation.method, operation.path, what, self._attempts, milliseconds, request_id)
-        logger.debug("%s %s -> %s, attempt %d, %.0f ms, request id %s", *facts)
+        facts = (self.operation.method, self.operation.path, what, self._attempts)
+        milliseconds = (time.monotonic() - self._began) * 1000
+        logger.debug("%s %s -> %s, attempt %d, %.0f ms, request id %s", *facts, milliseconds, request_id)

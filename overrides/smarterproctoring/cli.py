@@ -21,7 +21,8 @@ except ImportError as missing:
         f"error: {missing.name} is missing; install the command line with: pip install 'smarterproctoring-client[cli]'"
     )
 
-from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, VERSION, Field
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, VERSION
+from smarterproctoring_generated.records import Field
 
 from smarterproctoring import client as clients
 from smarterproctoring import errors

@@ -1,15 +1,25 @@
 """The public clients: `SmarterProctoring` and `AsyncSmarterProctoring`, the same surface twice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 
-from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, RescheduleExamSessionFields
+from smarterproctoring_generated.facade import AsyncOperations, Operations
+from smarterproctoring_generated.operations import SERVERS
+from smarterproctoring_generated.records import Operation
 
 from smarterproctoring.call import Result
-from smarterproctoring.credentials import AsyncTokenSource, Credential, TokenSource
+from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.errors import ConfigurationError, NoCopy
-from smarterproctoring.prepare import Prepared, from_fields
-from smarterproctoring.settings import PREFIX, CallOptions, Options, check_base_url, settings_from_env, turn_on_logging
+from smarterproctoring.prepare import Prepared, from_keywords
+from smarterproctoring.settings import (
+    FROM_ENV,
+    PREFIX,
+    CallOptions,
+    Options,
+    check_base_url,
+    settings_from_env,
+    turn_on_logging,
+)
 from smarterproctoring.transport import AsyncSeam, GeneratedClient, SyncSeam, TransportOptions
 
 SeamT = TypeVar("SeamT", SyncSeam, AsyncSeam)
@@ -50,9 +60,14 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
     _kind: type[SeamT]
 
     def __init__(self, token: TokenT, **settings: Unpack[Settings]) -> None:
-        credential = Credential(token)
+        source = token if callable(token) else Secret(token)
         del token  # a traceback with locals must not show it
-        self._seam: SeamT = self._kind(credential, *_configure(credential, settings))
+        turn_on_logging()
+        if isinstance(source, Secret) and source.problem:
+            raise ConfigurationError(source.problem)
+        base_url = check_base_url(settings.pop("base_url", SERVERS[0]), allow_http=settings.pop("allow_http", False))
+        transport: Any = {name: settings.pop(name) for name in TransportOptions.__annotations__ if name in settings}  # type: ignore[misc]
+        self._seam: SeamT = self._kind(source, base_url, Options().changed(settings), transport)
 
     @classmethod
     def from_env(cls, **settings: Unpack[Settings]) -> Self:
@@ -69,8 +84,8 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
             return cls(**cast("Any", {**settings_from_env(), **settings}))
         except ConfigurationError as error:
             problem = error.message
-        names = {"base_url": "BASE_URL", "the token must": "TOKEN"}
-        named = next((f"{PREFIX}{name}: " for start, name in names.items() if problem.startswith(start)), "")
+        setting = problem.removeprefix("the ").partition(" ")[0]  # of which each complaint speaks first
+        named = f"{PREFIX}{setting.upper()}: " if setting in FROM_ENV else ""
         raise ConfigurationError(named + problem)
 
     def with_options(self, **options: Unpack[CallOptions]) -> Self:
@@ -89,21 +104,13 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         """Return the client for the generated endpoint functions; it follows every rule that this one does."""
         return GeneratedClient(self._seam)
 
-    def dry_run_reschedule(
-        self, install_sid: str, exam_sid: str, session_sid: str, **fields: Unpack[RescheduleExamSessionFields]
-    ) -> DryRun:
-        """Return the request that `reschedule` would send, without sending it.
+    def _prepare(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> Prepared:
+        return from_keywords(operation, sids, given, allow_empty=self._seam.call_options.allow_empty)
 
-        Raises:
-            ValidationError: As `reschedule` would.
-            TypeError: An unknown field.
-        """
-        request = self._seam.request_for(self._prepare((install_sid, exam_sid, session_sid), fields))
-        headers = {**request.headers, str(RESCHEDULE_EXAM_SESSION.token_header): "<token>"}
-        return DryRun(request.method, str(request.url), headers, request.content)
-
-    def _prepare(self, sids: tuple[str, str, str], fields: RescheduleExamSessionFields) -> Prepared:
-        return from_fields(RESCHEDULE_EXAM_SESSION, sids, fields, self._seam.call_options.allow_empty)
+    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> DryRun:
+        request = self._seam.request_for(self._prepare(operation, sids, given))
+        token = {operation.token_header: "<token>"} if operation.token_header else {}
+        return DryRun(request.method, str(request.url), {**request.headers, **token}, request.content)
 
     def __repr__(self) -> str:
         seam = vars(self).get("_seam")  # none yet where __init__ has failed
@@ -113,7 +120,7 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         )
 
 
-class SmarterProctoring(_Client[SyncSeam, TokenSource]):
+class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRun]):
     """Moves exam sessions. Share one over threads; close it, or use it in a `with` block.
 
     Args:
@@ -126,28 +133,8 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource]):
 
     _kind = SyncSeam
 
-    def reschedule(
-        self, install_sid: str, exam_sid: str, session_sid: str, **fields: Unpack[RescheduleExamSessionFields]
-    ) -> Result:
-        """Move an exam session.
-
-        Args:
-            install_sid: SID of the install, `AI` and 32 hexadecimal digits.
-            exam_sid: SID of the exam, `EX…`.
-            session_sid: SID of the session, `ES…`.
-            fields: What to change. Times are aware datetimes, or ISO 8601 text that ends in Z. `None` is not sent.
-
-        Returns:
-            What the server said, and how it went. Returning at all means that the change is made.
-
-        Raises:
-            ValidationError: Refused before anything was sent; lists all problems.
-            TypeError: An unknown field.
-            APIStatusError: The server did not accept; see its subclasses.
-            APIConnectionError: No answer; see `maybe_applied`.
-            ConfigurationError: The token cannot be had or sent, or the client is closed.
-        """
-        return self._seam.call(self._prepare((install_sid, exam_sid, session_sid), fields))
+    def _call(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> Result:
+        return self._seam.call(self._prepare(operation, sids, given))
 
     def close(self) -> None:
         """Close the connections of this client and of all made from it by `with_options`."""
@@ -160,7 +147,7 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource]):
         self.close()
 
 
-class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource]):
+class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource], AsyncOperations[Result, DryRun]):
     """Moves exam sessions, on asyncio or trio. Share one over tasks; close it, or use it in an `async with` block.
 
     Args:
@@ -173,11 +160,8 @@ class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource]):
 
     _kind = AsyncSeam
 
-    async def reschedule(
-        self, install_sid: str, exam_sid: str, session_sid: str, **fields: Unpack[RescheduleExamSessionFields]
-    ) -> Result:
-        """Move an exam session; arguments, result and errors as for `SmarterProctoring.reschedule`."""
-        return await self._seam.call(self._prepare((install_sid, exam_sid, session_sid), fields))
+    async def _call(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> Result:
+        return await self._seam.call(self._prepare(operation, sids, given))
 
     async def aclose(self) -> None:
         """Close the connections of this client and of all made from it by `with_options`."""
@@ -188,14 +172,3 @@ class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource]):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-
-def _configure(credential: Credential, settings: Settings) -> tuple[str, Options, TransportOptions]:
-    """Check all settings, and sort them into those of a call and those of the transport."""
-    turn_on_logging()
-    credential.check()
-    base_url = check_base_url(settings.get("base_url", SERVERS[0]), allow_http=settings.get("allow_http", False))
-    names = {*TransportOptions.__annotations__, "base_url", "allow_http"}
-    options: Any = {name: value for name, value in settings.items() if name not in names}
-    transport: Any = {name: value for name, value in settings.items() if name in names}
-    return base_url, Options().changed(options), transport

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from smarterproctoring.errors import ConfigurationError, NoCopy
+from smarterproctoring.errors import NoCopy
 from smarterproctoring.settings import PREFIX
 
 TokenSource = str | Callable[[], str]
@@ -53,30 +53,12 @@ class Secret(NoCopy):
         return "<token>"
 
 
-class Credential:
-    """Gives a `Secret` for every attempt, from a fixed token or from a callable.
-
-    Attributes:
-        can_renew: Whether asking again may bring another token.
-    """
-
-    def __init__(self, source: object) -> None:
-        self.can_renew = callable(source)
-        self._source: Callable[[], object] = source if callable(source) else Secret(source).reveal
-
-    def check(self) -> None:
-        """Refuse a fixed token that cannot be sent.
-
-        Raises:
-            ConfigurationError: The message says why, without the token.
-        """
-        if not self.can_renew and (problem := Secret(self._source()).problem):
-            raise ConfigurationError(problem)
-
-    async def fetch(self) -> Secret:
-        """Ask for the token, awaiting it where the source is asynchronous; a failing source becomes a problem."""
-        try:
-            value = self._source()
-            return Secret(await value if inspect.isawaitable(value) else value)
-        except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
-            return Secret("", f"the token callable raised {type(error).__name__}; call it on its own to see why")
+async def fetch(source: Secret | Callable[[], object]) -> Secret:
+    """Ask for the token, awaiting it where the source is asynchronous; a failing source becomes a problem."""
+    if isinstance(source, Secret):
+        return source
+    try:
+        value = source()
+        return Secret(await value if inspect.isawaitable(value) else value)
+    except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
+        return Secret("", f"the token callable raised {type(error).__name__}; call it on its own to see why")

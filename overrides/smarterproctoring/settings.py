@@ -18,6 +18,8 @@ logger.addHandler(logging.NullHandler())
 
 PREFIX = "SMARTERPROCTORING_"
 """How the names of this package's environment variables begin."""
+FROM_ENV = {"token", "base_url", "timeout", "deadline", "retries"}
+"""The settings that the environment can give, by variables of their names in capitals."""
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+: [\x20-\x7e\t]*")
 _OWN_HEADERS = {"token", "authorization", "host", "content-length", "transfer-encoding", "connection"}
 _BASE_URL = re.compile(
@@ -88,14 +90,16 @@ class Options:
             ConfigurationError: An option that cannot work.
             TypeError: An unknown option.
         """
-        checked: dict[str, Any] = {**changes}
-        if "timeout" in checked and not isinstance(checked["timeout"], Timeouts):
-            checked["timeout"] = Timeouts(*[checked["timeout"]] * 4)
-        checked["headers"] = {**self.headers, **check_headers(changes.get("headers", {}))}
+        checked: dict[str, Any] = {**changes, "headers": {**self.headers, **check_headers(changes.get("headers", {}))}}
+        if not isinstance(timeout := checked.get("timeout", self.timeout), Timeouts):
+            checked["timeout"] = Timeouts(*[timeout] * 4)
         new = replace(self, **checked)
-        for name, seconds in {**new.timeout._asdict(), "deadline": new.deadline}.items():
+        for name, seconds in [
+            ("deadline", new.deadline),
+            *((f"timeout ({name})", s) for name, s in new.timeout._asdict().items()),
+        ]:
             if type(seconds) not in (int, float) or not 0 < seconds <= 1e6:
-                raise ConfigurationError(f"timeout and deadline must be seconds above 0, at most 1e6 ({name} is not)")
+                raise ConfigurationError(f"{name} must be a number of seconds above 0, at most 1e6")
         if type(new.retries) is not int or not 0 <= new.retries <= 10:
             raise ConfigurationError("retries must be a whole number from 0 to 10")
         return new
@@ -153,15 +157,15 @@ def settings_from_env() -> dict[str, Any]:
     Raises:
         ConfigurationError: A bad value; the message names the variable.
     """
-    seconds = r"(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,9})?", "a number of seconds above 0"
-    numbers = {"timeout": variable("TIMEOUT", *seconds), "deadline": variable("DEADLINE", *seconds)}
-    found: dict[str, Any] = {name: float(text) for name, text in numbers.items() if text}
-    if retries := variable("RETRIES", "[0-9]|10", "a whole number from 0 to 10"):
-        found["retries"] = int(retries)
-    if base_url := variable("BASE_URL"):
-        found["base_url"] = base_url
-    file = variable("TOKEN_FILE")
-    return {**found, "token": variable("TOKEN") or (Path(file).read_text if file else "")}
+    number, file = (r"[0-9]{1,9}(\.[0-9]{1,9})?", "a number of seconds"), variable("TOKEN_FILE")
+    found: dict[str, Any] = {
+        "base_url": variable("BASE_URL"),
+        "timeout": (text := variable("TIMEOUT", *number)) and float(text),
+        "deadline": (text := variable("DEADLINE", *number)) and float(text),
+        "retries": (text := variable("RETRIES", "[0-9]{1,3}", "a whole number from 0 to 10")) and int(text),
+        "token": variable("TOKEN") or (Path(file).read_text if file else ""),
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def turn_on_logging() -> None:

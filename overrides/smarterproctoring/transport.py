@@ -1,7 +1,7 @@
-"""The seam: an httpx client whose `build_request` checks and whose `send` obeys the policy. The only import of httpx.
+"""The seam: an httpx client whose `request` checks, and obeys the policy. The only import of httpx.
 
 The generated functions call whatever client they are handed, so every operation of the spec, present and future,
-gets every rule from these two methods. `overrides/README.md` lists what is mended here and why.
+gets every rule from this one method. `overrides/README.md` lists what is mended here and why.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from smarterproctoring_generated import AuthenticatedClient
 from smarterproctoring_generated.operations import VERSION
 
 from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Reply, Result
-from smarterproctoring.credentials import Credential, Secret
+from smarterproctoring.credentials import Secret, fetch
 from smarterproctoring.errors import ConfigurationError, NoCopy
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated
-from smarterproctoring.settings import CallOptions, Options, Timeouts, check_headers, is_loopback
+from smarterproctoring.settings import CallOptions, Options, check_headers, is_loopback
 
 R = TypeVar("R")
 USER_AGENT = f"smarterproctoring-client/{VERSION} python/{python_version()} httpx/{httpx.__version__}"
-_PREPARED = "smarterproctoring"
+_REGISTERED = {known.value for known in HTTPStatus}
 _GRACE = 0.05
 """Seconds by which the asynchronous scope, there for other transports, outlasts what ends on the socket."""
 
@@ -140,20 +140,21 @@ def _with_deadline(transport: httpx.HTTPTransport | httpx.AsyncHTTPTransport) ->
     return transport
 
 
-class _Pool:
+class _Pool(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """The transport that all views share; a forked child makes its own.
 
-    Without a lock on purpose: a lock that another thread holds during a fork stays locked in the child.
+    Without a lock on purpose: a lock that another thread holds during a fork stays locked in the child. It is a
+    transport itself so that httpx closes it; requests go past it, and what comes its own way is refused.
     """
 
     def __init__(self, build: Callable[..., Any], method: str, base_url: str, options: TransportOptions) -> None:
-        given, arguments, problem = options.get("transport"), _arguments(base_url, options), ""
+        given, arguments = options.get("transport"), _arguments(base_url, options)
         self._make: Callable[[], Any] = (
             given if callable(given) else lambda: given or _with_deadline(build(**arguments))
         )
         if not isinstance(options.get("verify", True), bool | ssl.SSLContext):
             raise ConfigurationError("verify must be True, False, or an ssl.SSLContext")
-        self._forkable, self.closed = given is None or callable(given), False
+        self._forkable, self._closed, problem = given is None or callable(given), False, ""
         try:
             importlib.import_module("h2" if options.get("http2") else "httpcore")
             _ = httpx.URL(base_url), urlsplit(base_url).port  # refused here rather than at the first call
@@ -167,14 +168,32 @@ class _Pool:
             )
 
     def get(self) -> Any:
-        if self.closed:
+        """Return the transport of this process."""
+        if self._closed:
             raise ConfigurationError("the client is closed; make a new one, or close it later")
         if self._process != os.getpid():
             if not self._forkable:
                 raise ConfigurationError("a forked process cannot use its parent's transport: pass a callable instead")
-            self._transport = self._make()
-            self._process = os.getpid()
+            self._transport, self._process = self._make(), os.getpid()
         return self._transport
+
+    def close(self) -> None:
+        """Close it for all views."""
+        if not self._closed:
+            self.get().close()
+            self._closed = True
+
+    async def aclose(self) -> None:
+        """Close it for all views."""
+        if not self._closed:
+            await self.get().aclose()
+            self._closed = True
+
+    def handle_request(self, request: httpx.Request) -> NoReturn:  # noqa: ARG002
+        """Refuse what did not come through the seam."""
+        raise ConfigurationError("only the spec's operations are sent: use reschedule, or a generated function")
+
+    handle_async_request = handle_request
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
@@ -207,18 +226,18 @@ def _failure(error: BaseException) -> tuple[Failure, str]:
 
 
 class _Seam(NoCopy):
-    """What the synchronous and the asynchronous client share: building requests, and refusing what bypasses it."""
+    """What the synchronous and the asynchronous client share: one call, from its request to its end."""
 
     asynchronous: bool
     method: str
     sleep: Callable[[float], Any]
 
-    def __init__(self, credential: Credential, base_url: str, options: Options, transport: TransportOptions) -> None:
+    def __init__(self, source: Any, base_url: str, options: Options, transport: TransportOptions) -> None:
         build = httpx.AsyncHTTPTransport if self.asynchronous else httpx.HTTPTransport
         self.pool = _Pool(build, self.method, base_url, transport)
-        self.credential, self.origin, self.call_options = credential, base_url, options
+        self.source, self.origin, self.call_options = source, base_url, options
         self.hooks = transport.get("event_hooks", {})
-        super().__init__(transport=self.pool.get(), trust_env=False)  # type: ignore[call-arg]
+        super().__init__(transport=self.pool, trust_env=False)  # type: ignore[call-arg]
 
     def view(self, changes: CallOptions) -> Self:
         """Return a client with other options on the same pool."""
@@ -226,58 +245,52 @@ class _Seam(NoCopy):
         view.__dict__.update(self.__dict__, call_options=self.call_options.changed(changes))
         return view
 
-    def request_for(self, prepared: Prepared, headers: Any = None, query: Any = None) -> httpx.Request:
+    def request_for(self, prepared: Prepared, headers: Any = None) -> httpx.Request:
         """Make the request, complete but for the token."""
         every = {"accept": "application/json", "user-agent": USER_AGENT, **self.call_options.headers}
         every["accept-encoding"] = "identity"  # answers are tiny, and a compressed one could be a bomb
         if prepared.content:
             every["content-type"] = "application/json"
         every |= check_headers(headers or {})
-        url, content, extensions = (
-            self.origin + prepared.path,
-            prepared.content or None,
-            {_PREPARED: (prepared, self.pool)},
-        )
-        method = prepared.operation.method
-        return httpx.Request(method, url, headers=every, params=query, content=content, extensions=extensions)
+        query, content = prepared.query or None, prepared.content or None
+        url = self.origin + prepared.path
+        return httpx.Request(prepared.operation.method, url, headers=every, params=query, content=content)
 
-    def build_request(self, method: str, url: Any, **arguments: Any) -> httpx.Request:
-        """Check what a generated function sends, and make the request.
+    async def generated(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
+        """Check what a generated function sends, and make the call.
 
         Raises:
             ConfigurationError: Not an operation of the spec, or more than the spec's operations need.
             ValidationError: All problems with parameters and body.
         """
         query, body, headers = (arguments.pop(name, None) for name in ("params", "json", "headers"))
-        other = [name for name, value in arguments.items() if value not in (None, httpx.USE_CLIENT_DEFAULT)]
-        if other:
+        if other := [name for name, value in arguments.items() if value not in (None, httpx.USE_CLIENT_DEFAULT)]:
             raise ConfigurationError(f"this client sends JSON bodies and takes no {', '.join(other)} here")
-        query = dict(query or {})
-        return self.request_for(from_generated(method, str(url), body, query), headers, query or None)
+        prepared = from_generated(method, str(url), body, dict(query or {}))
+        return _response((await self.drive(prepared, headers)).reply)
 
-    async def _drive(self, request: httpx.Request) -> Call:
+    async def drive(self, prepared: Prepared, headers: Any = None) -> Call:
         """Attempt until the bookkeeping says that the call is done; it raises when the call has failed."""
-        prepared, pool = request.extensions.get(_PREPARED, (None, None))
-        if prepared is None or pool is not self.pool:
-            raise ConfigurationError("only requests that this client has built can be sent with it")
-        call = Call(prepared, self.call_options, can_renew=self.credential.can_renew)
+        request = self.request_for(prepared, headers)
+        call = Call(prepared, self.call_options, can_renew=callable(self.source))
         try:
             while True:
                 secret = Secret("", TOO_LATE)
                 with self._limit(call.remaining()):
-                    secret = await self.credential.fetch()
-                request.extensions = {**request.extensions, "timeout": call.begin(secret)}
-                if call.token_header is not None:
-                    request.headers[call.token_header] = secret.reveal()
-                answer = await self._attempt(request, call)
-                wait = call.answered(answer) if isinstance(answer, Reply) else call.failed(*answer)
+                    secret = await fetch(self.source)
+                request.extensions = {"timeout": call.begin(secret)}
+                if call.operation.token_header is not None:
+                    request.headers[call.operation.token_header] = secret.reveal()
+                wait = call.settle(await self._attempt(request, call))
                 if wait is None:
                     return call
                 await self._value(call.hooked)
-                call.check_wait(wait)
+                if wait and wait >= call.remaining():
+                    raise call.error
                 await self._value(self.sleep(wait))
         except ConfigurationError as error:
-            call.mark(error)
+            if not error.attempts:  # it knows nothing of the call yet that it ended
+                vars(error).update(vars(told := call.failure(ConfigurationError, error.message)), args=told.args)
             raise
 
     async def _attempt(self, request: httpx.Request, call: Call) -> Reply | tuple[Failure, str]:
@@ -346,12 +359,11 @@ async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
         yield chunk
 
 
-def _response(reply: Reply, request: httpx.Request) -> httpx.Response:
+def _response(reply: Reply) -> httpx.Response:
     """Give a success to a generated function, which knows only registered statuses (RFC 9110 15: else take 200)."""
     framing = ("content-encoding", "content-length", "transfer-encoding")
     headers = {name: value for name, value in reply.headers.items() if name not in framing}
-    status = reply.status if reply.status in {known.value for known in HTTPStatus} else 200
-    return httpx.Response(status, headers=headers, content=reply.body, request=request)
+    return httpx.Response(reply.status if reply.status in _REGISTERED else 200, headers=headers, content=reply.body)
 
 
 class SyncSeam(_Seam, httpx.Client):
@@ -359,25 +371,16 @@ class SyncSeam(_Seam, httpx.Client):
 
     asynchronous, method, sleep = False, "handle_request", staticmethod(time.sleep)
 
-    def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
+    def request(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
         """Send for a generated function; only a 2xx returns."""
-        return _response(_finish(self._drive(request)).reply, request)
+        return _finish(self.generated(method, url, **arguments))
 
     def call(self, prepared: Prepared) -> Result:
         """Send, and say what happened."""
-        return _finish(self._drive(self.request_for(prepared))).result()
-
-    def close(self) -> None:
-        """Close the pool, for all views."""
-        if not self.pool.closed:
-            self.pool.get().close()
-            self.pool.closed = True
+        return _finish(self.drive(prepared)).result()
 
     def __enter__(self) -> Self:
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class AsyncSeam(_Seam, httpx.AsyncClient):
@@ -385,25 +388,16 @@ class AsyncSeam(_Seam, httpx.AsyncClient):
 
     asynchronous, method, sleep = True, "handle_async_request", staticmethod(anyio.sleep)
 
-    async def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
+    async def request(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
         """Send for a generated function; only a 2xx returns."""
-        return _response((await self._drive(request)).reply, request)
+        return await self.generated(method, url, **arguments)
 
     async def call(self, prepared: Prepared) -> Result:
         """Send, and say what happened."""
-        return (await self._drive(self.request_for(prepared))).result()
-
-    async def aclose(self) -> None:
-        """Close the pool, for all views."""
-        if not self.pool.closed:
-            await self.pool.get().aclose()
-            self.pool.closed = True
+        return (await self.drive(prepared)).result()
 
     async def __aenter__(self) -> Self:
         return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
 
 # -- what generated functions are handed -------------------------------------------------------------------------------
@@ -412,8 +406,8 @@ class AsyncSeam(_Seam, httpx.AsyncClient):
 class GeneratedClient(NoCopy, AuthenticatedClient):
     """The client for generated functions: `sync_detailed(…, client=client.generated)`.
 
-    It carries no token of its own and never opens a connection past the seam. The `with_…` methods return another
-    client, as their names say; the generator's own also change the one that they are called on.
+    It carries no token of its own and never opens a connection past the seam. What the generator's own `with_…` methods
+    do is done by `with_options` of the public clients: theirs change the client that they are called on.
     """
 
     def __init__(self, seam: SyncSeam | AsyncSeam) -> None:
@@ -432,15 +426,7 @@ class GeneratedClient(NoCopy, AuthenticatedClient):
             return self.seam
         raise ConfigurationError("this client is synchronous: call sync_detailed, or use AsyncSmarterProctoring")
 
-    def with_headers(self, headers: dict[str, str]) -> GeneratedClient:
-        """Return a client that sends these headers too."""
-        return GeneratedClient(self.seam.view({"headers": headers}))
-
-    def with_timeout(self, timeout: httpx.Timeout) -> GeneratedClient:
-        """Return a client with other time limits for each attempt; none may be unlimited."""
-        return GeneratedClient(self.seam.view({"timeout": Timeouts(**cast("dict[str, float]", timeout.as_dict()))}))
-
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise ConfigurationError("refused, it would bypass the rules of this client; pass transport=… when making it")
+        raise ConfigurationError("refused, it would bypass the rules of this client: use with_options(…).generated")
 
-    with_cookies = set_httpx_client = set_async_httpx_client = _refuse
+    with_headers = with_timeout = with_cookies = set_httpx_client = set_async_httpx_client = _refuse

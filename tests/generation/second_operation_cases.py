@@ -191,3 +191,47 @@ def test_new_field_is_a_keyword() -> None:
         with pytest.raises(TypeError, match="accomodation_minutes"):
             patched.reschedule(INSTALL, EXAM, SESSION, accomodation_minutes=30)
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("kind", ["SmarterProctoring", "AsyncSmarterProctoring"])
+def test_new_operations_are_methods_of_the_public_clients(kind: str) -> None:
+    def ask(method: str, *arguments: Any, **named: Any) -> Any:
+        if kind == "SmarterProctoring":
+            with client.SmarterProctoring(TOKEN, base_url=server.url) as patched:
+                return getattr(patched, method)(*arguments, **named)
+
+        async def run() -> Any:
+            async with client.AsyncSmarterProctoring(TOKEN, base_url=server.url) as patched:
+                answer = getattr(patched, method)(*arguments, **named)
+                return await answer if hasattr(answer, "__await__") else answer
+
+        return asyncio.run(run())
+
+    sids, since = (INSTALL, EXAM, SESSION), datetime(2030, 5, 4, 8, tzinfo=timezone(timedelta(hours=-4)))
+    with Loopback(VIEW) as server:
+        assert ask("get_exam_session", *sids, enrollment_sid=ENROLLMENT, since=since).data == VIEW.body
+        assert (
+            ask("create_exam_session", INSTALL, EXAM, window={"opensAt": "2030-05-04T12:00:00Z"}, class_="A").status
+            == 200
+        )
+        assert ask("get_status").status == 200
+        assert ask("dry_run_get_exam_session", *sids, enrollment_sid=ENROLLMENT).headers["token"] == "<token>"
+        refused: list[Any] = [
+            ("get_exam_session", *sids),
+            ("get_exam_session", INSTALL, EXAM, EXAM, {"enrollment_sid": "EN1", "since": since.replace(tzinfo=None)}),
+            ("create_exam_session", INSTALL, EXAM, {"attempts": "many"}),
+        ]
+        found: list[list[str]] = []
+        for method, *given in refused:
+            named = given.pop() if isinstance(given[-1], dict) else {}
+            with pytest.raises(client.ValidationError) as caught:
+                ask(method, *given, **named)
+            found.append(sorted(problem.partition(" ")[0] for problem in caught.value.problems))
+        with pytest.raises(TypeError, match="enrolment_sid"):
+            ask("get_exam_session", *sids, enrolment_sid=ENROLLMENT)
+    assert found == [["enrollment_sid"], ["enrollment_sid", "session_sid", "since"], ["attempts", "window"]]
+    get_seen, post_seen, status_seen = server.seen
+    assert get_seen.query == {"enrollmentSid": [ENROLLMENT], "since": ["2030-05-04T12:00:00.000Z"]}
+    assert (get_seen.method, get_seen.headers["token"]) == ("GET", [TOKEN])
+    assert json.loads(post_seen.body) == {"window": {"opensAt": "2030-05-04T12:00:00.000Z"}, "class": "A"}
+    assert "token" not in status_seen.headers

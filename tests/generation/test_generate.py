@@ -138,7 +138,7 @@ def test_every_file_is_marked(tool: ModuleType, made: Path) -> None:
 
 
 def run_module(source: str) -> dict[str, Any]:
-    names: dict[str, Any] = {"__name__": "operations_under_test"}
+    names: dict[str, Any] = {"__name__": f"{PACKAGE}.operations_under_test", "__package__": PACKAGE}
     exec(compile(source, "operations.py", "exec", dont_inherit=True), names)  # noqa: S102 - what generation wrote
     return names
 

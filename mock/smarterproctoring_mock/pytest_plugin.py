@@ -1,0 +1,56 @@
+"""Fixtures for tests of code that calls the API. pytest loads this module by itself.
+
+It must cost nothing where it is not used, so everything but pytest is imported by the fixtures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from smarterproctoring_mock.testing import Listener, Mock
+
+
+@pytest.fixture
+def smarterproctoring_mock_options() -> dict[str, Any]:
+    """Settings of the mock, none by default: override this fixture to change them for a module, class or project.
+
+    `token`, and those of `MockApp`: `seed`, `strict_sessions`, `scenario`, `db`, `spec`, ….
+    """
+    return {}
+
+
+@pytest.fixture
+def smarterproctoring_mock(smarterproctoring_mock_options: dict[str, Any]) -> Iterator[Mock]:
+    """A mock of the SmarterProctoring API in this process, new for each test: `Client(**mock.settings())`."""
+    with _testing().in_process(**smarterproctoring_mock_options) as mock:
+        yield mock
+
+
+@pytest.fixture(scope="session")
+def _smarterproctoring_listener() -> Iterator[Listener]:
+    with _testing().Listener.listening() as listener:
+        yield listener
+
+
+@pytest.fixture
+def smarterproctoring_server(
+    _smarterproctoring_listener: Listener, smarterproctoring_mock_options: dict[str, Any]
+) -> Iterator[Mock]:
+    """A mock of the SmarterProctoring API on a free port of 127.0.0.1, empty for each test."""
+    with _smarterproctoring_listener.serving(**smarterproctoring_mock_options) as mock:
+        yield mock
+
+
+def _testing() -> Any:
+    try:
+        from smarterproctoring_mock import testing  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        pytest.fail(
+            f"{error.name} is missing; install the mock's needs with: pip install 'smarterproctoring-client[testing]'",
+            pytrace=False,
+        )
+    return testing

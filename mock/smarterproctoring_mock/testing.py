@@ -1,0 +1,221 @@
+"""For tests of code that calls the API: the mock over the network or in process, and what each fault means.
+
+    from smarterproctoring_mock.testing import in_process, network
+
+    with in_process() as mock:
+        client = SmarterProctoring(**mock.settings())     # or any other client: base_url, token, transport
+        ...
+        mock.app.assert_called(fields={"type": "proctoru"})
+
+pytest has the fixtures `smarterproctoring_mock` and `smarterproctoring_server` for the same (`pytest_plugin.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from smarterproctoring_mock.app import MockApp, Receive, Scope, Send
+from smarterproctoring_mock.faults import FAULTS, Fault, parse_fault
+from smarterproctoring_mock.in_process import URL, InProcessTransport
+from smarterproctoring_mock.server import running_server
+
+if TYPE_CHECKING:
+    from _pytest.mark import ParameterSet
+
+TOKEN: Final = "smarterproctoring-mock-token"  # noqa: S105  the mock server's own
+"""The token that the mock accepts unless a test names another."""
+
+
+@dataclass(frozen=True)
+class Mock:
+    """A mock server at hand.
+
+    Attributes:
+        app: The server itself, to steer and to ask: `add_faults`, `assert_called`, `sessions`, `audit`, ….
+        url: The base URL for a client.
+        token: The one token that it accepts.
+        transport: For httpx, where the mock is in process; None over the network.
+    """
+
+    app: MockApp
+    url: str
+    token: str = field(repr=False)
+    transport: InProcessTransport | None = None
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        """Return keyword arguments for a client: `token`, `base_url`, in process `transport`, and what you add."""
+        way = {} if self.transport is None else {"transport": self.transport}
+        return {"token": self.token, "base_url": self.url, **way, **more}
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which another process, or `from_env()`, finds a server on the network.
+
+        Raises:
+            TypeError: The mock is in process, where no variable leads to.
+        """
+        if self.transport is not None:
+            raise TypeError("in process the mock is reached by its transport alone; take one on the network")
+        return {"SMARTERPROCTORING_TOKEN": self.token, "SMARTERPROCTORING_BASE_URL": self.url}
+
+
+@contextlib.contextmanager
+def in_process(*, token: str = TOKEN, **settings: Any) -> Generator[Mock]:
+    """Make a mock without a socket for as long as the `with` block lasts.
+
+    Args:
+        token: The token to accept.
+        **settings: For `MockApp`: `seed`, `strict_sessions`, `scenario`, `db`, ….
+
+    Yields:
+        The mock; its transport serves synchronous and asynchronous clients.
+
+    Raises:
+        ValueError: A setting is not usable.
+    """
+    host = URL.partition("://")[2]
+    settings["admin_hosts"] = (*settings.get("admin_hosts", ()), host)
+    with contextlib.closing(MockApp(token=token, **settings)) as app:
+        transport = InProcessTransport(app)
+        try:
+            yield Mock(app, URL, token, transport)
+        finally:
+            transport.shut_down()
+
+
+@contextlib.contextmanager
+def network(*, token: str = TOKEN, host: str = "127.0.0.1", port: int = 0, **settings: Any) -> Generator[Mock]:
+    """Run a mock on a socket, in a thread, for as long as the `with` block lasts.
+
+    Args:
+        token: The token to accept.
+        host: The address to listen on.
+        port: The port; 0 takes a free one.
+        **settings: For `MockApp`, as for `in_process`.
+
+    Yields:
+        The mock, once it accepts connections.
+
+    Raises:
+        OSError: The address or the port is not free.
+        ValueError: A setting is not usable.
+    """
+    with running_server(host=host, port=port, token=token, **settings) as server:
+        yield Mock(server.app, server.url, token)
+
+
+class Listener:
+    """A server that stays up over many tests, each of which gets an application of its own behind it.
+
+    A request that an earlier test left behind (it was slow, say, and the client gave up) so never reaches a later
+    test's record.
+    """
+
+    def __init__(self) -> None:
+        self._app = MockApp()
+        self.url = ""
+
+    @property
+    def spec(self) -> Any:
+        """What `running_server` asks of an application beside calling it."""
+        return self._app.spec
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, as ASGI 3 defines it."""
+        await self._app(scope, receive, send)
+
+    @classmethod
+    @contextlib.contextmanager
+    def listening(cls) -> Generator[Listener]:
+        """Run the server."""
+        listener = cls()
+        with running_server(cast("MockApp", listener)) as server:
+            listener.url = server.url
+            yield listener
+
+    @contextlib.contextmanager
+    def serving(self, *, token: str = TOKEN, **settings: Any) -> Generator[Mock]:
+        """Serve a new application; `token` and `settings` as for `network`."""
+        with contextlib.closing(MockApp(token=token, **settings)) as app:
+            self._app = app
+            yield Mock(app, self.url, token)
+
+
+# --- faults, and what can be known of them ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FaultCase:
+    """A fault, and what a caller can know when it struck.
+
+    Attributes:
+        name: Its name.
+        fault: For `MockApp.add_faults`.
+        status: The status that the client sees; None: the connection ends before one.
+        stored: Whether the change is made, which only the server knows for sure.
+        maybe_stored: What a careful caller must assume: False only where the answer proves that nothing was changed.
+        retry: Whether the same request, sent again later, may succeed: the fault is one that passes. Where
+            `maybe_stored` is true as well, the repetition can leave a second audit record.
+    """
+
+    name: str
+    fault: Fault
+    status: int | None
+    stored: bool
+    maybe_stored: bool
+    retry: bool
+
+    @property
+    def success(self) -> bool:
+        """Whether the client sees a success: the status line says so, whatever becomes of the body."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def fault_case(fault: Fault | str | dict[str, Any]) -> FaultCase:
+    """Say what can be known of a fault: a name of `FAULTS`, a rule in JSON form, or a `Fault`.
+
+    Raises:
+        FaultError: It is none.
+    """
+    fault = fault if isinstance(fault, Fault) else parse_fault(fault)
+    status = None if fault.drop is not None else 200 if fault.status is None else fault.status
+    # A server that answers 501 or 503 says that it has not tried; after another 5xx nobody knows.
+    proven = status is not None and (300 <= status < 500 or status in {501, 503})
+    passing = status is None or status in {408, 429} or (status >= 500 and status != 501)
+    return FaultCase(fault.name, fault, status, fault.stores, not proven, passing)
+
+
+def fault_cases(
+    names: Sequence[str] | None = None, *, times: int | None = 1, pace: float | None = 0.005
+) -> list[FaultCase]:
+    """Return the named faults, each with what can be known of it.
+
+    Args:
+        names: Only these; None for all.
+        times: How many requests each strikes; None: all. (A client that repeats a request meets it once by default.)
+        pace: Seconds of every delay and between pieces of a dripping body, so that tests are fast; None: as named.
+
+    Returns:
+        The cases, in the order of the names.
+
+    Raises:
+        FaultError: There is no fault of a name.
+    """
+    cases: list[FaultCase] = []
+    for fault in (parse_fault(name) for name in (FAULTS if names is None else names)):
+        changed = replace(fault, times=times)
+        if pace is not None:
+            changed = replace(changed, delay=min(fault.delay, pace), drip=fault.drip and min(fault.drip, pace))
+        cases.append(fault_case(changed))
+    return cases
+
+
+def fault_params(
+    names: Sequence[str] | None = None, *, times: int | None = 1, pace: float | None = 0.005
+) -> list[ParameterSet]:
+    """Return `fault_cases` for `pytest.mark.parametrize`, with the names as ids."""
+    import pytest  # noqa: PLC0415  an extra; unittest does without
+
+    return [pytest.param(case, id=case.name) for case in fault_cases(names, times=times, pace=pace)]

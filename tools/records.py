@@ -1,0 +1,203 @@
+"""What the spec says and the generator drops, as records that check values by the spec's own rules.
+
+`make generate` copies this module into the generated package as it stands, and fills the records of
+`operations.py` beside it from the spec. It knows JSON Schema's words and nothing of any one API.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import quote, unquote
+
+T = TypeVar("T")
+_TYPES: Final[Mapping[str, Any]] = {"string": str, "integer": int, "number": int | float, "boolean": bool}
+
+_ISO_Z: Final = re.compile(r"[0-9W-]+T[0-9:.,]+Z")  # datetime.fromisoformat takes any separator, a line break too
+
+
+def matches(pattern: str, value: str) -> bool:
+    """Match a pattern of the spec, which is ECMA-262: its `$` never matches before a final newline, Python's does."""
+    anchored = pattern.startswith("^") and pattern.endswith("$")
+    return (re.fullmatch if anchored else re.search)(pattern, value, re.ASCII) is not None
+
+
+def wire_time(text: str) -> str:
+    """Return ISO 8601 text with an offset as the API wants it: `YYYY-MM-DDTHH:MM:SS.mmmZ`, in UTC.
+
+    Raises:
+        ValueError: Anything else; the message says how to mend it and does not hold the value.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is not ISO 8601, like 2030-05-04T13:00:00.000Z") from None
+    if moment.utcoffset() is None:
+        example = "datetime(2030, 5, 4, 9, 0, tzinfo=ZoneInfo('America/New_York'))"
+        raise ValueError(f"has no time zone; give it one, for instance {example}")
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    except OverflowError:
+        raise ValueError("is out of range in UTC") from None
+
+
+def _time_text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str) and _ISO_Z.fullmatch(value):
+        return value
+    raise ValueError("must be a datetime with a time zone, or ISO 8601 text that ends in Z")
+
+
+def times_to_wire(node: Any, place: tuple[str, ...], label: str) -> Iterator[str]:
+    """Put times, which models write with `isoformat()`, into the wire form, in place; yield what is wrong with them."""
+    name, rest = place[0], place[1:]
+    keys: Any = range(len(node)) if isinstance(node, list) else node if isinstance(node, dict) else ()
+    for key in [key for key in keys if name in ("*", key)]:
+        if rest:
+            yield from times_to_wire(node[key], rest, label)
+        elif isinstance(node[key], str):
+            try:
+                node[key] = wire_time(node[key])
+            except ValueError as error:
+                yield f"{label} {error}"
+
+
+class Parameter(NamedTuple):
+    """A path, query or header parameter: `location` says which."""
+
+    name: str
+    keyword: str
+    location: str
+    description: str
+    pattern: str | None = None
+    format: str | None = None
+    required: bool = False
+
+    def problem(self, value: object) -> str | None:
+        """Return what is wrong with a value, None if nothing is. The value is not repeated."""
+        if not isinstance(value, str):
+            return f"must be a str, not {type(value).__name__}"
+        return f"must match {self.pattern}" if self.pattern and not matches(self.pattern, value) else None
+
+
+class Field(NamedTuple):
+    """A property of the JSON body. `before` names the property that must hold a later time."""
+
+    name: str
+    keyword: str
+    description: str
+    type: str | None = None
+    allowed: tuple[str, ...] | None = None
+    pattern: str | None = None
+    format: str | None = None
+    before: str | None = None
+    required: bool = False
+
+    def problem(self, value: object) -> str | None:
+        """Return what is wrong with a value, None if nothing is. The value is not repeated."""
+        if self.allowed and value not in self.allowed:
+            return f"must be one of {', '.join(self.allowed)}"
+        kind = _TYPES.get(self.type or "", object)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind not in (bool, object)):
+            return f"must be a {getattr(kind, '__name__', 'number')}, not {type(value).__name__}"
+        if self.pattern and isinstance(value, str) and not matches(self.pattern, value):
+            return f"must match {self.pattern}"
+        return None
+
+
+class Operation(NamedTuple):
+    """One operation.
+
+    `route` is the path as a regular expression with a group for each path parameter, in their order; `date_times`
+    are the places of date-times in the body, `*` standing for any item.
+    """
+
+    operation_id: str
+    method: str
+    path: str
+    route: str
+    token_header: str | None
+    parameters: tuple[Parameter, ...]
+    fields: tuple[Field, ...]
+    date_times: tuple[tuple[str, ...], ...]
+
+    def path_values(self, method: str, path: str) -> list[str] | None:
+        """Return the decoded values of the path parameters, None if this request belongs to another operation."""
+        match = re.fullmatch(self.route, path) if method == self.method else None
+        return match and [unquote(value) for value in match.groups()]
+
+    def from_keywords(self, given: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any], list[str]]:
+        """Return body, query and problems of a call by keyword; `None` is not sent.
+
+        Raises:
+            TypeError: A keyword that the operation does not have.
+        """
+        in_query = {item.keyword: item for item in self.parameters if item.location == "query"}
+        in_body = {item.keyword: item for item in self.fields}
+        known: dict[str, Parameter | Field] = {**in_query, **in_body}
+        if unknown := ", ".join(sorted(given.keys() - known)):
+            raise TypeError(f"unknown field {unknown}: the API would drop it silently. Known: {', '.join(known)}")
+        body, query, problems = dict[str, Any](), dict[str, Any](), list[str]()
+        for keyword, item in known.items():
+            value = given.get(keyword)
+            try:
+                value = _time_text(value) if item.format == "date-time" and value is not None else value
+            except ValueError as error:
+                problems.append(f"{keyword} {error}")
+                continue
+            if value is not None:
+                (query if keyword in in_query else body)[item.name] = value
+            elif item.required:
+                problems.append(f"{keyword} is required")
+        return body if in_body else None, query, problems
+
+    def parameter_values(self, path_values: list[Any], query: dict[str, Any]) -> Iterator[tuple[Parameter, Any]]:
+        """Yield the parameters of path and query with their values; those of a list one by one."""
+        yield from zip((item for item in self.parameters if item.location == "path"), path_values, strict=True)
+        for item in self.parameters:
+            given = query.get(item.name) if item.location == "query" else None
+            for value in given if isinstance(given, list) else () if given is None else (given,):
+                yield item, str(value)
+
+    def times_in_query(self, query: dict[str, Any]) -> Iterator[str]:
+        """Put the date-times of a query into the wire form, in place; yield what is wrong with them."""
+        for item in self.parameters:
+            if item.location == "query" and item.format == "date-time":
+                yield from times_to_wire(query, (item.name,), item.keyword)
+
+    def body_problems(self, body: Any) -> Iterator[str]:
+        """Put the date-times of a body into the wire form, in place; yield everything in it that breaks the spec."""
+        fields = {item.name: item for item in self.fields}
+        for place in self.date_times:
+            label = fields[place[0]].keyword if place[0] in fields else ".".join(place)
+            yield from times_to_wire(body, place, label)
+        for item in self.fields if isinstance(body, dict) else ():
+            value = body.get(item.name)
+            # A time that could not be rewritten is named already.
+            if value is not None and item.format != "date-time" and (problem := item.problem(value)):
+                yield f"{item.keyword} {problem}"
+            # Both times are in the wire form by now, which sorts as text.
+            if item.before and value and str(body.get(item.before) or "~") <= str(value):
+                yield f"{fields[item.before].keyword} must be after {item.keyword}"
+
+    def path_for(self, values: list[str]) -> str:
+        """Return the path with these values of its parameters, encoded."""
+        found = iter(values)
+        return re.sub(r"\{[^{}]+\}", lambda _: quote(next(found), safe=""), self.path)
+
+
+def parse_or_none(parse: Callable[..., T], **context: Any) -> T | None:
+    """Return what `parse` makes of a response, or None for a success whose body is not what the spec says.
+
+    The server has carried out a call that it answered with 2xx, whatever the body looks like; the bytes are in
+    the response's `content`. Any other status is parsed as the generator does it.
+    """
+    try:
+        return parse(**context)
+    except Exception:
+        if context["response"].is_success:
+            return None
+        raise
