@@ -9,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SPEC := openapi/smarterproctoring.yaml
-SOURCES := generated overrides mock tests tools
+SOURCES := generated overrides mock tests tools examples
 # Proves what is here, not what the machine's pip happens to be configured for.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON_DOWNLOADS := never
@@ -109,6 +109,10 @@ publish: $(READY) node_modules/.ready  ## publish to INDEX_URL=… and prove it;
 .PHONY: publish-dry-run
 publish-dry-run: $(READY) node_modules/.ready  ## check everything, and say what publish would do with INDEX_URL=…
 	@$(BIN)/python tools/publish.py --dry-run
+
+.PHONY: downstream
+downstream: $(READY)  ## publish to a private index on loopback, and build, type-check and test the example service from it
+	@$(BIN)/pytest -q -n 0 tests/package/test_downstream.py $(ARGS)
 
 .PHONY: index
 index: $(READY)  ## run a private package index in build/index until Ctrl-C, to rehearse with; ARGS="--port 8081"

@@ -138,7 +138,7 @@ def credentials(index_url: str) -> Credentials | None:
 
 def child_environment(**more: str) -> dict[str, str]:
     """Return an environment in which neither make's flags nor any setting of uv, pip or Python can interfere."""
-    keep = ("UV_CACHE_DIR", "UV_SYSTEM_CERTS", "UV_PYTHON_DOWNLOADS")
+    keep = ("UV_CACHE_DIR", "UV_NO_CACHE", "UV_SYSTEM_CERTS", "UV_PYTHON_DOWNLOADS")
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -7,12 +7,13 @@ Settings: SMARTERPROCTORING_TOKEN (or _TOKEN_FILE), SMARTERPROCTORING_BASE_URL, 
 
 import math
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, Field
 from smarterproctoring import (
@@ -58,12 +59,13 @@ def create_app(make_client: Callable[[], AsyncSmarterProctoring] = AsyncSmarterP
     """Make the application; its client lives exactly as long as it does."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
         async with make_client() as client:
             yield {"client": client, "install": os.environ["EXAM_DESK_INSTALL_SID"]}
 
     app = FastAPI(title="Exam desk", lifespan=lifespan)
     app.add_exception_handler(SmarterProctoringError, answer_error)
+    app.add_exception_handler(RequestValidationError, answer_unreadable)
 
     @app.put(
         "/exams/{exam}/sessions/{session}/appointment", responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}}
@@ -99,13 +101,27 @@ async def answer_error(_: Request, error: Exception) -> JSONResponse:
     status, title, what_to_do = judge(error)
     detail = "; ".join(error.problems) if isinstance(error, ValidationError) else title
     problem = Problem(title=title, status=status, detail=detail, mayBeApplied=error.maybe_applied, whatToDo=what_to_do)
-    headers = {}
+    answer = respond(problem)
     if error.retry_after is not None and not error.maybe_applied:
-        headers["Retry-After"] = str(math.ceil(error.retry_after))
-    return JSONResponse(problem.model_dump(), status, headers, media_type="application/problem+json")
+        answer.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return answer
 
 
-NOT_MOVED = (
+async def answer_unreadable(_: Request, error: Exception) -> JSONResponse:
+    """Tell a caller what is wrong with a request that never reached the client."""
+    problems: list[Any] = list(error.errors()) if isinstance(error, RequestValidationError) else []
+    detail = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
+    status, title, what_to_do = judge(ValidationError(detail))
+    return respond(Problem(title=title, status=status, detail=detail, mayBeApplied=False, whatToDo=what_to_do))
+
+
+def respond(problem: Problem) -> JSONResponse:
+    """Send a problem as RFC 9457 has it."""
+    return JSONResponse(problem.model_dump(), problem.status, media_type="application/problem+json")
+
+
+Kinds = type[SmarterProctoringError] | tuple[type[SmarterProctoringError], ...]
+NOT_MOVED: tuple[tuple[Kinds, HTTPStatus, str, str], ...] = (
     (
         (ValidationError, BadRequestError, UnprocessableEntityError),
         HTTPStatus.UNPROCESSABLE_ENTITY,

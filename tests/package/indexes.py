@@ -23,7 +23,7 @@ BIN = Path(sys.executable).parent
 UV = str(BIN / "uv")
 PACKAGE = "smarterproctoring-client"
 USERNAME, PASSWORD = "release-bot", "s3cret-of-the-index"
-OUTSIDE = ("fastapi", "uvicorn", "pytest", "hatchling")  # what the downstream service needs beside this package
+OUTSIDE = ("fastapi", "httpx2", "uvicorn", "pytest")  # what the downstream service needs beside this package
 
 
 class Index(NamedTuple):
@@ -53,8 +53,17 @@ def environment(**more: str) -> dict[str, str]:
         "PIP_FIND_LINKS": "",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_COMPILE": "1",
+        "PIP_NO_CACHE_DIR": "1",
     }
-    return {**kept, **fixed, "UV_NO_CONFIG": "1", "UV_PYTHON_DOWNLOADS": "never", "PYTHONPATH": "", **more}
+    return {
+        **kept,
+        **fixed,
+        "UV_NO_CONFIG": "1",
+        "UV_NO_CACHE": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "PYTHONPATH": "",
+        **more,
+    }
 
 
 def run(command: list[str], cwd: Path | None = None, /, **variables: str) -> Done:

@@ -28,14 +28,13 @@ Installer = Callable[..., Done]
 
 @pytest.fixture(params=[pip, uv], ids=["pip", "uv"])
 def install(request: pytest.FixtureRequest, netrc: str) -> Installer:
-    """Installs from one index and no other, without a cache, logged in by a netrc file."""
+    """Installs from one index and no other, logged in by a netrc file."""
     tool: Installer = request.param
     option = "--index-url" if tool is pip else "--default-index"
 
     def install_from(python: Path, index: str, *arguments: str, **variables: str) -> Done:
-        options = ["--no-cache-dir" if tool is pip else "--no-cache", option, index]
         variables.setdefault("NETRC", netrc)
-        return tool(python, "install", *options, *arguments, **variables)
+        return tool(python, "install", option, index, *arguments, **variables)
 
     return install_from
 
