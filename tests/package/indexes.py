@@ -1,0 +1,218 @@
+"""Helpers of the release tests: package indexes on loopback, the outside world as wheels, versions, commands."""
+
+import fcntl
+import hashlib
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+UV = str(BIN / "uv")
+PACKAGE = "smarterproctoring-client"
+USERNAME, PASSWORD = "release-bot", "s3cret-of-the-index"
+OUTSIDE = ("fastapi", "httpx2", "uvicorn", "pytest")  # what the downstream service needs beside this package
+
+
+class Index(NamedTuple):
+    """A running index."""
+
+    url: str
+    folder: Path
+
+    @property
+    def files(self) -> set[str]:
+        """Names of the files that it keeps."""
+        return {path.name for path in self.folder.iterdir()}
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    output: str
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return an environment free of any configuration of pip, uv or make, of this machine or of the test run."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_", "MAKE", "MFLAGS", "VIRTUAL_ENV"))}
+    fixed = {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_FIND_LINKS": "",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_COMPILE": "1",
+        "PIP_NO_CACHE_DIR": "1",
+    }
+    return {
+        **kept,
+        **fixed,
+        "UV_NO_CONFIG": "1",
+        "UV_NO_CACHE": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "PYTHONPATH": "",
+        **more,
+    }
+
+
+def run(command: list[str], cwd: Path | None = None, /, **variables: str) -> Done:
+    """Run a command to its end; no test waits for a password prompt."""
+    done = subprocess.run(
+        command, cwd=cwd, env=environment(**variables), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout)
+
+
+def check(command: list[str], cwd: Path | None = None, /, **variables: str) -> str:
+    """Run a command that has to work; return what it said."""
+    done = run(command, cwd, **variables)
+    assert done.code == 0, done.output
+    return done.output
+
+
+def make(repository: Path, *arguments: str, **variables: str) -> Done:
+    """Run make in a repository, with this test run's environment of tools."""
+    ready = ["-o", str(BIN.parent / ".ready"), "-o", "node_modules/.ready"]
+    return run(["make", *ready, f"VENV={BIN.parent}", *arguments], repository, **variables)
+
+
+LOGIN = {"UV_PUBLISH_USERNAME": USERNAME, "UV_PUBLISH_PASSWORD": PASSWORD}
+
+
+# -- indexes ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def running_index(folder: Path, *options: str) -> Generator[Index]:
+    """Run an index in a process of its own."""
+    command = [sys.executable, str(ROOT / "tools" / "index_server.py"), str(folder), *options]
+    variables = environment(INDEX_USERNAME=USERNAME, INDEX_PASSWORD=PASSWORD)
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield Index(server.stdout.readline().strip(), folder)
+        finally:
+            server.terminate()
+
+
+def wheels() -> Path:
+    """Download the locked dependencies once; the folder's name says for which lock and which Python."""
+    lock = (ROOT / "requirements" / "dev.txt").read_text()
+    pinned = "\n".join(pins(lock))
+    key = hashlib.sha256(f"{pinned}{sys.version}".encode()).hexdigest()[:16]
+    folder = ROOT / "build" / f"wheels-{key}"
+    folder.parent.mkdir(exist_ok=True)
+    with (ROOT / "build" / "wheels.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)  # the tests may run in several processes
+        if not folder.exists():
+            aside = folder.with_suffix(".new")
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir()
+            (aside / "pins").write_text(pinned)
+            options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+            options += ["--requirement", str(aside / "pins"), "--dest", str(aside)]
+            check([sys.executable, "-m", "pip", "download", *options])
+            (aside / "pins").unlink()
+            aside.rename(folder)
+    return folder
+
+
+def pins(lock: str) -> Iterator[str]:
+    """Yield the lock's entries, with hashes, for what this package and the downstream service need, in all extras."""
+    entries = {
+        canonicalize_name(match[1]): match[0] for match in re.finditer(r"(?m)^([\w.-]+)==.*(?:\n +(?!#).*)*", lock)
+    }
+    todo, seen = {PACKAGE, *OUTSIDE}, set[NormalizedName]()
+    while todo:
+        name = canonicalize_name(todo.pop())
+        seen.add(name)
+        for text in importlib.metadata.requires(name) or ():
+            requirement = Requirement(text)
+            extras = importlib.metadata.metadata(name).get_all("Provides-Extra") or [] if name == PACKAGE else []
+            wanted = [{"extra": extra} for extra in ("", *extras)]
+            if requirement.marker is None or any(requirement.marker.evaluate(extra) for extra in wanted):
+                todo |= {canonicalize_name(requirement.name)} - seen
+    yield from (entries[name] for name in sorted(seen & entries.keys()))
+
+
+# -- the repository ---------------------------------------------------------------------------------------------
+
+
+# The spec's comparison has tests of its own; in its place stands what a file says, so that publishing alone is tested.
+SPEC_DIFF = """\
+import pathlib, sys
+verdict = pathlib.Path("verdict")
+code, words = verdict.read_text().split(" ", 1) if verdict.exists() else (0, "fine")
+print(f"{' '.join(sys.argv[1:])}: {words}")
+sys.exit(int(code))
+"""
+
+
+def set_version(repository: Path, version: str) -> None:
+    """Make the next release of a repository, as far as its version and its words go, and commit it."""
+    edit(repository / "openapi" / "smarterproctoring.yaml", r"(?m)^  version: .*$", f"  version: {version}")
+    operations = repository / "generated" / "smarterproctoring_generated" / "operations.py"
+    edit(operations, r'(?m)^(VERSION.*)"[^"]*"$', rf'\1"{version}"')
+    changelog = repository / "CHANGELOG.md"
+    changelog.write_text(f"# Changelog\n\n## {version} (2030-01-01)\n\n- Something new.\n")
+    commit(repository)
+
+
+def edit(file: Path, pattern: str, new: str) -> None:
+    """Replace text in a file; it has to be there once."""
+    text, count = re.subn(pattern, new, file.read_text())
+    assert count == 1, file
+    file.write_text(text)
+
+
+def commit(repository: Path) -> None:
+    """Commit everything."""
+    check(["git", "add", "--all"], repository)
+    check(["git", "commit", "--quiet", "--allow-empty", "--message", "Change"], repository)
+
+
+# -- releases ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Released:
+    """A private index with one release, and how it came there."""
+
+    index: Index
+    output: str
+    seen_commands: list[str]
+
+
+@contextmanager
+def watched_processes() -> Generator[set[str]]:
+    """Collect the command lines of all processes."""
+    seen: set[str] = set()
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.01):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+                except OSError:
+                    continue  # ended meanwhile
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()

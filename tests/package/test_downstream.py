@@ -1,0 +1,212 @@
+"""A downstream service, installed from a private index into an empty environment; and a stranger who wants in."""
+
+import os
+import platform
+import re
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from package.indexes import PACKAGE, PASSWORD, ROOT, USERNAME, UV, Index, Released, check, run, running_index, wheels
+
+EXAMPLE = ROOT / "examples" / "downstream-service"
+DOCUMENTED_URL = "https://packages.example.com/simple/"
+LOGIN = {"UV_INDEX_COMPANY_USERNAME": USERNAME, "UV_INDEX_COMPANY_PASSWORD": PASSWORD}
+HOSTILE = ("1.99.0", "99.0.0")  # a requirement with an upper bound keeps out the second one, not the first
+VERSION = "import smarterproctoring as s; print(s.__version__, s.__file__)"
+pytestmark = pytest.mark.slow
+
+
+def service(folder: Path, index: Index) -> Path:
+    """Copy the example, and put in the index's URL as its reader is told to."""
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "uv.lock"))
+    pyproject = folder / "pyproject.toml"
+    text = pyproject.read_text()
+    assert DOCUMENTED_URL in text
+    # The tests' outside world holds what this platform and this Python need, and a lock is for all by default.
+    here = f"sys_platform == '{sys.platform}' and python_full_version == '{platform.python_version()}'"
+    text = text.replace("[tool.uv]\n", f'[tool.uv]\nenvironments = ["{here}"]\n')
+    pyproject.write_text(text.replace(DOCUMENTED_URL, index.url))
+    return folder
+
+
+def sync(folder: Path, public: Index) -> Path:
+    """Install a service by `uv sync`, as its README says; return the Python of its environment."""
+    # Its own pyproject.toml counts here, which UV_NO_CONFIG would hide; the user's settings do not.
+    own = {"UV_NO_CONFIG": "0", "XDG_CONFIG_HOME": str(folder / "none"), "XDG_CONFIG_DIRS": str(folder / "none")}
+    check([UV, "sync", "--python", sys.executable], folder, **own, **LOGIN, UV_DEFAULT_INDEX=public.url)
+    return folder / ".venv" / "bin" / "python"
+
+
+def installed(python: Path) -> str:
+    """Return the version that is in an environment, after a look at where it came from."""
+    version, _, file = check([str(python), "-I", "-c", VERSION]).strip().partition(" ")
+    assert Path(file).is_relative_to(python.parent.parent)
+    return version
+
+
+# -- the service ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def deployed(released: Released, outside: Index, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The example in a folder of its own, and the Python of its environment."""
+    folder = service(tmp_path_factory.mktemp("downstream") / "service", released.index)
+    return folder, sync(folder, outside)
+
+
+def test_the_service_gets_the_package_from_the_private_index(deployed: tuple[Path, Path], released: Released) -> None:
+    folder, python = deployed
+    assert installed(python) == "1.0.0"
+    lock = (folder / "uv.lock").read_text()
+    (package,) = re.findall(rf'(?ms)^name = "{PACKAGE}"$.*?^source = {{ registry = "([^"]*)" }}', lock)
+    assert package == released.index.url
+    assert len(re.findall(re.escape(f'registry = "{released.index.url}"'), lock)) == 1, "nothing else comes from there"
+
+
+def test_the_services_own_tests_pass(deployed: tuple[Path, Path]) -> None:
+    folder, python = deployed
+    said = check([str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"], folder)
+    assert re.search(r"(?m)^[1-9][0-9]* passed in", said), said
+
+
+def test_the_service_is_strictly_typed_by_the_installed_package(deployed: tuple[Path, Path]) -> None:
+    folder, python = deployed
+    mypy = [sys.executable, "-m", "mypy", "--python-executable", str(python), "--cache-dir", os.devnull]
+    check([*mypy, "exam_desk.py", "test_exam_desk.py"], folder)
+    # The types do come from the package: a field that it does not have is found.
+    wrong = folder / "wrong.py"
+    wrong.write_text((folder / "exam_desk.py").read_text().replace("appointment_end_date_time=", "appointment_end="))
+    done = run([*mypy, "wrong.py"], folder)
+    wrong.unlink()
+    assert done.code == 1, done.output
+    assert 'Unexpected keyword argument "appointment_end"' in done.output
+
+
+def test_the_service_runs(deployed: tuple[Path, Path]) -> None:
+    """Behind uvicorn, against the installed mock server: the whole way over real sockets."""
+    folder, python = deployed
+    script = f"""
+import os, threading, time, json, urllib.request, uvicorn
+from smarterproctoring_mock.testing import network
+with network() as mock:
+    os.environ |= mock.environment() | {{"EXAM_DESK_INSTALL_SID": "AI" + "1f" * 16}}
+    server = uvicorn.Server(uvicorn.Config("exam_desk:create_app", factory=True, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    url = f"http://127.0.0.1:{{port}}/exams/{"EX" + "2e" * 16}/sessions/{"ES" + "3d" * 16}/appointment"
+    body = json.dumps({{"start": "2030-05-04T09:00:00-04:00", "end": "2030-05-04T11:00:00-04:00"}}).encode()
+    put = urllib.request.Request(url, body, {{"Content-Type": "application/json"}}, method="PUT")
+    print(urllib.request.urlopen(put).status, mock.app.sessions()[0].fields["appointmentEndDateTime"])
+    server.should_exit = True
+    thread.join()
+"""
+    assert check([str(python), "-c", script], folder).strip() == "200 2030-05-04T15:00:00.000Z"
+
+
+# -- a stranger on the public index -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    """The outside world, where a stranger has put higher versions under this package's name."""
+    folder = tmp_path_factory.mktemp("public") / "index"
+    shutil.copytree(wheels(), folder)
+    for version in HOSTILE:
+        hostile_wheel(folder, version)
+    with running_index(folder, "--open") as index:
+        yield index
+
+
+def hostile_wheel(folder: Path, version: str) -> None:
+    """Write a wheel as a stranger would."""
+    name = PACKAGE.replace("-", "_")
+    info = f"{name}-{version}.dist-info"
+    files = {
+        "smarterproctoring/__init__.py": f"__version__ = {version!r}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: stranger\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        for path, text in {**files, f"{info}/RECORD": record}.items():
+            wheel.writestr(path, text)
+
+
+@pytest.fixture(scope="module")
+def redirecting(released: Released, public: Index, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    """The private index, which sends readers to the public one for what it does not have."""
+    folder = tmp_path_factory.mktemp("redirecting") / "index"
+    shutil.copytree(released.index.folder, folder)
+    with running_index(folder, "--fallback", public.url) as index:
+        yield index
+
+
+def pip(python: Path, *arguments: str, **variables: str) -> None:
+    check([sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", *arguments], **variables)
+
+
+def documented_pip_conf(folder: Path, index: Index) -> str:
+    """Write the README's pip.conf with an index's URL; return its path."""
+    (block,) = re.findall(r"(?ms)^```ini\n(# pip\.conf\n.*?)^```$", (EXAMPLE / "README.md").read_text())
+    assert DOCUMENTED_URL in block
+    file = folder / "pip.conf"
+    file.write_text(block.replace(DOCUMENTED_URL, index.url))
+    return str(file)
+
+
+def test_uv_as_documented_does_not_take_the_strangers_version(
+    released: Released, public: Index, tmp_path: Path
+) -> None:
+    assert installed(sync(service(tmp_path / "service", released.index), public)) == "1.0.0"
+
+
+def test_uv_without_the_assignment_takes_it(released: Released, public: Index, tmp_path: Path) -> None:
+    """So the test above can fail: without its two settings the same service gets the stranger's code."""
+    folder = service(tmp_path / "service", released.index)
+    pyproject = folder / "pyproject.toml"
+    text = pyproject.read_text()
+    unsafe = re.sub(r"(?ms)^\[\[tool\.uv\.index\]\].*?(?=^\[tool\.uv\]$)", "", text)
+    assert unsafe != text
+    pyproject.write_text(unsafe.replace("[testing]", ""))
+    assert installed(sync(folder, public)) == "1.99.0"
+
+
+def test_pip_as_documented_does_not_take_the_strangers_version(
+    redirecting: Index, fresh: Callable[[str], Path], netrc: str, tmp_path: Path
+) -> None:
+    python = fresh("service")
+    pip(python, PACKAGE, NETRC=netrc, PIP_CONFIG_FILE=documented_pip_conf(tmp_path, redirecting))
+    assert installed(python) == "1.0.0"
+    assert "httpx" in check([UV, "pip", "list", "--python", str(python)]), "its dependencies came by the same index"
+
+
+def test_pip_with_an_extra_index_takes_it(
+    released: Released, public: Index, fresh: Callable[[str], Path], netrc: str
+) -> None:
+    """So the test above can fail, and the README's warning is true."""
+    python = fresh("service")
+    indexes = ["--index-url", released.index.url, "--extra-index-url", public.url]
+    pip(python, *indexes, "--no-deps", PACKAGE, NETRC=netrc)
+    assert installed(python) == "99.0.0"
+
+
+def test_a_lock_with_hashes_keeps_the_stranger_out_of_any_index(
+    released: Released, public: Index, fresh: Callable[[str], Path], netrc: str, tmp_path: Path
+) -> None:
+    """Even where the stranger's file bears the locked version's name."""
+    (digest,) = re.findall(r"-py3-none-any\.whl\s+sha256:([0-9a-f]{64})", released.output)
+    lock = tmp_path / "requirements.txt"
+    lock.write_text(f"{PACKAGE}==1.0.0 --hash=sha256:{digest}\n")
+    python = fresh("service")
+    pip(python, "--index-url", released.index.url, "--no-deps", "--require-hashes", "-r", str(lock), NETRC=netrc)
+    hostile_wheel(public.folder, "1.0.0")
+    with pytest.raises(AssertionError, match="THESE PACKAGES DO NOT MATCH THE HASHES"):
+        pip(fresh("other"), "--index-url", public.url, "--no-deps", "--require-hashes", "-r", str(lock))

@@ -1,0 +1,318 @@
+"""`make publish`: what it proves, and everything that it refuses before a file leaves the machine."""
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from package.indexes import (
+    LOGIN,
+    PASSWORD,
+    ROOT,
+    USERNAME,
+    Done,
+    Index,
+    Released,
+    check,
+    commit,
+    edit,
+    make,
+    running_index,
+    set_version,
+)
+from packaging.version import Version
+
+WHEEL, SDIST = "smarterproctoring_client-1.0.0-py3-none-any.whl", "smarterproctoring_client-1.0.0.tar.gz"
+NOWHERE = "http://127.0.0.1:9/simple/"  # refused before anybody looks whether an index is there
+pytestmark = pytest.mark.slow
+
+
+def load_tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("publish", ROOT / "tools" / "publish.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+publish = load_tool()
+
+
+def refused(done: Done, *words: str) -> None:
+    """Expect a refusal that holds the words, and nothing uploaded."""
+    assert done.code != 0, done.output
+    assert "Nothing was uploaded." in done.output
+    said = " ".join(done.output.split())
+    for word in words:
+        assert word in said
+
+
+# -- what works ---------------------------------------------------------------------------------------------------
+
+
+def test_what_was_built_is_published_and_proven(released: Released) -> None:
+    assert released.index.files == {WHEEL, SDIST}
+    said = " ".join(released.output.split())
+    assert "the index gives the very bytes that were built" in said
+    assert "smarterproctoring-client 1.0.0 was installed from the index into an empty environment" in said
+    assert "its client moved a session on its mock server: 200 after 1 attempt" in said
+    assert said.endswith("published smarterproctoring-client 1.0.0")
+
+
+def test_the_password_is_in_no_output_and_no_command_line(released: Released) -> None:
+    assert PASSWORD not in released.output
+    assert any("uv publish" in command for command in released.seen_commands), "nobody looked"
+    assert any("pip install" in command for command in released.seen_commands), "nobody looked"
+    assert not [command for command in released.seen_commands if PASSWORD in command]
+
+
+def test_a_dry_run_checks_everything_and_changes_nothing(repository: Path, private: Index) -> None:
+    done = make(repository, "publish-dry-run", INDEX_URL=private.url, **LOGIN)
+    assert done.code == 0, done.output
+    assert f"would upload {WHEEL}, {SDIST} to {private.url.removesuffix('simple/')} as {USERNAME}" in done.output
+    assert "would take the dependencies from the public index" in done.output
+    assert private.files == set()
+
+
+def test_an_upload_that_broke_off_can_be_finished(
+    repository: Path, released: Released, private: Index, outside: Index
+) -> None:
+    shutil.copy(released.index.folder / WHEEL, private.folder)
+    variables = {"INDEX_URL": private.url, "DEPENDENCIES_URL": outside.url, **LOGIN}
+    refused(make(repository, "publish", **variables), "a part of 1.0.0", f"missing: {SDIST}", "make publish RESUME=1")
+    done = make(repository, "publish", "RESUME=1", **variables)
+    assert done.code == 0, done.output
+    assert private.files == {WHEEL, SDIST}
+
+
+def test_the_keyring_is_asked_where_the_environment_has_no_password(
+    repository: Path, private: Index, tmp_path: Path
+) -> None:
+    keyring = tmp_path / "bin" / "keyring"
+    keyring.parent.mkdir()
+    keyring.write_text(f'#!/bin/sh\n[ "$*" = "get {private.url} {USERNAME}" ] && echo {PASSWORD}\n')
+    keyring.chmod(0o755)
+    path = f"{keyring.parent}:{Path('/usr/bin')}:{Path('/bin')}"
+    variables = {"INDEX_URL": private.url, "UV_PUBLISH_USERNAME": USERNAME}
+    done = make(repository, "publish-dry-run", PATH=path, **variables)
+    assert done.code == 0, done.output
+    keyring.write_text("#!/bin/sh\nexit 1\n")
+    done = make(repository, "publish-dry-run", PATH=path, **variables)
+    refused(done, f"no password for {USERNAME}", f"keyring set {private.url} {USERNAME}")
+
+
+# -- what is there already ------------------------------------------------------------------------------------------
+
+
+def test_the_same_version_is_refused(repository: Path, released: Released) -> None:
+    done = make(repository, "publish", INDEX_URL=released.index.url, **LOGIN)
+    refused(done, "1.0.0 is on the index already, with the very same bytes")
+
+
+def test_the_same_version_with_other_bytes_is_refused(repository: Path, released: Released) -> None:
+    (repository / "README.md").write_text("# Other words\n")
+    commit(repository)
+    done = make(repository, "publish", INDEX_URL=released.index.url, **LOGIN)
+    refused(done, "1.0.0 is on the index already, with other bytes", "raise info.version in the spec")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "smarterproctoring_client-1.0.0-1-py3-none-any.whl",
+        "smarterproctoring_client-1.0.0-cp311-cp311-win_amd64.whl",
+        "smarterproctoring_client-1.0.zip",
+        "smarterproctoring-client-1.0.0.tar.bz2",
+    ],
+)
+def test_the_same_version_under_another_file_name_is_refused(
+    name: str, released: Released, private: Index, tmp_path: Path
+) -> None:
+    shutil.copy(released.index.folder / WHEEL, private.folder / name)
+    login = publish.Credentials(USERNAME, PASSWORD)
+    files = [released.index.folder / WHEEL, released.index.folder / SDIST]
+    with (
+        publish.Index(private.url, login) as index,
+        pytest.raises(publish.RefusedError, match="under another file name"),
+    ):
+        publish.missing_from(index, index.files(), Version("1.0.0"), files, resume=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["smarterproctoring_client-1.0.1-py3-none-any.whl", "smarterproctoring_client-1.0.0.1.zip"]
+)
+def test_other_versions_do_not_count(name: str, released: Released, private: Index) -> None:
+    shutil.copy(released.index.folder / WHEEL, private.folder / name)
+    files = [released.index.folder / WHEEL]
+    with publish.Index(private.url, publish.Credentials(USERNAME, PASSWORD)) as index:
+        assert publish.missing_from(index, index.files(), Version("1.0.0"), files, resume=False) == files
+
+
+def test_what_a_public_index_has_under_the_name_does_not_count(released: Released, tmp_path: Path) -> None:
+    public = tmp_path / "public"
+    public.mkdir()
+    shutil.copy(released.index.folder / WHEEL, public / WHEEL.replace("1.0.0", "99.0.0"))
+    with (
+        running_index(public, "--open") as outside,
+        running_index(tmp_path / "empty", "--fallback", outside.url) as redirecting,
+        publish.Index(redirecting.url, publish.Credentials(USERNAME, PASSWORD)) as index,
+        publish.Index(outside.url, None) as open_index,
+    ):
+        assert len(open_index.files()) == 1
+        assert index.files() == []
+
+
+def test_the_proof_fails_where_the_index_gives_other_bytes(released: Released, private: Index) -> None:
+    (private.folder / WHEEL).write_bytes((released.index.folder / WHEEL).read_bytes() + b"\0")
+    login = publish.Credentials(USERNAME, PASSWORD)
+    with publish.Index(private.url, login) as index, pytest.raises(publish.RefusedError, match="gives other bytes"):
+        publish.prove(index, Version("1.0.0"), [released.index.folder / WHEEL], login, "")
+
+
+# -- who may --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("login", "words"),
+    [
+        ({"UV_PUBLISH_USERNAME": USERNAME, "UV_PUBLISH_PASSWORD": "wrong-one"}, "answered 403"),
+        ({}, "answered 401"),
+        ({"UV_PUBLISH_PASSWORD": PASSWORD}, "Set UV_PUBLISH_USERNAME"),
+    ],
+)
+def test_a_wrong_login_is_refused(repository: Path, private: Index, login: dict[str, str], words: str) -> None:
+    done = make(repository, "publish", INDEX_URL=private.url, **login)
+    refused(done, words, "UV_PUBLISH_USERNAME")
+    assert "wrong-one" not in done.output
+    assert private.files == set()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://me:hunter2@packages.example.com/simple/", "INDEX_URL holds a user name or a password"),
+        ("https://hunter2@packages.example.com/simple/", "INDEX_URL holds a user name or a password"),
+        ("http://packages.example.com/simple/", "Use https"),
+        ("https://packages.example.com/simple/?token=hunter2", "without ? and #"),
+        ("https://packages.example.com/pypi/", "Set UPLOAD_URL"),
+        ("packages.example.com/simple", "must be a URL"),
+        ("", "make publish INDEX_URL=https://"),
+    ],
+)
+def test_a_url_that_is_not_fit_is_refused_and_its_secret_not_shown(repository: Path, url: str, words: str) -> None:
+    for target in ("publish", "publish-dry-run"):
+        done = make(repository, target, f"INDEX_URL={url}")
+        refused(done, words)
+        assert "hunter2" not in done.output
+
+
+# -- what the tree must be ------------------------------------------------------------------------------------------
+
+
+def dirty(repository: Path) -> None:
+    (repository / "overrides" / "smarterproctoring" / "new.py").write_text("")
+
+
+def no_entry(repository: Path) -> None:
+    (repository / "CHANGELOG.md").write_text("# Changelog\n\n## 0.9.0 (2029-01-01)\n\n- First.\n")
+    commit(repository)
+
+
+def no_date(repository: Path) -> None:
+    edit(repository / "CHANGELOG.md", r"\(2030-01-01\)", "(unreleased)")
+    commit(repository)
+
+
+def no_words(repository: Path) -> None:
+    edit(repository / "CHANGELOG.md", r"- Something new\.", "")
+    commit(repository)
+
+
+def too_small_a_step(repository: Path) -> None:
+    check(["git", "tag", "v1.0.0"], repository)
+    set_version(repository, "1.0.1")
+    (repository / "verdict").write_text("1 a field was removed, which demands 2.0.0")
+    commit(repository)
+
+
+def no_verdict(repository: Path) -> None:
+    check(["git", "tag", "v1.0.0"], repository)
+    set_version(repository, "1.0.1")
+    (repository / "verdict").write_text("2 the tool is broken")
+    commit(repository)
+
+
+def backwards(repository: Path) -> None:
+    check(["git", "tag", "v1.2.0"], repository)
+    set_version(repository, "1.1.0")
+
+
+def other_tag(repository: Path) -> None:
+    check(["git", "tag", "v1.1.0"], repository)
+
+
+def released_elsewhere(repository: Path) -> None:
+    check(["git", "tag", "v1.0.0"], repository)
+    commit(repository)
+
+
+def cut_off(repository: Path) -> None:
+    original = repository.rename(repository.with_name("original"))
+    check(["git", "clone", "--quiet", "--depth", "1", f"file://{original}", str(repository)])
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (dirty, "the tree is dirty, so no commit says what would be published. Commit or stash"),
+        (no_entry, "CHANGELOG.md has no entry for 1.0.0. Write one under `## 1.0.0 (20"),
+        (no_date, "does not say when 1.0.0 is released. Make its heading `## 1.0.0 (20"),
+        (no_words, "CHANGELOG.md says nothing about 1.0.0. Write what changed"),
+        (
+            too_small_a_step,
+            "1.0.1 is too small a step from v1.0.0. Raise info.version in the spec: --base v1.0.0: a field",
+        ),
+        (no_verdict, "tools/spec_diff.py could not compare with v1.0.0; mend what it says: --base v1.0.0: the tool is"),
+        (backwards, "v1.2.0 has been released, and the spec says 1.1.0. Raise"),
+        (other_tag, "this commit is tagged v1.1.0, and the spec says 1.0.0. Tag the right commit v1.0.0"),
+        (released_elsewhere, "v1.0.0 marks another commit: 1.0.0 was released from there. Raise"),
+        (cut_off, "Run: git fetch --unshallow --tags"),
+    ],
+)
+def test_a_tree_that_is_not_fit_is_refused(repository: Path, break_it: Callable[[Path], None], words: str) -> None:
+    break_it(repository)
+    refused(make(repository, "publish", INDEX_URL=NOWHERE), words)
+
+
+def test_all_problems_with_the_tree_are_said_at_once(repository: Path) -> None:
+    no_entry(repository)
+    dirty(repository)
+    refused(make(repository, "publish", INDEX_URL=NOWHERE), "the tree is dirty", "no entry for 1.0.0")
+
+
+def test_files_that_this_commit_does_not_build_are_refused(repository: Path, private: Index) -> None:
+    assert make(repository, "build").code == 0
+    with (repository / "dist" / WHEEL).open("ab") as wheel:
+        wheel.write(b"\0")
+    shutil.copy(repository / "dist" / SDIST, repository / "dist" / SDIST.replace("1.0.0", "0.9.0"))
+    done = make(repository, "publish", INDEX_URL=private.url, **LOGIN)
+    refused(done, f"dist/{WHEEL} has other bytes", "0.9.0.tar.gz is not a file that this commit builds", "make build")
+
+
+def test_the_built_files_are_taken_and_the_last_release_compared(repository: Path, private: Index) -> None:
+    check(["git", "tag", "v1.0.0"], repository)
+    set_version(repository, "1.1.0")
+    assert make(repository, "build").code == 0
+    done = make(repository, "publish-dry-run", INDEX_URL=private.url, **LOGIN)
+    assert done.code == 0, done.output
+    assert "1.1.0 is a large enough step from v1.0.0" in done.output
+
+
+def test_a_commit_that_does_not_build_is_refused(repository: Path, private: Index) -> None:
+    (repository / "README.md").unlink()
+    commit(repository)
+    done = make(repository, "publish", INDEX_URL=private.url, **LOGIN)
+    refused(done, "the last commit does not build")
