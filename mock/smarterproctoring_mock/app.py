@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import parse_qsl, quote
 
-from smarterproctoring_mock import spec as specs
 from smarterproctoring_mock import page, strict_json, wire
+from smarterproctoring_mock import spec as specs
 from smarterproctoring_mock.faults import ConnectionDropped, Fault, Faults, load_scenario, parse_script
 from smarterproctoring_mock.record import Entry, RecordedRequest, Recorder, Verification
 from smarterproctoring_mock.spec import Answer, Operation, Parameter, PathItem, Problem, Scheme

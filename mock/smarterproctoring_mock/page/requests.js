@@ -57,7 +57,7 @@ function inside(request, kind) {
 function item(request) {
   const kind = kindOf(request);
   const sid = Object.values(request.params).at(-1);
-  const what = request.operation ? [`${request.operation} `, h("span", { class: "whole" }, short(sid ?? ""))] : [shortPath(request.path)];
+  const what = request.operation ? [`${request.operation} `, h("span", { class: "whole mono" }, short(sid ?? ""))] : [shortPath(request.path)];
   const first = kind === "refused" ? problems(request.reason) : [request.reason];
   const reason = first[0].replace(/ \(#[^()]*\)$/, "") + (first.length > 1 ? ` (and ${first.length - 1} more)` : "");
   const element = h("li", { value: request.number },
