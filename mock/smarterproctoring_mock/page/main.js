@@ -1,4 +1,4 @@
-// Starts the page and keeps it up to date: one small question a second, none while nobody looks.
+// Starts the page and keeps it up to date: a small question every half second, none while nobody looks.
 
 import { change, get } from "./api.js";
 import { $, h, say, show } from "./dom.js";
@@ -8,8 +8,8 @@ import * as requests from "./requests.js";
 import * as timeline from "./timeline.js";
 import * as tryit from "./tryit.js";
 
-const INTERVAL = 1000;
-const SESSIONS_EVERY = 5; // rounds; sessions can be seeded without a request
+const INTERVAL = 500; // milliseconds
+const SESSIONS_EVERY = 10; // rounds; sessions can be seeded without a request
 
 let live = true;
 let round = 0;
@@ -40,7 +40,7 @@ async function ask() {
     round += 1;
     show($("trouble"), false);
   } catch (error) {
-    say($("trouble"), `The server does not answer (${error.message}). Trying again every second.`);
+    say($("trouble"), `The server does not answer (${error.message}). Trying again.`);
     show($("trouble"), true);
     round = 0;
   }
@@ -54,8 +54,10 @@ async function refresh() {
   if (live && !document.hidden) timer = setTimeout(refresh, INTERVAL);
 }
 
-function pause() {
+async function pause() {
   live = !live;
+  clearTimeout(timer);
+  await asking; // what it still brings is shown before the button says that nothing comes any more
   $("live").setAttribute("aria-pressed", String(live));
   say($("live"), live ? "Live" : "Paused");
   if (live) void refresh();
@@ -84,7 +86,7 @@ async function start() {
   timeline.setUp(spec, { filter: requests.filterSession, move: tryit.move });
   tryit.setUp(spec, () => void refresh());
   requests.setUp(tryit.curl(spec));
-  $("live").addEventListener("click", pause);
+  $("live").addEventListener("click", () => void pause());
   $("reset").addEventListener("click", () => $("reset-dialog").showModal());
   $("reset-no").addEventListener("click", () => $("reset-dialog").close());
   $("reset-yes").addEventListener("click", () => void reset());
