@@ -5,12 +5,12 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, cast
 
 import pytest
 from mock.rawhttp import EXAM, INSTALL, JSON, SESSION, TOKEN, Client, Gone, path_of
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from smarterproctoring_mock import RunningServer, running_server
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -53,10 +53,16 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def server() -> Iterator[RunningServer]:
+@pytest.fixture(scope="module")
+def _seeded() -> Iterator[RunningServer]:
     with running_server(token=TOKEN, seed=SEED) as server:
         yield server
+
+
+@pytest.fixture
+def server(_seeded: RunningServer) -> RunningServer:
+    _seeded.app.reset()
+    return _seeded
 
 
 @pytest.fixture
@@ -65,14 +71,20 @@ def client(server: RunningServer) -> Client:  # the name that the tests beside u
 
 
 @contextlib.contextmanager
-def watched(browser: Browser, url: str, **settings: Any) -> Iterator[BrowserContext]:
+def watched(browser: Browser, url: str, **settings: Any) -> Generator[BrowserContext]:
     """Open a window of its own, and hold what happens in it against what may."""
     context = browser.new_context(**settings)
     asked: list[str] = []
     wrong: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        # An answer that is an error is what these tests are about; anything else is a fault of the page.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            wrong.append(message.text)
+
     context.on("request", lambda request: asked.append(request.url))
     context.on("weberror", lambda error: wrong.append(str(error.error)))
-    context.on("console", lambda m: wrong.append(m.text) if m.type == "error" and "Failed to load" not in m.text else 0)
+    context.on("console", listen)
     context.set_default_timeout(PATIENCE)
     yield context
     context.close()
