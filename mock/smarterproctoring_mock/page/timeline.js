@@ -174,10 +174,11 @@ export function draw(sessions) {
   $("timeline-chart").style.setProperty("--days", String(scale.days.length));
   const every = Math.ceil(scale.days.length / MOST_LABELS);
   $("days").replaceChildren(...scale.days.map((day, index) => {
-    const [weekday, ...date] = dayName.formatToParts(day * DAY).map(({ value }) => value);
-    const label = [h("span", { class: "weekday" }, weekday), date.join("").replace(",", ""),
-      h("small", {}, year.format(day * DAY))];
-    return h("span", { class: index && day - scale.days[index - 1] > 1 ? "day gap" : "day" }, index % every === 0 && label);
+    const [weekday, date] = dayName.format(day * DAY).split(/,? (.*)/);
+    const label = [date, h("small", {}, h("span", { class: "weekday" }, `${weekday} `), year.format(day * DAY))];
+    const gap = index > 0 && day - scale.days[index - 1] > 1;
+    const second = (index / every) % 2 === 1; // left out where there is little room
+    return h("span", { class: `day${gap ? " gap" : ""}${second ? " second" : ""}` }, index % every === 0 && label);
   }));
 
   const list = $("sessions");
