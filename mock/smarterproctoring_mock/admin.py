@@ -4,6 +4,7 @@ It takes no token, so it must not be reachable from a web page that somebody has
 loopback, too). Three rules see to that: the Host must be a loopback name, which stops DNS rebinding; an Origin
 or Sec-Fetch-Site of elsewhere is refused, and no CORS header is ever sent; every change needs
 `Content-Type: application/json`, which a page cannot send elsewhere without asking first (a preflight).
+The page of this server itself (`page.py`) is served from here, by the first two rules.
 """
 
 import ipaddress
@@ -13,10 +14,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from urllib.parse import parse_qsl
 
-from smarterproctoring_mock import strict_json, wire
-from smarterproctoring_mock.faults import FAULTS, FaultError, load_scenario, scenario_names
+from smarterproctoring_mock import page, strict_json, wire
+from smarterproctoring_mock.faults import FAULTS, SCENARIOS, FaultError, load_scenario, scenario_names
 from smarterproctoring_mock.spec import Answer, vendor_code
-from smarterproctoring_mock.store import StoreError
+from smarterproctoring_mock.store import Session, StoreError
 from smarterproctoring_mock.strict_json import Json
 
 if TYPE_CHECKING:
@@ -55,8 +56,25 @@ def _overview(app: "MockApp", _query: _Query, _body: Json) -> Json:
     }
 
 
-def _sessions(app: "MockApp", _query: _Query, _body: Json) -> Any:
-    return {"sessions": [{**session.params, "fields": session.fields} for session in app.sessions()]}
+def _sessions(app: "MockApp", query: _Query, _body: Json) -> Any:
+    found, limit = app.sessions(), _number(query, "limit")
+    return {"sessions": [_session(session) for session in found[0 if limit is None else max(0, len(found) - limit) :]]}
+
+
+def _session(session: Session) -> Json:
+    history: dict[str, Json] = {"history": list(session.history)} if session.history else {}
+    return {**session.params, "fields": session.fields, **history}
+
+
+def _spec(app: "MockApp", _query: _Query, _body: Json) -> Any:
+    return app.spec.document
+
+
+def _catalogue(_app: "MockApp", _query: _Query, _body: Json) -> Any:
+    return {
+        "faults": {name: fault.to_json() for name, fault in FAULTS.items()},
+        "scenarios": {name: json.loads((SCENARIOS / f"{name}.json").read_bytes()) for name in scenario_names()},
+    }
 
 
 def _seed(app: "MockApp", query: _Query, body: Json) -> Any:
@@ -74,7 +92,8 @@ def _audit(app: "MockApp", query: _Query, _body: Json) -> Any:
 def _requests(app: "MockApp", query: _Query, _body: Json) -> Any:
     found = app.requests(
         method=query.get("method"), path=query.get("path"), operation=query.get("operation"),
-        session=query.get("session"), status=_number(query, "status"), limit=_number(query, "limit"),
+        session=query.get("session"), status=_number(query, "status"),
+        since=_number(query, "since"), limit=_number(query, "limit"),
     )  # fmt: skip
     return {"total": app.total, "requests": [request.to_json() for request in found]}
 
@@ -135,6 +154,7 @@ def _reset(app: "MockApp", query: _Query, body: Json) -> Any:
 
 _HANDLERS: Final[dict[str, dict[str, _Handler]]] = {
     "": {"GET": _overview},
+    "spec": {"GET": _spec},
     "sessions": {"GET": _sessions, "POST": _seed},
     "audit": {"GET": _audit},
     "requests": {"GET": _requests},
@@ -142,6 +162,7 @@ _HANDLERS: Final[dict[str, dict[str, _Handler]]] = {
     "requests.curl": {"GET": _curl},
     "verify": {"POST": _verify},
     "faults": {"GET": _faults, "POST": _add_faults, "DELETE": _clear_faults},
+    "faults/catalogue": {"GET": _catalogue},
     "reset": {"POST": _reset},
 }
 
@@ -174,6 +195,11 @@ async def administer(app: "MockApp", request: "Request", receive: "Receive", sen
 
 def _answer(app: "MockApp", request: "Request") -> Answer:
     _refuse_strangers(app, request)
+    file = page.files().get(request.raw_path)
+    if file is not None:
+        if request.method not in {"GET", "HEAD"}:
+            raise _RefusedError(405, "only GET, HEAD here", allow="GET, HEAD")
+        return file
     name = request.raw_path.removeprefix("/_mock").removeprefix("/")
     handlers = _HANDLERS.get(name)
     if handlers is None:
@@ -207,12 +233,14 @@ _HEADERS: Final = (("cache-control", "no-store"), ("x-content-type-options", "no
 def _refuse_strangers(app: "MockApp", request: "Request") -> None:
     host = request.head.get(b"host", b"").decode("latin-1").lower()
     if not _is_loopback(host) and _name(host) not in app.admin_hosts:
-        raise _RefusedError(403, "the admin interface answers to loopback hosts only")
+        raise _RefusedError(403, "the page and /_mock/ answer to loopback hosts, and to those named by --admin-host")
     for origin in request.all(b"origin"):
         if origin.decode("latin-1").lower() != f"{request.scheme}://{host}":
             raise _RefusedError(403, "the admin interface does not answer pages of other origins")
     site = request.head.get(b"sec-fetch-site", b"none")
-    if site not in {b"same-origin", b"none"}:
+    # A link to the page may stand anywhere: a page that is navigated to tells nothing to the one that links it.
+    visit = request.raw_path == page.ROOT and request.head.get(b"sec-fetch-mode") == b"navigate"
+    if site not in {b"same-origin", b"none"} and not (visit and request.head.get(b"sec-fetch-dest") == b"document"):
         raise _RefusedError(403, "the admin interface does not answer pages of other origins")
 
 

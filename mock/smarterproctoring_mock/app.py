@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import parse_qsl, quote
 
+from smarterproctoring_mock import page, strict_json, wire
 from smarterproctoring_mock import spec as specs
-from smarterproctoring_mock import strict_json, wire
 from smarterproctoring_mock.faults import ConnectionDropped, Fault, Faults, load_scenario, parse_script
 from smarterproctoring_mock.record import Entry, RecordedRequest, Recorder, Verification
 from smarterproctoring_mock.spec import Answer, Operation, Parameter, PathItem, Problem, Scheme
@@ -209,11 +209,12 @@ class MockApp:
         operation: str | None = None,
         session: str | None = None,
         status: int | None = None,
+        since: int | None = None,
         limit: int | None = None,
     ) -> list[RecordedRequest]:
         """Return what was received, the oldest first, without secrets; every argument narrows it down."""
         return self._recorder.requests(
-            method=method, path=path, operation=operation, session=session, status=status, limit=limit
+            method=method, path=path, operation=operation, session=session, status=status, since=since, limit=limit
         )
 
     def verify(self, *, times: int | None = None, **expected: Any) -> Verification:
@@ -292,7 +293,8 @@ class MockApp:
             await _other(scope["type"], receive, send)
             return
         request = Request(scope)
-        if request.raw_path.startswith("/_mock/") or request.raw_path == "/_mock":
+        path = request.raw_path
+        if path.startswith("/_mock/") or path == "/_mock" or (path == page.ROOT and page.is_wanted(self.spec, request)):
             # Late import: the admin interface works on this class.
             from smarterproctoring_mock.admin import administer  # noqa: PLC0415
 

@@ -143,6 +143,7 @@ class Recorder:
         operation: str | None = None,
         session: str | None = None,
         status: int | None = None,
+        since: int | None = None,
         limit: int | None = None,
     ) -> list[RecordedRequest]:
         """Return what was received, the oldest first.
@@ -153,6 +154,7 @@ class Recorder:
             operation: Only this operation id.
             session: Only where a path parameter has this value.
             status: Only what was answered with this status.
+            since: Only what came after the request of this number.
             limit: Only so many of the newest.
 
         Returns:
@@ -166,6 +168,7 @@ class Recorder:
             and (operation is None or entry.operation == operation)
             and (session is None or session in entry.key[1])
             and (status is None or entry.status == status)
+            and (since is None or number > since)
         ]
         return [self._show(*pair) for pair in (found if limit is None else found[max(0, len(found) - limit) :])]
 

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -24,6 +24,8 @@ _AuditTuple: TypeAlias = tuple[int, float, str, Key, int, str, bytes, bool, bool
 
 AUDIT_LIMIT: Final = 100_000
 """Audit rows kept in memory; a file keeps all."""
+HISTORY_LIMIT: Final = 8
+"""Earlier states kept of a session, in memory only."""
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS sessions (key TEXT PRIMARY KEY, fields TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
@@ -46,6 +48,8 @@ class Session:
 
     params: dict[str, str]
     fields: dict[str, Json]
+    history: tuple[dict[str, Json], ...] = field(default=(), compare=False)
+    """The fields as they were before each change since the start, the oldest first, `HISTORY_LIMIT` at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +71,12 @@ class AuditRow:
 
 
 class _Entry:
-    __slots__ = ("digest", "fields")
+    __slots__ = ("digest", "fields", "history")
 
     def __init__(self, fields: dict[str, Json], digest: bytes) -> None:
         self.fields = fields
         self.digest = digest
+        self.history: tuple[dict[str, Json], ...] = ()
 
 
 class Store:
@@ -147,6 +152,8 @@ class Store:
                     entry = self._sessions[key] = _Entry(dict(change), digest)
                 else:
                     replay = entry.digest == digest
+                    if not replay:
+                        entry.history = (*entry.history[1 - HISTORY_LIMIT :], entry.fields)
                     # A new dict, so that a reader in another thread sees the session before or after, whole.
                     entry.fields = {**entry.fields, **change}
                     entry.digest = digest
@@ -215,7 +222,10 @@ class Store:
     def sessions(self) -> list[Session]:
         """Return every known session, in the order in which they became known."""
         with self._lock:
-            return [Session(dict(zip(*key, strict=True)), dict(e.fields)) for key, e in self._sessions.items()]
+            return [
+                Session(dict(zip(*key, strict=True)), dict(e.fields), tuple(map(dict, e.history)))
+                for key, e in self._sessions.items()
+            ]
 
     def audit(self, *, session: str | None = None, limit: int | None = None) -> list[AuditRow]:
         """Return audit rows, the oldest first.

@@ -1,0 +1,89 @@
+"""The page at the server's root: what `/_mock/` offers, for eyes and hands.
+
+Static files, shipped in the package and read once; everything that moves on the page comes from `/_mock/` as
+JSON. The files hold no data, and their Content-Security-Policy lets them run nothing but their own scripts
+and talk to nobody but this server.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from smarterproctoring_mock.spec import Answer
+
+if TYPE_CHECKING:
+    from smarterproctoring_mock.app import Request
+    from smarterproctoring_mock.spec import Spec
+
+ROOT: Final = "/"
+FOLDER: Final = Path(__file__).with_name("page")
+PREFIX: Final = "/_mock/page/"
+
+_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        # Received text can become HTML by no mistake: the browser refuses innerHTML and its like altogether.
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+HEADERS: Final = (
+    ("cache-control", "no-store"),
+    ("content-security-policy", _POLICY),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+)
+
+
+def is_wanted(spec: "Spec", request: "Request") -> bool:
+    """Tell whether a request for the root is for the page; any other is judged by the spec as ever.
+
+    Args:
+        spec: What the server serves. Where it describes the root itself, there is no page.
+        request: A request whose raw path is `ROOT`.
+
+    Returns:
+        True for GET and HEAD by somebody who says that HTML is welcome and sends none of the API's secrets.
+    """
+    if request.method not in {"GET", "HEAD"} or any(item.template == ROOT for item in spec.items):
+        return False
+    names = {name.decode("latin-1") for name, _ in request.headers}
+    accept = b",".join(value for name, value in request.headers if name == b"accept").decode("latin-1")
+    return _admits_html(accept) and not names & spec.secret_names
+
+
+def _admits_html(accept: str) -> bool:
+    """Read Accept (RFC 9110 12.5.1): the most precise range decides."""
+    found: dict[str, bool] = {}
+    for item in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in item.split(";"))
+        weights = [text.partition("=")[2].strip() for text in parameters if text.replace(" ", "").startswith("q=")]
+        found[kind] = not weights or weights[0].strip("0.") != ""
+    return next((found[kind] for kind in ("text/html", "text/*", "*/*") if kind in found), False)
+
+
+@cache
+def files() -> dict[str, Answer]:
+    """Return the page's files by their path; the page itself is `ROOT`."""
+    found = {
+        PREFIX + path.name: Answer(200, path.read_bytes(), _TYPES[path.suffix], HEADERS)
+        for path in sorted(FOLDER.iterdir())
+        if path.suffix in _TYPES
+    }
+    found[ROOT] = found.pop(PREFIX + "index.html")
+    return found
