@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from redocly import ToolError
 
 SPEC = "openapi/smarterproctoring.yaml"
 RELEASED = ("openapi", "generated", "overrides", "mock")  # what a release is made of
 BUMPS = ("none", "patch", "minor", "major")  # in rising order
+
+
+class Change(NamedTuple):
+    """One change: the bump it demands, where it is, what happened, and why it demands more than it seems to."""
+
+    bump: str
+    place: str
+    what: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}" + (f" ({self.why})" if self.why else "")
+
+
+class Report(NamedTuple):
+    """What changed since a release, and whether the version follows."""
+
+    base: str
+    base_version: str
+    version: str
+    bump: str
+    enough: bool
+    verdict: str
+    changes: list[Change]
 
 
 class Version(NamedTuple):
@@ -112,13 +138,47 @@ def no_release(root: Path) -> str:
     return "no earlier release (no tag vX.Y.Z below HEAD that differs): nothing to compare with"
 
 
-def verdict(demanded: str, base: str, version: str) -> tuple[bool, str]:
-    """Judge a version by the bump that the changes since another one demand.
+def judge(changes: list[Change], base_name: str, base: str, revision: str) -> Report:
+    """Judge the version of a spec by the changes since another one.
 
-    Returns:
-        Whether it is high enough, and a sentence that says so.
+    Args:
+        changes: All changes, in any order.
+        base_name: What the older spec is called, such as a tag.
+        base: The older spec's text.
+        revision: The newer spec's text.
+
+    Raises:
+        ToolError: A version is not MAJOR.MINOR.PATCH.
     """
-    least, given = Version.read(base).after(demanded), Version.read(version)
-    if given >= least:
-        return True, f"{version} after {base} is enough for these changes ({demanded})"
-    return False, f"info.version is {version}; these changes demand a {demanded} bump: {least} or higher after {base}"
+    before, now = spec_version(base), spec_version(revision)
+    bump = higher(*(change.bump for change in changes))
+    least = Version.read(before).after(bump)
+    enough = Version.read(now) >= least
+    verdict = f"info.version {now} is high enough: {bump} after {before}"
+    if not enough:
+        verdict = f"info.version is {now}, but these changes demand a {bump} bump: {least} or higher after {before}"
+    ordered = sorted(changes, key=lambda change: (-BUMPS.index(change.bump), change.place))
+    return Report(base_name, before, now, bump, enough, verdict, ordered)
+
+
+def show(subject: str, report: Report | None, root: Path, *, as_json: bool) -> int:
+    """Print a report, or that there is none because nothing was released; return the exit code."""
+    if as_json:
+        nothing: dict[str, Any] = {
+            "base": None,
+            "bump": "none",
+            "enough": True,
+            "verdict": no_release(root),
+            "changes": [],
+        }
+        changes = [change._asdict() for change in report.changes] if report else []
+        print(json.dumps({**report._asdict(), "changes": changes} if report else nothing, indent=2))
+    elif report is None:
+        print(no_release(root))
+    else:
+        print(f"{subject} since {report.base}: {len(report.changes) or 'no'} change{'s'[: len(report.changes) != 1]}")
+        for change in report.changes:
+            print(f"  {change.bump:<5}  {change}")
+        sys.stdout.flush()
+        print(*([] if report.enough else ["error:"]), report.verdict, file=sys.stdout if report.enough else sys.stderr)
+    return 0 if report is None or report.enough else 1

@@ -33,7 +33,7 @@ def redocly(command: str, *arguments: str | Path) -> list[dict[str, Any]]:
     if not PROGRAM.exists():
         raise ToolError("redocly is not installed; `make node_modules/.ready` installs it (npm is needed)")
     environment = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
-    options = ["--config", CONFIG, "--lint-config", "error", "--format", "json"]
+    options = ["--config", str(CONFIG), "--lint-config", "error", "--format", "json"]
     done = subprocess.run(
         [PROGRAM, command, *arguments, *options], env=environment, capture_output=True, text=True, check=False
     )

@@ -20,10 +20,10 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
-from baseline import BUMPS, SPEC, git, higher, last_release, no_release, spec_version, verdict
+from baseline import SPEC, Change, Report, git, higher, judge, last_release, show
 from redocly import ROOT, ToolError, redocly
 
 # What only people read. Any other property means something to a program.
@@ -41,30 +41,6 @@ BREAKS_THE_PACKAGE = {
     ("Parameter", "modified", "name"): "the keyword is named by it",
     ("Operation", "modified", "tags"): "the module is named by it",
 }
-
-
-class Change(NamedTuple):
-    """One change: the bump it demands, where it is, what happened, and why it demands more than it seems to."""
-
-    bump: str
-    place: str
-    what: str
-    why: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.what}" + (f" ({self.why})" if self.why else "")
-
-
-class Report(NamedTuple):
-    """What changed between two specs, and the version that follows."""
-
-    base: str
-    base_version: str
-    version: str
-    bump: str
-    enough: bool
-    verdict: str
-    changes: list[Change]
 
 
 def rate(change: dict[str, Any]) -> tuple[str, str]:
@@ -140,12 +116,10 @@ def compare(base: str, base_name: str, revision: str) -> Report:
             file.write_text(text, encoding="utf-8")
         (report,) = redocly("diff", *files, "--fail-on", "none")
     found = [change for change in report["changes"] if change["path"] != "#/info" or change["property"] != "version"]
-    changes = sorted(map(describe, found), key=lambda change: (-BUMPS.index(change.bump), change.place))
+    changes = [describe(change) for change in found]
     if not changes and order_differs(base, revision):
         changes = [Change("patch", "the whole spec", "another order")]
-    bump = higher(*(change.bump for change in changes))
-    before, now = spec_version(base), spec_version(revision)
-    return Report(base_name, before, now, bump, *verdict(bump, before, now), changes)
+    return judge(changes, base_name, base, revision)
 
 
 def since_release(root: Path, spec: Path, base: str | None) -> Report | None:
@@ -179,18 +153,7 @@ def main() -> int:
     except (ToolError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if arguments.json:
-        nothing = {"base": None, "bump": "none", "enough": True, "verdict": no_release(arguments.root), "changes": []}
-        changes = [change._asdict() for change in report.changes] if report else []
-        print(json.dumps({**report._asdict(), "changes": changes} if report else nothing, indent=2))
-    elif report is None:
-        print(no_release(arguments.root))
-    else:
-        print(f"spec since {report.base}: {len(report.changes)} change{'s' if len(report.changes) != 1 else ''}")
-        for change in report.changes:
-            print(f"  {change.bump:<5}  {change}")
-        print(report.verdict, file=sys.stdout if report.enough else sys.stderr)
-    return 0 if report is None or report.enough else 1
+    return show("spec", report, arguments.root, as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -13,43 +13,12 @@ import baseline
 import pytest
 import spec_diff
 from spec.changes import CHANGES, NOTES, SPEC, Change, apply
-from spec.conftest import needs_redocly
+from spec.conftest import Repository, needs_redocly
 
 pytestmark = pytest.mark.tooling
 
 FIELD_ADDED = next(change for change in CHANGES if change.name == "optional field added")
 FIELD_REMOVED = next(change for change in CHANGES if change.name == "field removed")
-
-
-class Repository:
-    """A scratch repository that holds a spec and releases it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.spec = root, root / baseline.SPEC
-        self.spec.parent.mkdir(parents=True)
-        self.git("init", "--quiet", "--initial-branch=main")
-
-    def git(self, *arguments: str) -> None:
-        who = ("-c", "user.name=A Maintainer", "-c", "user.email=maintainer@example.org", "-c", "commit.gpgsign=false")
-        subprocess.run(["git", *who, *arguments], cwd=self.root, check=True, capture_output=True)
-
-    def write(self, version: str, edits: list[tuple[str, str]] = []) -> None:  # noqa: B006 - only read
-        self.spec.write_text(apply(SPEC.read_text(), [("  version: 1.0.0\n", f"  version: {version}\n"), *edits]))
-
-    def commit(self, tag: str | None = None) -> None:
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message", "A change")
-        if tag:
-            self.git("tag", tag)
-
-    def diff(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, spec_diff.__file__, "--root", str(self.root), *arguments]
-        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return Repository(tmp_path)
 
 
 @needs_redocly
@@ -80,7 +49,7 @@ def test_a_version_that_is_too_low_is_refused_with_the_reason(repository: Reposi
     repository.commit("v1.0.0")
     for version, code in (("1.0.0", 1), ("1.0.1", 1), ("0.9.0", 1), ("1.1.0", 0), ("1.2.0", 0), ("2.0.0", 0)):
         repository.write(version, FIELD_ADDED.edits)
-        done = repository.diff()
+        done = repository.run("spec_diff")
         assert done.returncode == code, (version, done)
         assert "  minor  PUT /v1/installs/" in done.stdout
         assert "requestBody room: added" in done.stdout
@@ -92,7 +61,7 @@ def test_why_it_demands_more_than_the_wire(repository: Repository) -> None:
     repository.write("1.0.0")
     repository.commit("v1.0.0")
     repository.write("2.0.0", FIELD_REMOVED.edits)
-    done = repository.diff()
+    done = repository.run("spec_diff")
     assert done.returncode == 0
     assert "notes: removed (a field or model is gone, and code that names it fails)" in done.stdout
 
@@ -109,7 +78,7 @@ def test_the_base_is_the_last_release_that_differs(repository: Repository) -> No
     assert baseline.last_release(repository.root) == "v1.0.0"
     repository.write("1.1.1", FIELD_ADDED.edits)
     assert baseline.last_release(repository.root) == "v1.1.0"
-    report = json.loads(repository.diff("--json").stdout)
+    report = json.loads(repository.run("spec_diff", "--json").stdout)
     assert (report["base"], report["bump"], report["enough"], report["changes"]) == ("v1.1.0", "none", True, [])
     # A release of another branch is not below this one.
     repository.commit()
@@ -140,12 +109,12 @@ def test_versions_are_ordered_as_numbers(repository: Repository) -> None:
 def test_before_the_first_release_it_says_so_and_passes(repository: Repository) -> None:
     repository.write("1.0.0")
     repository.commit()
-    done = repository.diff()
+    done = repository.run("spec_diff")
     assert (done.returncode, done.stdout) == (
         0,
         "no earlier release (no tag vX.Y.Z below HEAD that differs): nothing to compare with\n",
     )
-    assert json.loads(repository.diff("--json").stdout)["base"] is None
+    assert json.loads(repository.run("spec_diff", "--json").stdout)["base"] is None
 
 
 def test_outside_git_it_says_so_and_passes(tmp_path: Path) -> None:
@@ -177,7 +146,7 @@ def test_against_a_file(repository: Repository, tmp_path: Path) -> None:
     old = tmp_path / "old.yaml"
     old.write_text(SPEC.read_text())
     repository.write("1.1.0", FIELD_ADDED.edits)
-    assert repository.diff("--base", str(old)).returncode == 0
+    assert repository.run("spec_diff", "--base", str(old)).returncode == 0
 
 
 @needs_redocly
@@ -194,7 +163,7 @@ def test_what_cannot_be_judged_is_an_error(repository: Repository, spoil: Callab
     repository.write("1.0.0")
     repository.commit("v1.0.0")
     repository.spec.write_text(spoil(repository.spec.read_text()))
-    done = repository.diff()
+    done = repository.run("spec_diff")
     assert done.returncode == 2, done
     assert word in done.stderr
 
@@ -202,7 +171,7 @@ def test_what_cannot_be_judged_is_an_error(repository: Repository, spoil: Callab
 def test_an_unknown_base_is_an_error(repository: Repository) -> None:
     repository.write("1.0.0")
     repository.commit()
-    done = repository.diff("--base", "v7.7.7")
+    done = repository.run("spec_diff", "--base", "v7.7.7")
     assert done.returncode == 2
     assert "v7.7.7" in done.stderr
 
