@@ -9,12 +9,18 @@ It knows nothing of the client package, so that a mistake cannot hide by being o
         server.app.assert_called(operation="rescheduleExamSession", fields={"type": "proctoru"})
 """
 
-from smarterproctoring_mock.app import MockApp
-from smarterproctoring_mock.faults import FAULTS, ConnectionDropped, Fault, FaultError, parse_fault, scenario_names
-from smarterproctoring_mock.record import RecordedRequest, Verification
-from smarterproctoring_mock.server import RunningServer, main, running_server
-from smarterproctoring_mock.spec import SpecError
-from smarterproctoring_mock.store import AuditRow, Session, StoreError
+try:
+    from smarterproctoring_mock.app import MockApp
+    from smarterproctoring_mock.faults import FAULTS, ConnectionDropped, Fault, FaultError, parse_fault, scenario_names
+    from smarterproctoring_mock.record import RecordedRequest, Verification
+    from smarterproctoring_mock.server import RunningServer, main, running_server
+    from smarterproctoring_mock.spec import SpecError
+    from smarterproctoring_mock.store import AuditRow, Session, StoreError
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f"{missing.name} is missing; install the mock server with: pip install 'smarterproctoring-client[mock]'",
+        name=missing.name,
+    ) from None
 
 __all__ = [
     "FAULTS",
