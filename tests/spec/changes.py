@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - texts of the spec stand as they do there
 """Changes of the spec, each as a text edit of the file, with the version bump that semantic versioning demands.
 
-The bump is the package's: would code that calls the client, or catches its errors, still work with the new version?
+The texts are those of base.yaml. The bump is the package's: would code that calls the client, or catches its errors, still work with the new version?
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-SPEC = Path(__file__).resolve().parents[2] / "openapi" / "smarterproctoring.yaml"
+SPEC = Path(__file__).resolve().parent / "base.yaml"
 
 NOTES = "        notes:\n          type: string\n"
 CODE = "        code:\n          type: string\n"

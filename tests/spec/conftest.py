@@ -31,9 +31,10 @@ class Repository:
         subprocess.run(["git", *who, *arguments], cwd=self.root, check=True, capture_output=True)
 
     def write(self, version: str, edits: list[tuple[str, str]] | None = None) -> None:
-        """Write today's spec as another version, with some texts replaced."""
-        current = next(line for line in SPEC.read_text().splitlines() if line.startswith("  version: "))
-        self.spec.write_text(apply(SPEC.read_text(), [(f"{current}\n", f"  version: {version}\n"), *(edits or [])]))
+        """Write base.yaml as another version, with some texts replaced."""
+        self.spec.write_text(
+            apply(SPEC.read_text(), [("  version: 1.0.0\n", f"  version: {version}\n"), *(edits or [])])
+        )
 
     def copy_packages(self) -> None:
         for folder in ("generated", "overrides"):
