@@ -8,7 +8,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SPEC := openapi/smarterproctoring.yaml
 SOURCES := generated overrides transport mock tests tools examples
 # Proves what is here, not what the machine's pip happens to be configured for.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -36,7 +35,7 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 
 # npm is needed by some gates only; the lock holds hashes.
 node_modules/.ready: package.json package-lock.json
-	@command -v npm >/dev/null || { echo "error: this step needs npm (Node.js 18 or newer) for a gate's tool (package.json); install it and run make again" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "error: this step needs npm (Node.js 20.19 or newer) for a gate's tool (package.json); install it and run make again" >&2; exit 1; }
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
@@ -69,10 +68,21 @@ check-generated: $(READY)  ## fail if generated/ is not exactly what the spec gi
 # -- gates ------------------------------------------------------------------------------------------------------------
 
 .PHONY: lint
-lint: $(READY)  ## ruff over all hand-written code, and the spec's own validity
+lint: $(READY)  ## ruff over all hand-written code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "error: not formatted; run: make format" >&2; exit 1; }
-	@$(BIN)/openapi-spec-validator --subschema-errors all $(SPEC)
+
+.PHONY: lint-spec
+lint-spec: $(READY) node_modules/.ready  ## the spec: the standard, and the rules in openapi/redocly.yaml
+	@$(BIN)/python tools/spec_lint.py
+
+.PHONY: diff-spec
+diff-spec: $(READY) node_modules/.ready  ## judge info.version by the spec's changes; ARGS="--base TAG"
+	@$(BIN)/python tools/spec_diff.py $(ARGS)
+
+.PHONY: diff-api
+diff-api: $(READY)  ## judge info.version by what callers can name in Python; ARGS="--base TAG"
+	@$(BIN)/python tools/api_diff.py $(ARGS)
 
 .PHONY: format
 format: $(READY)  ## format and mend what ruff can mend
@@ -84,8 +94,9 @@ typecheck: $(READY) node_modules/.ready  ## mypy --strict and pyright over gener
 	@$(BIN)/mypy $(SOURCES)
 	@node_modules/.bin/pyright --pythonpath $(BIN)/python
 
+# The tests of the spec's tools need npm, and say so where they are skipped for want of it.
 .PHONY: test
-test: $(READY)  ## run all tests
+test: $(READY) $(if $(shell command -v npm),node_modules/.ready)  ## run all tests
 	@$(BIN)/pytest -q $(if $(CI),-n 2,-n auto) $(ARGS)
 
 .PHONY: test-default-transport
@@ -94,17 +105,25 @@ test-default-transport: $(READY)  ## the wire tests once more, over httpcore's c
 
 .PHONY: contract
 contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all checks, state in memory and in a file
-	@$(BIN)/python tools/contract.py $(ARGS)
+	@$(BIN)/python tools/fuzz.py $(ARGS)
 
 .PHONY: fuzz
 fuzz: $(READY)  ## the same at random and longer, and the tests of tests/contract; ARGS="--max-examples 5000"
-	@$(BIN)/python tools/contract.py --random $(ARGS)
+	@$(BIN)/python tools/fuzz.py --random $(ARGS)
+
+# -- the package ----------------------------------------------------------------------------------------------------
+
+.PHONY: changelog
+changelog: $(READY) node_modules/.ready  ## draft the CHANGELOG entry of this version from both diffs
+	@$(BIN)/python tools/changelog.py $(ARGS)
 
 .PHONY: build
-build: $(READY)  ## build wheel and sdist into dist/
-	@rm -rf dist
-	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist .
-	@ls -l dist
+build: $(READY)  ## build wheel, sdist and bill of materials into dist/
+	@$(BIN)/python tools/build.py
+
+.PHONY: check-package
+check-package: build  ## check the built files, build them anew, install them; ARGS="--python PATH"
+	@$(BIN)/python tools/check_package.py $(ARGS)
 
 .PHONY: publish
 publish: $(READY) node_modules/.ready  ## publish to INDEX_URL=… and prove it; RESUME=1 finishes a broken-off upload (docs/releasing.md)

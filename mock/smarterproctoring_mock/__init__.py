@@ -58,5 +58,12 @@ def __getattr__(name: str) -> object:
     """
     for module, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
+            try:
+                return getattr(import_module(f"{__name__}.{module}"), name)
+            except ModuleNotFoundError as missing:
+                raise ModuleNotFoundError(
+                    f"{missing.name} is missing; install the mock server with: "
+                    "pip install 'smarterproctoring-client[mock]'",
+                    name=missing.name,
+                ) from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

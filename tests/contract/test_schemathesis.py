@@ -1,4 +1,4 @@
-"""The mock server, fuzzed from the spec in process (over the network: tools/contract.py), and proof that it bites."""
+"""The mock server, fuzzed from the spec in process (over the network: tools/fuzz.py), and proof that it bites."""
 
 from __future__ import annotations
 

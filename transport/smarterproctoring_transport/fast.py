@@ -13,7 +13,13 @@ from contextlib import suppress
 from typing import Any
 
 import httpcore
-import httptools
+
+try:
+    import httptools
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "httptools is missing; install it with: pip install 'smarterproctoring-client[fast]'", name="httptools"
+    ) from None
 
 from smarterproctoring_transport.steps import finish, settled
 

@@ -77,7 +77,7 @@ class Shared:
             self._process, self._transport = os.getpid(), self._make()
             getattr(self._transport, "handle_async_request" if asynchronous else "handle_request")
         except (ImportError, ValueError, TypeError, AttributeError, OSError, httpx.InvalidURL) as failure:
-            problem = type(failure).__name__
+            problem = str(failure) if isinstance(failure, ImportError) else type(failure).__name__
         if problem:  # raised here, because the cause may hold a proxy's password
             raise self._error(f"the transport cannot be set up ({problem}): check base_url, transport, proxy, verify")
 

@@ -1,8 +1,8 @@
 """Fuzz the mock server from the spec with schemathesis, over the network: all checks, all phases.
 
-tools/contract.py             the same cases every time, with the state in memory, then in a file
-tools/contract.py --random    a new seed each time, ten times the examples, and the tests of tests/contract too
-tools/contract.py -- ARGS     further arguments for `schemathesis run`
+tools/fuzz.py             the same cases every time, with the state in memory, then in a file
+tools/fuzz.py --random    a new seed each time, ten times the examples, and the tests of tests/contract too
+tools/fuzz.py -- ARGS     further arguments for `schemathesis run`
 
 Beside schemathesis's own checks, those of tests/contract/checks.py run: what is stored is what was accepted, and the
 token of the run is not refused.

@@ -1,0 +1,210 @@
+"""The built package: the version that everything tells, and that each check of it can fail."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import check_package
+import pytest
+from baseline import SPEC, spec_version
+from redocly import ROOT, ToolError
+
+import build
+
+VERSION = spec_version((ROOT / SPEC).read_text())
+Files = tuple[Path, Path, Path]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Build wheel and sdist; the bill of materials is a stand-in, which only its own test needs."""
+    out = tmp_path_factory.mktemp("built") / "dist"
+    build.build(ROOT, out, "--wheel", "--sdist")
+    (out / f"smarterproctoring_client-{VERSION}.cdx.json").write_text("{}")
+    return check_package.built_files(out, VERSION)
+
+
+def rewritten(wheel: Path, to: Path, edits: dict[str, tuple[bytes, bytes] | None]) -> Path:
+    """Copy a wheel with some files left out (None) or with a text in them replaced."""
+    to.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(to / wheel.name, "w") as target:
+        for name, data in check_package.content(wheel).items():
+            edit = edits.get(name, (b"", b""))
+            if edit is not None:
+                assert edit[0] in data, name
+                target.writestr(name, data.replace(*edit) if edit[0] else data)
+    return to / wheel.name
+
+
+# -- the version: one source ----------------------------------------------------------------------------------------
+
+
+def test_the_spec_alone_says_the_version_of_the_installed_package(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    check_package.copy_tree(ROOT, tree)
+    generated = "generated/smarterproctoring_generated/operations.py"
+    for file, old, new in (
+        (SPEC, f"\n  version: {VERSION}\n", "\n  version: 7.8.9\n"),
+        (generated, f'VERSION: Final = "{VERSION}"', 'VERSION: Final = "7.8.9"'),  # as `make generate` would
+    ):
+        assert (tree / file).read_text().count(old) == 1
+        (tree / file).write_text((tree / file).read_text().replace(old, new))
+    build.build(tree, tmp_path / "dist", "--wheel")
+    (wheel,) = (tmp_path / "dist").iterdir()
+    assert wheel.name == "smarterproctoring_client-7.8.9-py3-none-any.whl"
+    assert [*check_package.installed_problems(wheel, sys.executable, "7.8.9", ROOT)] == []
+
+
+@pytest.mark.tooling
+def test_a_place_that_tells_another_version_is_named(files: Files, tmp_path: Path) -> None:
+    edits: dict[str, tuple[bytes, bytes] | None] = {
+        "smarterproctoring/transport.py": (b"smarterproctoring-client/{VERSION} ", b"smarterproctoring-client/0.1 "),
+        "smarterproctoring/__init__.py": (b"__version__ = VERSION", b'__version__ = "0.2"'),
+        "smarterproctoring/cli.py": (b"click.version_option(VERSION,", b'click.version_option("0.3",'),
+    }
+    wheel = rewritten(files[0], tmp_path, edits)
+    problems = "\n".join(check_package.installed_problems(wheel, sys.executable, VERSION, ROOT))
+    assert f"the User-Agent says 0.1, the spec {VERSION}" in problems
+    assert f"smarterproctoring.__version__ says 0.2, the spec {VERSION}" in problems
+    assert "smarterproctoring, version 0.3" in problems
+    assert "the mock server saw ['smarterproctoring-client/0.1 " in problems
+    assert "metadata" not in problems
+
+
+def test_a_spec_without_a_version_gives_no_package(tmp_path: Path) -> None:
+    check_package.copy_tree(ROOT, tmp_path / "tree")
+    spec = tmp_path / "tree" / SPEC
+    spec.write_text(spec.read_text().replace(f"\n  version: {VERSION}\n", "\n"))
+    with pytest.raises(ToolError, match="version"):
+        build.build(tmp_path / "tree", tmp_path / "dist", "--wheel")
+
+
+# -- what is installed ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.tooling
+def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: Path) -> None:
+    edits: dict[str, tuple[bytes, bytes] | None] = {
+        "smarterproctoring_generated/py.typed": None,
+        "smarterproctoring_mock/openapi.yaml": None,
+        "smarterproctoring/cli.py": (b"pip install 'smarterproctoring-client[cli]'", b"sorry"),
+        "smarterproctoring/policy.py": (b"\nimport ", b"\nimport pytest\nimport "),
+    }
+    wheel = rewritten(files[0], tmp_path, edits)
+    problems = "\n".join(check_package.installed_problems(wheel, sys.executable, VERSION, ROOT))
+    assert "No module named 'pytest'" in problems
+
+    edits.pop("smarterproctoring/policy.py")
+    wheel = rewritten(files[0], tmp_path / "second", edits)
+    problems = "\n".join(check_package.installed_problems(wheel, sys.executable, VERSION, ROOT))
+    assert "smarterproctoring_generated has no py.typed" in problems
+    assert "not \"pip install 'smarterproctoring-client[cli]'\"" in problems
+    assert "SpecError" in problems
+
+
+# -- what is in the files --------------------------------------------------------------------------------------------
+
+
+def test_the_files_are_those_of_the_manifest_and_of_the_tree(files: Files) -> None:
+    assert [*check_package.content_problems(files[0], "wheel", ROOT)] == []
+    assert [*check_package.content_problems(files[1], "sdist", ROOT)] == []
+
+
+@pytest.mark.tooling
+def test_a_file_too_many_too_few_or_changed_is_named(files: Files, tmp_path: Path) -> None:
+    edits: dict[str, tuple[bytes, bytes] | None] = {
+        "smarterproctoring_mock/py.typed": None,
+        "smarterproctoring/errors.py": (b"import", b"import "),
+        "smarterproctoring/times.py": (b"\n", f"\n# {ROOT}\n".encode()),
+    }
+    wheel = rewritten(files[0], tmp_path, edits)
+    with zipfile.ZipFile(wheel, "a") as target:
+        target.writestr("smarterproctoring/__pycache__/client.cpython-311.pyc", b"")
+        target.writestr("tests/test_client.py", b"")
+    problems = [*check_package.content_problems(wheel, "wheel", ROOT)]
+    assert problems == [
+        "smarterproctoring/__pycache__/client.cpython-311.pyc is not in the manifest",
+        "tests/test_client.py is not in the manifest",
+        "smarterproctoring_mock/py.typed is in the manifest, and no such file is there",
+        "smarterproctoring/__pycache__/client.cpython-311.pyc is not what stands in "
+        "overrides/smarterproctoring/__pycache__/client.cpython-311.pyc",
+        "smarterproctoring/errors.py is not what stands in overrides/smarterproctoring/errors.py",
+        "smarterproctoring/times.py is not what stands in overrides/smarterproctoring/times.py",
+        f"smarterproctoring/times.py names this machine's folder {ROOT}",
+    ]
+
+
+def test_a_star_stands_for_one_name() -> None:
+    assert [*check_package.manifest_problems({"a/b/c.py"}, ["a/*.py", "a/b/*"])] == [
+        "a/*.py is in the manifest, and no such file is there"
+    ]
+
+
+@pytest.mark.tooling
+def test_dist_holds_exactly_three_files(files: Files, tmp_path: Path) -> None:
+    shutil.copytree(files[0].parent, tmp_path / "dist")
+    (tmp_path / "dist" / "smarterproctoring_client-0.9.0.tar.gz").touch()
+    with pytest.raises(ToolError, match=r"client-0\.9\.0\.tar\.gz too many, nothing missing"):
+        check_package.built_files(tmp_path / "dist", VERSION)
+    with pytest.raises(ToolError, match=r"client-9\.9\.9-py3-none-any\.whl"):
+        check_package.built_files(files[0].parent, "9.9.9")
+
+
+@pytest.mark.tooling
+def test_other_bytes_are_found_and_the_file_is_named(files: Files, tmp_path: Path) -> None:
+    wheel = rewritten(files[0], tmp_path, {"smarterproctoring/errors.py": (b"import", b"import ")})
+    problems = [*check_package.rebuild_problems(ROOT, (wheel, *files[1:]))]
+    made = f"{wheel.name}: again gives other bytes (smarterproctoring/errors.py)"
+    assert problems[:2] == [made, made.replace("again", "from-sdist")]
+    assert problems[2].startswith(files[2].name)
+    assert len(problems) == 3  # the sdist is the same
+
+
+@pytest.mark.tooling
+def test_the_bill_of_materials_is_the_same_twice_and_names_what_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "again").mkdir()
+    first, second = (build.bill_of_materials(ROOT, out) for out in (tmp_path, tmp_path / "again"))
+    assert first.read_bytes() == second.read_bytes()
+    text = first.read_text()
+    assert all(f'"purl": "pkg:pypi/{name}@' in text for name in ("httpx", "attrs", "click", "uvicorn"))
+    assert f'"purl": "pkg:pypi/smarterproctoring-client@{VERSION}"' in text
+    assert '"pytest"' not in text
+    assert str(ROOT) not in text
+    assert '"timestamp"' not in text
+
+
+# -- metadata and extras ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.tooling
+def test_wrong_metadata_is_found(files: Files, tmp_path: Path) -> None:
+    info, first = f"smarterproctoring_client-{VERSION}.dist-info", b"smarterproctoring/__init__.py,"
+    edits: dict[str, tuple[bytes, bytes] | None] = {
+        f"{info}/METADATA": (b"text/markdown", b"text/nonsense"),
+        f"{info}/RECORD": (first, b"tests/__init__.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n" + first),
+    }
+    wheel = rewritten(files[0], tmp_path, edits)
+    text = (ROOT / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(text.replace("\nkeywords = ", "\nkeywords = 7  # "))
+    with zipfile.ZipFile(wheel, "a") as target:
+        target.writestr("tests/__init__.py", b"")
+    problems = [*check_package.tool_problems(tmp_path, (wheel, *files[1:]))]
+    assert len(problems) == 3, problems
+    assert "twine" in problems[0]
+    assert "tests" in problems[1]
+    assert "keywords" in problems[2]
+
+
+@pytest.mark.tooling
+def test_an_extra_that_cannot_be_had_is_found(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n'
+        "[project.optional-dependencies]\nfast = [\"click==0.0.99; python_version == '3.12'\"]\nslow = []\n"
+    )
+    problems = [*check_package.resolve_problems(tmp_path)]
+    assert len(problems) == 1, problems
+    assert problems[0].startswith("[fast] on Python 3.12: ")
+    assert "click" in problems[0]

@@ -1,0 +1,62 @@
+"""What the tests of the spec's tools share: a scratch repository that releases a spec."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from spec.changes import SPEC, apply
+
+ROOT = Path(__file__).resolve().parents[2]
+
+needs_redocly = pytest.mark.skipif(
+    not (ROOT / "node_modules" / ".bin" / "redocly").exists(),
+    reason="redocly is not installed; `make node_modules/.ready` installs it (npm is needed)",
+)
+
+
+class Repository:
+    """A git repository that holds a spec and, if asked for, the two packages."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.spec = root, root / "openapi" / "smarterproctoring.yaml"
+        self.spec.parent.mkdir(parents=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *arguments: str) -> None:
+        who = ("-c", "user.name=A Maintainer", "-c", "user.email=maintainer@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *who, *arguments], cwd=self.root, check=True, capture_output=True)
+
+    def write(self, version: str, edits: list[tuple[str, str]] | None = None) -> None:
+        """Write base.yaml as another version, with some texts replaced."""
+        self.spec.write_text(
+            apply(SPEC.read_text(), [("  version: 1.0.0\n", f"  version: {version}\n"), *(edits or [])])
+        )
+
+    def copy_packages(self) -> None:
+        for folder in ("generated", "overrides"):
+            shutil.copytree(ROOT / folder, self.root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.root / file
+        assert old in path.read_text(), (file, old)
+        path.write_text(path.read_text().replace(old, new))
+
+    def commit(self, tag: str | None = None) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "A change")
+        if tag:
+            self.git("tag", tag)
+
+    def run(self, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of tools/ on this repository."""
+        command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), "--root", str(self.root), *arguments]
+        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path)

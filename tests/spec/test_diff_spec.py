@@ -1,0 +1,196 @@
+"""Each change of the spec demands the bump that semantic versioning says, by the real tool in a real repository."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import baseline
+import pytest
+import spec_diff
+from spec.changes import CHANGES, NOTES, SPEC, Change, apply
+from spec.conftest import Repository, needs_redocly
+
+pytestmark = pytest.mark.tooling
+
+FIELD_ADDED = next(change for change in CHANGES if change.name == "optional field added")
+FIELD_REMOVED = next(change for change in CHANGES if change.name == "field removed")
+
+
+@needs_redocly
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+def test_demands(change: Change, repository: Repository) -> None:
+    repository.write("1.0.0", change.base)
+    repository.commit("v1.0.0")
+    repository.spec.write_text(apply(repository.spec.read_text(), change.edits))
+    if not change.edits:  # nothing differs, so it is the release itself
+        assert spec_diff.since_release(repository.root, repository.spec, None) is None
+        return
+    report = spec_diff.since_release(repository.root, repository.spec, None)
+    assert report is not None
+    assert report.bump == change.bump, "\n".join(map(str, report.changes))
+    assert report.enough == (change.bump == "none")
+    least = {"none": "1.0.0", "patch": "1.0.1", "minor": "1.1.0", "major": "2.0.0"}[change.bump]
+    assert report.enough or f": {least} or higher" in report.verdict
+
+
+def test_the_table_is_wide_enough() -> None:
+    assert len({change.name for change in CHANGES}) == len(CHANGES) >= 25
+    assert {change.bump for change in CHANGES} == set(baseline.BUMPS)
+
+
+@needs_redocly
+def test_a_version_that_is_too_low_is_refused_with_the_reason(repository: Repository) -> None:
+    repository.write("1.0.0")
+    repository.commit("v1.0.0")
+    for version, code in (("1.0.0", 1), ("1.0.1", 1), ("0.9.0", 1), ("1.1.0", 0), ("1.2.0", 0), ("2.0.0", 0)):
+        repository.write(version, FIELD_ADDED.edits)
+        done = repository.run("spec_diff")
+        assert done.returncode == code, (version, done)
+        assert "  minor  PUT /v1/installs/" in done.stdout
+        assert "requestBody room: added" in done.stdout
+        assert ("demand a minor bump: 1.1.0 or higher after 1.0.0" in done.stderr) == bool(code)
+
+
+@needs_redocly
+def test_why_it_demands_more_than_the_wire(repository: Repository) -> None:
+    repository.write("1.0.0")
+    repository.commit("v1.0.0")
+    repository.write("2.0.0", FIELD_REMOVED.edits)
+    done = repository.run("spec_diff")
+    assert done.returncode == 0
+    assert "notes: removed (a field or model is gone, and code that names it fails)" in done.stdout
+
+
+@needs_redocly
+def test_the_base_is_the_last_release_that_differs(repository: Repository) -> None:
+    repository.write("1.0.0")
+    repository.commit("v1.0.0")
+    repository.write("1.1.0", FIELD_ADDED.edits)
+    repository.commit("v1.1.0")
+    repository.git("tag", "v9.9.9-rc.1")  # no release
+    repository.git("tag", "vacuum")
+    # On its own tag, a release is compared with the one before.
+    assert baseline.last_release(repository.root) == "v1.0.0"
+    repository.write("1.1.1", FIELD_ADDED.edits)
+    assert baseline.last_release(repository.root) == "v1.1.0"
+    report = json.loads(repository.run("spec_diff", "--json").stdout)
+    assert (report["base"], report["bump"], report["enough"], report["changes"]) == ("v1.1.0", "none", True, [])
+    # A release of another branch is not below this one.
+    repository.commit()
+    repository.git("checkout", "--quiet", "-b", "other")
+    repository.write("3.0.0")
+    repository.commit("v3.0.0")
+    repository.git("checkout", "--quiet", "main")
+    assert baseline.last_release(repository.root) == "v1.1.0"
+
+
+def test_a_new_file_that_git_does_not_know_makes_a_difference(repository: Repository) -> None:
+    repository.write("1.0.0")
+    repository.commit("v1.0.0")
+    assert baseline.last_release(repository.root) is None
+    (repository.root / "overrides").mkdir()
+    (repository.root / "overrides" / "new.py").touch()
+    assert baseline.last_release(repository.root) == "v1.0.0"
+
+
+def test_versions_are_ordered_as_numbers(repository: Repository) -> None:
+    for version in ("1.9.0", "1.10.0", "1.2.0"):
+        repository.write(version)
+        repository.commit(f"v{version}")
+    repository.write("1.11.0")
+    assert baseline.last_release(repository.root) == "v1.10.0"
+
+
+def test_before_the_first_release_it_says_so_and_passes(repository: Repository) -> None:
+    repository.write("1.0.0")
+    repository.commit()
+    done = repository.run("spec_diff")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "no earlier release (no tag vX.Y.Z below HEAD that differs): nothing to compare with\n",
+    )
+    assert json.loads(repository.run("spec_diff", "--json").stdout)["base"] is None
+
+
+def test_outside_git_it_says_so_and_passes(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, spec_diff.__file__, "--root", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert "is not a git checkout" in done.stdout
+
+
+def test_a_shallow_clone_without_tags_is_refused(
+    repository: Repository, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    repository.write("1.0.0")
+    repository.commit("v1.0.0")
+    repository.write("1.1.0", FIELD_ADDED.edits)
+    repository.commit()
+    clone = tmp_path_factory.mktemp("clones") / "shallow"
+    repository.git("clone", "--quiet", "--depth", "1", "--no-tags", repository.root.as_uri(), str(clone))
+    done = subprocess.run(
+        [sys.executable, spec_diff.__file__, "--root", clone], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "git fetch --unshallow --tags" in done.stderr
+
+
+@needs_redocly
+def test_against_a_file(repository: Repository, tmp_path: Path) -> None:
+    old = tmp_path / "old.yaml"
+    old.write_text(SPEC.read_text())
+    repository.write("1.1.0", FIELD_ADDED.edits)
+    assert repository.run("spec_diff", "--base", str(old)).returncode == 0
+
+
+@needs_redocly
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [
+        (lambda text: text.replace("  version: 1.0.0", "  version: one"), "MAJOR.MINOR.PATCH"),
+        (lambda text: text.replace("openapi: 3.0.3", "openapi: [3.0.3"), "redocly diff ended with"),
+        (lambda text: text.replace(NOTES, "        notes:\n          $ref: '#/nothing'\n"), "redocly diff ended with"),
+    ],
+    ids=["version", "not YAML", "$ref"],
+)
+def test_what_cannot_be_judged_is_an_error(repository: Repository, spoil: Callable[[str], str], word: str) -> None:
+    repository.write("1.0.0")
+    repository.commit("v1.0.0")
+    repository.spec.write_text(spoil(repository.spec.read_text()))
+    done = repository.run("spec_diff")
+    assert done.returncode == 2, done
+    assert word in done.stderr
+
+
+def test_an_unknown_base_is_an_error(repository: Repository) -> None:
+    repository.write("1.0.0")
+    repository.commit()
+    done = repository.run("spec_diff", "--base", "v7.7.7")
+    assert done.returncode == 2
+    assert "v7.7.7" in done.stderr
+
+
+def test_places_are_written_as_people_say_them() -> None:
+    pointer = "#/paths/~1v1~1a~1{b}/put/requestBody/content/application~1json/schema/properties/notes"
+    assert spec_diff.place(pointer) == "PUT /v1/a/{b} requestBody notes"
+    assert spec_diff.place("#/components/schemas/Error") == "schemas Error"
+    assert spec_diff.place("#/servers/0") == "servers 0"
+
+
+def test_a_list_says_what_went_and_what_came() -> None:
+    change: dict[str, Any] = {
+        "kind": "modified",
+        "typeName": "Schema",
+        "property": "enum",
+        "impact": "major",
+        "path": "#/components/schemas/A",
+        "base": {"value": ["a", "b"]},
+        "revision": {"value": ["b", "c"]},
+    }
+    assert str(spec_diff.describe(change)) == 'schemas A: enum: "c" added, "a" removed'

@@ -1,0 +1,184 @@
+"""What the gates compare with: the last release, and the version that must follow it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from redocly import ToolError
+
+SPEC = "openapi/smarterproctoring.yaml"
+RELEASED = ("openapi", "generated", "overrides", "mock")  # what a release is made of
+BUMPS = ("none", "patch", "minor", "major")  # in rising order
+
+
+class Change(NamedTuple):
+    """One change: the bump it demands, where it is, what happened, and why it demands more than it seems to."""
+
+    bump: str
+    place: str
+    what: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}" + (f" ({self.why})" if self.why else "")
+
+
+class Report(NamedTuple):
+    """What changed since a release, and whether the version follows."""
+
+    base: str
+    base_version: str
+    version: str
+    bump: str
+    enough: bool
+    verdict: str
+    changes: list[Change]
+
+
+class Version(NamedTuple):
+    """A version of the spec, and so of the package."""
+
+    major: int
+    minor: int
+    patch: int
+
+    @classmethod
+    def read(cls, text: str) -> Version:
+        """Read MAJOR.MINOR.PATCH.
+
+        Raises:
+            ToolError: The text is something else.
+        """
+        found = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", text)
+        if not found:
+            raise ToolError(f"version {text!r} is not MAJOR.MINOR.PATCH, so no bump can be judged")
+        return cls(*map(int, found.groups()))
+
+    def after(self, bump: str) -> Version:
+        """Return the lowest version that a bump allows."""
+        return {
+            "none": self,
+            "patch": Version(self.major, self.minor, self.patch + 1),
+            "minor": Version(self.major, self.minor + 1, 0),
+            "major": Version(self.major + 1, 0, 0),
+        }[bump]
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+def spec_version(text: str) -> str:
+    """Read `info.version` as the build does (`tool.hatch.version` in pyproject.toml)."""
+    found = re.search(r"(?m)^  version: (?P<version>\S+)$", text)
+    if not found:
+        raise ToolError("the spec has no line `  version: X.Y.Z` under info")
+    return found["version"]
+
+
+def higher(*bumps: str) -> str:
+    """Return the highest of some bumps."""
+    return max(("none", *bumps), key=BUMPS.index)
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Run git in a folder and return what it prints.
+
+    Raises:
+        ToolError: git failed; the text is its message.
+    """
+    done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def is_checkout(root: Path) -> bool:
+    """Tell whether a folder is the top of a git checkout, and not an unpacked archive inside another project."""
+    try:
+        return Path(git(root, "rev-parse", "--show-toplevel").strip()) == root.resolve()
+    except (ToolError, FileNotFoundError):
+        return False
+
+
+def last_release(root: Path) -> str | None:
+    """Name the tag of the release to compare with: the newest one below HEAD that is not what is here now.
+
+    The release that is here already is passed over, so that on its own tag a release is still compared with the one
+    before it.
+
+    Returns:
+        The tag, such as `v1.0.0`; None if nothing was released yet, or the folder is no git checkout.
+
+    Raises:
+        ToolError: The clone is shallow, so that its tags cannot be trusted to be all there are.
+    """
+    if not is_checkout(root):
+        return None
+    tags = git(root, "tag", "--merged", "HEAD", "--list", "v*").split()
+    released = {tag: Version.read(tag[1:]) for tag in tags if re.fullmatch(r"v\d+\.\d+\.\d+", tag)}
+    for tag in sorted(released, key=lambda name: released[name], reverse=True):
+        present = [name for name in RELEASED if (root / name).exists()]
+        untracked = git(root, "ls-files", "--others", "--exclude-standard", "--", *present)
+        if untracked or git(root, "diff", "--name-only", tag, "--", *RELEASED):
+            return tag
+    if git(root, "rev-parse", "--is-shallow-repository").strip() == "true":
+        raise ToolError("this clone is shallow, so the last release may be missing; run: git fetch --unshallow --tags")
+    return None
+
+
+def no_release(root: Path) -> str:
+    """Say why there is nothing to compare with."""
+    if not is_checkout(root):
+        return f"{root} is not a git checkout, so no release is known: nothing to compare with"
+    return "no earlier release (no tag vX.Y.Z below HEAD that differs): nothing to compare with"
+
+
+def judge(changes: list[Change], base_name: str, base: str, revision: str) -> Report:
+    """Judge the version of a spec by the changes since another one.
+
+    Args:
+        changes: All changes, in any order.
+        base_name: What the older spec is called, such as a tag.
+        base: The older spec's text.
+        revision: The newer spec's text.
+
+    Raises:
+        ToolError: A version is not MAJOR.MINOR.PATCH.
+    """
+    before, now = spec_version(base), spec_version(revision)
+    bump = higher(*(change.bump for change in changes))
+    least = Version.read(before).after(bump)
+    enough = Version.read(now) >= least
+    verdict = f"info.version {now} is high enough: {bump} after {before}"
+    if not enough:
+        verdict = f"info.version is {now}, but these changes demand a {bump} bump: {least} or higher after {before}"
+    ordered = sorted(changes, key=lambda change: (-BUMPS.index(change.bump), change.place))
+    return Report(base_name, before, now, bump, enough, verdict, ordered)
+
+
+def show(subject: str, report: Report | None, root: Path, *, as_json: bool) -> int:
+    """Print a report, or that there is none because nothing was released; return the exit code."""
+    if as_json:
+        nothing: dict[str, Any] = {
+            "base": None,
+            "bump": "none",
+            "enough": True,
+            "verdict": no_release(root),
+            "changes": [],
+        }
+        changes = [change._asdict() for change in report.changes] if report else []
+        print(json.dumps({**report._asdict(), "changes": changes} if report else nothing, indent=2))
+    elif report is None:
+        print(no_release(root))
+    else:
+        print(f"{subject} since {report.base}: {len(report.changes) or 'no'} change{'s'[: len(report.changes) != 1]}")
+        for change in report.changes:
+            print(f"  {change.bump:<5}  {change}")
+        sys.stdout.flush()
+        print(*([] if report.enough else ["error:"]), report.verdict, file=sys.stdout if report.enough else sys.stderr)
+    return 0 if report is None or report.enough else 1

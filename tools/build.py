@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Build the package: a wheel, a source distribution, and the bill of materials of what the wheel needs.
+
+    tools/build.py [--out dist]
+
+The same tree gives the same bytes, in any folder, with any umask, at any time. The folder then holds these three files
+and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from baseline import SPEC, spec_version
+from redocly import ROOT, ToolError
+
+BIN = Path(sys.executable).parent
+NAME = "smarterproctoring-client"
+# Times in the archives come from hatchling's own constant, and none is written into the bill of materials.
+# A Python that is missing is not fetched from anywhere.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}
+ENVIRONMENT["UV_PYTHON_DOWNLOADS"] = "never"
+
+
+def run(*command: str | Path, **environment: str) -> str:
+    """Run a program, and return what it prints.
+
+    Raises:
+        ToolError: It failed; the text is what it said.
+    """
+    done = subprocess.run(
+        command,
+        env={**ENVIRONMENT, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tempfile.gettempdir(),
+    )
+    if done.returncode:
+        raise ToolError(f"{Path(command[0]).name} {command[1]} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def extras(root: Path) -> list[str]:
+    """Name the extras of the package."""
+    return sorted(
+        tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    )
+
+
+def build(source: Path, out: Path, *kinds: str) -> None:
+    """Build from a tree, or a wheel from an sdist, with the backend that is locked in this environment.
+
+    Args:
+        source: The tree, or the sdist.
+        out: Where to.
+        *kinds: `--wheel`, `--sdist` or both; with both the wheel is made from the sdist.
+    """
+    run(BIN / "uv", "build", *kinds, "--no-build-isolation", "--python", sys.executable, "--out-dir", out, source)
+    (out / ".gitignore").unlink(missing_ok=True)  # uv's; dist/ is ignored by our own
+
+
+def bill_of_materials(root: Path, out: Path) -> Path:
+    """Write the CycloneDX bill of materials: all extras installed, at the versions of the lock.
+
+    Which packages those are depends on the platform (uvloop is not for Windows), so it is that of the build machine.
+    """
+    version = spec_version((root / SPEC).read_text(encoding="utf-8"))
+    file = out / f"{NAME.replace('-', '_')}-{version}.cdx.json"
+    with tempfile.TemporaryDirectory() as folder:
+        venv = Path(folder) / "venv"
+        run(BIN / "uv", "venv", "--quiet", "--python", sys.executable, venv)
+        lock = root / "requirements" / "dev.txt"
+        run(BIN / "uv", "pip", "install", "--quiet", "--python", venv, "--all-extras", "--constraint", lock,
+            "--requirement", root / "pyproject.toml")  # fmt: skip
+        made = run(BIN / "cyclonedx-py", "environment", venv, "--pyproject", root / "pyproject.toml",
+                   "--mc-type", "library", "--output-reproducible", "--spec-version", "1.6")  # fmt: skip
+    document: dict[str, Any] = json.loads(made)
+    # The version is dynamic in pyproject.toml, so that the tool leaves it out.
+    document["metadata"]["component"] |= {"version": version, "purl": f"pkg:pypi/{NAME}@{version}"}
+    file.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return file
+
+
+def main() -> int:
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, default=ROOT, help="the tree to build")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="replaced whole")
+    arguments = parser.parse_args()
+    out: Path = arguments.out.resolve()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "dist"
+            build(arguments.root.resolve(), made, "--wheel", "--sdist")
+            bill_of_materials(arguments.root.resolve(), made)
+            shutil.rmtree(out, ignore_errors=True)
+            shutil.copytree(made, out)
+    except (ToolError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for file in sorted(out.iterdir()):
+        print(f"{file.stat().st_size:>8}  {file.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

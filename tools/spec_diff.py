@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Compare the spec with the last release's and judge the version: is `info.version` raised as far as it must be?
+
+    tools/spec_diff.py                        with the last release's tag
+    tools/spec_diff.py --base v1.2.0          with this tag (or any revision)
+    tools/spec_diff.py --base old.yaml        with this file
+    tools/spec_diff.py --json                 the same as one JSON object
+
+Exit code 0: the version is high enough, or nothing was released yet. 1: it is too low. 2: it could not be judged.
+
+redocly finds the changes and rates what they mean on the wire. A package breaks in other places too, where a name goes
+or a default changes; `rate` knows those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from baseline import SPEC, Change, Report, git, higher, judge, last_release, show
+from redocly import ROOT, ToolError, redocly
+
+# What only people read. Any other property means something to a program.
+WORDS = {"description", "summary", "example", "examples", "externalDocs", "x-evidence", "termsOfService", "contact"}
+WORD_TYPES = {"Example", "ExternalDocs", "Contact", "License"}
+
+# Where the package breaks though the wire does not: (type of the node, what happened, property) -> why.
+BREAKS_THE_PACKAGE = {
+    ("Schema", "removed", None): "a field or model is gone, and code that names it fails",
+    ("Schema", "modified", "title"): "the model's class is named by it",
+    ("Schema", "modified", "format"): "the Python type changes",
+    ("Schema", "modified", "default"): "something else is sent when nothing is said",
+    ("Schema", "modified", "readOnly"): "the field is no longer one of the request",
+    ("Schema", "modified", "writeOnly"): "the field is no longer one of the answer",
+    ("Parameter", "modified", "name"): "the keyword is named by it",
+    ("Operation", "modified", "tags"): "the module is named by it",
+}
+
+
+def rate(change: dict[str, Any]) -> tuple[str, str]:
+    """Rate one change of redocly's report: the bump it demands of the package, and why if redocly asks for less."""
+    kind, node, name = change["kind"], change["typeName"], change.get("property")
+    rated: str = change["impact"]
+    if node in WORD_TYPES or name in WORDS or (node == "Info" and name == "title"):
+        return "patch", ""
+    why = BREAKS_THE_PACKAGE.get((node, kind, name), "")
+    if name == "x-before" and "value" in change["revision"]:
+        why = "the client refuses times that it took before"
+    elif node == "Server" and kind == "added" and change["path"].endswith("/servers/0"):
+        why = "the first server is where the client sends to"
+    if why:
+        return "major", "" if rated == "major" else why
+    # Loosened, deprecated or newly promised: more than words, but nothing breaks.
+    return higher(rated, "patch" if str(name).startswith("x-") and name != "x-before" else "minor"), ""
+
+
+def place(pointer: str) -> str:
+    """Write a JSON pointer as people say it: `PUT /v1/… requestBody notes`."""
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.removeprefix("#/").split("/")]
+    if parts[0] == "paths" and len(parts) > 1:
+        method = [parts[2].upper()] if len(parts) > 2 else []
+        parts = [*method, parts[1], *parts[3:]]
+    elif parts[0] == "components":
+        parts = parts[1:]
+    return " ".join(p for p in parts if p not in {"content", "schema", "properties"} and not re.search(r"\w/json", p))
+
+
+def describe(change: dict[str, Any]) -> Change:
+    """Turn a change of redocly's report into one of ours."""
+    bump, why = rate(change)
+    before, after = (change.get(side, {}).get("value") for side in ("base", "revision"))
+    if change["kind"] != "modified":
+        what = change["kind"]
+    elif "value" not in change["base"]:
+        what = f"{change['property']} {short(after)} added"
+    elif "value" not in change["revision"]:
+        what = f"{change['property']} {short(before)} removed"
+    elif isinstance(before, list) and isinstance(after, list):
+        turns = (("added", after, before), ("removed", before, after))
+        parts = [f"{short(item)} {turn}" for turn, these, those in turns for item in these if item not in those]
+        what = f"{change['property']}: {', '.join(parts) or 'another order'}"
+    else:
+        what = f"{change['property']} {short(before)} is now {short(after)}"
+    return Change(bump, place(change["path"]), what, why)
+
+
+def short(value: object) -> str:
+    """Write a value on one line, cut to what a line can hold."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def order_differs(base: str, revision: str) -> bool:
+    """Tell whether two specs differ in anything but `info.version` and comments, the order of keys included."""
+    documents = [yaml.safe_load(text) for text in (base, revision)]
+    for document in documents:
+        document["info"]["version"] = ""
+    return json.dumps(documents[0], default=str) != json.dumps(documents[1], default=str)
+
+
+def compare(base: str, base_name: str, revision: str) -> Report:
+    """Compare the texts of two specs.
+
+    Raises:
+        ToolError: redocly could not compare them, or a version is not MAJOR.MINOR.PATCH.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files = Path(folder) / "base.yaml", Path(folder) / "spec.yaml"
+        for file, text in zip(files, (base, revision), strict=True):
+            file.write_text(text, encoding="utf-8")
+        (report,) = redocly("diff", *files, "--fail-on", "none")
+    found = [change for change in report["changes"] if change["path"] != "#/info" or change["property"] != "version"]
+    changes = [describe(change) for change in found]
+    if not changes and order_differs(base, revision):
+        changes = [Change("patch", "the whole spec", "another order")]
+    return judge(changes, base_name, base, revision)
+
+
+def since_release(root: Path, spec: Path, base: str | None) -> Report | None:
+    """Compare a spec with a release: by default the last one; None if there is none yet.
+
+    Args:
+        root: The checkout.
+        spec: The spec as it is now.
+        base: A file, or a tag or any other revision of git.
+
+    Raises:
+        ToolError: There is no such file or revision, or the specs cannot be compared.
+    """
+    base = base or last_release(root)
+    if base is None:
+        return None
+    text = Path(base).read_text(encoding="utf-8") if Path(base).is_file() else git(root, "show", f"{base}:{SPEC}")
+    return compare(text, base, spec.read_text(encoding="utf-8"))
+
+
+def main() -> int:
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", metavar="FILE|TAG", help="compare with this instead of the last release")
+    parser.add_argument("--spec", type=Path, help=f"the spec as it is now [default: {SPEC}]")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    try:
+        report = since_release(arguments.root, arguments.spec or arguments.root / SPEC, arguments.base)
+    except (ToolError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return show("spec", report, arguments.root, as_json=arguments.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
