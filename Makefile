@@ -9,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SPEC := openapi/smarterproctoring.yaml
-SOURCES := generated overrides mock tests tools
+SOURCES := generated overrides transport mock tests tools
 # Proves what is here, not what the machine's pip happens to be configured for.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON_DOWNLOADS := never
@@ -17,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-23s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # -- set-up --------------------------------------------------------------------------------------------------------
 
@@ -43,8 +43,8 @@ node_modules/.ready: package.json package-lock.json
 .PHONY: lock
 lock: $(READY)  ## resolve the dependencies anew and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
-	    --python-version 3.11 --extra cli --extra testing --group dev pyproject.toml --output-file requirements/dev.txt
-	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv/!d}' | grep -v '# via' > requirements/bootstrap.txt
+	    --python-version 3.11 --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv==/!d}' | grep -v '# via' > requirements/bootstrap.txt
 
 # -- the main job ---------------------------------------------------------------------------------------------------
 
@@ -87,6 +87,10 @@ typecheck: $(READY) node_modules/.ready  ## mypy --strict and pyright over gener
 .PHONY: test
 test: $(READY)  ## run all tests
 	@$(BIN)/pytest -q $(if $(CI),-n 2,-n auto) $(ARGS)
+
+.PHONY: test-default-transport
+test-default-transport: $(READY)  ## the wire tests once more, over httpcore's connections instead of the fast ones
+	@TRANSPORT=default $(BIN)/pytest -q $(if $(CI),-n 2,-n auto) tests/wire
 
 .PHONY: contract
 contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all checks, state in memory and in a file

@@ -6,11 +6,13 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 from smarterproctoring_generated.facade import AsyncOperations, Operations
 from smarterproctoring_generated.operations import SERVERS
 from smarterproctoring_generated.records import Operation
+from smarterproctoring_transport import TransportOptions
 
 from smarterproctoring.call import Result
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.errors import ConfigurationError, NoCopy
 from smarterproctoring.prepare import Prepared, from_keywords
+from smarterproctoring.seam import AsyncSeam, GeneratedClient, SyncSeam
 from smarterproctoring.settings import (
     FROM_ENV,
     PREFIX,
@@ -20,7 +22,6 @@ from smarterproctoring.settings import (
     settings_from_env,
     turn_on_logging,
 )
-from smarterproctoring.transport import AsyncSeam, GeneratedClient, SyncSeam, TransportOptions
 
 SeamT = TypeVar("SeamT", SyncSeam, AsyncSeam)
 TokenT = TypeVar("TokenT", TokenSource, AsyncTokenSource)

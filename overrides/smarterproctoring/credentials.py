@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from smarterproctoring.errors import NoCopy
+from smarterproctoring.errors import ConfigurationError, NoCopy
 from smarterproctoring.settings import PREFIX
 
 TokenSource = str | Callable[[], str]
@@ -60,5 +60,7 @@ async def fetch(source: Secret | Callable[[], object]) -> Secret:
     try:
         value = source()
         return Secret(await value if inspect.isawaitable(value) else value)
+    except ConfigurationError as error:  # an asynchronous source of a synchronous client
+        return Secret("", error.message)
     except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
         return Secret("", f"the token callable raised {type(error).__name__}; call it on its own to see why")

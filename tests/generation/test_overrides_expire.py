@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec
 
+import httpcore
 import httpx
 import pytest
 import yaml
@@ -264,13 +265,33 @@ def test_dripping_body() -> None:
         assert time.monotonic() - began > 0.9
 
 
-@row("network-backend")
-def test_network_backend() -> None:
+@row("own-pool")
+def test_own_pool() -> None:
     options = inspect.signature(httpx.HTTPTransport).parameters
-    assert not [name for name in options if "backend" in name], "there is a public way now"
+    assert not [name for name in options if "pool" in name], "there is a public way now"
     with httpx.HTTPTransport() as transport:
-        pool: Any = vars(transport)["_pool"]
-        assert callable(pool._network_backend.connect_tcp)
+        assert callable(vars(transport)["_pool"].handle_request)
+    asked: list[object] = []
+
+    class Asked(httpcore.HTTPConnection):
+        def has_expired(self) -> bool:
+            asked.append(self)
+            return super().has_expired()
+
+    class Asking(httpcore.ConnectionPool):
+        def create_connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
+            answers = [b"HTTP/1.1 200 OK\r\n", b"Content-Length: 0\r\n", b"\r\n"]
+            return Asked(origin, keepalive_expiry=60, network_backend=httpcore.MockBackend(answers * 2))
+
+    with Asking(max_connections=9, max_keepalive_connections=9) as pool:
+        streams = [pool.stream("GET", "http://api.example.com") for _ in range(8)]
+        for stream in streams:
+            stream.__enter__()
+        asked.clear()
+        pool.request("GET", "http://api.example.com")
+        for stream in streams:
+            stream.__exit__(None, None, None)
+    assert len(set(asked)) >= 8, "one request looks at every connection"
 
 
 @row("unlimited-body")
@@ -304,6 +325,9 @@ def test_fork() -> None:
 # -- the table -------------------------------------------------------------------------------------------------------
 
 
+TRANSPORT = ROOT / "transport" / "smarterproctoring_transport"
+
+
 def rows() -> dict[str, str]:
     lines = README.read_text(encoding="utf-8").splitlines()
     return {match[1]: line for line in lines if (match := re.match(r"\| `([a-z-]+)` \|", line))}
@@ -320,8 +344,8 @@ def test_row_names_code_that_is_there(name: str) -> None:
     places = re.findall(r"`([\w/]+\.py)`: ((?:`[\w.]+`(?:, )?)+)", cells[3])
     assert places, "the fourth cell says where, as `file.py`: `name`, `name`"
     for file, names in places:
-        folder = ROOT if "/" in file else ROOT / "overrides" / "smarterproctoring"
-        source = (folder / file).read_text(encoding="utf-8")
+        folders = (ROOT,) if "/" in file else (ROOT / "overrides" / "smarterproctoring", TRANSPORT)
+        (source,) = (path.read_text(encoding="utf-8") for folder in folders if (path := folder / file).exists())
         for dotted in re.findall(r"`([\w.]+)`", names):
             for part in dotted.split("."):
                 defined = rf"(?m)^\s*(?:(?:async )?def|class) {part}\b|^\s*(?:self\.)?{part}\b[^=\n]*= "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import ssl
 import traceback
 from collections.abc import Callable, Generator, Iterator
@@ -23,6 +24,8 @@ PATH = f"/v1/installs/{AI}/exams/{EX}/sessions/{ES}"
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDAwMDAwMDB9.c2VjcmV0LXNpZ25hdHVyZQ"
 CERTIFICATES = ssl.create_default_context()
 """Shared by the clients of all tests: making it takes longer than most tests."""
+FAST = os.environ.get("TRANSPORT", "fast") == "fast"
+"""Over which of the two kinds of connection the suite runs: `TRANSPORT=default` or `TRANSPORT=fast`."""
 ErrorT = TypeVar("ErrorT", bound=SmarterProctoringError)
 Either = SmarterProctoring | AsyncSmarterProctoring
 Kind = Literal["sync", "asyncio", "trio"]
@@ -113,7 +116,7 @@ class Driver:
     def client(self, server: Server | str, *tokens: Any, **settings: Any) -> Generator[Caller]:
         """Make a client of this server (or URL); it is closed at the end."""
         url = server if isinstance(server, str) else server.url
-        settings = {"verify": CERTIFICATES, **settings}
+        settings = {"verify": CERTIFICATES, "fast": FAST, **settings}
         with self.made(partial(self.type, *(tokens or (TOKEN,)), base_url=url, **settings)) as caller:
             yield caller
 

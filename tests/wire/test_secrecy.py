@@ -239,9 +239,25 @@ def test_an_interrupt_shows_no_token(server: Server, phase: str, monkeypatch: py
             raise KeyboardInterrupt
         return done
 
-    client = SmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES)
+    client = SmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES, fast=False)
     with pytest.raises(KeyboardInterrupt) as caught:
         monkeypatch.setattr(h11.Connection, name, interrupting)
+        client.reschedule(AI, EX, ES, notes="x")
+    monkeypatch.undo()
+    clean(traced(caught.value))
+    client.close()
+
+
+@pytest.mark.parametrize("place", ["_on_the_wire", "Answer.feed", "Connection.take"])
+def test_an_interrupt_of_the_fast_connection_shows_no_token(
+    server: Server, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupting(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    client = SmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES, fast=True)
+    monkeypatch.setattr(f"smarterproctoring_transport.fast.{place}", interrupting)
+    with pytest.raises(KeyboardInterrupt) as caught:
         client.reschedule(AI, EX, ES, notes="x")
     monkeypatch.undo()
     clean(traced(caught.value))

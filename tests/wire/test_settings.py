@@ -345,7 +345,7 @@ def test_httpx_is_imported_in_one_module() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if any(name.partition(".")[0] in ("httpx", "httpcore", "h11") for name in names):
                 importing.add(path.name)
-    assert importing == {"transport.py"}
+    assert importing == {"seam.py"}
 
 
 def test_settings_errors_do_not_show_the_token(driver: Driver) -> None:

@@ -1,0 +1,269 @@
+"""The seam: an httpx client whose `request` checks, and obeys the policy. The only import of httpx.
+
+The generated functions call whatever client they are handed, so every operation of the spec, present and future,
+gets every rule from this one method. `overrides/README.md` lists what is mended here and why.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
+from http import HTTPStatus
+from platform import python_version
+from typing import Any, NoReturn, Self
+
+import anyio
+import httpx
+from smarterproctoring_generated import AuthenticatedClient
+from smarterproctoring_generated.operations import VERSION
+from smarterproctoring_transport import Shared, TransportOptions, finish, settled
+
+from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Reply, Result
+from smarterproctoring.credentials import Secret, fetch
+from smarterproctoring.errors import ConfigurationError, NoCopy
+from smarterproctoring.policy import Failure
+from smarterproctoring.prepare import Prepared, from_generated
+from smarterproctoring.settings import CallOptions, Options, check_headers
+
+USER_AGENT = f"smarterproctoring-client/{VERSION} python/{python_version()} httpx/{httpx.__version__}"
+_ASYNC = "what has to be awaited, a token callable or a hook, takes AsyncSmarterProctoring"
+_REGISTERED = {known.value for known in HTTPStatus}
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+_FAILURES: dict[type[Exception], Failure] = {
+    httpx.ConnectTimeout: Failure.CONNECT_TIMEOUT,
+    httpx.PoolTimeout: Failure.POOL_TIMEOUT,
+    httpx.WriteTimeout: Failure.WRITE_TIMEOUT,
+    httpx.ReadTimeout: Failure.READ_TIMEOUT,
+    httpx.ConnectError: Failure.CONNECT,
+    httpx.ProxyError: Failure.CONNECT,
+    httpx.NetworkError: Failure.LOST,
+    httpx.RemoteProtocolError: Failure.LOST,
+    Exception: Failure.OTHER,
+}
+
+
+def _failure(error: BaseException) -> tuple[Failure, str]:
+    """Name a failure and its cause; the exception's own text may hold headers, so it goes no further."""
+    kind = next(_FAILURES[known] for known in type(error).__mro__ if known in _FAILURES)
+    link: BaseException | None = error
+    while link is not None and kind is Failure.CONNECT:
+        if isinstance(link, ssl.SSLError):
+            return Failure.TLS, str(getattr(link, "verify_message", "") or getattr(link, "reason", "") or "TLS")
+        link = link.__cause__ or link.__context__
+    return kind, type(error).__name__
+
+
+# -- the seam ----------------------------------------------------------------------------------------------------------
+
+
+class _Refusing(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """What httpx's own ways of sending end at."""
+
+    def handle_request(self, request: httpx.Request) -> NoReturn:  # noqa: ARG002
+        raise ConfigurationError("only the spec's operations are sent: use reschedule, or a generated function")
+
+    handle_async_request = handle_request
+
+
+class _Seam(NoCopy):
+    """What the synchronous and the asynchronous client share: one call, from its request to its end."""
+
+    asynchronous: bool
+    sleep: Callable[[float], Any]
+
+    def __init__(self, source: Any, base_url: str, options: Options, transport: TransportOptions) -> None:
+        self.shared = Shared(base_url, transport, asynchronous=self.asynchronous, error=ConfigurationError)
+        self.source, self.origin, self.call_options = source, base_url, options
+        self.hooks = transport.get("event_hooks", {})
+        super().__init__(transport=_Refusing(), trust_env=False)  # type: ignore[call-arg]
+
+    def view(self, changes: CallOptions) -> Self:
+        """Return a client with other options on the same pool."""
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__, call_options=self.call_options.changed(changes))
+        return view
+
+    def request_for(self, prepared: Prepared, headers: Any = None) -> httpx.Request:
+        """Make the request, complete but for the token."""
+        every = {"accept": "application/json", "user-agent": USER_AGENT, **self.call_options.headers}
+        every["accept-encoding"] = "identity"  # answers are tiny, and a compressed one could be a bomb
+        if prepared.content:
+            every["content-type"] = "application/json"
+        every |= check_headers(headers or {})
+        query, content = prepared.query or None, prepared.content or None
+        url = self.origin + prepared.path
+        return httpx.Request(prepared.operation.method, url, headers=every, params=query, content=content)
+
+    async def generated(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
+        """Check what a generated function sends, and make the call.
+
+        Raises:
+            ConfigurationError: Not an operation of the spec, or more than the spec's operations need.
+            ValidationError: All problems with parameters and body.
+        """
+        query, body, headers = (arguments.pop(name, None) for name in ("params", "json", "headers"))
+        if other := [name for name, value in arguments.items() if value not in (None, httpx.USE_CLIENT_DEFAULT)]:
+            raise ConfigurationError(f"this client sends JSON bodies and takes no {', '.join(other)} here")
+        prepared = from_generated(method, str(url), body, dict(query or {}))
+        return _response((await self.drive(prepared, headers)).reply)
+
+    async def drive(self, prepared: Prepared, headers: Any = None) -> Call:
+        """Attempt until the bookkeeping says that the call is done; it raises when the call has failed."""
+        request = self.request_for(prepared, headers)
+        call = Call(prepared, self.call_options, can_renew=callable(self.source))
+        try:
+            while True:
+                secret = Secret("", TOO_LATE)
+                with self._limit(call.remaining(), needed=callable(self.source)):
+                    secret = await fetch(self.source)
+                request.extensions = {"timeout": call.begin(secret), "deadline": call.deadline_at}
+                if call.operation.token_header is not None:
+                    request.headers[call.operation.token_header] = secret.reveal()
+                wait = call.settle(await self._attempt(request, call))
+                if wait is None:
+                    return call
+                await settled(call.hooked)
+                if wait and wait >= call.remaining():
+                    raise call.error
+                await settled(self.sleep(wait))
+        except ConfigurationError as error:
+            if not error.attempts:  # it knows nothing of the call yet that it ended
+                vars(error).update(vars(told := call.failure(ConfigurationError, error.message)), args=told.args)
+            raise
+
+    async def _attempt(self, request: httpx.Request, call: Call) -> Reply | tuple[Failure, str]:
+        """Send once, and read the answer as far as it goes."""
+        transport, response, body, whole = self.shared.get(), None, bytearray(), False
+        exchange = transport.handle_async_request if self.asynchronous else transport.handle_request
+        for hook in self.hooks.get("request", ()):
+            await settled(hook(request))
+        with self._limit(call.remaining(), needed=not getattr(transport, "keeps_deadline", False)):
+            try:
+                response = await settled(exchange(request))
+            except BaseException as error:  # noqa: BLE001 - no third-party exception may pass, whatever the transport is
+                if isinstance(error, Exception):
+                    return _failure(error)
+                raise error.with_traceback(None) from None  # Ctrl-C, cancelled: the frames below hold the headers
+            response.request = request
+            try:
+                for hook in self.hooks.get("response", ()):
+                    await settled(hook(response))
+                with suppress(Exception):  # the status is known, and that is what counts
+                    async with aclosing(_chunks(response)) as chunks:
+                        async for chunk in chunks:
+                            body += chunk
+                            if len(body) > MAX_BODY or call.remaining() <= 0:
+                                break
+                        else:
+                            whole = True
+            finally:
+                with suppress(Exception):
+                    await settled(response.aclose() if self.asynchronous else response.close())
+        if response is None:
+            return Failure.READ_TIMEOUT, "deadline"
+        whole = whole and len(body) <= MAX_BODY
+        return Reply(response.status_code, dict(response.headers), bytes(body[:MAX_BODY]), incomplete=not whole)
+
+    def _limit(self, seconds: float, *, needed: bool) -> AbstractContextManager[object]:
+        return anyio.move_on_after(seconds) if needed and self.asynchronous else nullcontext()
+
+
+async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    if not isinstance(response.stream, httpx.SyncByteStream):
+        async for chunk in response.aiter_bytes():
+            yield chunk
+    else:
+        for chunk in response.iter_bytes():
+            yield chunk
+
+
+def _response(reply: Reply) -> httpx.Response:
+    """Give a success to a generated function, which knows only registered statuses (RFC 9110 15: else take 200)."""
+    framing = ("content-encoding", "content-length", "transfer-encoding")
+    headers = {name: value for name, value in reply.headers.items() if name not in framing}
+    return httpx.Response(reply.status if reply.status in _REGISTERED else 200, headers=headers, content=reply.body)
+
+
+class SyncSeam(_Seam, httpx.Client):
+    """The synchronous HTTP client that the generated functions are handed."""
+
+    asynchronous, sleep = False, staticmethod(time.sleep)
+
+    def request(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
+        """Send for a generated function; only a 2xx returns."""
+        return finish(self.generated(method, url, **arguments), ConfigurationError(_ASYNC))
+
+    def call(self, prepared: Prepared) -> Result:
+        """Send, and say what happened."""
+        return finish(self.drive(prepared), ConfigurationError(_ASYNC)).result()
+
+    def close(self) -> None:
+        """Close the transport, for all views."""
+        self.shared.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncSeam(_Seam, httpx.AsyncClient):
+    """The asynchronous HTTP client that the generated functions are handed."""
+
+    asynchronous, sleep = True, staticmethod(anyio.sleep)
+
+    async def request(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
+        """Send for a generated function; only a 2xx returns."""
+        return await self.generated(method, url, **arguments)
+
+    async def call(self, prepared: Prepared) -> Result:
+        """Send, and say what happened."""
+        return (await self.drive(prepared)).result()
+
+    async def aclose(self) -> None:
+        """Close the transport, for all views."""
+        await settled(self.shared.close())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+# -- what generated functions are handed -------------------------------------------------------------------------------
+
+
+class GeneratedClient(NoCopy, AuthenticatedClient):
+    """The client for generated functions: `sync_detailed(…, client=client.generated)`.
+
+    It carries no token of its own and never opens a connection past the seam. What the generator's own `with_…` methods
+    do is done by `with_options` of the public clients: theirs change the client that they are called on.
+    """
+
+    def __init__(self, seam: SyncSeam | AsyncSeam) -> None:
+        super().__init__(base_url=seam.origin, token="")
+        self.seam = seam
+
+    def get_httpx_client(self) -> httpx.Client:
+        """Return the synchronous seam."""
+        if isinstance(self.seam, SyncSeam):
+            return self.seam
+        raise ConfigurationError("this client is asynchronous: call asyncio_detailed, or use SmarterProctoring")
+
+    def get_async_httpx_client(self) -> httpx.AsyncClient:
+        """Return the asynchronous seam."""
+        if isinstance(self.seam, AsyncSeam):
+            return self.seam
+        raise ConfigurationError("this client is synchronous: call sync_detailed, or use AsyncSmarterProctoring")
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise ConfigurationError("refused, it would bypass the rules of this client: use with_options(…).generated")
+
+    with_headers = with_timeout = with_cookies = set_httpx_client = set_async_httpx_client = _refuse

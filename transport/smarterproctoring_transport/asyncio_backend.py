@@ -1,0 +1,173 @@
+"""httpcore's network backend on bare asyncio: one future for each wait, where anyio makes a scope and two checkpoints.
+
+On another loop than asyncio's, anyio's backend, which httpcore has for all, takes over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+from typing import Any, cast
+
+import httpcore
+
+_FULL = 256 * 1024
+"""Bytes that may wait to be read before the peer is told to wait."""
+
+
+class Backend(httpcore.AsyncNetworkBackend):
+    """Opens connections on whatever loop runs."""
+
+    def __init__(self) -> None:
+        self._other: Any = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Open a connection, to whichever of the host's addresses answers first (RFC 8305)."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return cast(
+                "httpcore.AsyncNetworkStream",
+                await self._other.connect_tcp(host, port, timeout, local_address, socket_options),
+            )
+        try:
+            async with asyncio.timeout(timeout):
+                _, stream = await loop.create_connection(lambda: Stream(loop), host, port, happy_eyeballs_delay=0.25)
+        except TimeoutError:
+            raise httpcore.ConnectTimeout("connecting took too long") from None
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        return stream
+
+
+class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
+    """A connection of asyncio as httpcore's network stream."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop, self._transport = loop, asyncio.Transport()
+        self._received = bytearray()
+        self._ended = self._paused = self._writing_paused = self._secure = False
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    # -- what asyncio tells ------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what came; let the peer wait if nobody reads it."""
+        self._received += data
+        if len(self._received) > _FULL and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """Note that nothing more comes; closing is the reader's business."""
+        self._ended = True
+        self._wake()
+        return not self._secure  # TLS knows no half-closed connection
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note the end."""
+        self._ended, self._error, self._writing_paused = True, exc, False
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """Note that the peer is slow to read."""
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        """Note that it has caught up."""
+        self._writing_paused = False
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _wait(self, timeout: float | None, late: type[Exception]) -> None:
+        def expire() -> None:
+            if not waiter.done():
+                waiter.set_exception(late("no answer in time"))
+
+        self._waiter = waiter = self._loop.create_future()
+        timer = None if timeout is None else self._loop.call_later(timeout, expire)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    # -- what httpcore asks ------------------------------------------------------------------------------------------
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return some bytes, none at the end."""
+        while not self._received:
+            if self._error is not None:
+                raise httpcore.ReadError(str(self._error))
+            if self._ended:
+                return b""
+            await self._wait(timeout, httpcore.ReadTimeout)
+        data = bytes(self._received[:max_bytes])
+        del self._received[:max_bytes]
+        if self._paused and not self._received:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send bytes; returns once the system has taken them, but for what its buffers hold."""
+        if self._error is not None or self._transport.is_closing():
+            raise httpcore.WriteError(str(self._error or "the connection is closed"))
+        self._transport.write(buffer)
+        while self._writing_paused:
+            await self._wait(timeout, httpcore.WriteTimeout)
+        if self._error is not None:
+            raise httpcore.WriteError(str(self._error))
+
+    async def aclose(self) -> None:
+        """Close; what is not sent within a turn of the loop is dropped."""
+        self._transport.close()
+        try:
+            await asyncio.sleep(0)  # the turn in which asyncio closes the socket
+        finally:
+            self._transport.abort()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        """Begin TLS on the connection."""
+        try:
+            async with asyncio.timeout(timeout):
+                transport = await self._loop.start_tls(
+                    self._transport, self, ssl_context, server_hostname=server_hostname
+                )
+        except TimeoutError:
+            self._transport.abort()
+            raise httpcore.ConnectTimeout("the TLS handshake took too long") from None
+        except OSError as error:  # ssl.SSLError is one
+            self._transport.abort()
+            raise httpcore.ConnectError(str(error)) from error
+        if transport is None:
+            raise httpcore.ConnectError("the connection was lost during the TLS handshake")
+        self._transport, self._secure = transport, True
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what httpcore asks for by its own names."""
+        if info == "is_readable":
+            return self._ended or bool(self._received)
+        names = {"client_addr": "sockname", "server_addr": "peername"}
+        return self._transport.get_extra_info(names.get(info, info))

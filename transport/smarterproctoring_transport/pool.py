@@ -1,0 +1,221 @@
+"""httpx's transports over a pool that lends each connection to one request at a time, the last used first.
+
+httpcore's own pool asks every connection for its state whenever a request comes or goes, with a system call for each
+idle one: with 64 calls at once that is most of the work, and with 256 nearly all of it. This one asks one connection.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import anyio
+import httpcore
+import httpx
+
+from smarterproctoring_transport.deadline import Watch
+from smarterproctoring_transport.steps import finish, settled
+
+
+class Lease:
+    """A connection and what goes with it."""
+
+    __slots__ = ("connection", "idle_since", "watch")
+
+    def __init__(self, connection: Any, watch: Watch) -> None:
+        self.connection, self.watch, self.idle_since = connection, watch, 0.0
+
+    def check(self, response: httpcore.Response) -> None:
+        """Refuse left-over bytes: an answer though nothing was read since its request was written.
+
+        Raises:
+            httpcore.RemoteProtocolError: It is the answer to no request.
+        """
+        if not self.watch.answering and response.extensions.get("http_version") == b"HTTP/1.1":
+            raise httpcore.RemoteProtocolError("an answer that came before its request")
+
+
+class Pool:
+    """Lends connections. It stands where httpx's transports have httpcore's pool; the subclasses say how to wait."""
+
+    send: str
+    close_connection: str
+    _leave: Callable[[], object]
+
+    def __init__(self, connect: Callable[[Watch], Any], limits: httpx.Limits) -> None:
+        self._connect, self._expiry = connect, limits.keepalive_expiry
+        most = limits.max_connections
+        self._size = 2**31 if most is None else most
+        self._keep = self._size if limits.max_keepalive_connections is None else limits.max_keepalive_connections
+        self._idle: deque[Lease] = deque()
+        self._busy: set[Lease] = set()
+        self._closed = False
+
+    async def exchange(self, request: httpcore.Request) -> httpcore.Response:
+        """Send a request on a connection of its own; the connection comes back when the answer's stream is closed."""
+        await settled(self._enter(request.extensions.get("timeout", {}).get("pool")))
+        lease = None
+        try:
+            lease = await self._take()
+            lease.watch.deadline = request.extensions.get("deadline", math.inf)
+            response: httpcore.Response = await settled(getattr(lease.connection, self.send)(request))
+            lease.check(response)
+        except BaseException:
+            await self._give_back(lease, whole=False)
+            raise
+        response.stream = Lent(response.stream, self, lease)
+        return response
+
+    async def _take(self) -> Lease:
+        while True:
+            try:
+                lease = self._idle.pop()
+            except IndexError:
+                watch = Watch()
+                lease = Lease(self._connect(watch), watch)
+                break
+            if not lease.connection.has_expired():
+                break
+            await self._end(lease)
+        self._busy.add(lease)
+        return lease
+
+    async def _give_back(self, lease: Lease | None, *, whole: bool = True) -> None:
+        try:
+            if lease is not None:
+                self._busy.discard(lease)
+                lease.idle_since = time.monotonic()
+                if whole and not self._closed and len(self._idle) < self._keep and lease.connection.is_idle():
+                    self._idle.append(lease)
+                else:
+                    await self._end(lease)
+            while (
+                self._expiry is not None and self._idle and self._idle[0].idle_since < time.monotonic() - self._expiry
+            ):
+                await self._end(self._idle.popleft())
+        except IndexError:
+            pass  # another thread was faster
+        finally:
+            self._leave()
+
+    async def _end(self, lease: Lease) -> None:
+        await settled(getattr(lease.connection, self.close_connection)())
+
+    async def end(self) -> None:
+        """Close all connections; calls that run are cut short."""
+        self._closed = True
+        for lease in [*self._idle, *self._busy]:
+            await self._end(lease)
+        self._idle.clear()
+
+    def _enter(self, seconds: float | None) -> Any:
+        raise NotImplementedError
+
+
+class Lent:
+    """The stream of an answer; closing it gives the connection back."""
+
+    def __init__(self, stream: Any, pool: Pool, lease: Lease) -> None:
+        self._stream, self._pool, self._lease = stream, pool, lease
+        self._returned = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield chunk
+
+    async def _return(self, close: str) -> None:
+        if not self._returned:
+            self._returned = True
+            try:
+                await settled(getattr(self._stream, close)())
+            finally:
+                await self._pool._give_back(self._lease)  # pyright: ignore[reportPrivateUsage]
+
+    def close(self) -> None:
+        """Give the connection back."""
+        finish(self._return("close"))
+
+    async def aclose(self) -> None:
+        """Give the connection back."""
+        await self._return("aclose")
+
+
+class SyncPool(Pool):
+    """The pool of threads."""
+
+    send, close_connection = "handle_request", "close"
+
+    def __init__(self, connect: Callable[[Watch], Any], limits: httpx.Limits) -> None:
+        super().__init__(connect, limits)
+        self._slots = threading.Semaphore(self._size)
+        self._leave = self._slots.release
+
+    def _enter(self, seconds: float | None) -> None:
+        if not self._slots.acquire(timeout=seconds):
+            raise httpcore.PoolTimeout("no free connection")
+
+    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Send a request."""
+        return finish(self.exchange(request))
+
+    def close(self) -> None:
+        """Close all connections."""
+        finish(self.end())
+
+
+class AsyncPool(Pool):
+    """The pool of tasks, on asyncio or trio."""
+
+    send, close_connection = "handle_async_request", "aclose"
+
+    def __init__(self, connect: Callable[[Watch], Any], limits: httpx.Limits) -> None:
+        super().__init__(connect, limits)
+        self._slots = anyio.Semaphore(self._size, fast_acquire=True)
+        self._leave = self._slots.release
+
+    async def _enter(self, seconds: float | None) -> None:
+        try:
+            self._slots.acquire_nowait()
+        except anyio.WouldBlock:
+            with anyio.move_on_after(seconds) as scope:
+                await self._slots.acquire()
+            if scope.cancelled_caught:
+                raise httpcore.PoolTimeout("no free connection") from None
+
+    async def _end(self, lease: Lease) -> None:
+        with anyio.CancelScope(shield=True):
+            await super()._end(lease)
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Send a request."""
+        return await self.exchange(request)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.end()
+
+
+class Transport(httpx.HTTPTransport):
+    """httpx's transport, over the lending pool; what wraps httpx's own, as instrumentation does, wraps it too."""
+
+    keeps_deadline = True
+
+    def __init__(self, connect: Callable[[Watch], Any], limits: httpx.Limits) -> None:
+        # The one private attribute in use: httpx has no way to take a pool.
+        self._pool: Any = SyncPool(connect, limits)
+
+
+class AsyncTransport(httpx.AsyncHTTPTransport):
+    """The same for the asynchronous side."""
+
+    keeps_deadline = True
+
+    def __init__(self, connect: Callable[[Watch], Any], limits: httpx.Limits) -> None:
+        self._pool: Any = AsyncPool(connect, limits)
