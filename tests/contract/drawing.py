@@ -37,19 +37,11 @@ TIMES = [name for name, schema in FIELDS.items() if schema.get("format") == "dat
 BEFORE = {name: schema["x-before"] for name, schema in FIELDS.items() if "x-before" in schema}
 
 
-_SLOW_OR_SHARED = [
-    HealthCheck.too_slow,
-    HealthCheck.filter_too_much,
-    HealthCheck.data_too_large,
-    HealthCheck.function_scoped_fixture,
-]
-
-
 def drawn(few: int) -> settings:
     """Say how many examples a test draws: `few`, the same every time, unless many are asked for."""
     return settings(
         max_examples=EXAMPLES or few, derandomize=not EXAMPLES, database=None, deadline=None, print_blob=True,
-        suppress_health_check=_SLOW_OR_SHARED,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )  # fmt: skip
 
 
