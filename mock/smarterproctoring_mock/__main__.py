@@ -1,8 +1,8 @@
-"""`python -m smarterproctoring_mock`: run the mock server."""
+"""`python -m smarterproctoring_mock` runs the server."""
 
 import sys
 
-from smarterproctoring_mock.server import main
+import smarterproctoring_mock
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(smarterproctoring_mock.main())

@@ -61,7 +61,7 @@ def test_the_spec_alone_says_the_version_of_the_installed_package(tmp_path: Path
 @pytest.mark.tooling
 def test_a_place_that_tells_another_version_is_named(files: Files, tmp_path: Path) -> None:
     edits: dict[str, tuple[bytes, bytes] | None] = {
-        "smarterproctoring/transport.py": (b"smarterproctoring-client/{VERSION} ", b"smarterproctoring-client/0.1 "),
+        "smarterproctoring/seam.py": (b"smarterproctoring-client/{VERSION} ", b"smarterproctoring-client/0.1 "),
         "smarterproctoring/__init__.py": (b"__version__ = VERSION", b'__version__ = "0.2"'),
         "smarterproctoring/cli.py": (b"click.version_option(VERSION,", b'click.version_option("0.3",'),
     }
@@ -171,7 +171,7 @@ def test_the_bill_of_materials_is_the_same_twice_and_names_what_is_needed(tmp_pa
     text = first.read_text()
     assert all(f'"purl": "pkg:pypi/{name}@' in text for name in ("httpx", "attrs", "click", "uvicorn"))
     assert f'"purl": "pkg:pypi/smarterproctoring-client@{VERSION}"' in text
-    assert '"pytest"' not in text
+    assert '"schemathesis"' not in text
     assert str(ROOT) not in text
     assert '"timestamp"' not in text
 

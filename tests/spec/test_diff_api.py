@@ -32,12 +32,13 @@ EDITS = {
          ("minor", "smarterproctoring.CallOptions.repeat_ambiguous", "added")},
     ),
     "a parameter renamed": (
-        f"{OVERRIDES}client.py", "self, install_sid: str", "self, install: str",
+        f"{GENERATED}facade.py", "        install_sid: str", "        install: str",
         {("major", "smarterproctoring.SmarterProctoring.reschedule(install_sid)", "Parameter was removed"),
          ("major", "smarterproctoring.AsyncSmarterProctoring.reschedule(install_sid)", "Parameter was removed")},
     ),
     "a parameter moved": (
-        f"{OVERRIDES}client.py", "install_sid: str, exam_sid: str,", "exam_sid: str, install_sid: str,",
+        f"{GENERATED}facade.py",
+        "        install_sid: str,\n        exam_sid: str,", "        exam_sid: str,\n        install_sid: str,",
         {("major", "smarterproctoring.SmarterProctoring.reschedule(install_sid)",
           "Positional parameter was moved (position: from 1 to 2 (+1))")},
     ),
@@ -51,8 +52,8 @@ EDITS = {
     ),
     "a new method": (
         f"{OVERRIDES}client.py",
-        "    def dry_run_reschedule(",
-        "    def news(self) -> None:\n        return\n\n    def dry_run_reschedule(",
+        "    def with_options(",
+        "    def news(self) -> None:\n        return\n\n    def with_options(",
         {("minor", "smarterproctoring.AsyncSmarterProctoring.news", "added")},
     ),
     "a field of a model gone": (
@@ -69,7 +70,7 @@ EDITS = {
         {("major", "smarterproctoring_generated.api.exam_sessions.reschedule_exam_session.sync(session_sid)",
           "Parameter was removed")},
     ),
-    "an inner module may change": (f"{OVERRIDES}prepare.py", "def wire_time", "def time_on_the_wire", NOTHING),
+    "an inner module may change": (f"{OVERRIDES}prepare.py", "def from_keywords", "def from_words", NOTHING),
     "a private name may change": (f"{OVERRIDES}client.py", "_prepare", "_make_ready", NOTHING),
     "a value follows the spec": (f"{GENERATED}operations.py", '"Free text', '"Any text', NOTHING),
 }  # fmt: skip
@@ -89,7 +90,7 @@ def test_found(name: str, released: Repository) -> None:
     released.edit(file, old, new)
     found = {(change.bump, change.place, change.what) for change in api_diff.compare(ROOT, released.root)}
     assert expected <= found if expected else not found
-    assert len(found) < 14  # what is inherited is not said again for every class
+    assert len(found) <= 24  # what is inherited is not said again for every class
 
 
 def test_the_module_of_a_tag_that_was_renamed_is_gone(released: Repository) -> None:
