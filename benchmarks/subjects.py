@@ -9,7 +9,7 @@ import asyncio
 import importlib
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -26,15 +26,15 @@ SYNC: dict[str, Sync] = {}
 ASYNC: dict[str, Async] = {}
 
 
-def _sync(name: str) -> Callable[[Callable[[str], Iterator[Callable[[], object]]]], None]:
-    def add(subject: Callable[[str], Iterator[Callable[[], object]]]) -> None:
+def _sync(name: str) -> Callable[[Callable[[str], Generator[Callable[[], object]]]], None]:
+    def add(subject: Callable[[str], Generator[Callable[[], object]]]) -> None:
         SYNC[name] = contextmanager(subject)
 
     return add
 
 
-def _async(name: str) -> Callable[[Callable[[str], AsyncIterator[Callable[[], Awaitable[object]]]]], None]:
-    def add(subject: Callable[[str], AsyncIterator[Callable[[], Awaitable[object]]]]) -> None:
+def _async(name: str) -> Callable[[Callable[[str], AsyncGenerator[Callable[[], Awaitable[object]]]]], None]:
+    def add(subject: Callable[[str], AsyncGenerator[Callable[[], Awaitable[object]]]]) -> None:
         ASYNC[name] = asynccontextmanager(subject)
 
     return add
@@ -63,7 +63,7 @@ def _raw_request(url: str) -> bytes:
 
 
 @_sync("raw socket")
-def raw_socket(url: str) -> Iterator[Callable[[], object]]:
+def raw_socket(url: str) -> Generator[Callable[[], object]]:
     """A prepared request, one socket for each thread."""
     address, request = (urlsplit(url).hostname, urlsplit(url).port), _raw_request(url)
     idle: list[socket.socket] = []
@@ -81,7 +81,7 @@ def raw_socket(url: str) -> Iterator[Callable[[], object]]:
 
 
 @_async("raw socket")
-async def raw_socket_async(url: str) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+async def raw_socket_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
     """A prepared request on asyncio's bare protocol."""
     parts, request = urlsplit(url), _raw_request(url)
     host, port = str(parts.hostname), int(parts.port or 80)
@@ -111,7 +111,7 @@ async def raw_socket_async(url: str) -> AsyncIterator[Callable[[], Awaitable[obj
 
 
 @_sync("httpx")
-def plain_httpx(url: str) -> Iterator[Callable[[], object]]:
+def plain_httpx(url: str) -> Generator[Callable[[], object]]:
     """A client kept open, as its documentation asks for."""
     import httpx
 
@@ -120,7 +120,7 @@ def plain_httpx(url: str) -> Iterator[Callable[[], object]]:
 
 
 @_async("httpx")
-async def plain_httpx_async(url: str) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+async def plain_httpx_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
     """The same, asynchronous."""
     import httpx
 
@@ -133,7 +133,7 @@ async def plain_httpx_async(url: str) -> AsyncIterator[Callable[[], Awaitable[ob
 
 
 @_sync("requests")
-def plain_requests(url: str) -> Iterator[Callable[[], object]]:
+def plain_requests(url: str) -> Generator[Callable[[], object]]:
     """A session kept open."""
     requests = _peer("requests")
 
@@ -149,7 +149,7 @@ def plain_requests(url: str) -> Iterator[Callable[[], object]]:
 
 
 @_async("aiohttp")
-async def plain_aiohttp(url: str) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+async def plain_aiohttp(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
     """A session kept open."""
     aiohttp = _peer("aiohttp")
 
@@ -172,7 +172,7 @@ def _change() -> Any:
 
 
 @_sync("openapi-python-client")
-def generated(url: str) -> Iterator[Callable[[], object]]:
+def generated(url: str) -> Generator[Callable[[], object]]:
     """The generator's own output and its own client, without this project's layer."""
     from smarterproctoring_generated import AuthenticatedClient
     from smarterproctoring_generated.api.exam_sessions import reschedule_exam_session
@@ -186,7 +186,7 @@ def generated(url: str) -> Iterator[Callable[[], object]]:
 
 
 @_async("openapi-python-client")
-async def generated_async(url: str) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+async def generated_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
     """The same, asynchronous."""
     from smarterproctoring_generated import AuthenticatedClient
     from smarterproctoring_generated.api.exam_sessions import reschedule_exam_session
@@ -200,7 +200,7 @@ async def generated_async(url: str) -> AsyncIterator[Callable[[], Awaitable[obje
 
 
 @_sync("OpenAPI Generator, urllib3")
-def openapi_generator(url: str) -> Iterator[Callable[[], object]]:
+def openapi_generator(url: str) -> Generator[Callable[[], object]]:
     """OpenAPI Generator's Python client over urllib3: its default."""
     peer = _peer("peer_urllib3")
 
@@ -210,7 +210,7 @@ def openapi_generator(url: str) -> Iterator[Callable[[], object]]:
 
 
 @_async("OpenAPI Generator, aiohttp")
-async def openapi_generator_async(url: str) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+async def openapi_generator_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
     """OpenAPI Generator's Python client over aiohttp: its library `asyncio`."""
     peer = _peer("peer_asyncio")
 
@@ -227,7 +227,7 @@ def _peer_change(peer: Any) -> Any:
 
 
 @_sync("this client")
-def ours(url: str) -> Iterator[Callable[[], object]]:
+def ours(url: str) -> Generator[Callable[[], object]]:
     """As the README shows it: all defaults."""
     from smarterproctoring import SmarterProctoring
 
@@ -242,7 +242,7 @@ def ours(url: str) -> Iterator[Callable[[], object]]:
 
 
 @_async("this client")
-async def ours_async(url: str) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+async def ours_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
     """The same, asynchronous."""
     from smarterproctoring import AsyncSmarterProctoring
 
