@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := generated overrides transport mock tests tools examples
+SOURCES := generated overrides transport mock tests tools examples benchmarks
 # Proves what is here, not what the machine's pip happens to be configured for.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON_DOWNLOADS := never
@@ -43,6 +43,8 @@ node_modules/.ready: package.json package-lock.json
 lock: $(READY)  ## resolve the dependencies anew and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
 	    --python-version 3.11 --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+	    --python-version 3.11 --extra fast --group bench pyproject.toml --output-file requirements/bench.txt
 	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv==/!d}' | grep -v '# via' > requirements/bootstrap.txt
 
 # -- the main job ---------------------------------------------------------------------------------------------------
@@ -116,6 +118,21 @@ fuzz: $(READY)  ## the same at random and longer, and the tests of tests/contrac
 .PHONY: changelog
 changelog: $(READY) node_modules/.ready  ## draft the CHANGELOG entry of this version from both diffs
 	@$(BIN)/python tools/changelog.py $(ARGS)
+
+# Its own environment, with the built wheel: what a user gets, and none of what the tests need.
+BENCH := build/bench
+$(BENCH)/.ready: requirements/bench.txt $(READY)
+	@echo "setting up $(BENCH)"
+	@$(BIN)/python -m venv --clear $(BENCH)
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BENCH)/bin/python requirements/bench.txt
+	@touch $@
+
+.PHONY: bench
+bench: $(BENCH)/.ready  ## measure the client beside its peers, into docs/benchmarks/; ARGS=--quick for a rough picture
+	@rm -rf $(BENCH)/wheel
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir $(BENCH)/wheel .
+	@$(BIN)/uv pip install --quiet --no-deps --reinstall --python $(BENCH)/bin/python $(BENCH)/wheel/*.whl
+	@$(BENCH)/bin/python benchmarks/bench_client.py --wheel $(BENCH)/wheel/*.whl $(ARGS)
 
 .PHONY: build
 build: $(READY)  ## build wheel, sdist and bill of materials into dist/

@@ -1,0 +1,132 @@
+"""Writes what was measured: a page of tables, and a chart that can be read on light and on dark paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from html import escape
+from typing import NamedTuple
+
+REFERENCE = "httpx"
+_WIDTH, _LABEL, _BAR, _GAP = 760, 210, 20, 6
+
+
+class Cell(NamedTuple):
+    """Microseconds per call: on the wall, and on the processor of the client's process."""
+
+    wall: float
+    cpu: float
+
+
+class Row(NamedTuple):
+    """A client's figures, or why there are none."""
+
+    label: str
+    cell: Cell | None
+    failed: str = ""
+
+
+class Report(NamedTuple):
+    """All that was measured.
+
+    Attributes:
+        machine: Lines that say what it was measured on.
+        rounds: Rounds behind each median.
+        calls: By kind ("sync", "async") and concurrency.
+        imports: Name, milliseconds on the wall and on the processor, megabytes.
+        wheel: Bytes of the wheel.
+        generate: Seconds of a generation with all its checks.
+        notes: What was skipped, and why.
+        quick: Whether this is only a rough picture.
+    """
+
+    machine: list[str]
+    rounds: int
+    calls: dict[str, dict[int, list[Row]]]
+    imports: list[tuple[str, float, float, float]]
+    wheel: int | None
+    generate: float | None
+    notes: list[str]
+    quick: bool
+
+
+def markdown(found: Report) -> str:
+    """Return the page."""
+    return "\n".join(_lines(found)) + "\n"
+
+
+def _lines(found: Report) -> Iterator[str]:
+    yield from ("# The client beside its peers", "")
+    yield f"Written by `make bench{' ARGS=--quick' if found.quick else ''}`; how it is measured stands in"
+    yield from ("[benchmarks/README.md](../../benchmarks/README.md). Compare figures of one run only.", "")
+    yield from ("![CPU per call and calls per second](client.svg)", "")
+    yield from (*(f"- {line}" for line in found.machine), f"- medians of {found.rounds} interleaved rounds")
+    yield from (f"- {note}" for note in found.notes)
+    titles = {"sync": "Synchronous, threads at once", "async": "Asynchronous, tasks at once"}
+    for kind, tables in found.calls.items():
+        yield from ("", f"## {titles[kind]}", "")
+        yield "Calls per second; in brackets the microseconds of processor time per call, and their ratio to httpx's."
+        yield from ("", "| client | " + " | ".join(map(str, tables)) + " |", "|---" * (len(tables) + 1) + "|")
+        for label in (row.label for row in next(iter(tables.values()))):
+            yield f"| {label} | " + " | ".join(_entry(label, rows) for rows in tables.values()) + " |"
+        failures = {row.failed for rows in tables.values() for row in rows if row.failed}
+        yield from (f"\nFailed: {failure}" for failure in sorted(failures))
+    yield from ("", "## Import", "", "In fresh processes; memory is what the process grew by.", "")
+    yield from ("| | CPU ms | ÷ httpx | wall ms | MB |", "|---|---|---|---|---|")
+    base = {name: cpu for name, _, cpu, _ in found.imports}.get(REFERENCE, 0)
+    for name, wall, cpu, memory in found.imports:
+        yield f"| {name} | {cpu:.0f} | {cpu / base:.2f} | {wall:.0f} | {memory:.1f} |"
+    yield from ("", "## Size and generation", "")
+    if found.wheel is not None:
+        yield f"- wheel: {found.wheel / 1024:.0f} KiB"
+    if found.generate is not None:
+        yield f"- `make check-generated` (generates anew, checks and compares): {found.generate:.1f} s"
+
+
+def _entry(label: str, rows: list[Row]) -> str:
+    cells = {row.label: row.cell for row in rows}
+    cell, reference = cells.get(label), cells.get(REFERENCE)
+    if cell is None:
+        return "failed"
+    ratio = f", {cell.cpu / reference.cpu:.2f}×" if reference else ""
+    return f"{1e6 / cell.wall:,.0f} ({cell.cpu:,.0f}{ratio})"
+
+
+# -- the chart ---------------------------------------------------------------------------------------------------------
+
+_STYLE = """
+text { font: 13px system-ui, sans-serif; fill: #1f2328 }
+.title { font-weight: 600; font-size: 14px } .bar { fill: #8c959f } .ours { fill: #1a7f37 }
+@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .bar { fill: #6e7681 } .ours { fill: #3fb950 } }
+"""
+
+
+def chart(found: Report) -> str:
+    """Return an SVG of bars: CPU per synchronous call, and asynchronous calls per second with 64 at once."""
+    panels: list[tuple[str, list[tuple[str, float]]]] = []
+    for kind, concurrency, title, by_cpu in (
+        ("sync", 1, "Synchronous, one connection: CPU microseconds per call (shorter is better)", True),
+        ("async", 64, "Asynchronous, 64 at once: calls per second (longer is better)", False),
+        ("async", 256, "Asynchronous, 256 at once: calls per second (longer is better)", False),
+    ):
+        rows = [row for row in found.calls[kind].get(concurrency, []) if row.cell and row.label != "raw socket"]
+        bars = [(row.label, row.cell.cpu if by_cpu else 1e6 / row.cell.wall) for row in rows if row.cell]
+        if bars:
+            panels.append((title, sorted(bars, key=lambda bar: bar[1], reverse=not by_cpu)))
+    body, y = list[str](), 10
+    for title, bars in panels:
+        body.append(f'<text class="title" x="0" y="{y + 14}">{escape(title)}</text>')
+        body += _bars(bars, y + 26)
+        y += 26 + len(bars) * (_BAR + _GAP) + 18
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y}" role="img"'
+    return f'{head} aria-label="Clients compared">\n<style>{_STYLE}</style>\n' + "\n".join(body) + "\n</svg>\n"
+
+
+def _bars(bars: Iterable[tuple[str, float]], top: int) -> Iterator[str]:
+    bars = list(bars)
+    most = max(value for _, value in bars)
+    for index, (label, value) in enumerate(bars):
+        y, width = top + index * (_BAR + _GAP), value / most * (_WIDTH - _LABEL - 70)
+        style = "bar ours" if label.startswith("this client") else "bar"
+        yield f'<text x="{_LABEL - 8}" y="{y + 15}" text-anchor="end">{escape(label)}</text>'
+        yield f'<rect class="{style}" x="{_LABEL}" y="{y}" width="{width:.0f}" height="{_BAR}" rx="2"/>'
+        yield f'<text x="{_LABEL + width + 6:.0f}" y="{y + 15}">{value:,.0f}</text>'

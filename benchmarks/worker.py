@@ -1,0 +1,126 @@
+"""A process that holds one client and, told `CONCURRENCY CALLS` on a line, makes calls and tells what they cost.
+
+One process for each client, so that none pays for another's modules, garbage or threads.
+
+    worker.py sync|async NAME URL [MODULE…]     the modules are kept from being imported, as if they were not installed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+from subjects import ASYNC, SYNC
+
+
+def shares(calls: int, concurrency: int) -> Iterator[int]:
+    """Split calls evenly."""
+    for index in range(concurrency):
+        yield calls // concurrency + (index < calls % concurrency)
+
+
+def check(answer: object) -> None:
+    """A client that does not read the answer does another job."""
+    if answer != "Successful":
+        raise RuntimeError(f"unexpected answer: {answer!r}")
+
+
+def run_sync(call: Callable[[], object], concurrency: int, calls: int) -> None:
+    """Make calls in as many threads as asked for."""
+    failures: list[BaseException] = []
+
+    def work(share: int) -> None:
+        try:
+            for _ in range(share):
+                check(call())
+        except BaseException as error:  # noqa: BLE001 - told to the parent
+            failures.append(error)
+
+    if concurrency == 1:
+        work(calls)
+    else:
+        threads = [threading.Thread(target=work, args=(share,)) for share in shares(calls, concurrency)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
+
+
+async def run_async(call: Callable[[], Awaitable[object]], concurrency: int, calls: int) -> None:
+    """Make calls in as many tasks as asked for."""
+
+    async def work(share: int) -> None:
+        for _ in range(share):
+            check(await call())
+
+    async with asyncio.TaskGroup() as group:
+        for share in shares(calls, concurrency):
+            group.create_task(work(share))
+
+
+def orders() -> Iterator[tuple[int, int]]:
+    """Read what to do; garbage of the round before is not paid for by the next."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        concurrency, calls = map(int, line.split())
+        gc.collect()
+        yield concurrency, calls
+
+
+def clocks() -> tuple[float, float]:
+    """Return seconds on the wall, and on the processor for all threads of this process."""
+    return time.perf_counter(), time.process_time()
+
+
+def tell(begun: tuple[float, float], calls: int) -> None:
+    """Tell the parent the microseconds per call."""
+    wall, cpu = (now - then for now, then in zip(clocks(), begun, strict=True))
+    print(json.dumps({"wall": wall / calls * 1e6, "cpu": cpu / calls * 1e6}), flush=True)
+
+
+def tell_failure(error: BaseException) -> None:
+    """Tell the parent why there are no figures."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    print(json.dumps({"failed": f"{type(error).__name__}: {error}"[:200]}), flush=True)
+
+
+async def serve_async(name: str, url: str) -> None:
+    """Serve orders with an asynchronous client; between rounds there is nothing for the loop to do."""
+    async with ASYNC[name](url) as call:
+        for concurrency, calls in orders():
+            begun = clocks()
+            try:
+                await run_async(call, concurrency, calls)
+                tell(begun, calls)
+            except BaseException as error:  # noqa: BLE001
+                tell_failure(error)
+
+
+def serve_sync(name: str, url: str) -> None:
+    """Serve orders with a synchronous client."""
+    with SYNC[name](url) as call:
+        for concurrency, calls in orders():
+            begun = clocks()
+            try:
+                run_sync(call, concurrency, calls)
+                tell(begun, calls)
+            except BaseException as error:  # noqa: BLE001
+                tell_failure(error)
+
+
+if __name__ == "__main__":
+    kind, subject, base_url, *absent = sys.argv[1:]
+    for module in absent:
+        sys.modules[module] = None  # type: ignore[assignment]
+    if kind == "async":
+        asyncio.run(serve_async(subject, base_url))
+    else:
+        serve_sync(subject, base_url)
