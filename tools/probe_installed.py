@@ -42,7 +42,7 @@ def import_all(complete: bool) -> Iterator[str]:
                 getattr(package, public)
         except ImportError as error:
             if complete or HINT not in str(error):
-                yield f"{name}.{public}: {error!r}"
+                yield f"a name of {name}: {error!r}"
         for module in pkgutil.walk_packages(package.__path__, f"{name}."):
             if module.name.endswith(".__main__"):
                 continue
