@@ -62,6 +62,20 @@ TEMPLATE_MENDS = [
         "from ...types import Response, UNSET\n",
         "from ...records import parse_or_none\nfrom ...types import Response, UNSET\n",
     ),
+    (
+        "package_init.py.jinja",
+        "from .client import AuthenticatedClient, Client\n",
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from .client import AuthenticatedClient, Client\n",
+        # The two clients need attrs, and importing any module of the package imports this one. May go when attrs is
+        # gone from the output.
+    ),
+    (
+        "package_init.py.jinja",
+        '    "Client",\n)\n',
+        '    "Client",\n)\n\n\ndef __getattr__(name: str) -> object:\n    if name in __all__:\n'
+        "        from . import client\n\n        return getattr(client, name)\n"
+        '    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")\n',
+    ),
 ]
 
 

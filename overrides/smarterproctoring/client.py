@@ -1,7 +1,7 @@
 """The public clients: `SmarterProctoring` and `AsyncSmarterProctoring`, the same surface twice."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 
 from smarterproctoring_generated.facade import AsyncOperations, Operations
 from smarterproctoring_generated.operations import SERVERS
@@ -12,7 +12,7 @@ from smarterproctoring.call import Result
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.errors import ConfigurationError, NoCopy
 from smarterproctoring.prepare import Prepared, from_keywords
-from smarterproctoring.seam import AsyncSeam, GeneratedClient, SyncSeam
+from smarterproctoring.seam import AsyncSeam, SyncSeam
 from smarterproctoring.settings import (
     FROM_ENV,
     PREFIX,
@@ -22,6 +22,9 @@ from smarterproctoring.settings import (
     settings_from_env,
     turn_on_logging,
 )
+
+if TYPE_CHECKING:
+    from smarterproctoring.generated import GeneratedClient
 
 SeamT = TypeVar("SeamT", SyncSeam, AsyncSeam)
 TokenT = TypeVar("TokenT", TokenSource, AsyncTokenSource)
@@ -101,8 +104,10 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         return view
 
     @property
-    def generated(self) -> GeneratedClient:
+    def generated(self) -> "GeneratedClient":
         """Return the client for the generated endpoint functions; it follows every rule that this one does."""
+        from smarterproctoring.generated import GeneratedClient  # noqa: PLC0415 - attrs only for those who use it
+
         return GeneratedClient(self._seam)
 
     def _prepare(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> Prepared:

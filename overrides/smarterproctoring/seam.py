@@ -14,9 +14,7 @@ from http import HTTPStatus
 from platform import python_version
 from typing import Any, NoReturn, Self
 
-import anyio
 import httpx
-from smarterproctoring_generated import AuthenticatedClient
 from smarterproctoring_generated.operations import VERSION
 from smarterproctoring_transport import Shared, TransportOptions, finish, settled
 
@@ -74,7 +72,7 @@ class _Seam(NoCopy):
     """What the synchronous and the asynchronous client share: one call, from its request to its end."""
 
     asynchronous: bool
-    sleep: Callable[[float], Any]
+    sleep: Callable[..., Any]
 
     def __init__(self, source: Any, base_url: str, options: Options, transport: TransportOptions) -> None:
         self.shared = Shared(base_url, transport, asynchronous=self.asynchronous, error=ConfigurationError)
@@ -170,7 +168,11 @@ class _Seam(NoCopy):
         return Reply(response.status_code, dict(response.headers), bytes(body[:MAX_BODY]), incomplete=not whole)
 
     def _limit(self, seconds: float, *, needed: bool) -> AbstractContextManager[object]:
-        return anyio.move_on_after(seconds) if needed and self.asynchronous else nullcontext()
+        if not (needed and self.asynchronous):
+            return nullcontext()
+        import anyio  # noqa: PLC0415 - not for those who never need it
+
+        return anyio.move_on_after(seconds)
 
 
 async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
@@ -192,7 +194,11 @@ def _response(reply: Reply) -> httpx.Response:
 class SyncSeam(_Seam, httpx.Client):
     """The synchronous HTTP client that the generated functions are handed."""
 
-    asynchronous, sleep = False, staticmethod(time.sleep)
+    asynchronous = False
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
 
     def request(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
         """Send for a generated function; only a 2xx returns."""
@@ -216,7 +222,13 @@ class SyncSeam(_Seam, httpx.Client):
 class AsyncSeam(_Seam, httpx.AsyncClient):
     """The asynchronous HTTP client that the generated functions are handed."""
 
-    asynchronous, sleep = True, staticmethod(anyio.sleep)
+    asynchronous = True
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, on asyncio or trio."""
+        import anyio  # noqa: PLC0415 - not for those who never need it
+
+        await anyio.sleep(seconds)
 
     async def request(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
         """Send for a generated function; only a 2xx returns."""
@@ -235,35 +247,3 @@ class AsyncSeam(_Seam, httpx.AsyncClient):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-
-# -- what generated functions are handed -------------------------------------------------------------------------------
-
-
-class GeneratedClient(NoCopy, AuthenticatedClient):
-    """The client for generated functions: `sync_detailed(…, client=client.generated)`.
-
-    It carries no token of its own and never opens a connection past the seam. What the generator's own `with_…` methods
-    do is done by `with_options` of the public clients: theirs change the client that they are called on.
-    """
-
-    def __init__(self, seam: SyncSeam | AsyncSeam) -> None:
-        super().__init__(base_url=seam.origin, token="")
-        self.seam = seam
-
-    def get_httpx_client(self) -> httpx.Client:
-        """Return the synchronous seam."""
-        if isinstance(self.seam, SyncSeam):
-            return self.seam
-        raise ConfigurationError("this client is asynchronous: call asyncio_detailed, or use SmarterProctoring")
-
-    def get_async_httpx_client(self) -> httpx.AsyncClient:
-        """Return the asynchronous seam."""
-        if isinstance(self.seam, AsyncSeam):
-            return self.seam
-        raise ConfigurationError("this client is synchronous: call sync_detailed, or use AsyncSmarterProctoring")
-
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise ConfigurationError("refused, it would bypass the rules of this client: use with_options(…).generated")
-
-    with_headers = with_timeout = with_cookies = set_httpx_client = set_async_httpx_client = _refuse

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import ipaddress
 import os
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
-from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlsplit
 
-import httpcore
 import httpx
-
-from smarterproctoring_transport.asyncio_backend import Backend
-from smarterproctoring_transport.deadline import Watch, Watched
-from smarterproctoring_transport.pool import AsyncTransport, Transport
 
 
 class TransportOptions(TypedDict, total=False):
@@ -72,7 +64,7 @@ class Shared:
         try:
             _ = httpx.URL(base_url), urlsplit(base_url).port  # refused here rather than at the first call
             self._make = (
-                given if callable(given) else (lambda: given) if given else _maker(base_url, options, asynchronous)
+                given if callable(given) else (lambda: given) if given else _default(base_url, options, asynchronous)
             )
             self._process, self._transport = os.getpid(), self._make()
             getattr(self._transport, "handle_async_request" if asynchronous else "handle_request")
@@ -103,61 +95,17 @@ class Shared:
         return None
 
 
-def _maker(base_url: str, options: TransportOptions, asynchronous: bool) -> Callable[[], Any]:
-    fast = _fast(options)
-    parts, trust_env = urlsplit(base_url), options.get("trust_env", True)
-    context = httpx.create_ssl_context(options.get("verify", True), trust_env=trust_env)
-    limits = options.get("limits", httpx.Limits(max_connections=100, max_keepalive_connections=100))
-    origin = httpcore.URL(base_url).origin
-    backend: Any = Backend() if asynchronous else httpcore.SyncBackend()
-    kind: Any = httpcore.AsyncConnectionPool if asynchronous else httpcore.ConnectionPool
-    settings = {
-        "ssl_context": context,
-        "proxy": _proxy(parts, options.get("proxy"), trust_env),
-        "keepalive_expiry": limits.keepalive_expiry,
-        "http2": options.get("http2", False),
-    }
+def _default(base_url: str, options: TransportOptions, asynchronous: bool) -> Callable[[], Any]:
+    # Imported late: httpcore, below it, takes as long to import as httpx, which imports it late as well.
+    from smarterproctoring_transport import connections  # noqa: PLC0415
 
-    def connect(watch: Watch) -> Any:
-        if fast and settings["proxy"] is None:
-            return fast(origin, context, Watched(backend, watch), limits.keepalive_expiry)
-        return kind(**settings, network_backend=Watched(backend, watch)).create_connection(origin)
-
-    connect(Watch())  # what is wrong with the proxy shows here
-    return lambda: (AsyncTransport if asynchronous else Transport)(connect, limits)
-
-
-def _fast(options: TransportOptions) -> Any:
-    """Return the kind of connection that httptools reads, if it is wanted and there."""
-    if options.get("http2"):
-        importlib.import_module("h2")
-        return None
-    if options.get("fast") is False:
-        return None
-    try:
-        return importlib.import_module("smarterproctoring_transport.fast").Connection
-    except ImportError:
-        if options.get("fast"):
-            raise
-        return None
-
-
-def _proxy(parts: SplitResult, given: str | httpx.Proxy | None, trust_env: bool) -> httpcore.Proxy | None:
-    """Return the proxy for the one origin; that of the environment is looked up once."""
-    # What stays on this machine never takes the environment's proxy: it may be plain http, and hold a token.
-    if given is None and trust_env and not (_is_loopback(parts.hostname or "") or proxy_bypass(parts.hostname or "")):
-        given = getproxies().get(parts.scheme) or getproxies().get("all")
-    if given is None:
-        return None
-    proxy = given if isinstance(given, httpx.Proxy) else httpx.Proxy(given)
-    url = httpcore.URL(
-        scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=proxy.url.raw_path
+    return connections.maker(
+        base_url,
+        asynchronous=asynchronous,
+        proxy=options.get("proxy"),
+        verify=options.get("verify", True),
+        limits=options.get("limits", httpx.Limits(max_connections=100, max_keepalive_connections=100)),
+        http2=options.get("http2", False),
+        fast=options.get("fast"),
+        trust_env=options.get("trust_env", True),
     )
-    return httpcore.Proxy(url, auth=proxy.raw_auth, headers=proxy.headers.raw, ssl_context=proxy.ssl_context)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
