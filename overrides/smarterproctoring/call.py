@@ -1,6 +1,7 @@
 """One call's bookkeeping, without I/O: what both drivers share, and what the caller is told at the end."""
 
 import json
+import logging
 import random
 import re
 import time
@@ -156,7 +157,9 @@ class Call:
         self._attempts += 1
         self._replays += self._maybe_applied
         self._began = time.monotonic()
-        return {name: min(limit, remaining) for name, limit in self._options.timeout._asdict().items()}
+        connect, read, write, pool = self._options.timeout
+        limits = {"connect": connect, "read": read, "write": write, "pool": pool}
+        return limits if max(limits.values()) <= remaining else {k: min(v, remaining) for k, v in limits.items()}
 
     def settle(self, answer: Reply | tuple[Failure, str]) -> float | None:
         """Take what an attempt brought: None if the call is done, else the seconds to wait before the next attempt.
@@ -251,6 +254,8 @@ class Call:
         return text
 
     def _log(self, what: str, request_id: str | None) -> None:
+        if not logger.isEnabledFor(logging.DEBUG):
+            return
         facts = (self.operation.method, self.operation.path, what, self._attempts)
         milliseconds = (time.monotonic() - self._began) * 1000
         logger.debug("%s %s -> %s, attempt %d, %.0f ms, request id %s", *facts, milliseconds, request_id)

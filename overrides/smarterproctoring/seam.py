@@ -7,11 +7,11 @@ gets every rule from this one method. `overrides/README.md` lists what is mended
 from __future__ import annotations
 
 import ssl
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from http import HTTPStatus
-from platform import python_version
 from typing import Any, NoReturn, Self
 
 import httpx
@@ -25,7 +25,8 @@ from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated
 from smarterproctoring.settings import CallOptions, Options, check_headers
 
-USER_AGENT = f"smarterproctoring-client/{VERSION} python/{python_version()} httpx/{httpx.__version__}"
+_PYTHON = ".".join(map(str, sys.version_info[:3]))
+USER_AGENT = f"smarterproctoring-client/{VERSION} python/{_PYTHON} httpx/{httpx.__version__}"
 _ASYNC = "what has to be awaited, a token callable or a hook, takes AsyncSmarterProctoring"
 _REGISTERED = {known.value for known in HTTPStatus}
 

@@ -6,8 +6,8 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypedDict
 
 from smarterproctoring.errors import ConfigurationError, SmarterProctoringError
@@ -20,12 +20,11 @@ PREFIX = "SMARTERPROCTORING_"
 """How the names of this package's environment variables begin."""
 FROM_ENV = {"token", "base_url", "timeout", "deadline", "retries"}
 """The settings that the environment can give, by variables of their names in capitals."""
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+: [\x20-\x7e\t]*")
+# Patterns are compiled when they are first used: importing the package should cost little.
+_HEADER = r"[!#$%&'*+.^_`|~0-9a-z-]+: [\x20-\x7e\t]*"
 _OWN_HEADERS = {"token", "authorization", "host", "content-length", "transfer-encoding", "connection"}
-_BASE_URL = re.compile(
-    r"(?P<scheme>(?i:https?))://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^?#@\s]*)?", re.ASCII
-)
-_LOOPBACK = re.compile(r"https?://(localhost|\[::1\]|127(\.[0-9]{1,3}){3})(:.*|/.*)?", re.IGNORECASE)
+_BASE_URL = r"(?a:(?P<scheme>(?i:https?))://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^?#@\s]*)?)"
+_LOOPBACK = r"(?i:https?://(localhost|\[::1\]|127(\.[0-9]{1,3}){3})(:.*|/.*)?)"
 
 
 class Timeouts(NamedTuple):
@@ -60,8 +59,7 @@ class CallOptions(TypedDict, total=False):
     on_retry: RetryHook | None
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """Options of a call.
 
     Attributes:
@@ -75,12 +73,12 @@ class Options:
         on_retry: Called before each retry; may be asynchronous for the asynchronous client.
     """
 
-    timeout: Timeouts = field(default_factory=Timeouts)
+    timeout: Timeouts = Timeouts()
     deadline: float = 60.0
     retries: int = 2
     retry_ambiguous: bool = True
     allow_empty: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = MappingProxyType({})
     on_retry: RetryHook | None = None
 
     def changed(self, changes: CallOptions) -> Options:
@@ -93,7 +91,7 @@ class Options:
         checked: dict[str, Any] = {**changes, "headers": {**self.headers, **check_headers(changes.get("headers", {}))}}
         if not isinstance(timeout := checked.get("timeout", self.timeout), Timeouts):
             checked["timeout"] = Timeouts(*[timeout] * 4)
-        new = replace(self, **checked)
+        new = Options(**{**self._asdict(), **checked})
         for name, seconds in [
             ("deadline", new.deadline),
             *((f"timeout ({name})", s) for name, s in new.timeout._asdict().items()),
@@ -113,7 +111,7 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """
     checked = {str(name).lower(): str(value).strip(" \t") for name, value in headers.items()}
     for name, value in checked.items():
-        if not _HEADER.fullmatch(f"{name}: {value}"):
+        if not re.fullmatch(_HEADER, f"{name}: {value}"):
             raise ConfigurationError("headers: names must be letters, digits and -, values one line of printable ASCII")
         if name in _OWN_HEADERS:
             raise ConfigurationError(f"headers: {name!r} is set by the client itself and cannot be given")
@@ -127,7 +125,7 @@ def check_base_url(url: str, *, allow_http: bool) -> str:
         ConfigurationError: Not an absolute URL, plain http to another machine (the vendor demands TLS,
             evidence: V), or with userinfo, query or fragment, which could leak or be lost.
     """
-    match = _BASE_URL.fullmatch(str(url))
+    match = re.fullmatch(_BASE_URL, str(url))
     if match is None:
         raise ConfigurationError("base_url must begin with https:// and hold no user name, password, query or fragment")
     if match["scheme"].lower() == "http" and not allow_http and not is_loopback(url):
@@ -137,7 +135,7 @@ def check_base_url(url: str, *, allow_http: bool) -> str:
 
 def is_loopback(url: str) -> bool:
     """Tell whether a URL stays on this machine."""
-    return _LOOPBACK.fullmatch(url) is not None
+    return re.fullmatch(_LOOPBACK, url) is not None
 
 
 def variable(name: str, pattern: str = ".*", expected: str = "") -> str | None:
