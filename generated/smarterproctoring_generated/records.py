@@ -171,18 +171,18 @@ class Operation(NamedTuple):
 
     def body_problems(self, body: Any) -> Iterator[str]:
         """Put the date-times of a body into the wire form, in place; yield everything in it that breaks the spec."""
-        fields = {item.name: item for item in self.fields}
+        keywords = {item.name: item.keyword for item in self.fields}
         for place in self.date_times:
-            label = fields[place[0]].keyword if place[0] in fields else ".".join(place)
-            yield from times_to_wire(body, place, label)
+            yield from times_to_wire(body, place, keywords.get(place[0], ".".join(place)))
         for item in self.fields if isinstance(body, dict) else ():
-            value = body.get(item.name)
+            if (value := body.get(item.name)) is None:
+                continue
             # A time that could not be rewritten is named already.
-            if value is not None and item.format != "date-time" and (problem := item.problem(value)):
+            if item.format != "date-time" and (problem := item.problem(value)):
                 yield f"{item.keyword} {problem}"
             # Both times are in the wire form by now, which sorts as text.
-            if item.before and value and str(body.get(item.before) or "~") <= str(value):
-                yield f"{fields[item.before].keyword} must be after {item.keyword}"
+            if item.before and str(body.get(item.before) or "~") <= str(value):
+                yield f"{keywords[item.before]} must be after {item.keyword}"
 
     def path_for(self, values: list[str]) -> str:
         """Return the path with these values of its parameters, encoded."""

@@ -28,6 +28,7 @@ from smarterproctoring.settings import CallOptions, Options, check_headers
 _PYTHON = ".".join(map(str, sys.version_info[:3]))
 USER_AGENT = f"smarterproctoring-client/{VERSION} python/{_PYTHON} httpx/{httpx.__version__}"
 _ASYNC = "what has to be awaited, a token callable or a hook, takes AsyncSmarterProctoring"
+_UNLIMITED = nullcontext()
 _REGISTERED = {known.value for known in HTTPStatus}
 
 
@@ -94,8 +95,8 @@ class _Seam(NoCopy):
         if prepared.content:
             every["content-type"] = "application/json"
         every |= check_headers(headers or {})
+        url = httpx.URL(self.origin + prepared.path)  # parsed once: a request parses text twice
         query, content = prepared.query or None, prepared.content or None
-        url = self.origin + prepared.path
         return httpx.Request(prepared.operation.method, url, headers=every, params=query, content=content)
 
     async def generated(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
@@ -166,22 +167,24 @@ class _Seam(NoCopy):
         if response is None:
             return Failure.READ_TIMEOUT, "deadline"
         whole = whole and len(body) <= MAX_BODY
-        return Reply(response.status_code, dict(response.headers), bytes(body[:MAX_BODY]), incomplete=not whole)
+        return Reply(response.status_code, dict(response.headers.items()), bytes(body[:MAX_BODY]), incomplete=not whole)
 
     def _limit(self, seconds: float, *, needed: bool) -> AbstractContextManager[object]:
         if not (needed and self.asynchronous):
-            return nullcontext()
+            return _UNLIMITED
         import anyio  # noqa: PLC0415 - not for those who never need it
 
         return anyio.move_on_after(seconds)
 
 
 async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    if not isinstance(response.stream, httpx.SyncByteStream):
-        async for chunk in response.aiter_bytes():
+    """Yield the body; unpacked only where the server has packed it, though it was asked not to."""
+    packed, stream = "content-encoding" in response.headers, response.stream
+    if isinstance(stream, httpx.SyncByteStream):
+        for chunk in response.iter_bytes() if packed else stream:
             yield chunk
     else:
-        for chunk in response.iter_bytes():
+        async for chunk in response.aiter_bytes() if packed else stream:
             yield chunk
 
 
