@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Coroutine
 from typing import Any, TypeVar, cast
 
@@ -31,4 +30,4 @@ def finish(work: Coroutine[Any, Any, R], error: Exception | None = None) -> R:
 
 async def settled(value: Any) -> Any:
     """Return a value, awaiting it where it has to be awaited."""
-    return await value if inspect.isawaitable(value) else value
+    return await value if hasattr(value, "__await__") else value
