@@ -108,12 +108,21 @@ class Request:
         self.head = head
         if size > HEADER_LIMIT:
             raise Refused(431, f"the header fields are larger than {HEADER_LIMIT:,} octets together")
+        version = self.http_version
+        if not version.startswith("1.") and version not in {"2", "3"}:
+            raise Refused(400, "the version must be HTTP/1.1 or HTTP/1.0 (RFC 9112 2.3)")
         host = head.get(b"host")
         if host is None:
-            if self.http_version == "1.1":
+            if version != "1.0":
                 raise Refused(400, "header.Host is required by HTTP/1.1 (RFC 9112 3.2)")
         elif b"host" in self.repeated or not wire.valid_host(host):
             raise Refused(400, "header.Host must be one valid host (RFC 9112 3.2)")
+        if b"transfer-encoding" in head and (
+            version == "1.0" or b",".join(self.all(b"transfer-encoding")).strip(b" \t,").lower() != b"chunked"
+        ):
+            raise Refused(400, "header.Transfer-Encoding must be chunked, once, in HTTP/1.1 (RFC 9112 6.1)")
+        if self.method == "PUT" and b"content-range" in head:
+            raise Refused(400, "header.Content-Range must not be sent: no partial PUT here (RFC 9110 14.5)")
 
     @property
     def waits(self) -> bool:

@@ -15,6 +15,7 @@ import socket
 import struct
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
@@ -23,6 +24,7 @@ import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from smarterproctoring_mock import wire
 from smarterproctoring_mock.app import TARGET_LIMIT, MockApp, Receive, Scope, Send
 from smarterproctoring_mock.faults import ConnectionDropped
 from smarterproctoring_mock.spec import phrase
@@ -30,11 +32,27 @@ from smarterproctoring_mock.spec import phrase
 CONNECTION: Final = "smarterproctoring_mock.connection"
 """The ASGI extension under which the transport of the connection can be found."""
 
-_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}(?= )")
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 # httptools skips the body of a request that offers an upgrade, as Java's client does with its first one. The
 # offer may be ignored (RFC 9110 7.8), the body may not; so httptools does not get to see the offer.
-_UPGRADE: Final = re.compile(rb"\r\nupgrade(?=:)", re.IGNORECASE)
+_OFFER: Final = b"\r\nupgrade"
+_UPGRADE: Final = re.compile(_OFFER + b"(?=:)", re.IGNORECASE)
 _HIDDEN: Final = b"upgrad_"
+_HEAD_LIMIT: Final = 1024 * 1024
+"""Octets after which a head without an end is answered; a whole one is held to the application's own limits."""
+# uvicorn appends each field to the list at hand. Past the head those are trailer fields, which are no header
+# fields (RFC 9110 6.5.1): a token among them is none.
+_TRAILER: Final = cast("list[tuple[bytes, bytes]]", deque[tuple[bytes, bytes]](maxlen=0))
+
+
+class _MalformedError(Exception):
+    """The target is of none of the forms that a request to an origin server may have."""
+
+
+def _offer_at_end(data: bytes) -> int:
+    """Return how many octets at the end may be the start of an upgrade's offer."""
+    sizes = range(min(len(data), len(_OFFER)), 0, -1)
+    return next((size for size in sizes if _OFFER.startswith(data[-size:].lower())), 0)
 
 
 class _Connection:
@@ -79,6 +97,17 @@ class _Protocol(HttpToolsProtocol):
     _method = ""
     _in_head = False
     _offered = False
+    _held = b""
+    _head_size = 0
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._renew_parser()
+
+    def _renew_parser(self) -> None:
+        self.parser = httptools.HttpRequestParser(self)
+        # A higher minor version is to be served (RFC 9110 2.5); the application refuses other major ones.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_version=True)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         connection = cast("asyncio.Transport", _Connection(transport, self.loop))
@@ -88,12 +117,29 @@ class _Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         cycle = cast("RequestResponseCycle | None", self.cycle)
         idle = not self._in_head and (cycle is None or not cycle.more_body)
-        if (idle or self._in_head) and _UPGRADE.search(data):
+        if idle or self._in_head:
+            data = self._prepare(data, idle)
+            if not data:
+                return
+        self._first = data if idle else b""
+        super().data_received(data)
+        if self._in_head:
+            self._head_size += len(data)
+            if self._head_size > _HEAD_LIMIT and not self.transport.is_closing():
+                self._refuse(431, "The request's head is too large")
+
+    def _prepare(self, data: bytes, idle: bool) -> bytes:
+        """Hide the offer of an upgrade, and hold back what may turn out to be half of one, or half of a method."""
+        if self._held:
+            data, self._held = self._held + data, b""
+        if _UPGRADE.search(data):
             head, end, rest = data.partition(b"\r\n\r\n")
             data = _UPGRADE.sub(b"\r\n" + _HIDDEN, head) + end + rest
             self._offered = True
-        self._first = data if idle else b""
-        super().data_received(data)
+        if b"\r\n\r\n" not in data:
+            held = len(data) if idle and _METHOD.fullmatch(data) else _offer_at_end(data)
+            data, self._held = data[: len(data) - held], data[len(data) - held :]
+        return data
 
     def on_message_begin(self) -> None:
         self._in_head = True
@@ -104,19 +150,33 @@ class _Protocol(HttpToolsProtocol):
         if self._offered:
             self.headers[:] = [(b"upgrade" if name == _HIDDEN else name, value) for name, value in self.headers]
             self._offered = False
+        if not self.url.startswith(b"/") or b"#" in self.url:
+            self._read_absolute_form()
+        if self.expect_100_continue and self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False  # RFC 9110 10.1.1
         super().on_headers_complete()
+        self.headers = _TRAILER
         self._in_head = False
+        self._head_size = 0
         self._first = b""
         if self._method:
             # The application's task has not started yet, so it sees the name as it was sent.
             self.scope["method"], self._method = self._method, ""
 
+    def _read_absolute_form(self) -> None:
+        """Check a target that is no plain path; its host then stands for the Host field (RFC 9112 3.2.2)."""
+        authority = wire.http_authority(self.url)
+        if authority is None:
+            raise _MalformedError("The target must be a path, or an http URI, without a fragment")
+        self.headers[:] = [(name, authority if name == b"host" else value) for name, value in self.headers]
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, unless it is only a method that llhttp does not know (its list is fixed)."""
         match = _METHOD.match(self._first)
-        if match and isinstance(sys.exception(), httptools.HttpParserInvalidMethodError):
+        unknown = isinstance(sys.exception(), httptools.HttpParserInvalidMethodError)
+        if match and unknown and self._first.startswith(b" ", match.end()):
             self._method, rest = match[0].decode("ascii"), self._first[match.end() :]
-            self.parser = httptools.HttpRequestParser(self)
+            self._renew_parser()
             self._first = b""  # once only
             super().data_received(b"POST" + rest)
             return
@@ -126,7 +186,13 @@ class _Protocol(HttpToolsProtocol):
             cycle.keep_alive = False
             self.flow.pause_reading()
             return
-        status = 414 if self._in_head and len(self.url) > TARGET_LIMIT else 400
+        cause = getattr(sys.exception(), "__context__", None)
+        self._refuse(400, str(cause) if isinstance(cause, _MalformedError) else msg)
+
+    def _refuse(self, status: int, msg: str) -> None:
+        """Answer in the vendor's form, ahead of the application, and end the connection."""
+        if self._in_head and len(self.url) > TARGET_LIMIT:
+            status = 414
         error = {
             "code": str(status),
             "message": f"{msg.rstrip('.')} (RFC 9112)",
@@ -147,7 +213,7 @@ class _Protocol(HttpToolsProtocol):
         if cycle is not None and unanswered and not cycle.more_body:
             cycle.keep_alive = False
             return True  # stays open for the answer
-        if self._in_head or unanswered:
+        if self._in_head or self._held or unanswered:
             self.send_400_response("The request stops early")
         self.transport.close()  # sends what is still held
         return None

@@ -18,6 +18,7 @@ _PREFERENCE: Final = re.compile(
     rf"[ \t,]*({_NAME})(?:[ \t]*=[ \t]*({_NAME}|{_QUOTED}))?(?:[ \t]*;[ \t]*(?:{_PARAMETER})?)*"
 )
 _HOST: Final = re.compile(rb"(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
+_ABSOLUTE: Final = re.compile(rb"http://([^/?#]+)[^#]*", re.IGNORECASE)
 _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 # Each member costs a copy of what follows it, so a body of nothing but empty members would be quadratic.
@@ -49,6 +50,18 @@ def media_type(value: bytes) -> str | None:
 def valid_host(value: bytes) -> bool:
     """Whether a Host field is `uri-host [":" port]` (RFC 9110 7.2)."""
     return _HOST.fullmatch(value) is not None
+
+
+def http_authority(target: bytes) -> bytes | None:
+    """Return the authority of a target in absolute-form, or None where it is no http URI (RFC 9110 4.2.1).
+
+    A URI with user information or a fragment is none here, nor is an https URI: it MUST be rejected on a
+    connection that is not secured (RFC 9110 7.4).
+    """
+    match = _ABSOLUTE.fullmatch(target)
+    if match is None or match[1].startswith(b":") or not valid_host(match[1]):
+        return None
+    return match[1]
 
 
 def segments(raw_path: str) -> list[str] | None:
