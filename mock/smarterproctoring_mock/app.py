@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time as clock
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -20,7 +21,7 @@ from urllib.parse import parse_qsl, quote
 from smarterproctoring_mock import spec as specs
 from smarterproctoring_mock import strict_json, wire
 from smarterproctoring_mock.faults import ConnectionDropped, Fault, Faults, load_scenario, parse_script
-from smarterproctoring_mock.record import Entry, RecordedRequest, Recorder, Verification
+from smarterproctoring_mock.record import Entry, RecordedRequest, Recorder, Verification, pack
 from smarterproctoring_mock.spec import Answer, Operation, Parameter, PathItem, Problem, Scheme
 from smarterproctoring_mock.store import AuditRow, Key, Session, Store, StoreError
 from smarterproctoring_mock.strict_json import Json
@@ -33,7 +34,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 BODY_LIMIT: Final = 8 * 1024 * 1024
 """Octets of a body, before and after its content coding is undone."""
 HEADER_LIMIT: Final = 64 * 1024
-"""Octets of all header fields together."""
+"""Octets of all header fields together, with an octet between each name and value."""
 TARGET_LIMIT: Final = 16 * 1024
 """Octets of the path and the query together."""
 RECORDED: Final = 10_000
@@ -57,39 +58,27 @@ class ClientGone(Exception):  # noqa: N818  nothing failed here
     """The client went away before its request was complete."""
 
 
-class Request:
-    """One request on its way through the application."""
+class Request(Entry):
+    """One request on its way through the application; the recorder keeps it afterwards."""
 
-    __slots__ = (
-        "body",
-        "cookies",
-        "head",
-        "headers",
-        "http_version",
-        "key",
-        "method",
-        "operation",
-        "query",
-        "raw_path",
-        "repeated",
-        "scheme",
-        "started",
-    )
+    __slots__ = ("head", "operation", "received", "repeated")
 
     def __init__(self, scope: Scope) -> None:
-        self.started = clock.time()
-        self.method: str = scope["method"]
-        self.http_version: str = scope.get("http_version", "1.1")
-        self.scheme: str = scope.get("scheme", "http")
+        self.time = clock.time()
+        self.method = scope["method"]
+        self.http_version = scope.get("http_version", "1.1")
+        self.scheme = scope.get("scheme", "http")
         raw = scope.get("raw_path")
-        self.raw_path: str = raw.decode("latin-1") if raw is not None else quote(scope["path"])
-        self.query: bytes = scope.get("query_string", b"")
-        self.headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self.raw_path = raw.decode("latin-1") if raw is not None else quote(scope["path"])
+        self.query = scope.get("query_string", b"")
+        self.received: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        self.fields = b""
         self.head: dict[bytes, bytes] = _EMPTY
         self.repeated: Sequence[bytes] = ()
         self.body = b""
         self.operation: Operation | None = None
-        self.key: Key = _NO_KEY
+        self.operation_id = ""
+        self.key = _NO_KEY
 
     def read_head(self) -> None:
         """Collect the header fields by name.
@@ -97,16 +86,12 @@ class Request:
         Raises:
             Refused: They break HTTP's own rules or this server's limits.
         """
-        head: dict[bytes, bytes] = {}
-        size = 0
-        for name, value in self.headers:
-            size += len(name) + len(value)
-            if name in head:
-                self.repeated = (*self.repeated, name)
-            else:
-                head[name] = value
-        self.head = head
-        if size > HEADER_LIMIT:
+        headers = self.received
+        self.fields = pack(headers)
+        self.head = head = dict(headers)
+        if len(head) != len(headers):
+            self.repeated = [name for name, count in Counter(name for name, _ in headers).items() if count > 1]
+        if len(self.fields) > HEADER_LIMIT:
             raise Refused(431, f"the header fields are larger than {HEADER_LIMIT:,} octets together")
         version = self.http_version
         if not version.startswith("1.") and version not in {"2", "3"}:
@@ -132,7 +117,7 @@ class Request:
     def all(self, name: bytes) -> list[bytes]:
         """Return the values of a header field, one per line it was sent on."""
         if name in self.repeated:
-            return [value for key, value in self.headers if key == name]
+            return [value for key, value in self.received if key == name]
         value = self.head.get(name)
         return [] if value is None else [value]
 
@@ -366,7 +351,7 @@ class MockApp:
         if operation is None:
             where = specs.to_pointer(["paths", item.template])
             raise Refused(405, f"only {item.allow} is described for this path ({where})", allow=item.allow)
-        request.operation = operation
+        request.operation, request.operation_id = operation, operation.id
         return operation, problems
 
     def _find_uncached(
@@ -385,26 +370,27 @@ class MockApp:
     def _authenticate(self, request: Request, operation: Operation) -> None:
         problems: list[Problem] = []
         for alternative in operation.security:
-            found = [problem for scheme in alternative if (problem := self._secret_problem(request, scheme))]
-            if not found:
+            count = len(problems)
+            for scheme in alternative:
+                self._check_secret(request, scheme, problems)
+            if len(problems) == count:
                 return
-            problems += found
         if problems:
             # RFC 9110 11.6.1 wants a challenge with each 401; the vendor's scheme has no registered name.
             raise Refused(401, specs.describe(problems), www_authenticate='ApiKey realm="smarterproctoring"')
 
-    def _secret_problem(self, request: Request, scheme: Scheme) -> Problem | None:
+    def _check_secret(self, request: Request, scheme: Scheme, problems: list[Problem]) -> None:
         values = _octets(request, scheme.location, scheme.name, scheme.field)
         value = values[0].strip(b" \t") if len(values) == 1 else b""
         if scheme.prefix:
             given, _, rest = value.partition(b" ")
             value = rest.strip() if given.lower() == scheme.prefix else b""
         if value and (self._token is None or value == self._token):
-            return None
+            return
         rule = "is not the token that this server accepts" if value else "is required"
         if len(values) > 1:
             rule = f"was sent {len(values)} times"
-        return Problem(f"{scheme.location}.{scheme.name}", rule, scheme.pointer)
+        problems.append(Problem(f"{scheme.location}.{scheme.name}", rule, scheme.pointer))
 
     def _judge(
         self, request: Request, operation: Operation, path_problems: Sequence[Problem]
@@ -429,9 +415,11 @@ class MockApp:
             return None
         if not isinstance(value, dict):
             return {}
-        # What the spec does not name is dropped, as the vendor's sister service does (facts, row 15).
+        # What the spec does not name is dropped, as the vendor's sister service does.
         declared = operation.body_fields
-        return {name: item for name, item in value.items() if declared is None or name in declared}
+        if declared is None or declared.issuperset(value):
+            return value
+        return {name: item for name, item in value.items() if name in declared}
 
     # --- answering -----------------------------------------------------------------------------------------
 
@@ -447,15 +435,11 @@ class MockApp:
         self, request: Request, status: int, reason: str, fields: dict[str, Json] | None, answer: Answer | None = None
     ) -> None:
         """Store and record a request, before anything of its answer is sent."""
-        operation = request.operation.id if request.operation is not None else ""
+        request.status, request.reason, request.answer = status, reason, answer
+        request.head, request.received = _EMPTY, ()  # what is kept is in `fields`
         digest = blake2b(request.body, digest_size=16).digest()
-        self._store.record(request.started, operation, request.key, status, reason, digest, fields)
-        self._recorder.add(
-            Entry(
-                request.started, request.method, request.raw_path, request.query, request.scheme,
-                request.http_version, request.headers, request.body, operation, request.key, status, reason, answer,
-            )
-        )  # fmt: skip
+        self._store.record(request.time, request.operation_id, request.key, status, reason, digest, fields)
+        self._recorder.add(request)
         if self._store.behind:
             await self._store.committed()
 
@@ -605,10 +589,10 @@ def _read_body(request: Request, operation: Operation) -> tuple[Json, list[Probl
     if kind is None or rules is None:
         wanted = f"must be {' or '.join(operation.bodies)}, once"
         return None, [Problem("header.Content-Type", wanted, f"{pointer}/content")]
-    codings = request.all(b"content-encoding")
-    if codings:
+    if b"content-encoding" in request.head:
+        codings = b",".join(request.all(b"content-encoding")).decode("latin-1")
         try:
-            content = wire.decode_content(content, b",".join(codings).decode("latin-1"), BODY_LIMIT)
+            content = wire.decode_content(content, codings, BODY_LIMIT)
         except wire.TooLargeError:
             raise Refused(413, _TOO_LARGE + ", decoded") from None
         except wire.UnknownCodingError:
@@ -663,7 +647,7 @@ def _preferred(request: Request) -> Fault | None:
 def error_answer(
     more_info: str, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()
 ) -> Answer:
-    """Write an error in the vendor's form (facts, row 10)."""
+    """Write an error in the vendor's form."""
     error = {"code": code, "message": message, "status": status, "more_info": more_info}
     return Answer(status, json.dumps(error, ensure_ascii=False).encode(), headers=headers)
 

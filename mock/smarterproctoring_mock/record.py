@@ -9,10 +9,11 @@ import json
 import shlex
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, cast
+from itertools import chain
+from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
 from smarterproctoring_mock.spec import Answer, phrase
@@ -25,27 +26,63 @@ RECORDED_BYTES: Final = 64 * 1024 * 1024
 """Octets of bodies kept at most: without this, ten thousand large bodies would be many gigabytes."""
 
 _SHORTEST_SECRET: Final = 8
+_SEPARATOR: Final = b"\0"  # no header field can hold it
 _ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 _CURL_ADDS: Final = frozenset({"host", "content-length", "connection", "transfer-encoding", "expect"})
 
 
-class Entry(NamedTuple):
-    """One exchange, as it was."""
+class Entry:
+    """One exchange, as it was: the request while it is being judged, and the answer to it once that is known."""
+
+    __slots__ = (
+        "answer",
+        "body",
+        "fields",
+        "http_version",
+        "key",
+        "method",
+        "number",
+        "operation_id",
+        "query",
+        "raw_path",
+        "reason",
+        "scheme",
+        "status",
+        "time",
+    )
 
     time: float
+    """When it came, in seconds since 1970."""
     method: str
     raw_path: str
     query: bytes
     scheme: str
     http_version: str
-    headers: list[tuple[bytes, bytes]]
+    fields: bytes
+    """Names and values of the header fields, packed by `pack`."""
     body: bytes
-    operation: str
+    operation_id: str
     key: Key
+    number: int
+    """Counts from 1 since the last reset."""
     status: int
+    """What is answered; 0 where the connection ended without an answer."""
     reason: str
     answer: Answer | None
-    """None where the connection ended without one."""
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The header fields, in the order received; names in lower case."""
+        parts = self.fields.split(_SEPARATOR) if self.fields else []
+        return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def pack(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Put header fields into one string of octets.
+
+    Ten thousand exchanges of a dozen small objects each would be slower to keep and to drop than to judge.
+    """
+    return _SEPARATOR.join(chain.from_iterable(headers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +146,19 @@ class Recorder:
         # A short token, such as a test's "T", would tear holes into every text; nobody's real one is short.
         self._token = token if token is not None and len(token) >= _SHORTEST_SECRET else None
         self._lock = threading.Lock()
-        self._entries: deque[tuple[int, Entry]] = deque()
+        self._entries: deque[Entry] = deque()
         self._bytes = 0
         self._number = 0
 
     def add(self, entry: Entry) -> None:
-        """Keep an exchange, and drop the oldest beyond the limits."""
+        """Number an exchange and keep it; drop the oldest beyond the limits."""
+        entries = self._entries
         with self._lock:
-            self._number += 1
-            self._entries.append((self._number, entry))
+            entry.number = self._number = self._number + 1
+            entries.append(entry)
             self._bytes += len(entry.body)
-            while len(self._entries) > self._limit or self._bytes > RECORDED_BYTES:
-                self._bytes -= len(self._entries.popleft()[1].body)
+            while len(entries) > self._limit or self._bytes > RECORDED_BYTES:
+                self._bytes -= len(entries.popleft().body)
 
     def clear(self) -> None:
         """Forget all, and count from 1 again."""
@@ -159,15 +197,15 @@ class Recorder:
             The requests, without secrets.
         """
         found = [
-            (number, entry)
-            for number, entry in self._snapshot()
+            entry
+            for entry in self._snapshot()
             if (method is None or entry.method == method)
             and (path is None or entry.raw_path == path)
-            and (operation is None or entry.operation == operation)
+            and (operation is None or entry.operation_id == operation)
             and (session is None or session in entry.key[1])
             and (status is None or entry.status == status)
         ]
-        return [self._show(*pair) for pair in (found if limit is None else found[max(0, len(found) - limit) :])]
+        return [self._show(entry) for entry in (found if limit is None else found[max(0, len(found) - limit) :])]
 
     def verify(self, expected: Mapping[str, Any], times: int | None = None) -> Verification:
         """Count the requests that are as expected.
@@ -185,7 +223,7 @@ class Recorder:
         if unknown:
             raise TypeError(f"{', '.join(unknown)}: not known; there are {', '.join(sorted(_EXPECTABLE))}")
         entries = self._snapshot()
-        seen = [(number, *self._compare(entry, expected)) for number, entry in entries]
+        seen = [(entry.number, *self._compare(entry, expected)) for entry in entries]
         count = sum(wanted == came for _, wanted, came in seen)
         if count == times or (times is None and count):
             return Verification(True, count, "")
@@ -207,17 +245,17 @@ class Recorder:
             "log": {
                 "version": "1.2",
                 "creator": {"name": "smarterproctoring_mock", "version": "1"},
-                "entries": [self._har_entry(entry) for _, entry in self._snapshot()],
+                "entries": [self._har_entry(entry) for entry in self._snapshot()],
             }
         }
 
     def curl(self) -> list[str]:
         """Return everything kept as shell commands; the token is `$SMARTERPROCTORING_TOKEN`."""
-        return [self._curl_line(entry) for _, entry in self._snapshot()]
+        return [self._curl_line(entry) for entry in self._snapshot()]
 
     # --- details -------------------------------------------------------------------------------------------
 
-    def _snapshot(self) -> list[tuple[int, Entry]]:
+    def _snapshot(self) -> list[Entry]:
         with self._lock:
             return list(self._entries)
 
@@ -240,10 +278,10 @@ class Recorder:
         ]
         return self._hide(entry.raw_path + ("?" + "&".join(parts) if query else ""))
 
-    def _show(self, number: int, entry: Entry) -> RecordedRequest:
+    def _show(self, entry: Entry) -> RecordedRequest:
         return RecordedRequest(
-            number=number, time=_iso(entry.time), method=entry.method, path=self._target(entry),
-            headers=tuple(self._headers(entry)), body=entry.body, operation=entry.operation,
+            number=entry.number, time=_iso(entry.time), method=entry.method, path=self._target(entry),
+            headers=tuple(self._headers(entry)), body=entry.body, operation=entry.operation_id,
             params=dict(zip(*entry.key, strict=True)), status=entry.status, reason=entry.reason,
         )  # fmt: skip
 
@@ -269,6 +307,8 @@ class Recorder:
                         came[name] = {key: body[key] for key in value if key in body}
                 case "body":
                     came[name] = _octets(entry.body)
+                case "operation":
+                    came[name] = entry.operation_id
                 case _:
                     came[name] = getattr(entry, name)
         return wanted, came

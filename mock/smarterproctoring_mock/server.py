@@ -56,36 +56,37 @@ def _offer_at_end(data: bytes) -> int:
 
 
 class _Connection:
-    """A transport that puts what is written in one go into one system call.
+    """A transport that puts an answer's head and the start of its body into one system call.
 
-    uvicorn writes an answer's head and body apart, and the second call costs a tenth of a request's whole time.
+    uvicorn writes them apart, and the second call costs a tenth of a request's whole time.
     """
 
-    __slots__ = ("_held", "_loop", "_transport")
+    __slots__ = ("_head", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._loop = loop
-        self._held: list[bytes] = []
+        self._head = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        if not self._held:
-            self._loop.call_soon(self._flush)
-        self._held.append(data)
+        if not self._head and data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):
+            self._head = data  # of a final answer: its body follows, or flush() or close()
+            return
+        self._transport.write(self._head + data)
+        self._head = b""
 
-    def _flush(self) -> None:
-        if self._held:
-            self._transport.write(b"".join(self._held))
-            self._held.clear()
+    def flush(self) -> None:
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()
 
     def close(self) -> None:
-        self._flush()
+        self.flush()
         self._transport.close()
 
 
@@ -110,9 +111,16 @@ class _Protocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_version=True)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        connection = cast("asyncio.Transport", _Connection(transport, self.loop))
+        self._connection = _Connection(transport)
+        connection = cast("asyncio.Transport", self._connection)
         super().connection_made(connection)
         self._extensions: dict[str, dict[object, object]] = {CONNECTION: {"transport": connection}}
+        self._resting_since = self.loop.time()
+        self._rest()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._rest_timer.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         cycle = cast("RequestResponseCycle | None", self.cycle)
@@ -162,6 +170,29 @@ class _Protocol(HttpToolsProtocol):
         if self._method:
             # The application's task has not started yet, so it sees the name as it was sent.
             self.scope["method"], self._method = self._method, ""
+
+    def on_response_complete(self) -> None:
+        # uvicorn's own, but for its timer: one a connection costs less than one a request.
+        self._connection.flush()
+        self._resting_since = self.loop.time()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+
+    def _rest(self) -> None:
+        """Close the connection if no request has come for a while; look again later."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        now = self.loop.time()
+        if cycle is not None and not cycle.response_complete:
+            self._resting_since = now
+        left = self._resting_since + self.timeout_keep_alive - now
+        if left <= 0:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self._rest_timer = self.loop.call_later(left, self._rest)
 
     def _read_absolute_form(self) -> None:
         """Check a target that is no plain path; its host then stands for the Host field (RFC 9112 3.2.2)."""

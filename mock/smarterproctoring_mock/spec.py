@@ -234,7 +234,7 @@ class Parameter:
     @property
     def field(self) -> bytes:
         """The header field's name as ASGI has it."""
-        return self.name.lower().encode("latin-1", "replace")
+        return _field(self.name)
 
     def problems(self, texts: Sequence[str]) -> Iterator[Problem]:
         """Yield what is wrong with a parameter that was received so often with these texts."""
@@ -254,6 +254,10 @@ class Parameter:
             value = _coerce(texts[0], self.type)
         if not self.rules.is_valid(value):
             yield from self.rules.problems(value, name)
+
+
+def _field(name: str) -> bytes:
+    return name.lower().encode("latin-1", "replace")
 
 
 def _coerce(text: str, kind: str) -> Json:
@@ -276,11 +280,8 @@ class Scheme:
     prefix: bytes
     """What stands before the secret, in lower case; empty for an API key."""
     pointer: str
-
-    @property
-    def field(self) -> bytes:
-        """The header field's name as ASGI has it."""
-        return self.name.lower().encode("latin-1")
+    field: bytes
+    """The header field's name as ASGI has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,12 +300,9 @@ class Operation:
     body_pointer: str
     body_fields: frozenset[str] | None
     success: Answer
+    writes: bool
+    """Whether an accepted request changes what is stored."""
     _spec: "Spec" = field(repr=False)
-
-    @property
-    def writes(self) -> bool:
-        """Whether an accepted request changes what is stored."""
-        return bool(self.bodies) and self.method in {"PUT", "POST", "PATCH"}
 
     def rules_for(self, media_type: str) -> Rules | None:
         """Return the rules of the most precise media type that the spec declares for the body."""
@@ -503,6 +501,7 @@ class Spec:
             body_pointer=body_pointer,
             body_fields=frozenset(fields) or None,
             success=self._success(pointer),
+            writes=bool(bodies) and method in {"put", "post", "patch"},
             _spec=self,
         )
 
@@ -529,8 +528,9 @@ class Spec:
         except KeyError:
             raise SpecError(f"{pointer}: this security scheme is not described") from None
         if node["type"] == "apiKey":
-            return Scheme(node["in"], node["name"], b"", pointer)
-        return Scheme("header", "authorization", str(node.get("scheme", "bearer")).lower().encode(), pointer)
+            return Scheme(node["in"], node["name"], b"", pointer, _field(node["name"]))
+        prefix = str(node.get("scheme", "bearer")).lower().encode()
+        return Scheme("header", "authorization", prefix, pointer, b"authorization")
 
     def _fields(self, pointer: str) -> set[str]:
         """Collect the property names that a schema declares, through references and `allOf` and its like."""
