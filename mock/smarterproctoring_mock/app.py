@@ -10,7 +10,6 @@ import asyncio
 import json
 import sys
 import time as clock
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -21,7 +20,7 @@ from urllib.parse import parse_qsl, quote
 from smarterproctoring_mock import spec as specs
 from smarterproctoring_mock import strict_json, wire
 from smarterproctoring_mock.faults import ConnectionDropped, Fault, Faults, load_scenario, parse_script
-from smarterproctoring_mock.record import Entry, RecordedRequest, Recorder, Verification, pack
+from smarterproctoring_mock.record import Entry, RecordedRequest, Recorder, Verification
 from smarterproctoring_mock.spec import Answer, Operation, Parameter, PathItem, Problem, Scheme
 from smarterproctoring_mock.store import AuditRow, Key, Session, Store, StoreError
 from smarterproctoring_mock.strict_json import Json
@@ -40,7 +39,6 @@ TARGET_LIMIT: Final = 16 * 1024
 RECORDED: Final = 10_000
 _READ_ON: Final = 4 * BODY_LIMIT
 _NO_KEY: Final[Key] = ((), ())
-_EMPTY: Final[dict[bytes, bytes]] = {}
 
 
 class Refused(Exception):  # noqa: N818  an answer, not a failure of the server
@@ -61,7 +59,10 @@ class ClientGone(Exception):  # noqa: N818  nothing failed here
 class Request(Entry):
     """One request on its way through the application; the recorder keeps it afterwards."""
 
-    __slots__ = ("head", "operation", "received", "repeated")
+    __slots__ = ("head", "operation")
+
+    head: wire.Head
+    """Known once `read_head` was called."""
 
     def __init__(self, scope: Scope) -> None:
         self.time = clock.time()
@@ -71,55 +72,27 @@ class Request(Entry):
         raw = scope.get("raw_path")
         self.raw_path = raw.decode("latin-1") if raw is not None else quote(scope["path"])
         self.query = scope.get("query_string", b"")
-        self.received: Sequence[tuple[bytes, bytes]] = scope["headers"]
-        self.fields = b""
-        self.head: dict[bytes, bytes] = _EMPTY
-        self.repeated: Sequence[bytes] = ()
+        self.fields = wire.pack(scope["headers"])
         self.body = b""
         self.operation: Operation | None = None
         self.operation_id = ""
         self.key = _NO_KEY
 
     def read_head(self) -> None:
-        """Collect the header fields by name.
+        """Read the header fields.
 
         Raises:
             Refused: They break HTTP's own rules or this server's limits.
         """
-        headers = self.received
-        self.fields = pack(headers)
-        self.head = head = dict(headers)
-        if len(head) != len(headers):
-            self.repeated = [name for name, count in Counter(name for name, _ in headers).items() if count > 1]
+        self.head = head = wire.read_head(self.fields, self.http_version, self.method)
         if len(self.fields) > HEADER_LIMIT:
             raise Refused(431, f"the header fields are larger than {HEADER_LIMIT:,} octets together")
-        version = self.http_version
-        if not version.startswith("1.") and version not in {"2", "3"}:
-            raise Refused(400, "the version must be HTTP/1.1 or HTTP/1.0 (RFC 9112 2.3)")
-        host = head.get(b"host")
-        if host is None:
-            if version != "1.0":
-                raise Refused(400, "header.Host is required by HTTP/1.1 (RFC 9112 3.2)")
-        elif b"host" in self.repeated or not wire.valid_host(host):
-            raise Refused(400, "header.Host must be one valid host (RFC 9112 3.2)")
-        if b"transfer-encoding" in head and (
-            version == "1.0" or b",".join(self.all(b"transfer-encoding")).strip(b" \t,").lower() != b"chunked"
-        ):
-            raise Refused(400, "header.Transfer-Encoding must be chunked, once, in HTTP/1.1 (RFC 9112 6.1)")
-        if self.method == "PUT" and b"content-range" in head:
-            raise Refused(400, "header.Content-Range must not be sent: no partial PUT here (RFC 9110 14.5)")
-
-    @property
-    def waits(self) -> bool:
-        """Whether the client waits for 100 (Continue) before it sends the body."""
-        return self.head.get(b"expect", b"").lower() == b"100-continue" and self.http_version == "1.1"
+        if head.problem is not None:
+            raise Refused(400, head.problem)
 
     def all(self, name: bytes) -> list[bytes]:
         """Return the values of a header field, one per line it was sent on."""
-        if name in self.repeated:
-            return [value for key, value in self.received if key == name]
-        value = self.head.get(name)
-        return [] if value is None else [value]
+        return self.head.all(name)
 
 
 class MockApp:
@@ -161,8 +134,9 @@ class MockApp:
         self.admin_hosts = frozenset(host.lower() for host in admin_hosts)
         self._token = token.encode("latin-1", "replace") if token is not None else None
         self._seed = self._read_seed(seed)
-        # The verdict on a path depends on nothing else, and tests call few paths often.
+        # The verdicts on a path and on a token depend on nothing else, and tests send few of them often.
         self._find = lru_cache(maxsize=4096)(self._find_uncached)
+        self._secret_problems = lru_cache(maxsize=1024)(self._secret_problems_uncached)
         self._starts = {op.id: _start(op.success) for op in self.spec.operations.values()}
         self._faults = Faults()
         self._scenario = load_scenario(scenario) if scenario is not None else None
@@ -319,7 +293,7 @@ class MockApp:
             operation, problems = self._route(request)
             self._authenticate(request, operation)
         except Refused as refusal:
-            if request.waits:
+            if request.head.waits:
                 # Whether the body will follow is now the client's choice: this connection is of no more use.
                 refusal.headers += (("connection", "close"),)
             else:
@@ -368,29 +342,32 @@ class MockApp:
         return item, (item.parameter_names, values), operation, tuple(problems)
 
     def _authenticate(self, request: Request, operation: Operation) -> None:
-        problems: list[Problem] = []
-        for alternative in operation.security:
-            count = len(problems)
-            for scheme in alternative:
-                self._check_secret(request, scheme, problems)
-            if len(problems) == count:
-                return
+        problems = self._secret_problems(request.head, request.query, operation)
         if problems:
             # RFC 9110 11.6.1 wants a challenge with each 401; the vendor's scheme has no registered name.
             raise Refused(401, specs.describe(problems), www_authenticate='ApiKey realm="smarterproctoring"')
 
-    def _check_secret(self, request: Request, scheme: Scheme, problems: list[Problem]) -> None:
-        values = _octets(request, scheme.location, scheme.name, scheme.field)
+    def _secret_problems_uncached(self, head: wire.Head, query: bytes, operation: Operation) -> list[Problem]:
+        problems: list[Problem] = []
+        for alternative in operation.security:
+            found = [problem for scheme in alternative if (problem := self._secret_problem(head, query, scheme))]
+            if not found:
+                return []
+            problems += found
+        return problems
+
+    def _secret_problem(self, head: wire.Head, query: bytes, scheme: Scheme) -> Problem | None:
+        values = _octets(head, query, scheme.location, scheme.name)
         value = values[0].strip(b" \t") if len(values) == 1 else b""
         if scheme.prefix:
             given, _, rest = value.partition(b" ")
             value = rest.strip() if given.lower() == scheme.prefix else b""
         if value and (self._token is None or value == self._token):
-            return
+            return None
         rule = "is not the token that this server accepts" if value else "is required"
         if len(values) > 1:
             rule = f"was sent {len(values)} times"
-        problems.append(Problem(f"{scheme.location}.{scheme.name}", rule, scheme.pointer))
+        return Problem(f"{scheme.location}.{scheme.name}", rule, scheme.pointer)
 
     def _judge(
         self, request: Request, operation: Operation, path_problems: Sequence[Problem]
@@ -436,7 +413,6 @@ class MockApp:
     ) -> None:
         """Store and record a request, before anything of its answer is sent."""
         request.status, request.reason, request.answer = status, reason, answer
-        request.head, request.received = _EMPTY, ()  # what is kept is in `fields`
         digest = blake2b(request.body, digest_size=16).digest()
         self._store.record(request.time, request.operation_id, request.key, status, reason, digest, fields)
         self._recorder.add(request)
@@ -545,7 +521,7 @@ async def read(request: Request, receive: Receive) -> None:
         ClientGone: The client went away before its end.
     """
     length = request.head.get(b"content-length", b"")
-    if len(length) > 6 and request.waits and length.isdigit() and int(length) > BODY_LIMIT:
+    if len(length) > 6 and request.head.waits and length.isdigit() and int(length) > BODY_LIMIT:
         raise Refused(413, _TOO_LARGE, connection="close")
     message = await receive()
     if message["type"] == "http.disconnect":
@@ -583,8 +559,7 @@ def _read_body(request: Request, operation: Operation) -> tuple[Json, list[Probl
     content = request.body
     if not content:
         return None, [Problem("body", "is required", pointer)] if operation.body_required else []
-    types = request.all(b"content-type")
-    kind = wire.media_type(types[0]) if len(types) == 1 else None
+    kind = request.head.media_type
     rules = operation.rules_for(kind) if kind is not None else None
     if kind is None or rules is None:
         wanted = f"must be {' or '.join(operation.bodies)}, once"
@@ -608,23 +583,23 @@ def _read_body(request: Request, operation: Operation) -> tuple[Json, list[Probl
     return value, [] if rules.is_valid(value) else list(rules.problems(value, "body"))
 
 
-def _octets(request: Request, location: str, name: str, field: bytes) -> list[bytes]:
+def _octets(head: wire.Head, query: bytes, location: str, name: str) -> list[bytes]:
     """Return what was sent for a parameter or a secret, in the order it came."""
     if location == "header":
-        return request.all(field)
+        return head.all(name.lower().encode("latin-1", "replace"))
     if location == "query":
         # By way of Latin-1 and back: parse_qsl wants text, and these octets are not yet known to be UTF-8.
-        texts = parse_qsl(request.query.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
+        texts = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
         pairs = [(key.encode("latin-1"), value.encode("latin-1")) for key, value in texts]
     else:
-        crumbs = b";".join(request.all(b"cookie")).split(b";")
+        crumbs = b";".join(head.all(b"cookie")).split(b";")
         pairs = [(key.strip(), value.strip()) for key, _, value in (crumb.partition(b"=") for crumb in crumbs)]
     wanted = name.encode()
     return [value for key, value in pairs if key == wanted]
 
 
 def _parameter_problems(request: Request, parameter: Parameter) -> Iterator[Problem]:
-    octets = _octets(request, parameter.location, parameter.name, parameter.field)
+    octets = _octets(request.head, request.query, parameter.location, parameter.name)
     try:
         yield from parameter.problems([value.decode() for value in octets])
     except UnicodeDecodeError:

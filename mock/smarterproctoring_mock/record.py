@@ -9,13 +9,13 @@ import json
 import shlex
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
+from smarterproctoring_mock import wire
 from smarterproctoring_mock.spec import Answer, phrase
 from smarterproctoring_mock.store import Key
 from smarterproctoring_mock.strict_json import Json
@@ -26,7 +26,6 @@ RECORDED_BYTES: Final = 64 * 1024 * 1024
 """Octets of bodies kept at most: without this, ten thousand large bodies would be many gigabytes."""
 
 _SHORTEST_SECRET: Final = 8
-_SEPARATOR: Final = b"\0"  # no header field can hold it
 _ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 _CURL_ADDS: Final = frozenset({"host", "content-length", "connection", "transfer-encoding", "expect"})
 
@@ -59,7 +58,7 @@ class Entry:
     scheme: str
     http_version: str
     fields: bytes
-    """Names and values of the header fields, packed by `pack`."""
+    """Names and values of the header fields, packed by `wire.pack`."""
     body: bytes
     operation_id: str
     key: Key
@@ -73,16 +72,7 @@ class Entry:
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The header fields, in the order received; names in lower case."""
-        parts = self.fields.split(_SEPARATOR) if self.fields else []
-        return list(zip(parts[::2], parts[1::2], strict=True))
-
-
-def pack(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Put header fields into one string of octets.
-
-    Ten thousand exchanges of a dozen small objects each would be slower to keep and to drop than to judge.
-    """
-    return _SEPARATOR.join(chain.from_iterable(headers))
+        return wire.unpack(self.fields)
 
 
 @dataclass(frozen=True, slots=True)

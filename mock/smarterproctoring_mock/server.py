@@ -8,6 +8,7 @@ name, and errors in the vendor's form.
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import re
 import signal
@@ -16,7 +17,7 @@ import struct
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -90,6 +91,32 @@ class _Connection:
         self._transport.close()
 
 
+class _Remainder:
+    """What is left of a coroutine that was started by hand and stopped at its first wait, as an awaitable."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:
+        self._coroutine = coroutine
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        awaited = self._awaited
+        while True:
+            try:
+                received = yield awaited
+            except BaseException as error:  # noqa: BLE001  a cancellation, for instance: the coroutine's to handle
+                step = functools.partial(self._coroutine.throw, error)
+            else:
+                step = functools.partial(self._coroutine.send, received)
+            try:
+                awaited = step()
+            except StopIteration:
+                return
+
+
+async def _finish(remainder: _Remainder) -> None:
+    await remainder
+
+
 class _Protocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol with the connection in reach of the application."""
 
@@ -99,6 +126,7 @@ class _Protocol(HttpToolsProtocol):
     _in_head = False
     _offered = False
     _held = b""
+    _unstarted: tuple[RequestResponseCycle, Any] | None = None
     _head_size = 0
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -131,6 +159,9 @@ class _Protocol(HttpToolsProtocol):
                 return
         self._first = data if idle else b""
         super().data_received(data)
+        if self._unstarted is not None:  # the rest of its body is still to come
+            unstarted, self._unstarted = self._unstarted, None
+            super()._start_asgi_task(*unstarted)
         if self._in_head:
             self._head_size += len(data)
             if self._head_size > _HEAD_LIMIT and not self.transport.is_closing():
@@ -170,6 +201,27 @@ class _Protocol(HttpToolsProtocol):
         if self._method:
             # The application's task has not started yet, so it sees the name as it was sent.
             self.scope["method"], self._method = self._method, ""
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._in_head:
+            self._unstarted = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def on_message_complete(self) -> None:
+        """Run the application at once for a request that is whole: most need no wait, and so no task."""
+        super().on_message_complete()
+        if self._unstarted is None:
+            return
+        (cycle, app), self._unstarted = self._unstarted, None
+        coroutine = cycle.run_asgi(app)
+        try:
+            awaited = coroutine.send(None)
+        except StopIteration:
+            return
+        task = self.loop.create_task(_finish(_Remainder(coroutine, awaited)))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def on_response_complete(self) -> None:
         # uvicorn's own, but for its timer: one a connection costs less than one a request.

@@ -231,11 +231,6 @@ class Parameter:
     item_type: str
     explode: bool
 
-    @property
-    def field(self) -> bytes:
-        """The header field's name as ASGI has it."""
-        return _field(self.name)
-
     def problems(self, texts: Sequence[str]) -> Iterator[Problem]:
         """Yield what is wrong with a parameter that was received so often with these texts."""
         name = f"{self.location}.{self.name}"
@@ -254,10 +249,6 @@ class Parameter:
             value = _coerce(texts[0], self.type)
         if not self.rules.is_valid(value):
             yield from self.rules.problems(value, name)
-
-
-def _field(name: str) -> bytes:
-    return name.lower().encode("latin-1", "replace")
 
 
 def _coerce(text: str, kind: str) -> Json:
@@ -280,11 +271,9 @@ class Scheme:
     prefix: bytes
     """What stands before the secret, in lower case; empty for an API key."""
     pointer: str
-    field: bytes
-    """The header field's name as ASGI has it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
     """One operation, compiled."""
 
@@ -528,9 +517,8 @@ class Spec:
         except KeyError:
             raise SpecError(f"{pointer}: this security scheme is not described") from None
         if node["type"] == "apiKey":
-            return Scheme(node["in"], node["name"], b"", pointer, _field(node["name"]))
-        prefix = str(node.get("scheme", "bearer")).lower().encode()
-        return Scheme("header", "authorization", prefix, pointer, b"authorization")
+            return Scheme(node["in"], node["name"], b"", pointer)
+        return Scheme("header", "authorization", str(node.get("scheme", "bearer")).lower().encode(), pointer)
 
     def _fields(self, pointer: str) -> set[str]:
         """Collect the property names that a schema declares, through references and `allOf` and its like."""
