@@ -371,9 +371,9 @@ def test_pipelined_requests_are_answered_in_order(client: Client) -> None:
 
 
 def test_octets_after_a_whole_request_do_not_spoil_its_answer(client: Client, app: MockApp) -> None:
-    answer = client.exchange(client.request(close=False) + b"\x00garbage\r\n\r\n")[0]
-    assert answer.status == 200
-    assert answer.headers["connection"] == "close"
+    answers = client.exchange(client.request(close=False) + b"\x00garbage\r\n\r\n", answers=2)
+    assert [answer.status for answer in answers] == [200, 400]
+    assert answers[1].headers["connection"] == "close"
     assert len(app.requests(status=200)) == 1
 
 
@@ -426,6 +426,9 @@ def test_a_client_that_waits_is_not_told_to_go_on_in_vain(client: Client) -> Non
     answer = client.exchange(head)[0]
     assert answer.status == 401
     assert answer.headers["connection"] == "close"
+    with socket.create_connection(client.address, 30) as connection:
+        connection.sendall(head)
+        assert b"".join(iter(lambda: connection.recv(65536), b"")).startswith(b"HTTP/1.1 401 "), "closed by the server"
     length = f"Content-Length: {10**9}\r\n"
     head = _framed(client, length + "Expect: 100-continue\r\n", b"")
     assert client.exchange(head)[0].status == 413
