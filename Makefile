@@ -9,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SPEC := openapi/smarterproctoring.yaml
-SOURCES := generated overrides mock tests tools
+SOURCES := generated overrides mock tests tools benchmarks
 # Proves what is here, not what the machine's pip happens to be configured for.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON_DOWNLOADS := never
@@ -96,6 +96,18 @@ contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all ch
 fuzz: $(READY)  ## the same with random seeds and many more examples; ARGS="--max-examples 5000"
 	@$(BIN)/python tools/contract.py --random $(ARGS)
 
+PEERS := benchmarks/peers
+$(PEERS)/node_modules/.ready: $(PEERS)/package.json $(PEERS)/package-lock.json
+	@cd $(PEERS) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+.PHONY: bench-mock
+bench-mock: $(READY)  ## measure the mock server beside npm peers, into docs/benchmarks/; ARGS="--rounds 3" for less
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PEERS)/node_modules/.ready || \
+	    echo "npm could not install the peers: they are skipped" >&2; \
+	else echo "npm is not installed (Node.js 20 or newer): the peers are skipped" >&2; fi
+	@$(BIN)/python benchmarks/bench_mock.py $(ARGS)
+
 .PHONY: build
 build: $(READY)  ## build wheel and sdist into dist/
 	@rm -rf dist
@@ -104,4 +116,4 @@ build: $(READY)  ## build wheel and sdist into dist/
 
 .PHONY: clean
 clean:  ## remove everything that make has made
-	rm -rf $(VENV) build dist node_modules .cache .hypothesis .pytest_cache .mypy_cache .ruff_cache .schemathesis
+	rm -rf $(VENV) build dist node_modules $(PEERS)/node_modules .cache .hypothesis .pytest_cache .mypy_cache .ruff_cache .schemathesis

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -192,7 +192,7 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(server: Server, request: bytes) -> Iterator[Running]:
+def running(server: Server, request: bytes) -> Generator[Running]:
     """Start a server on its core; note how long it took until it answered its first request."""
     with tempfile.TemporaryDirectory() as folder:
         port = _free_port()
@@ -255,6 +255,7 @@ def contestants(peers: bool) -> list[Server]:
         print("npm peers: skipped (" + ("Node.js is not installed)" if node is None else "as asked)"))
         return found
     folder = PEERS / "node_modules"
+    prism = folder / "@stoplight/prism-cli/dist/index.js"
     wanted: list[tuple[str, str, list[str]]] = [
         ("Redocly mock-server", "@redocly/mock-server", [str(PEERS / "redocly.cjs"), str(SPEC), "{port}"]),
         ("openapi-backend", "openapi-backend", [str(PEERS / "openapi-backend.cjs"), str(SPEC), "{port}"]),
@@ -266,8 +267,7 @@ def contestants(peers: bool) -> list[Server]:
         (
             "Prism",
             "@stoplight/prism-cli",
-            [str(folder / "@stoplight/prism-cli/dist/index.js"), "mock", "-v", "silent", "-h", "127.0.0.1"]
-            + ["-p", "{port}", str(SPEC)],
+            [str(prism), "mock", "-v", "silent", "-h", "127.0.0.1", "-p", "{port}", str(SPEC)],
         ),
     ]
     for name, package, arguments in wanted:
@@ -343,7 +343,7 @@ def measure(servers: list[Server], rounds: int, seconds: float) -> None:
 
 
 def _median(server: Server, connections: int, name: str) -> float:
-    return statistics.median(getattr(load, name) for load in server.rounds[connections])
+    return float(statistics.median(getattr(load, name) for load in server.rounds[connections]))
 
 
 def ratio(server: Server, other: Server, connections: int) -> float:
@@ -364,10 +364,11 @@ def report(servers: list[Server], rounds: int, seconds: float) -> str:
         f"{version('uvicorn')}, httptools {version('httptools')}, uvloop {version('uvloop')}, jsonschema-rs "
         f"{version('jsonschema-rs')} · Node {_node()} · load average at the end {os.getloadavg()[0]:.1f}",
         "",
-        f"Each server has core {SERVER_CORE}, the load generator core {GENERATOR_CORE}. {rounds} rounds of {seconds:g} s "
-        "per server and number of connections, the servers in turn within a round; medians. Valid PUT requests to "
-        f"{SESSIONS:,} sessions, one at a time on each connection. This mock checks each against the spec, stores the "
-        "change with an audit row and records the request; the peers check, and keep nothing; the ceiling does nothing.",
+        f"Each server has core {SERVER_CORE}, the load generator core {GENERATOR_CORE}. {rounds} rounds of {seconds:g} "
+        "s per server and number of connections, the servers in turn within a round; medians. Valid PUT requests "
+        f"to {SESSIONS:,} sessions, one at a time on each connection. This mock checks each against the spec, stores "
+        "the change with an audit row and records the request; the peers check, and keep nothing; the ceiling does "
+        "nothing.",
         "",
         "| server | version | req/s at 1 / 16 / 64 | p99 ms at 1 / 16 / 64 | CPU µs a request at 1 / 16 / 64 "
         "| start s | MB after | wrong answers |",

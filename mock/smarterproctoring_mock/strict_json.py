@@ -15,7 +15,7 @@ import math
 import re
 import sys
 from collections.abc import Callable
-from typing import Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias, cast
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -62,7 +62,8 @@ def _int(digits: str) -> int:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_float, parse_int=_int
 )
-_scan: Final[Callable[[str, int], tuple[Json, int]]] = _DECODER.scan_once
+# raw_decode() without its wrapper; typeshed does not know it.
+_scan: Final[Callable[[str, int], tuple[Json, int]]] = cast("Any", _DECODER).scan_once
 
 
 def _replace_lone(match: re.Match[str]) -> str:

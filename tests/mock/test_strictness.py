@@ -36,8 +36,8 @@ def test_the_cases_all_pass_exactly(client: Client, tmp_path: Path, file: str, n
     outcome = tmp_path / "outcome.json"
     runner, cases = HERE / "strictness" / "run_cases.py", HERE / "strictness" / file
     url = f"http://{client.host}"
-    command = [sys.executable, runner, url, TOKEN, "--cases", cases, "--json", outcome, "--quiet"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    options = ["--cases", str(cases), "--json", str(outcome), "--quiet"]
+    run = subprocess.run([sys.executable, runner, url, TOKEN, *options], capture_output=True, text=True, check=False)
     results = json.loads(outcome.read_text())
     assert len(results) == number
     assert not [r for r in results if r["verdict"] == "FAIL" or r["shape"] is False], run.stdout
