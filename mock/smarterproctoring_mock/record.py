@@ -339,7 +339,9 @@ class Recorder:
             "bodySize": len(entry.body),
         }
         if entry.body:
-            request["postData"] = {"mimeType": dict(headers).get("content-type", ""), **_content(entry.body)}
+            # HAR 1.2 knows an encoding of answers only; names of one's own begin with an underscore.
+            content = {"_encoding" if name == "encoding" else name: text for name, text in _content(entry.body).items()}
+            request["postData"] = {"mimeType": dict(headers).get("content-type", ""), **content}
         answer = entry.answer or Answer(0)
         fields = [("content-type", answer.content_type), *answer.headers] if answer.body else list(answer.headers)
         return {

@@ -33,6 +33,9 @@ from smarterproctoring_mock.spec import phrase
 CONNECTION: Final = "smarterproctoring_mock.connection"
 """The ASGI extension under which the transport of the connection can be found."""
 
+IDLE = 75
+"""Seconds after which a connection without a request is closed."""
+
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 # httptools skips the body of a request that offers an upgrade, as Java's client does with its first one. The
 # offer may be ignored (RFC 9110 7.8), the body may not; so httptools does not get to see the offer.
@@ -256,7 +259,7 @@ class _Protocol(HttpToolsProtocol):
         """Check a target that is no plain path; its host then stands for the Host field (RFC 9112 3.2.2)."""
         authority = wire.http_authority(self.url)
         if authority is None:
-            raise _MalformedError("The target must be a path, or an http URI, without a fragment")
+            raise _MalformedError("the target must be a path, or an http URI, without a fragment")
         self.headers[:] = [(name, authority if name == b"host" else value) for name, value in self.headers]
 
     def send_400_response(self, msg: str) -> None:
@@ -275,8 +278,12 @@ class _Protocol(HttpToolsProtocol):
             cycle.keep_alive = False
             self.flow.pause_reading()
             return
-        cause = getattr(sys.exception(), "__context__", None)
-        self._refuse(400, str(cause) if isinstance(cause, _MalformedError) else msg)
+        error = sys.exception()
+        if isinstance(error, httptools.HttpParserError):
+            # The library's reasons are fixed texts, such as "Invalid character in Content-Length".
+            cause = error.__context__ if isinstance(error.__context__, _MalformedError) else error
+            msg = f"no HTTP/1.1 request: {cause}"
+        self._refuse(400, msg)
 
     def _refuse(self, status: int, msg: str) -> None:
         """Answer in the vendor's form, ahead of the application, and end the connection."""
@@ -370,7 +377,7 @@ def _server(app: MockApp, ready: Callable[[], None]) -> _Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=75,
+        timeout_keep_alive=IDLE,
         timeout_graceful_shutdown=1,  # a fault may be sleeping for minutes
     )
     return _Server(config, ready)

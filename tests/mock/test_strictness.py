@@ -32,7 +32,7 @@ TOLERATED = {
 
 
 @pytest.mark.parametrize(("file", "number"), [("cases.json", 136), ("more_cases.json", 657)])
-def test_the_cases_all_pass_exactly(client: Client, tmp_path: Path, file: str, number: int) -> None:
+def test_the_cases_all_pass_exactly(client: Client, app: MockApp, tmp_path: Path, file: str, number: int) -> None:
     outcome = tmp_path / "outcome.json"
     runner, cases = HERE / "strictness" / "run_cases.py", HERE / "strictness" / file
     url = f"http://{client.host}"
@@ -43,6 +43,9 @@ def test_the_cases_all_pass_exactly(client: Client, tmp_path: Path, file: str, n
     assert not [r for r in results if r["verdict"] == "FAIL" or r["shape"] is False], run.stdout
     inexact = {r["name"] for r in results if r["verdict"] != "PASS" or r["exact"] is False}
     assert inexact == (TOLERATED if file == "more_cases.json" else set())
+    for row in app.audit():
+        if 400 <= row.status < 500 and row.status not in {413, 414, 431}:  # limits of this server
+            assert re.search(r"\((#/|RFC )", row.reason), row.reason
 
 
 def date(text: str) -> bytes:
@@ -410,6 +413,22 @@ def test_a_body_that_is_whole_too_early_is_not_acted_upon(client: Client, app: M
 
 def test_a_byte_order_mark_is_called_by_its_name(client: Client) -> None:
     assert "byte order mark" in client.put(b"\xef\xbb\xbf{}").json["message"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ("Content-Length: 1x\r\n", "Content-Length"),
+        ("Transfer-Encoding: gzip\r\n", "Transfer-Encoding"),
+        ("X : y\r\n", "header"),
+        ("X: a\0b\r\n", "header value"),
+    ],
+)
+def test_broken_framing_is_called_by_its_name(client: Client, fields: str, said: str) -> None:
+    answer = client.exchange(_framed(client, fields, BODY))[0]
+    assert answer.status == 400
+    assert said in answer.json["message"]
+    assert "RFC 9112" in answer.json["message"]
 
 
 def test_a_connection_without_a_request_is_just_closed(client: Client) -> None:
