@@ -282,7 +282,9 @@ class MockApp:
             await self._fail(request, operation, fault, fields, send)
             return
         answer = operation.success
-        await self._finish(request, answer.status, "accepted", fields, answer)
+        self._record(request, answer.status, "accepted", fields, answer)
+        if self._store.behind:
+            await self._store.committed()
         await send(self._starts[operation.id])
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -412,12 +414,17 @@ class MockApp:
         self, request: Request, status: int, reason: str, fields: dict[str, Json] | None, answer: Answer | None = None
     ) -> None:
         """Store and record a request, before anything of its answer is sent."""
+        self._record(request, status, reason, fields, answer)
+        if self._store.behind:
+            await self._store.committed()
+
+    def _record(
+        self, request: Request, status: int, reason: str, fields: dict[str, Json] | None, answer: Answer | None
+    ) -> None:
         request.status, request.reason, request.answer = status, reason, answer
         digest = blake2b(request.body, digest_size=16).digest()
         self._store.record(request.time, request.operation_id, request.key, status, reason, digest, fields)
         self._recorder.add(request)
-        if self._store.behind:
-            await self._store.committed()
 
     async def _fail(
         self, request: Request, operation: Operation, fault: Fault, fields: dict[str, Json] | None, send: Send

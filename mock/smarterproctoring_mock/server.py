@@ -85,7 +85,8 @@ class _Cycle(RequestResponseCycle):
         if start is not None:
             self._start = None
             head = _head(start["status"], *self.default_headers, *start["headers"])
-            if head is not None and self._is_plain and not message.get("more_body", False):
+            whole = self.keep_alive and not self.disconnected and not message.get("more_body", False)
+            if head is not None and whole and self.scope["method"] != "HEAD" and not self.flow.write_paused:
                 self.response_started = self.response_complete = True
                 self.transport.write(head + message["body"])
                 self.message_event.set()
@@ -93,12 +94,6 @@ class _Cycle(RequestResponseCycle):
                 return
             await super().send(cast("Any", start))
         await super().send(message)
-
-    @property
-    def _is_plain(self) -> bool:
-        return (
-            self.keep_alive and self.scope["method"] != "HEAD" and not self.disconnected and not self.flow.write_paused
-        )
 
 
 class _Remainder:
