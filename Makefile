@@ -134,6 +134,18 @@ bench: $(BENCH)/.ready  ## measure the client beside its peers, into docs/benchm
 	@$(BIN)/uv pip install --quiet --no-deps --reinstall --python $(BENCH)/bin/python $(BENCH)/wheel/*.whl
 	@$(BENCH)/bin/python benchmarks/bench_client.py --wheel $(BENCH)/wheel/*.whl $(ARGS)
 
+PEERS := benchmarks/peers
+$(PEERS)/node_modules/.ready: $(PEERS)/package.json $(PEERS)/package-lock.json
+	@cd $(PEERS) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+.PHONY: bench-mock
+bench-mock: $(READY)  ## measure the mock server beside npm peers, into docs/benchmarks/; ARGS="--rounds 3" for less
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PEERS)/node_modules/.ready || \
+	    echo "npm could not install the peers: they are skipped" >&2; \
+	else echo "npm is not installed (Node.js 20 or newer): the peers are skipped" >&2; fi
+	@$(BIN)/python benchmarks/bench_mock.py $(ARGS)
+
 .PHONY: build
 build: $(READY)  ## build wheel, sdist and bill of materials into dist/
 	@$(BIN)/python tools/build.py
@@ -177,4 +189,4 @@ index: $(READY)  ## run a private package index in build/index until Ctrl-C, to 
 
 .PHONY: clean
 clean:  ## remove everything that make has made
-	rm -rf $(VENV) build dist node_modules .cache .hypothesis .pytest_cache .mypy_cache .ruff_cache .schemathesis
+	rm -rf $(VENV) build dist node_modules $(PEERS)/node_modules .cache .hypothesis .pytest_cache .mypy_cache .ruff_cache .schemathesis

@@ -34,13 +34,12 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 BODY_LIMIT: Final = 8 * 1024 * 1024
 """Octets of a body, before and after its content coding is undone."""
 HEADER_LIMIT: Final = 64 * 1024
-"""Octets of all header fields together."""
+"""Octets of all header fields together, with an octet between each name and value."""
 TARGET_LIMIT: Final = 16 * 1024
 """Octets of the path and the query together."""
 RECORDED: Final = 10_000
 _READ_ON: Final = 4 * BODY_LIMIT
 _NO_KEY: Final[Key] = ((), ())
-_EMPTY: Final[dict[bytes, bytes]] = {}
 
 
 class Refused(Exception):  # noqa: N818  an answer, not a failure of the server
@@ -58,75 +57,43 @@ class ClientGone(Exception):  # noqa: N818  nothing failed here
     """The client went away before its request was complete."""
 
 
-class Request:
-    """One request on its way through the application."""
+class Request(Entry):
+    """One request on its way through the application; the recorder keeps it afterwards."""
 
-    __slots__ = (
-        "body",
-        "cookies",
-        "head",
-        "headers",
-        "http_version",
-        "key",
-        "method",
-        "operation",
-        "query",
-        "raw_path",
-        "repeated",
-        "scheme",
-        "started",
-    )
+    __slots__ = ("head", "operation")
+
+    head: wire.Head
+    """Known once `read_head` was called."""
 
     def __init__(self, scope: Scope) -> None:
-        self.started = clock.time()
-        self.method: str = scope["method"]
-        self.http_version: str = scope.get("http_version", "1.1")
-        self.scheme: str = scope.get("scheme", "http")
+        self.time = clock.time()
+        self.method = scope["method"]
+        self.http_version = scope.get("http_version", "1.1")
+        self.scheme = scope.get("scheme", "http")
         raw = scope.get("raw_path")
-        self.raw_path: str = raw.decode("latin-1") if raw is not None else quote(scope["path"])
-        self.query: bytes = scope.get("query_string", b"")
-        self.headers: list[tuple[bytes, bytes]] = scope["headers"]
-        self.head: dict[bytes, bytes] = _EMPTY
-        self.repeated: Sequence[bytes] = ()
+        self.raw_path = raw.decode("latin-1") if raw is not None else quote(scope["path"])
+        self.query = scope.get("query_string", b"")
+        self.fields = wire.pack(scope["headers"])
         self.body = b""
         self.operation: Operation | None = None
-        self.key: Key = _NO_KEY
+        self.operation_id = ""
+        self.key = _NO_KEY
 
     def read_head(self) -> None:
-        """Collect the header fields by name.
+        """Read the header fields.
 
         Raises:
             Refused: They break HTTP's own rules or this server's limits.
         """
-        head: dict[bytes, bytes] = {}
-        size = 0
-        for name, value in self.headers:
-            size += len(name) + len(value)
-            if name in head:
-                self.repeated = (*self.repeated, name)
-            else:
-                head[name] = value
-        self.head = head
-        if size > HEADER_LIMIT:
+        self.head = head = wire.read_head(self.fields, self.http_version, self.method)
+        if len(self.fields) > HEADER_LIMIT:
             raise Refused(431, f"the header fields are larger than {HEADER_LIMIT:,} octets together")
-        host = head.get(b"host")
-        if host is None:
-            if self.http_version == "1.1":
-                raise Refused(400, "header.Host is required by HTTP/1.1 (RFC 9112 3.2)")
-        elif b"host" in self.repeated or not wire.valid_host(host):
-            raise Refused(400, "header.Host must be one valid host (RFC 9112 3.2)")
-
-    @property
-    def waits(self) -> bool:
-        """Whether the client waits for 100 (Continue) before it sends the body."""
-        return self.head.get(b"expect", b"").lower() == b"100-continue" and self.http_version == "1.1"
+        if head.problem is not None:
+            raise Refused(400, head.problem)
 
     def all(self, name: bytes) -> list[bytes]:
         """Return the values of a header field, one per line it was sent on."""
-        if name in self.repeated:
-            return [value for key, value in self.headers if key == name]
-        value = self.head.get(name)
-        return [] if value is None else [value]
+        return self.head.all(name)
 
 
 class MockApp:
@@ -168,8 +135,9 @@ class MockApp:
         self.admin_hosts = frozenset(host.lower() for host in admin_hosts)
         self._token = token.encode("latin-1", "replace") if token is not None else None
         self._seed = self._read_seed(seed)
-        # The verdict on a path depends on nothing else, and tests call few paths often.
+        # The verdicts on a path and on a token depend on nothing else, and tests send few of them often.
         self._find = lru_cache(maxsize=4096)(self._find_uncached)
+        self._secret_problems = lru_cache(maxsize=1024)(self._secret_problems_uncached)
         self._starts = {op.id: _start(op.success) for op in self.spec.operations.values()}
         self._faults = Faults()
         self._scenario = load_scenario(scenario) if scenario is not None else None
@@ -317,7 +285,9 @@ class MockApp:
             await self._fail(request, operation, fault, fields, send)
             return
         answer = operation.success
-        await self._finish(request, answer.status, "accepted", fields, answer)
+        self._record(request, answer.status, "accepted", fields, answer)
+        if self._store.behind:
+            await self._store.committed()
         await send(self._starts[operation.id])
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -328,7 +298,7 @@ class MockApp:
             operation, problems = self._route(request)
             self._authenticate(request, operation)
         except Refused as refusal:
-            if request.waits:
+            if request.head.waits:
                 # Whether the body will follow is now the client's choice: this connection is of no more use.
                 refusal.headers += (("connection", "close"),)
             else:
@@ -360,7 +330,7 @@ class MockApp:
         if operation is None:
             where = specs.to_pointer(["paths", item.template])
             raise Refused(405, f"only {item.allow} is described for this path ({where})", allow=item.allow)
-        request.operation = operation
+        request.operation, request.operation_id = operation, operation.id
         return operation, problems
 
     def _find_uncached(
@@ -377,18 +347,22 @@ class MockApp:
         return item, (item.parameter_names, values), operation, tuple(problems)
 
     def _authenticate(self, request: Request, operation: Operation) -> None:
-        problems: list[Problem] = []
-        for alternative in operation.security:
-            found = [problem for scheme in alternative if (problem := self._secret_problem(request, scheme))]
-            if not found:
-                return
-            problems += found
+        problems = self._secret_problems(request.head, request.query, operation)
         if problems:
             # RFC 9110 11.6.1 wants a challenge with each 401; the vendor's scheme has no registered name.
             raise Refused(401, specs.describe(problems), www_authenticate='ApiKey realm="smarterproctoring"')
 
-    def _secret_problem(self, request: Request, scheme: Scheme) -> Problem | None:
-        values = _octets(request, scheme.location, scheme.name, scheme.field)
+    def _secret_problems_uncached(self, head: wire.Head, query: bytes, operation: Operation) -> list[Problem]:
+        problems: list[Problem] = []
+        for alternative in operation.security:
+            found = [problem for scheme in alternative if (problem := self._secret_problem(head, query, scheme))]
+            if not found:
+                return []
+            problems += found
+        return problems
+
+    def _secret_problem(self, head: wire.Head, query: bytes, scheme: Scheme) -> Problem | None:
+        values = _octets(head, query, scheme.location, scheme.name)
         value = values[0].strip(b" \t") if len(values) == 1 else b""
         if scheme.prefix:
             given, _, rest = value.partition(b" ")
@@ -423,9 +397,11 @@ class MockApp:
             return None
         if not isinstance(value, dict):
             return {}
-        # What the spec does not name is dropped, as the vendor's sister service does (facts, row 15).
+        # What the spec does not name is dropped, as the vendor's sister service does.
         declared = operation.body_fields
-        return {name: item for name, item in value.items() if declared is None or name in declared}
+        if declared is None or declared.issuperset(value):
+            return value
+        return {name: item for name, item in value.items() if name in declared}
 
     # --- answering -----------------------------------------------------------------------------------------
 
@@ -441,17 +417,17 @@ class MockApp:
         self, request: Request, status: int, reason: str, fields: dict[str, Json] | None, answer: Answer | None = None
     ) -> None:
         """Store and record a request, before anything of its answer is sent."""
-        operation = request.operation.id if request.operation is not None else ""
-        digest = blake2b(request.body, digest_size=16).digest()
-        self._store.record(request.started, operation, request.key, status, reason, digest, fields)
-        self._recorder.add(
-            Entry(
-                request.started, request.method, request.raw_path, request.query, request.scheme,
-                request.http_version, request.headers, request.body, operation, request.key, status, reason, answer,
-            )
-        )  # fmt: skip
+        self._record(request, status, reason, fields, answer)
         if self._store.behind:
             await self._store.committed()
+
+    def _record(
+        self, request: Request, status: int, reason: str, fields: dict[str, Json] | None, answer: Answer | None
+    ) -> None:
+        request.status, request.reason, request.answer = status, reason, answer
+        digest = blake2b(request.body, digest_size=16).digest()
+        self._store.record(request.time, request.operation_id, request.key, status, reason, digest, fields)
+        self._recorder.add(request)
 
     async def _fail(
         self, request: Request, operation: Operation, fault: Fault, fields: dict[str, Json] | None, send: Send
@@ -555,7 +531,7 @@ async def read(request: Request, receive: Receive) -> None:
         ClientGone: The client went away before its end.
     """
     length = request.head.get(b"content-length", b"")
-    if len(length) > 6 and request.waits and length.isdigit() and int(length) > BODY_LIMIT:
+    if len(length) > 6 and request.head.waits and length.isdigit() and int(length) > BODY_LIMIT:
         raise Refused(413, _TOO_LARGE, connection="close")
     message = await receive()
     if message["type"] == "http.disconnect":
@@ -593,16 +569,15 @@ def _read_body(request: Request, operation: Operation) -> tuple[Json, list[Probl
     content = request.body
     if not content:
         return None, [Problem("body", "is required", pointer)] if operation.body_required else []
-    types = request.all(b"content-type")
-    kind = wire.media_type(types[0]) if len(types) == 1 else None
+    kind = request.head.media_type
     rules = operation.rules_for(kind) if kind is not None else None
     if kind is None or rules is None:
         wanted = f"must be {' or '.join(operation.bodies)}, once"
         return None, [Problem("header.Content-Type", wanted, f"{pointer}/content")]
-    codings = request.all(b"content-encoding")
-    if codings:
+    if b"content-encoding" in request.head:
+        codings = b",".join(request.all(b"content-encoding")).decode("latin-1")
         try:
-            content = wire.decode_content(content, b",".join(codings).decode("latin-1"), BODY_LIMIT)
+            content = wire.decode_content(content, codings, BODY_LIMIT)
         except wire.TooLargeError:
             raise Refused(413, _TOO_LARGE + ", decoded") from None
         except wire.UnknownCodingError:
@@ -618,23 +593,23 @@ def _read_body(request: Request, operation: Operation) -> tuple[Json, list[Probl
     return value, [] if rules.is_valid(value) else list(rules.problems(value, "body"))
 
 
-def _octets(request: Request, location: str, name: str, field: bytes) -> list[bytes]:
+def _octets(head: wire.Head, query: bytes, location: str, name: str) -> list[bytes]:
     """Return what was sent for a parameter or a secret, in the order it came."""
     if location == "header":
-        return request.all(field)
+        return head.all(name.lower().encode("latin-1", "replace"))
     if location == "query":
         # By way of Latin-1 and back: parse_qsl wants text, and these octets are not yet known to be UTF-8.
-        texts = parse_qsl(request.query.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
+        texts = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
         pairs = [(key.encode("latin-1"), value.encode("latin-1")) for key, value in texts]
     else:
-        crumbs = b";".join(request.all(b"cookie")).split(b";")
+        crumbs = b";".join(head.all(b"cookie")).split(b";")
         pairs = [(key.strip(), value.strip()) for key, _, value in (crumb.partition(b"=") for crumb in crumbs)]
     wanted = name.encode()
     return [value for key, value in pairs if key == wanted]
 
 
 def _parameter_problems(request: Request, parameter: Parameter) -> Iterator[Problem]:
-    octets = _octets(request, parameter.location, parameter.name, parameter.field)
+    octets = _octets(request.head, request.query, parameter.location, parameter.name)
     try:
         yield from parameter.problems([value.decode() for value in octets])
     except UnicodeDecodeError:
@@ -657,7 +632,7 @@ def _preferred(request: Request) -> Fault | None:
 def error_answer(
     more_info: str, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()
 ) -> Answer:
-    """Write an error in the vendor's form (facts, row 10)."""
+    """Write an error in the vendor's form."""
     error = {"code": code, "message": message, "status": status, "more_info": more_info}
     return Answer(status, json.dumps(error, ensure_ascii=False).encode(), headers=headers)
 

@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
+from smarterproctoring_mock import wire
 from smarterproctoring_mock.spec import Answer, phrase
 from smarterproctoring_mock.store import Key
 from smarterproctoring_mock.strict_json import Json
@@ -29,23 +30,49 @@ _ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorizati
 _CURL_ADDS: Final = frozenset({"host", "content-length", "connection", "transfer-encoding", "expect"})
 
 
-class Entry(NamedTuple):
-    """One exchange, as it was."""
+class Entry:
+    """One exchange, as it was: the request while it is being judged, and the answer to it once that is known."""
+
+    __slots__ = (
+        "answer",
+        "body",
+        "fields",
+        "http_version",
+        "key",
+        "method",
+        "number",
+        "operation_id",
+        "query",
+        "raw_path",
+        "reason",
+        "scheme",
+        "status",
+        "time",
+    )
 
     time: float
+    """When it came, in seconds since 1970."""
     method: str
     raw_path: str
     query: bytes
     scheme: str
     http_version: str
-    headers: list[tuple[bytes, bytes]]
+    fields: bytes
+    """Names and values of the header fields, packed by `wire.pack`."""
     body: bytes
-    operation: str
+    operation_id: str
     key: Key
+    number: int
+    """Counts from 1 since the last reset."""
     status: int
+    """What is answered; 0 where the connection ended without an answer."""
     reason: str
     answer: Answer | None
-    """None where the connection ended without one."""
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The header fields, in the order received; names in lower case."""
+        return wire.unpack(self.fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +136,19 @@ class Recorder:
         # A short token, such as a test's "T", would tear holes into every text; nobody's real one is short.
         self._token = token if token is not None and len(token) >= _SHORTEST_SECRET else None
         self._lock = threading.Lock()
-        self._entries: deque[tuple[int, Entry]] = deque()
+        self._entries: deque[Entry] = deque()
         self._bytes = 0
         self._number = 0
 
     def add(self, entry: Entry) -> None:
-        """Keep an exchange, and drop the oldest beyond the limits."""
+        """Number an exchange and keep it; drop the oldest beyond the limits."""
+        entries = self._entries
         with self._lock:
-            self._number += 1
-            self._entries.append((self._number, entry))
+            entry.number = self._number = self._number + 1
+            entries.append(entry)
             self._bytes += len(entry.body)
-            while len(self._entries) > self._limit or self._bytes > RECORDED_BYTES:
-                self._bytes -= len(self._entries.popleft()[1].body)
+            while len(entries) > self._limit or self._bytes > RECORDED_BYTES:
+                self._bytes -= len(entries.popleft().body)
 
     def clear(self) -> None:
         """Forget all, and count from 1 again."""
@@ -161,16 +189,16 @@ class Recorder:
             The requests, without secrets.
         """
         found = [
-            (number, entry)
-            for number, entry in self._snapshot()
+            entry
+            for entry in self._snapshot()
             if (method is None or entry.method == method)
             and (path is None or entry.raw_path == path)
-            and (operation is None or entry.operation == operation)
+            and (operation is None or entry.operation_id == operation)
             and (session is None or session in entry.key[1])
             and (status is None or entry.status == status)
             and (since is None or number > since)
         ]
-        return [self._show(*pair) for pair in (found if limit is None else found[max(0, len(found) - limit) :])]
+        return [self._show(entry) for entry in (found if limit is None else found[max(0, len(found) - limit) :])]
 
     def verify(self, expected: Mapping[str, Any], times: int | None = None) -> Verification:
         """Count the requests that are as expected.
@@ -188,7 +216,7 @@ class Recorder:
         if unknown:
             raise TypeError(f"{', '.join(unknown)}: not known; there are {', '.join(sorted(_EXPECTABLE))}")
         entries = self._snapshot()
-        seen = [(number, *self._compare(entry, expected)) for number, entry in entries]
+        seen = [(entry.number, *self._compare(entry, expected)) for entry in entries]
         count = sum(wanted == came for _, wanted, came in seen)
         if count == times or (times is None and count):
             return Verification(True, count, "")
@@ -210,17 +238,17 @@ class Recorder:
             "log": {
                 "version": "1.2",
                 "creator": {"name": "smarterproctoring_mock", "version": "1"},
-                "entries": [self._har_entry(entry) for _, entry in self._snapshot()],
+                "entries": [self._har_entry(entry) for entry in self._snapshot()],
             }
         }
 
     def curl(self) -> list[str]:
         """Return everything kept as shell commands; the token is `$SMARTERPROCTORING_TOKEN`."""
-        return [self._curl_line(entry) for _, entry in self._snapshot()]
+        return [self._curl_line(entry) for entry in self._snapshot()]
 
     # --- details -------------------------------------------------------------------------------------------
 
-    def _snapshot(self) -> list[tuple[int, Entry]]:
+    def _snapshot(self) -> list[Entry]:
         with self._lock:
             return list(self._entries)
 
@@ -243,10 +271,10 @@ class Recorder:
         ]
         return self._hide(entry.raw_path + ("?" + "&".join(parts) if query else ""))
 
-    def _show(self, number: int, entry: Entry) -> RecordedRequest:
+    def _show(self, entry: Entry) -> RecordedRequest:
         return RecordedRequest(
-            number=number, time=_iso(entry.time), method=entry.method, path=self._target(entry),
-            headers=tuple(self._headers(entry)), body=entry.body, operation=entry.operation,
+            number=entry.number, time=_iso(entry.time), method=entry.method, path=self._target(entry),
+            headers=tuple(self._headers(entry)), body=entry.body, operation=entry.operation_id,
             params=dict(zip(*entry.key, strict=True)), status=entry.status, reason=entry.reason,
         )  # fmt: skip
 
@@ -272,6 +300,8 @@ class Recorder:
                         came[name] = {key: body[key] for key in value if key in body}
                 case "body":
                     came[name] = _octets(entry.body)
+                case "operation":
+                    came[name] = entry.operation_id
                 case _:
                     came[name] = getattr(entry, name)
         return wanted, came
@@ -312,7 +342,9 @@ class Recorder:
             "bodySize": len(entry.body),
         }
         if entry.body:
-            request["postData"] = {"mimeType": dict(headers).get("content-type", ""), **_content(entry.body)}
+            # HAR 1.2 knows an encoding of answers only; names of one's own begin with an underscore.
+            content = {"_encoding" if name == "encoding" else name: text for name, text in _content(entry.body).items()}
+            request["postData"] = {"mimeType": dict(headers).get("content-type", ""), **content}
         answer = entry.answer or Answer(0)
         fields = [("content-type", answer.content_type), *answer.headers] if answer.body else list(answer.headers)
         return {

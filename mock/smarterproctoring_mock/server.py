@@ -8,6 +8,7 @@ name, and errors in the vendor's form.
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import re
 import signal
@@ -15,7 +16,8 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -23,52 +25,101 @@ import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from smarterproctoring_mock.app import TARGET_LIMIT, MockApp, Receive, Scope, Send
+from smarterproctoring_mock import wire
+from smarterproctoring_mock.app import TARGET_LIMIT, Message, MockApp, Receive, Scope, Send
 from smarterproctoring_mock.faults import ConnectionDropped
 from smarterproctoring_mock.spec import phrase
 
 CONNECTION: Final = "smarterproctoring_mock.connection"
 """The ASGI extension under which the transport of the connection can be found."""
 
-_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}(?= )")
+IDLE = 75
+"""Seconds after which a connection without a request is closed."""
+
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 # httptools skips the body of a request that offers an upgrade, as Java's client does with its first one. The
 # offer may be ignored (RFC 9110 7.8), the body may not; so httptools does not get to see the offer.
-_UPGRADE: Final = re.compile(rb"\r\nupgrade(?=:)", re.IGNORECASE)
+_OFFER: Final = b"\r\nupgrade"
+_UPGRADE: Final = re.compile(_OFFER + b"(?=:)", re.IGNORECASE)
 _HIDDEN: Final = b"upgrad_"
+_HEAD_LIMIT: Final = 1024 * 1024
+"""Octets after which a head without an end is answered; a whole one is held to the application's own limits."""
+# uvicorn appends each field to the list at hand. Past the head those are trailer fields, which are no header
+# fields (RFC 9110 6.5.1): a token among them is none.
+_TRAILER: Final = cast("list[tuple[bytes, bytes]]", deque[tuple[bytes, bytes]](maxlen=0))
 
 
-class _Connection:
-    """A transport that puts what is written in one go into one system call.
+class _MalformedError(Exception):
+    """The target is of none of the forms that a request to an origin server may have."""
 
-    uvicorn writes an answer's head and body apart, and the second call costs a tenth of a request's whole time.
+
+def _offer_at_end(data: bytes) -> int:
+    """Return how many octets at the end may be the start of an upgrade's offer."""
+    sizes = range(min(len(data), len(_OFFER)), 0, -1)
+    return next((size for size in sizes if _OFFER.startswith(data[-size:].lower())), 0)
+
+
+@functools.lru_cache(maxsize=256)
+def _head(status: int, *fields: tuple[bytes, bytes]) -> bytes | None:
+    """Write an answer's head; None where it says more about the connection than the body's length."""
+    names = [name.lower() for name, _ in fields]
+    if b"content-length" not in names or b"connection" in names:
+        return None
+    lines = [b"%b: %b\r\n" % field for field in fields]
+    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, phrase(status).encode(), b"".join(lines))
+
+
+class _Cycle(RequestResponseCycle):
+    """uvicorn's answer to one request, which goes out in one piece where it comes in one.
+
+    uvicorn puts every head together anew and writes head and body apart, in two system calls.
     """
 
-    __slots__ = ("_held", "_loop", "_transport")
+    _start: Message | None = None
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._held: list[bytes] = []
+    async def send(self, message: Any) -> None:
+        start = self._start
+        if start is None and not self.response_started:
+            self._start = message
+            return
+        if start is not None:
+            self._start = None
+            head = _head(start["status"], *self.default_headers, *start["headers"])
+            whole = self.keep_alive and not self.disconnected and not message.get("more_body", False)
+            if head is not None and whole and self.scope["method"] != "HEAD" and not self.flow.write_paused:
+                self.response_started = self.response_complete = True
+                self.transport.write(head + message["body"])
+                self.message_event.set()
+                self.on_response()
+                return
+            await super().send(cast("Any", start))
+        await super().send(message)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
 
-    def write(self, data: bytes) -> None:
-        if not self._held:
-            self._loop.call_soon(self._flush)
-        self._held.append(data)
+class _Remainder:
+    """What is left of a coroutine that was started by hand and stopped at its first wait, as an awaitable."""
 
-    def _flush(self) -> None:
-        if self._held:
-            self._transport.write(b"".join(self._held))
-            self._held.clear()
+    def __init__(self, coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:
+        self._coroutine = coroutine
+        self._awaited = awaited
 
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
+    def __await__(self) -> Generator[Any, Any, None]:
+        awaited = self._awaited
+        while True:
+            try:
+                received = yield awaited
+            except BaseException as error:  # noqa: BLE001  a cancellation, for instance: the coroutine's to handle
+                step = functools.partial(self._coroutine.throw, error)
+            else:
+                step = functools.partial(self._coroutine.send, received)
+            try:
+                awaited = step()
+            except StopIteration:
+                return
 
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
+
+async def _finish(remainder: _Remainder) -> None:
+    await remainder
 
 
 class _Protocol(HttpToolsProtocol):
@@ -79,21 +130,59 @@ class _Protocol(HttpToolsProtocol):
     _method = ""
     _in_head = False
     _offered = False
+    _held = b""
+    _unstarted: tuple[RequestResponseCycle, Any] | None = None
+    _head_size = 0
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._renew_parser()
+
+    def _renew_parser(self) -> None:
+        self.parser = httptools.HttpRequestParser(self)
+        # A higher minor version is to be served (RFC 9110 2.5); the application refuses other major ones.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_version=True)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        connection = cast("asyncio.Transport", _Connection(transport, self.loop))
-        super().connection_made(connection)
-        self._extensions: dict[str, dict[object, object]] = {CONNECTION: {"transport": connection}}
+        super().connection_made(transport)
+        self._extensions: dict[str, dict[object, object]] = {CONNECTION: {"transport": transport}}
+        self._resting_since = self.loop.time()
+        self._rest()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._rest_timer.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         cycle = cast("RequestResponseCycle | None", self.cycle)
         idle = not self._in_head and (cycle is None or not cycle.more_body)
-        if (idle or self._in_head) and _UPGRADE.search(data):
-            head, end, rest = data.partition(b"\r\n\r\n")
-            data = _UPGRADE.sub(b"\r\n" + _HIDDEN, head) + end + rest
-            self._offered = True
+        if idle or self._in_head:
+            data = self._prepare(data, idle)
+            if not data:
+                return
         self._first = data if idle else b""
         super().data_received(data)
+        if self._unstarted is not None:  # the rest of its body is still to come
+            unstarted, self._unstarted = self._unstarted, None
+            super()._start_asgi_task(*unstarted)
+        if self._in_head:
+            self._head_size += len(data)
+            if self._head_size > _HEAD_LIMIT and not self.transport.is_closing():
+                self._refuse(431, "The request's head is too large")
+
+    def _prepare(self, data: bytes, idle: bool) -> bytes:
+        """Hide the offer of an upgrade, and hold back what may turn out to be half of one, or half of a method."""
+        if self._held:
+            data, self._held = self._held + data, b""
+        end = data.find(b"\r\n\r\n")
+        if _UPGRADE.search(data, 0, len(data) if end < 0 else end):
+            data, rest = (data, b"") if end < 0 else (data[:end], data[end:])
+            data = _UPGRADE.sub(b"\r\n" + _HIDDEN, data) + rest
+            self._offered = True
+        if end < 0:
+            held = len(data) if idle and _METHOD.fullmatch(data) else _offer_at_end(data)
+            data, self._held = data[: len(data) - held], data[len(data) - held :]
+        return data
 
     def on_message_begin(self) -> None:
         self._in_head = True
@@ -104,19 +193,77 @@ class _Protocol(HttpToolsProtocol):
         if self._offered:
             self.headers[:] = [(b"upgrade" if name == _HIDDEN else name, value) for name, value in self.headers]
             self._offered = False
+        if not self.url.startswith(b"/") or b"#" in self.url:
+            self._read_absolute_form()
+        if self.expect_100_continue and self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False  # RFC 9110 10.1.1
         super().on_headers_complete()
+        self.cycle.__class__ = _Cycle  # uvicorn has no setting for it
+        self.headers = _TRAILER
         self._in_head = False
+        self._head_size = 0
         self._first = b""
         if self._method:
             # The application's task has not started yet, so it sees the name as it was sent.
             self.scope["method"], self._method = self._method, ""
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._in_head:
+            self._unstarted = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def on_message_complete(self) -> None:
+        """Run the application at once for a request that is whole: most need no wait, and so no task."""
+        super().on_message_complete()
+        if self._unstarted is None:
+            return
+        (cycle, app), self._unstarted = self._unstarted, None
+        coroutine = cycle.run_asgi(app)
+        try:
+            awaited = coroutine.send(None)
+        except StopIteration:
+            return
+        task = self.loop.create_task(_finish(_Remainder(coroutine, awaited)))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def on_response_complete(self) -> None:
+        # uvicorn's own, but for its timer: one a connection costs less than one a request.
+        self._resting_since = self.loop.time()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+
+    def _rest(self) -> None:
+        """Close the connection if no request has come for a while; look again later."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        now = self.loop.time()
+        if cycle is not None and not cycle.response_complete:
+            self._resting_since = now
+        left = self._resting_since + self.timeout_keep_alive - now
+        if left <= 0:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self._rest_timer = self.loop.call_later(left, self._rest)
+
+    def _read_absolute_form(self) -> None:
+        """Check a target that is no plain path; its host then stands for the Host field (RFC 9112 3.2.2)."""
+        authority = wire.http_authority(self.url)
+        if authority is None:
+            raise _MalformedError("the target must be a path, or an http URI, without a fragment")
+        self.headers[:] = [(name, authority if name == b"host" else value) for name, value in self.headers]
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, unless it is only a method that llhttp does not know (its list is fixed)."""
         match = _METHOD.match(self._first)
-        if match and isinstance(sys.exception(), httptools.HttpParserInvalidMethodError):
+        unknown = isinstance(sys.exception(), httptools.HttpParserInvalidMethodError)
+        if match and unknown and self._first.startswith(b" ", match.end()):
             self._method, rest = match[0].decode("ascii"), self._first[match.end() :]
-            self.parser = httptools.HttpRequestParser(self)
+            self._renew_parser()
             self._first = b""  # once only
             super().data_received(b"POST" + rest)
             return
@@ -126,7 +273,17 @@ class _Protocol(HttpToolsProtocol):
             cycle.keep_alive = False
             self.flow.pause_reading()
             return
-        status = 414 if self._in_head and len(self.url) > TARGET_LIMIT else 400
+        error = sys.exception()
+        if isinstance(error, httptools.HttpParserError):
+            # The library's reasons are fixed texts, such as "Invalid character in Content-Length".
+            cause = error.__context__ if isinstance(error.__context__, _MalformedError) else error
+            msg = f"no HTTP/1.1 request: {cause}"
+        self._refuse(400, msg)
+
+    def _refuse(self, status: int, msg: str) -> None:
+        """Answer in the vendor's form, ahead of the application, and end the connection."""
+        if self._in_head and len(self.url) > TARGET_LIMIT:
+            status = 414
         error = {
             "code": str(status),
             "message": f"{msg.rstrip('.')} (RFC 9112)",
@@ -147,7 +304,7 @@ class _Protocol(HttpToolsProtocol):
         if cycle is not None and unanswered and not cycle.more_body:
             cycle.keep_alive = False
             return True  # stays open for the answer
-        if self._in_head or unanswered:
+        if self._in_head or self._held or unanswered:
             self.send_400_response("The request stops early")
         self.transport.close()  # sends what is still held
         return None
@@ -215,7 +372,7 @@ def _server(app: MockApp, ready: Callable[[], None]) -> _Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=75,
+        timeout_keep_alive=IDLE,
         timeout_graceful_shutdown=1,  # a fault may be sleeping for minutes
     )
     return _Server(config, ready)

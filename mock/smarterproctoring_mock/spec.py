@@ -231,11 +231,6 @@ class Parameter:
     item_type: str
     explode: bool
 
-    @property
-    def field(self) -> bytes:
-        """The header field's name as ASGI has it."""
-        return self.name.lower().encode("latin-1", "replace")
-
     def problems(self, texts: Sequence[str]) -> Iterator[Problem]:
         """Yield what is wrong with a parameter that was received so often with these texts."""
         name = f"{self.location}.{self.name}"
@@ -277,13 +272,8 @@ class Scheme:
     """What stands before the secret, in lower case; empty for an API key."""
     pointer: str
 
-    @property
-    def field(self) -> bytes:
-        """The header field's name as ASGI has it."""
-        return self.name.lower().encode("latin-1")
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
     """One operation, compiled."""
 
@@ -299,12 +289,9 @@ class Operation:
     body_pointer: str
     body_fields: frozenset[str] | None
     success: Answer
+    writes: bool
+    """Whether an accepted request changes what is stored."""
     _spec: "Spec" = field(repr=False)
-
-    @property
-    def writes(self) -> bool:
-        """Whether an accepted request changes what is stored."""
-        return bool(self.bodies) and self.method in {"PUT", "POST", "PATCH"}
 
     def rules_for(self, media_type: str) -> Rules | None:
         """Return the rules of the most precise media type that the spec declares for the body."""
@@ -503,6 +490,7 @@ class Spec:
             body_pointer=body_pointer,
             body_fields=frozenset(fields) or None,
             success=self._success(pointer),
+            writes=bool(bodies) and method in {"put", "post", "patch"},
             _spec=self,
         )
 

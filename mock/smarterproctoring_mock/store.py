@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -34,7 +35,6 @@ CREATE TABLE IF NOT EXISTS audit (
     status INTEGER NOT NULL, reason TEXT NOT NULL, digest TEXT NOT NULL,
     stored INTEGER NOT NULL, replay INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS audit_by_key ON audit (key);
 """
 
 
@@ -286,6 +286,7 @@ class Store:
                 self._file = None
 
 
+@lru_cache(maxsize=4096)
 def _key_to_text(key: Key) -> str:
     return json.dumps(key)
 

@@ -14,7 +14,8 @@ import json
 import math
 import re
 import sys
-from typing import Final, NoReturn, TypeAlias
+from collections.abc import Callable
+from typing import Any, Final, NoReturn, TypeAlias, cast
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -61,6 +62,8 @@ def _int(digits: str) -> int:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_float, parse_int=_int
 )
+# raw_decode() without its wrapper; typeshed does not know it.
+_scan: Final[Callable[[str, int], tuple[Json, int]]] = cast("Any", _DECODER).scan_once
 
 
 def _replace_lone(match: re.Match[str]) -> str:
@@ -89,12 +92,14 @@ def loads(document: bytes) -> Json:
         text = _ESCAPE.sub(_replace_lone, text)
     try:
         # More brackets than this may nest too deep for the recursive decoder; count first, never recurse blindly.
-        if text.count("[") + text.count("{") > KEPT_DEPTH:
+        if len(text) > KEPT_DEPTH and text.count("[") + text.count("{") > KEPT_DEPTH:
             return loads_deep(text)
         start = 0 if text[:1] == "{" else _skip(text, 0)
-        value, end = _DECODER.raw_decode(text, start)
+        value, end = _scan(text, start)
     except json.JSONDecodeError as error:
         raise NotJsonError(f"{error.msg} at character {error.pos}") from None
+    except StopIteration as error:
+        raise NotJsonError(f"Expecting value at character {error.value}") from None
     if end != len(text) and _skip(text, end) != len(text):
         raise NotJsonError(f"Extra data at character {end}")
     result: Json = value

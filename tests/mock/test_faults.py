@@ -197,15 +197,16 @@ def test_own_answers(client: Client, app: MockApp) -> None:
 
 
 def test_a_delay_and_a_drip_take_their_time(client: Client, app: MockApp) -> None:
-    # Lower bounds only: they cannot fail because a machine is slow. A loop's clock may be a little early, though.
+    # Lower bounds only: they cannot fail because a machine is slow. Half, because libuv counts a delay from the
+    # start of the loop's turn, which on a busy machine is a while ago.
     app.add_faults({"delay": 0.2}, {"text": "abcdef", "drip": 0.05, "drip_bytes": 2})
     started = time.monotonic()
     assert client.put().status == 200
-    assert time.monotonic() - started >= 0.18
+    assert time.monotonic() - started >= 0.1
     started = time.monotonic()
     answer = client.put()
     assert (answer.body, answer.complete) == (b"abcdef", True)
-    assert time.monotonic() - started >= 0.09
+    assert time.monotonic() - started >= 0.05
 
 
 def test_a_delay_holds_nobody_else_up_and_not_the_end_either() -> None:

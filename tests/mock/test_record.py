@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from mock.rawhttp import BODY, JSON, PATH, SESSION, TOKEN, Client, Gone, path_of
 from smarterproctoring_mock import MockApp, running_server
@@ -167,6 +168,41 @@ def test_a_misspelt_expectation_is_an_error(app: MockApp) -> None:
 # --- export -----------------------------------------------------------------------------------------------
 
 
+def _fields(required: dict[str, Any], **optional: Any) -> dict[str, Any]:
+    """An object of HAR 1.2: names of one's own begin with an underscore."""
+    return {
+        "type": "object",
+        "required": list(required),
+        "properties": {**required, **optional, "comment": TEXT},
+        "patternProperties": {"^_": {}},
+        "additionalProperties": False,
+    }
+
+
+TEXT: dict[str, Any] = {"type": "string"}
+NUMBER: dict[str, Any] = {"type": "number"}
+PAIRS = {"type": "array", "items": _fields({"name": TEXT, "value": TEXT})}
+MESSAGE = {"httpVersion": TEXT, "cookies": PAIRS, "headers": PAIRS, "headersSize": NUMBER, "bodySize": NUMBER}
+REQUEST = {"method": TEXT, "url": {"type": "string", "format": "uri"}, "queryString": PAIRS}
+CONTENT = _fields({"size": NUMBER, "mimeType": TEXT}, compression=NUMBER, text=TEXT, encoding=TEXT)
+RESPONSE = {"status": {"type": "integer"}, "statusText": TEXT, "content": CONTENT, "redirectURL": TEXT}
+ENTRY = _fields(
+    {
+        "startedDateTime": {"type": "string", "format": "date-time"},
+        "time": {"type": "number", "minimum": 0},
+        "request": _fields({**MESSAGE, **REQUEST}, postData=_fields({"mimeType": TEXT, "text": TEXT})),
+        "response": _fields({**MESSAGE, **RESPONSE}),
+        "cache": {"type": "object"},
+        "timings": _fields({"send": NUMBER, "wait": NUMBER, "receive": NUMBER}),
+    }
+)
+LOG = {"version": {"enum": ["1.2"]}, "creator": _fields({"name": TEXT, "version": TEXT})}
+HAR = jsonschema_rs.Draft7Validator(
+    _fields({"log": _fields({**LOG, "entries": {"type": "array", "items": ENTRY}})}), validate_formats=True
+)
+"""HTTP Archive 1.2, as its description has it (Odvarka, 2012), for the parts that are written here."""
+
+
 def test_har(client: Client, app: MockApp) -> None:
     client.put(path=PATH + "?a=1")
     client.put(b"\xff", headers=[("token", TOKEN), JSON])
@@ -182,12 +218,12 @@ def test_har(client: Client, app: MockApp) -> None:
     assert first["request"]["postData"] == {"mimeType": "application/json", "text": BODY.decode()}
     assert first["response"]["status"] == 200
     assert first["response"]["content"]["text"] == '"Session rescheduled"'
-    assert second["request"]["postData"]["encoding"] == "base64"
+    assert second["request"]["postData"]["_encoding"] == "base64"
     assert second["response"]["status"] == 400
     assert dropped["response"]["status"] == 0
     assert moved["response"]["redirectURL"].startswith("https://")
-    for entry in log["entries"]:
-        assert {"startedDateTime", "time", "request", "response", "cache", "timings"} <= entry.keys()
+    errors = [f"{error.instance_path}: {error.message}" for error in HAR.iter_errors(app.har())]
+    assert not errors
 
 
 @pytest.mark.skipif(os.name == "nt", reason="curl lines are for POSIX shells")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from mock.rawhttp import TOKEN, Client, Gone
 from smarterproctoring_mock import MockApp, main, running_server
+from smarterproctoring_mock import server as server_module
 from smarterproctoring_mock.spec import default_path
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -116,6 +117,19 @@ def test_two_servers_share_nothing_and_leave_no_thread() -> None:
     assert threading.active_count() == before
     with pytest.raises(ConnectionRefusedError):
         Client(one.url).put()
+
+
+def test_an_idle_connection_is_closed_but_not_a_waiting_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "IDLE", 0.1)
+    with running_server(token=TOKEN) as server:
+        client = Client(server.url)
+        server.app.add_faults({"delay": 0.5})
+        with socket.create_connection(client.address, 30) as connection:
+            connection.sendall(client.request(close=False))
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        with socket.create_connection(client.address, 30) as connection:
+            assert connection.recv(65536) == b""
 
 
 def test_an_application_of_ones_own_is_not_closed(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 import gzip
 import json
 import re
+import socket
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -17,17 +19,33 @@ HERE = Path(__file__).parent
 GOOD = [("token", TOKEN), JSON]
 
 
-def test_the_shared_cases_all_pass_exactly(client: Client, tmp_path: Path) -> None:
+# Right, but not the answer that the case calls best; mock/README.md gives the reason of each.
+TOLERATED = {
+    "line_two_spaces",
+    "limit_endless_chunk_extension",
+    "limit_endless_trailers",
+    "depth_1M_unknown",
+    "time_leap_second_mid_month",
+    "te_tab_last",
+    "chunk_extension_spaces",
+}
+
+
+@pytest.mark.parametrize(("file", "number"), [("cases.json", 136), ("more_cases.json", 657)])
+def test_the_cases_all_pass_exactly(client: Client, app: MockApp, tmp_path: Path, file: str, number: int) -> None:
     outcome = tmp_path / "outcome.json"
-    runner = HERE / "strictness" / "run_cases.py"
+    runner, cases = HERE / "strictness" / "run_cases.py", HERE / "strictness" / file
     url = f"http://{client.host}"
-    run = subprocess.run(
-        [sys.executable, runner, url, TOKEN, "--json", outcome, "--quiet"], capture_output=True, text=True, check=False
-    )
+    options = ["--cases", str(cases), "--json", str(outcome), "--quiet"]
+    run = subprocess.run([sys.executable, runner, url, TOKEN, *options], capture_output=True, text=True, check=False)
     results = json.loads(outcome.read_text())
-    assert len(results) == 136
-    bad = [r for r in results if r["verdict"] != "PASS" or r["exact"] is False or r["shape"] is False]
-    assert not bad, run.stdout
+    assert len(results) == number
+    assert not [r for r in results if r["verdict"] == "FAIL" or r["shape"] is False], run.stdout
+    inexact = {r["name"] for r in results if r["verdict"] != "PASS" or r["exact"] is False}
+    assert inexact == (TOLERATED if file == "more_cases.json" else set())
+    for row in app.audit():
+        if 400 <= row.status < 500 and row.status not in {413, 414, 431}:  # limits of this server
+            assert re.search(r"\((#/|RFC )", row.reason), row.reason
 
 
 def date(text: str) -> bytes:
@@ -313,7 +331,7 @@ CHUNKED = b"%x\r\n%b\r\n" % (len(BODY), BODY)
     [
         pytest.param("Transfer-Encoding: chunked\r\n", CHUNKED + b"0\r\nX-Sum: 1\r\n\r\n", 200, id="trailer field"),
         pytest.param("Transfer-Encoding: Chunked\r\n", CHUNKED + b"0\r\n\r\n", 200, id="coding in another case"),
-        pytest.param("Transfer-Encoding: gzip, chunked\r\n", CHUNKED + b"0\r\n\r\n", (200, 400), id="two codings"),
+        pytest.param("Transfer-Encoding: gzip, chunked\r\n", CHUNKED + b"0\r\n\r\n", 400, id="two codings"),
         pytest.param("Transfer-Encoding: chunked, gzip\r\n", CHUNKED + b"0\r\n\r\n", 400, id="chunked not last"),
         pytest.param(
             "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", CHUNKED + b"0\r\n\r\n", 400, id="both framings"
@@ -356,9 +374,9 @@ def test_pipelined_requests_are_answered_in_order(client: Client) -> None:
 
 
 def test_octets_after_a_whole_request_do_not_spoil_its_answer(client: Client, app: MockApp) -> None:
-    answer = client.exchange(client.request(close=False) + b"\x00garbage\r\n\r\n")[0]
-    assert answer.status == 200
-    assert answer.headers["connection"] == "close"
+    answers = client.exchange(client.request(close=False) + b"\x00garbage\r\n\r\n", answers=2)
+    assert [answer.status for answer in answers] == [200, 400]
+    assert answers[1].headers["connection"] == "close"
     assert len(app.requests(status=200)) == 1
 
 
@@ -397,6 +415,22 @@ def test_a_byte_order_mark_is_called_by_its_name(client: Client) -> None:
     assert "byte order mark" in client.put(b"\xef\xbb\xbf{}").json["message"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ("Content-Length: 1x\r\n", "Content-Length"),
+        ("Transfer-Encoding: gzip\r\n", "Transfer-Encoding"),
+        ("X : y\r\n", "header"),
+        ("X: a\0b\r\n", "header value"),
+    ],
+)
+def test_broken_framing_is_called_by_its_name(client: Client, fields: str, said: str) -> None:
+    answer = client.exchange(_framed(client, fields, BODY))[0]
+    assert answer.status == 400
+    assert said in answer.json["message"]
+    assert "RFC 9112" in answer.json["message"]
+
+
 def test_a_connection_without_a_request_is_just_closed(client: Client) -> None:
     with pytest.raises(Gone):
         client.exchange(b"", shut=True)
@@ -411,6 +445,9 @@ def test_a_client_that_waits_is_not_told_to_go_on_in_vain(client: Client) -> Non
     answer = client.exchange(head)[0]
     assert answer.status == 401
     assert answer.headers["connection"] == "close"
+    with socket.create_connection(client.address, 30) as connection:
+        connection.sendall(head)
+        assert b"".join(iter(lambda: connection.recv(65536), b"")).startswith(b"HTTP/1.1 401 "), "closed by the server"
     length = f"Content-Length: {10**9}\r\n"
     head = _framed(client, length + "Expect: 100-continue\r\n", b"")
     assert client.exchange(head)[0].status == 413
@@ -428,6 +465,58 @@ def test_an_upgrade_that_is_offered_is_ignored(client: Client, app: MockApp) -> 
     (request,) = app.requests()
     assert ("upgrade", "h2c") in request.headers
     assert request.body == BODY
+
+
+def _send_in_two(client: Client, data: bytes, cut: int) -> bytes:
+    with socket.create_connection(client.address, 30) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(data[:cut])
+        time.sleep(0.002)  # so that the parts most likely arrive apart
+        connection.sendall(data[cut:])
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_where_a_request_is_split_makes_no_difference(client: Client) -> None:
+    offer = client.request(headers=[*GOOD, ("Connection", "Upgrade"), ("Upgrade", "h2c")], close=False)
+    offer += client.request("GET", body=None)
+    start = offer.index(b"Connection")
+    for cut in range(start, offer.index(b"h2c") + 20):
+        answer = _send_in_two(client, offer, cut)
+        assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"405"], (cut, answer)
+    unknown = client.request("PUTS")
+    for cut in range(1, 10):
+        assert _send_in_two(client, unknown, cut).startswith(b"HTTP/1.1 405 "), cut
+
+
+def test_trailer_fields_are_no_header_fields(client: Client, app: MockApp) -> None:
+    fields = "Transfer-Encoding: chunked\r\n"
+    data = _framed(client, fields, CHUNKED + b"0\r\ntoken: another\r\nX-Sum: 1\r\n\r\n")
+    answers = client.exchange(data + client.request(), answers=2)
+    assert [answer.status for answer in answers] == [200, 200]
+    first, second = app.requests()
+    assert [name for name, _ in first.headers] == ["host", "token", "content-type", "transfer-encoding"]
+    assert "x-sum" not in dict(second.headers)
+
+
+def test_the_host_of_an_absolute_target_counts(client: Client, app: MockApp) -> None:
+    assert client.call(path=f"http://elsewhere.example:81{PATH}?a=1").status == 200
+    (request,) = app.requests()
+    assert dict(request.headers)["host"] == "elsewhere.example:81"
+    assert request.path == PATH + "?a=1"
+
+
+def test_a_client_of_http_1_0_is_not_told_to_go_on(client: Client) -> None:
+    data = client.request(headers=[*GOOD, ("Expect", "100-continue")]).replace(b"HTTP/1.1", b"HTTP/1.0")
+    with socket.create_connection(client.address, 30) as connection:
+        connection.sendall(data)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(("start", "status"), [("PUT / HTTP/1.1\r\nX: ", 431), ("PUT /", 414)])
+def test_a_head_without_an_end_is_answered(client: Client, start: str, status: int) -> None:
+    answer = client.exchange(start.encode() + b"a" * (1024 * 1024 + 1))[0]
+    assert answer.status == status
+    assert answer.json["status"] == status
 
 
 # --- what a refusal says ----------------------------------------------------------------------------------
