@@ -196,7 +196,7 @@ class Recorder:
             and (operation is None or entry.operation_id == operation)
             and (session is None or session in entry.key[1])
             and (status is None or entry.status == status)
-            and (since is None or number > since)
+            and (since is None or entry.number > since)
         ]
         return [self._show(entry) for entry in (found if limit is None else found[max(0, len(found) - limit) :])]
 
