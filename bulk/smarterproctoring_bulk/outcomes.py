@@ -17,7 +17,8 @@ class Outcome(NamedTuple):
         line: The row's line in the list; 1 is the first.
         sids: Install, exam and session. Empty text where the row was so wrong that they are not known.
         state: `ok`: moved. `rejected`: the API refused it (4xx). `conflict`: not sent, the list says two things about
-            this session. `invalid`: not sent, the row is wrong. `gave_up`: no answer that settles it; a re-run tries again.
+            this session. `invalid`: not sent, the row is wrong. `gave_up`: no answer that settles it; a re-run tries
+            again.
         status: The last HTTP status, if there was an answer.
         code: The API's error code.
         message: The API's error message, or what is wrong with the row. Never a value of the row.

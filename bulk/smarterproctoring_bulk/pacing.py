@@ -16,6 +16,8 @@ WINDOW = 25
 """Rows that a lane may have under way, or answered and not yet in the journal: what a crash can repeat."""
 LATENCY = 0.25
 """Seconds that an answer is taken to need until it was measured."""
+MAX_FLYING = 90
+"""Requests under way at once in one process; the client's pool has 100 connections."""
 MAX_LANES = 64
 _RATE = re.compile(
     r"\s*(?P<number>[0-9]+(\.[0-9]+)?)\s*(/|per)?\s*(?P<unit>s|sec|second|m|min|minute|h|hour)?\s*", re.IGNORECASE
@@ -42,9 +44,9 @@ def read_rate(text: str) -> float:
 def lanes_for(rate: float | None, latency: float = LATENCY) -> int:
     """Choose how many lanes a rate needs.
 
-    By Little's law rate times latency requests are under way. A lane keeps at most `WINDOW` rows open, and about half of
-    them may be answered and waiting for their commit, so a lane is counted as ten requests. Low rates get few lanes,
-    because each lane's share must still fill a window in a reasonable time.
+    By Little's law rate times latency requests are under way. A lane keeps at most `WINDOW` rows open, and about half
+    of them may be answered and waiting for their commit, so a lane is counted as ten requests. Low rates get few
+    lanes, because each lane's share must still fill a window in a reasonable time.
 
     Args:
         rate: Requests per second over all lanes; None for no limit.
@@ -58,8 +60,8 @@ def lanes_for(rate: float | None, latency: float = LATENCY) -> int:
 class Pace:
     """When one lane may begin its next attempt.
 
-    A slot that was missed is not made up for: in any span of t seconds at most share times t + 1 attempts begin. A new lane
-    waits one interval before its first, so that a chunk that follows another on the same lane keeps the distance.
+    A slot that was missed is not made up for: in any span of t seconds at most share times t + 1 attempts begin. A new
+    lane waits one interval before its first, so that a chunk that follows another on the same lane keeps the distance.
 
     Args:
         now: The clock's reading, seconds.

@@ -1,4 +1,4 @@
-"""Sends the rows of one chunk through the public client. Knows the pacing and the outcomes, not the journal's engine."""
+"""Sends the rows of one chunk through the public client. Knows pacing and outcomes, not the journal's engine."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from smarterproctoring import errors
 from smarterproctoring.client import AsyncSmarterProctoring
 
 from smarterproctoring_bulk.outcomes import Outcome, State
-from smarterproctoring_bulk.pacing import WINDOW, Brake, Breaker, Pace
+from smarterproctoring_bulk.pacing import MAX_FLYING, WINDOW, Brake, Breaker, Pace
 from smarterproctoring_bulk.rows import Row
 
 MAX_TRIES = 5
 """Failed attempts after which a row has given up; waits that 429 asks for are none."""
-MAX_FLYING = 90
-"""Requests under way at once in one process; the client's pool has 100 connections."""
 COMMIT_AFTER = 2.0
 """Seconds that an outcome waits for company before it is written down."""
 BACKOFF_BASE, BACKOFF_MAX = 0.5, 8.0
