@@ -44,7 +44,7 @@ node_modules/.ready: package.json package-lock.json
 lock: $(READY)  ## resolve the dependencies anew and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
 	    --python-version 3.11 --extra cli --extra mock --extra bulk --group dev pyproject.toml --output-file requirements/dev.txt
-	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv/!d}' | grep -v '# via' > requirements/bootstrap.txt
+	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv==/!d}' | grep -v '# via' > requirements/bootstrap.txt
 
 # -- the main job ---------------------------------------------------------------------------------------------------
 

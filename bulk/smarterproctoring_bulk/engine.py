@@ -22,6 +22,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self, cast
 
@@ -610,6 +611,7 @@ class Worker:
     settled: Callable[[dict[str, int]], object] = lambda _: None
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     lanes: int = 0
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def lane(self, job_id: str, rows: list[tuple[Row, History | None]]) -> Lane:
         """Open a lane for a chunk."""
@@ -651,7 +653,6 @@ class Worker:
                 "application_version": _application(self.base_url),
                 "executor_id": executor,
                 "use_listen_notify": False,
-                "notification_listener_polling_interval_sec": 60.0,
                 "scheduler_polling_interval_sec": 3600.0,
                 "log_level": "CRITICAL",
             }
@@ -684,7 +685,8 @@ class Worker:
     async def _watch(self) -> None:
         """Follow the journal: what is paused elsewhere, whose worker died, whether the disk holds."""
         while True:
-            look = asyncio.ensure_future(asyncio.to_thread(self._look))
+            # Threads of its own, because DBOS makes its pool the loop's, and closes it.
+            look = asyncio.get_running_loop().run_in_executor(self._threads, self._look)
             while not look.done():
                 # Where nothing can be written, the look does not come back.
                 await asyncio.wait([look], timeout=0.5)

@@ -155,6 +155,42 @@ class Brake:
 
 
 @dataclass
+class Concurrency:
+    """How many requests one worker keeps under way: as many as help, by the rule of TCP Vegas.
+
+    More requests at once than the service (or this machine) works on only wait in line. The line's length is the limit
+    times the share of the latency that is over the lowest seen; the limit is moved until that is a few requests.
+
+    Attributes:
+        limit: Requests under way, before the rate has its say.
+        latency: Seconds of an answer, smoothed; what was assumed until one came.
+    """
+
+    limit: float = 8.0
+    latency: float = LATENCY
+    _lowest: float = math.inf
+
+    SHORT, LONG = 3.0, 6.0
+    """Requests in line, below and above which the limit is moved."""
+
+    def allowed(self, rate: float | None) -> int:
+        """Return how many may be under way: never fewer than the rate needs by Little's law, never over the pool."""
+        needed = 0.0 if rate is None else rate * self.latency * 1.5 + 2
+        return min(MAX_FLYING, int(max(self.limit, needed)))
+
+    def answered(self, seconds: float, flying: int) -> None:
+        """Note an answer, and how many requests were under way."""
+        # The lowest latency is forgotten slowly, since a service may be slower in the afternoon.
+        self._lowest = min(seconds, self._lowest * 1.001)
+        self.latency += (seconds - self.latency) * (1.0 if self.latency == LATENCY else 0.1)
+        line = flying * (1 - min(1.0, self._lowest / max(self.latency, 1e-9)))
+        if line < self.SHORT and flying * 2 > self.limit:
+            self.limit = min(float(MAX_FLYING), self.limit + 1 / self.limit)
+        elif line > self.LONG:
+            self.limit = max(4.0, self.limit - 1 / self.limit)
+
+
+@dataclass
 class Breaker:
     """Stops sending when the service is down, and finds out when it is back.
 

@@ -14,7 +14,7 @@ from smarterproctoring import errors
 from smarterproctoring.client import AsyncSmarterProctoring
 
 from smarterproctoring_bulk.outcomes import Outcome, State
-from smarterproctoring_bulk.pacing import MAX_FLYING, WINDOW, Brake, Breaker, Pace
+from smarterproctoring_bulk.pacing import WINDOW, Brake, Breaker, Concurrency, Pace
 from smarterproctoring_bulk.rows import Row
 
 MAX_TRIES = 5
@@ -69,6 +69,7 @@ class Gate:
         replay: Whether an attempt that may have been applied is repeated.
         brake: What 429 does.
         breaker: What an outage does.
+        concurrency: How many requests may be under way.
         clock: Seconds, never going back.
         stopped: Why no lane may begin an attempt any more: `auth`, `settings`, `api`, `disk`, `interrupt`, `stop`;
             empty while they may.
@@ -82,6 +83,7 @@ class Gate:
     replay: bool = True
     brake: Brake = field(default_factory=Brake)
     breaker: Breaker = field(default_factory=Breaker)
+    concurrency: Concurrency = field(default_factory=Concurrency)
     clock: Callable[[], float] = time.monotonic
     stopped: str = ""
     detail: str = ""
@@ -199,7 +201,7 @@ class Lane:
     def _begin_what_is_due(self, now: float) -> float:
         """Begin attempts; return the clock's reading at which the next may be due."""
         gate = self._gate
-        while len(self._flying) + len(self._settled) < WINDOW and gate.flying < MAX_FLYING:
+        while len(self._flying) + len(self._settled) < WINDOW and self._has_room():
             due = max(self._pace.due(now), gate.brake.until, gate.breaker.due(now))
             ready = min((entry.ready for entry in self._again), default=self._until)
             if ready > now and not self._waiting:
@@ -228,9 +230,13 @@ class Lane:
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.discard(task)
         self._event.set()
-        if self._gate.flying >= MAX_FLYING:
-            self._gate.wake()
+        had_room = self._has_room()
         self._gate.flying -= 1
+        if not had_room:
+            self._gate.wake()
+
+    def _has_room(self) -> bool:
+        return self._gate.flying < self._gate.concurrency.allowed(self._rate())
 
     # -- one attempt --------------------------------------------------------------------------------------------------
 
@@ -254,6 +260,7 @@ class Lane:
             gate.stop("settings", f"the client raised {type(error).__name__}, which it never should")
         else:
             gate.breaker.succeeded()
+            gate.concurrency.answered(gate.clock() - began, gate.flying)
             self._count(entry, result.attempts, result.replays, maybe_applied=False)
             self._settle(entry, "ok", None, result.status)
 
