@@ -21,6 +21,8 @@ from smarterproctoring_generated.operations import Field, Parameter
 
 from smarterproctoring_bulk.tables import Format, InputError, Record, open_table
 
+__all__ = ["TIMES", "InputError", "InputOptions", "Problem", "Reader", "Row", "Shift", "kind_of", "read_rows"]
+
 _SIDS: Final = tuple(item.keyword for item in OPERATION.parameters)
 _FIELDS: Final = tuple(item.keyword for item in OPERATION.fields)
 TIMES: Final = frozenset(item.keyword for item in OPERATION.fields if item.format == "date-time")
@@ -236,7 +238,7 @@ class Reader:
                 given[keyword] = column
         if problems:
             if len(problems) > 1 and self._options.unknown == "refuse":
-                problems.append("all columns that mean nothing here are ignored with --unknown ignore")
+                problems.append("all columns that mean nothing here are ignored with --ignore-unknown")
             raise InputError("\n".join(problems))
         known = {*given, *self._common, *self._sets, *self._relative}
         if missing := [_NAMES[keyword] for keyword in _SIDS if keyword not in known]:
