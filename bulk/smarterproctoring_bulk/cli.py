@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -47,6 +47,7 @@ _PAUSED = {"auth": _AUTH, "api": _API_DOWN, "settings": _BAD_INPUT, "cancelled":
 _SHOWN = 20
 """Problems that are printed; all of them are in the file that --problems names."""
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
+_RESUME = "smarterproctoring bulk resume"
 _SIDS = (f"AI{'0' * 32}", f"EX{'0' * 32}", f"ES{'0' * 32}")
 
 
@@ -55,7 +56,7 @@ class _Stop(click.ClickException):
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
-        self.exit_code = code
+        vars(self)["exit_code"] = code
 
 
 @click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -98,7 +99,7 @@ _input_options = _options(
 )
 _job_options = _options(
     click.option("--rate", metavar="RATE", help="Limit over the whole fleet: 20/s, 100/min.  [default: none]"),
-    click.option("--lanes", type=click.IntRange(1, 1000), help="Chunks at once over the fleet.  [default: from the rate]"),
+    click.option("--lanes", type=click.IntRange(1, 1000), help="Chunks at once over the fleet.  [default: from it]"),
     click.option("--lease", type=click.FloatRange(5, 3600), default=60.0, show_default=True,
                  help="Seconds within which a dead host's work is taken over."),
     click.option("--no-replay", is_flag=True, help="Never repeat an attempt that may have been applied."),
@@ -109,7 +110,7 @@ _job_options = _options(
 _client_options = _options(
     click.option("--base-url", help="Where the API is.  [default: $SMARTERPROCTORING_BASE_URL, or production]"),
     click.option("--allow-http", is_flag=True, help="Allow plain http to another machine; it shows the token."),
-    click.option("--token-file", type=click.Path(dir_okay=False), help="File that holds the token; read anew each time."),
+    click.option("--token-file", type=click.Path(dir_okay=False), help="File of the token; read anew each time."),
     click.option("--timeout", type=float, help="Seconds for each phase of an attempt."),
     click.option("--patience", type=click.FloatRange(0), default=300.0, show_default=True,
                  help="Seconds to wait for a service that is down before the job is paused."),
@@ -211,19 +212,17 @@ def run(file: str, **options: Any) -> None:
             _show_dry_run(client, planned, options)
         return
     place = _place(options)
-    with _lock(place, f"bulk run {Path(file).name}"):
-        with _planned(file, options) as planned, _journal(place) as journal:
+    with _lock(place, f"bulk run {Path(file).name}"), _journal(place) as journal:
+        with _planned(file, options) as planned:
             job = _submit(journal, planned, file, client, options)
-            if job.paused == "cancelled":
-                raise _Stop(
-                    f"job {job.id} was cancelled; go on with: smarterproctoring bulk resume {job.id}", _BAD_INPUT
-                )
-            if job.paused:
-                journal.unpause(job)
-            again = journal.try_again(job)
-            if again:
-                click.echo(f"trying {again} rows again that gave up", err=True)
-            _work(journal, job.id, client, options)
+        if job.paused == "cancelled":
+            raise _Stop(f"job {job.id} was cancelled; go on with: {_RESUME} {job.id}", _BAD_INPUT)
+        if job.paused:
+            journal.unpause(job)
+        again = journal.try_again(job)
+        if again:
+            click.echo(f"trying {again} rows again that gave up", err=True)
+        _work(journal, job.id, client, options)
 
 
 @main.command(epilog=_EPILOG)
@@ -243,7 +242,7 @@ def submit(file: str, **options: Any) -> None:
 
 
 @contextlib.contextmanager
-def _planned(file: str, options: dict[str, Any]) -> Iterator[Plan]:
+def _planned(file: str, options: dict[str, Any]) -> Generator[Plan]:
     """Check a list; report all that is wrong with it before anything is sent."""
     try:
         with plan(file, _input(options)) as planned:
@@ -257,15 +256,13 @@ def _planned(file: str, options: dict[str, Any]) -> Iterator[Plan]:
 
 def _show_plan(planned: Plan, options: dict[str, Any]) -> None:
     counts = planned.counts
-    shown = 0
-    for problem in planned.problems():
+    for shown, problem in enumerate(planned.problems()):
         if shown == _SHOWN:
             click.echo("… and more; --problems FILE writes all of them", err=True)
             break
         where = f"line {problem.line}" + (f", {problem.column}" if problem.column else "")
         click.secho(f"{where}: {problem.mend} ({problem.kind})" if problem.kind else f"{where}: {problem.mend}",
                     fg="yellow", err=True)  # fmt: skip
-        shown += 1
     if options["problems_file"]:
         write_problems(options["problems_file"], planned.problems())
         click.echo(f"all problems: {options['problems_file']}", err=True)
@@ -354,10 +351,10 @@ def _work(journal: Any, job_id: str, client: AsyncSmarterProctoring, options: di
             "api": "the service does not answer",
             "settings": "a setting does not work",
         }
-        go_on = f"go on with: smarterproctoring bulk resume {job.id}"
+        go_on = f"go on with: {_RESUME} {job.id}"
         _end(f"paused, {what[reason]}: {detail}\n{go_on}", _PAUSED[reason])
     if reason == "interrupt":
-        _end(f"interrupted; the same command continues, or: smarterproctoring bulk resume {job.id}", _INTERRUPTED)
+        _end(f"interrupted; the same command continues, or: {_RESUME} {job.id}", _INTERRUPTED)
     job = journal.job(job_id)
     if job.paused:
         _end(f"paused elsewhere ({job.paused}): {job.detail}".rstrip(": "), _PAUSED.get(job.paused, _NOT_OK))
@@ -417,7 +414,7 @@ async def _serve(
 
 
 @contextlib.contextmanager
-def _interruptible(gate: Any, say: Callable[[str], object]) -> Iterator[None]:
+def _interruptible(gate: Any, say: Callable[[str], object]) -> Generator[None]:
     """Make the first Ctrl-C (or SIGTERM) finish what is under way, and the second stop now."""
 
     def interrupted(*_: object) -> None:
@@ -505,7 +502,7 @@ def status(job: str | None, journal: str | None, as_json: bool) -> None:
 
 def _facts(journal: Any, job: Any) -> dict[str, Any]:
     tally, total = journal.tally(job), sum(job.counts[1:]) - job.counts.duplicate
-    rows = {state: tally.counts[state] for state in STATES if tally.counts.get(state)}
+    rows: dict[str, int] = {state: tally.counts[state] for state in STATES if tally.counts.get(state)}
     left = total - tally.settled
     if left:
         rows["not settled yet"] = left
@@ -635,7 +632,7 @@ def _place(options: dict[str, Any]) -> journals.Place:
 
 
 @contextlib.contextmanager
-def _journal(place: journals.Place) -> Iterator[Any]:
+def _journal(place: journals.Place) -> Generator[Any]:
     try:
         from smarterproctoring_bulk import engine  # noqa: PLC0415 - as above
     except ImportError as error:
@@ -654,7 +651,7 @@ def _journal(place: journals.Place) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _lock(place: journals.Place, what: str) -> Iterator[None]:
+def _lock(place: journals.Place, what: str) -> Generator[None]:
     """Hold an embedded journal; Postgres lets many work at once."""
     if place.path is None:
         yield

@@ -30,6 +30,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions, Serializer, WorkflowStatus
 from smarterproctoring import __version__
 from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 
 from smarterproctoring_bulk.journal import JournalError, Place, disk_full, make_private
 from smarterproctoring_bulk.outcomes import Outcome
@@ -276,7 +277,7 @@ class Journal:
         try:
             DBOS.migrate(place.url)
             self._client = DBOSClient(system_database_engine=self.engine, serializer=_Json())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the drivers have no common error
             self.engine.dispose()
             # Its text may hold the URL with its password, so only the driver's own words go on.
             reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
@@ -348,7 +349,7 @@ class Journal:
         self._client.register_queue(
             job.queue,
             global_concurrency=job.lanes,
-            polling_interval_sec=0.05 if self.place.path else 0.2,
+            polling_interval_sec=0.2,
             application_name=_application(job.base_url),
         )
         self._note(job, _UNSENT, (outcome.to_json() for outcome in plan.not_sent()))
@@ -667,7 +668,7 @@ class Worker:
             if self.gate.stopped and pause is not None:
                 await pause(self.gate.stopped, self.gate.detail)
                 await asyncio.to_thread(self.refresh)
-                while self.lanes:
+                while self.lanes:  # noqa: ASYNC110 - once per pause
                     await asyncio.sleep(0.05)
                 self.gate.restart()
             await asyncio.wait([watch], timeout=0.1)
@@ -693,7 +694,7 @@ class Worker:
                 if self.journal.broken:
                     place, why = self.journal.place.shown, self.journal.broken
                     raise JournalError(f"the journal {place} cannot be written: {why}")
-            if not isinstance(look.exception(), (sa.exc.SQLAlchemyError, type(None))):
+            if not isinstance(look.exception(), (SQLAlchemyError, type(None))):
                 look.result()
             await asyncio.sleep(0.5)
 

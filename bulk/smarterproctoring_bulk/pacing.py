@@ -166,11 +166,11 @@ class Concurrency:
         latency: Seconds of an answer, smoothed; what was assumed until one came.
     """
 
-    limit: float = 8.0
+    limit: float = 6.0
     latency: float = LATENCY
     _lowest: float = math.inf
 
-    SHORT, LONG = 3.0, 6.0
+    SHORT, LONG = 2.0, 4.0
     """Requests in line, below and above which the limit is moved."""
 
     def allowed(self, rate: float | None) -> int:

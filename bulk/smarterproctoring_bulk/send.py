@@ -77,6 +77,7 @@ class Gate:
         retries: Attempts beyond each row's first.
         waits: Answers of 429.
         flying: Requests under way.
+        hungry: What wakes each lane that found no room for one more, the one that waits longest first.
     """
 
     client: AsyncSmarterProctoring
@@ -90,6 +91,7 @@ class Gate:
     retries: int = 0
     waits: int = 0
     flying: int = 0
+    hungry: dict[Callable[[], None], None] = field(default_factory=dict[Callable[[], None], None])
     _wakers: set[Callable[[], None]] = field(default_factory=set[Callable[[], None]])
 
     def stop(self, reason: str, detail: str = "") -> None:
@@ -107,6 +109,13 @@ class Gate:
         """Let every lane look again."""
         for waker in list(self._wakers):
             waker()
+
+    def feed(self) -> None:
+        """Wake the lane that waits longest for room."""
+        for waker in self.hungry:
+            del self.hungry[waker]
+            waker()
+            break
 
     def attach(self, waker: Callable[[], None]) -> None:
         """Call this whenever something changes for all lanes."""
@@ -155,6 +164,8 @@ class Lane:
         self._settled_at = now
         self._pace = Pace(now, self._interval(now))
         self._event = asyncio.Event()
+        self._wake = self._event.set
+        self._collecting = False
 
     async def collect(self) -> Collected:
         """Send until there is a good portion of outcomes to write down; never raises for a row.
@@ -162,8 +173,8 @@ class Lane:
         At most `WINDOW` rows are begun and not yet handed over. The portion is handed over once the window is full and
         at least half of it is settled, so that the rest keep the line busy during the commit; or after `COMMIT_AFTER`.
         """
-        gate = self._gate
-        gate.attach(self._event.set)
+        gate, self._collecting = self._gate, True
+        gate.attach(self._wake)
         try:
             while True:
                 self._event.clear()
@@ -171,6 +182,8 @@ class Lane:
                 stopping = bool(gate.stopped) or now >= self._until or self._halted()
                 wait = self._until if stopping else self._begin_what_is_due(now)
                 left = bool(self._waiting or self._again)
+                if self._has_room():
+                    gate.feed()
                 full = len(self._flying) + len(self._settled) >= WINDOW
                 if not self._flying and (stopping or not left):
                     rest = [*self._again, *self._waiting]
@@ -180,7 +193,8 @@ class Lane:
                     return self._hand_over(None)
                 await self._sleep(None if full or stopping or not left else max(0.0, wait - now))
         finally:
-            gate.detach(self._event.set)
+            gate.detach(self._wake)
+            self._collecting = False
 
     async def _sleep(self, seconds: float | None) -> None:
         """Wait until something happens, at most so long."""
@@ -201,7 +215,10 @@ class Lane:
     def _begin_what_is_due(self, now: float) -> float:
         """Begin attempts; return the clock's reading at which the next may be due."""
         gate = self._gate
-        while len(self._flying) + len(self._settled) < WINDOW and self._has_room():
+        while len(self._flying) + len(self._settled) < WINDOW:
+            if not self._has_room():
+                gate.hungry.setdefault(self._wake)
+                return self._until
             due = max(self._pace.due(now), gate.brake.until, gate.breaker.due(now))
             ready = min((entry.ready for entry in self._again), default=self._until)
             if ready > now and not self._waiting:
@@ -229,11 +246,10 @@ class Lane:
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.discard(task)
-        self._event.set()
-        had_room = self._has_room()
         self._gate.flying -= 1
-        if not had_room:
-            self._gate.wake()
+        self._wake()
+        if not self._collecting:
+            self._gate.feed()
 
     def _has_room(self) -> bool:
         return self._gate.flying < self._gate.concurrency.allowed(self._rate())
