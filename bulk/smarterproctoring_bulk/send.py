@@ -159,80 +159,81 @@ class Lane:
             began = now - elapsed if history and attempts else None
             self._waiting.append(Entry(row, tries, attempts, replays, maybe_applied, began, elapsed=elapsed))
         self._again: list[Entry] = []
-        self._flying: set[asyncio.Task[None]] = set()
+        self._flying = self._handed = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._settled: list[Outcome] = []
         self._settled_at = now
         self._pace = Pace(now, self._interval(now))
         self._event = asyncio.Event()
         self._wake = self._event.set
-        self._collecting = False
 
     async def collect(self) -> Collected:
         """Send until there is a good portion of outcomes to write down; never raises for a row.
 
-        At most `WINDOW` rows are begun and not yet handed over. The portion is handed over once the window is full and
+        At most `WINDOW` rows are begun and not yet written down. The portion is handed over once the window is full and
         at least half of it is settled, so that the rest keep the line busy during the commit; or after `COMMIT_AFTER`.
+        To be called again only when the portion before is in the journal.
         """
-        gate, self._collecting = self._gate, True
+        gate, self._handed = self._gate, 0
         gate.attach(self._wake)
         try:
             while True:
                 self._event.clear()
+                due = self._begin_what_is_due()
                 now = gate.clock()
-                stopping = bool(gate.stopped) or now >= self._until or self._halted()
-                wait = self._until if stopping else self._begin_what_is_due(now)
-                left = bool(self._waiting or self._again)
-                if self._has_room():
-                    gate.feed()
-                full = len(self._flying) + len(self._settled) >= WINDOW
-                if not self._flying and (stopping or not left):
+                if self._finished(now):
                     rest = [*self._again, *self._waiting]
                     return self._hand_over({entry.row.line: entry.history(now) for entry in rest})
-                late = self._settled and now - self._settled_at >= COMMIT_AFTER
-                if ((full and len(self._settled) * 2 > WINDOW) or late) and not stopping:
+                if self._portion_is_ready(now):
                     return self._hand_over(None)
-                await self._sleep(None if full or stopping or not left else max(0.0, wait - now))
+                # At most so long, so that a lane with nothing to do notices a job that was paused elsewhere.
+                timer = asyncio.get_running_loop().call_later(min(max(0.0, due - now), 0.25), self._wake)
+                await self._event.wait()
+                timer.cancel()
         finally:
             gate.detach(self._wake)
-            self._collecting = False
 
-    async def _sleep(self, seconds: float | None) -> None:
-        """Wait until something happens, at most so long."""
-        if seconds is None or seconds > 0.25:
-            # So that a lane with nothing to do notices a job that was paused elsewhere.
-            seconds = 0.25
-        timer = asyncio.get_running_loop().call_later(seconds, self._event.set)
-        await self._event.wait()
-        timer.cancel()
+    def _stopping(self, now: float) -> bool:
+        return bool(self._gate.stopped) or now >= self._until or self._halted()
+
+    def _finished(self, now: float) -> bool:
+        return not self._flying and (not (self._waiting or self._again) or self._stopping(now))
+
+    def _portion_is_ready(self, now: float) -> bool:
+        full = self._flying + len(self._settled) >= WINDOW
+        late = self._settled and now - self._settled_at >= COMMIT_AFTER
+        return bool((full and len(self._settled) * 2 > WINDOW) or late) and not self._stopping(now)
 
     def _interval(self, now: float) -> float:
         return self._gate.brake.interval(now, self._rate(), self._lanes)
 
     def _hand_over(self, rest: dict[int, History] | None) -> Collected:
-        outcomes, self._settled = self._settled, []
+        outcomes, self._settled, self._handed = self._settled, [], len(self._settled)
         return Collected(outcomes, rest)
 
-    def _begin_what_is_due(self, now: float) -> float:
+    def _begin_what_is_due(self) -> float:
         """Begin attempts; return the clock's reading at which the next may be due."""
-        gate = self._gate
-        while len(self._flying) + len(self._settled) < WINDOW:
+        gate, now = self._gate, self._gate.clock()
+        if self._stopping(now):
+            return self._until
+        while self._flying + len(self._settled) + self._handed < WINDOW and (self._waiting or self._again):
+            due = max(self._pace.due(now), gate.brake.until, gate.breaker.due(now))
+            if not self._waiting:
+                due = max(due, min(entry.ready for entry in self._again))
+            if due > now:
+                return due
             if not self._has_room():
                 gate.hungry.setdefault(self._wake)
                 return self._until
-            due = max(self._pace.due(now), gate.brake.until, gate.breaker.due(now))
-            ready = min((entry.ready for entry in self._again), default=self._until)
-            if ready > now and not self._waiting:
-                return max(due, ready)
-            if due > now:
-                return due
             entry = self._take(now)
             gate.breaker.begin()
             gate.brake.begun(now)
-            self._pace.begin(now, self._interval(now))
             gate.flying += 1
-            task = asyncio.create_task(self._attempt(entry, now))
-            self._flying.add(task)
-            task.add_done_callback(self._landed)
+            self._pace.begin(now, self._interval(now))
+            self._flying += 1
+            task = asyncio.create_task(self._fly(entry, now))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return self._until
 
     def _take(self, now: float) -> Entry:
@@ -244,12 +245,20 @@ class Lane:
         self._again.remove(entry)
         return entry
 
-    def _landed(self, task: asyncio.Task[None]) -> None:
-        self._flying.discard(task)
-        self._gate.flying -= 1
-        self._wake()
-        if not self._collecting:
-            self._gate.feed()
+    async def _fly(self, entry: Entry, began: float) -> None:
+        """Make one attempt; begin the next at once, which keeps the connection busy."""
+        gate = self._gate
+        try:
+            await self._attempt(entry, began)
+        finally:
+            self._flying -= 1
+            gate.flying -= 1
+        self._begin_what_is_due()
+        if self._has_room():
+            gate.feed()
+        now = gate.clock()
+        if self._finished(now) or self._portion_is_ready(now):
+            self._wake()
 
     def _has_room(self) -> bool:
         return self._gate.flying < self._gate.concurrency.allowed(self._rate())
