@@ -482,7 +482,7 @@ def status(job: str | None, journal: str | None, as_json: bool) -> None:
     """Show all jobs of the journal, or one."""
     with _journal(_place({"journal": journal})) as opened:
         jobs = [opened.job(job)] if job else opened.jobs()
-        facts = [_facts(opened, each) for each in jobs]
+        facts = [facts_of(opened, each) for each in jobs]
         if as_json:
             click.echo(json.dumps(facts))
             return
@@ -500,7 +500,8 @@ def status(job: str | None, journal: str | None, as_json: bool) -> None:
             click.echo("no jobs")
 
 
-def _facts(journal: Any, job: Any) -> dict[str, Any]:
+def facts_of(journal: Any, job: Any) -> dict[str, Any]:
+    """Return what `status` shows of a job."""
     tally, total = journal.tally(job), sum(job.counts[1:]) - job.counts.duplicate
     rows: dict[str, int] = {state: tally.counts[state] for state in STATES if tally.counts.get(state)}
     left = total - tally.settled

@@ -60,25 +60,31 @@ def lanes_for(rate: float | None, latency: float = LATENCY) -> int:
 class Pace:
     """When one lane may begin its next attempt.
 
-    A slot that was missed is not made up for: in any span of t seconds at most share times t + 1 attempts begin. A new
+    Slots are one interval apart. A timer that is late by less than that does not shift the slots behind it; a slot that
+    was missed is not made up for. So in any second at most share + 1 attempts begin, where the share is whole. A new
     lane waits one interval before its first, so that a chunk that follows another on the same lane keeps the distance.
 
     Args:
         now: The clock's reading, seconds.
         interval: Seconds between attempts at the start.
+        phase: From 0 to 1, another for each lane: where it begins within an interval, so that lanes that were let go
+            together do not send in bursts.
     """
 
-    def __init__(self, now: float, interval: float) -> None:
-        self._next = now + interval
+    def __init__(self, now: float, interval: float, phase: float = 0.0) -> None:
+        self._interval, self._phase = interval, phase
+        self._next = now + interval * (1 + phase)
 
-    def due(self, now: float) -> float:
-        """Return the clock's reading at which the next attempt may begin."""
+    def due(self, now: float, not_before: float = -math.inf) -> float:
+        """Return the clock's reading at which the next attempt may begin; none before `not_before`."""
+        if not_before > self._next:
+            self._next = not_before + self._interval * self._phase
         return max(self._next, now)
 
     def begin(self, now: float, interval: float) -> None:
         """Note that an attempt begins; the next may follow after `interval` seconds."""
-        # Late by less than one interval (a timer's resolution) does not shift the slots behind it.
-        self._next = max(self._next + interval, now)
+        slot = self._next if now - self._next < interval else now
+        self._interval, self._next = interval, slot + interval
 
 
 @dataclass
@@ -89,35 +95,38 @@ class Brake:
     quickly to just under the rate that was refused, stay near it, then probe beyond it ever faster. Plain additive
     recovery either hits the limit too often, and each hit costs a Retry-After, or takes minutes to come back.
 
+    A 429 before anything was accepted since the last one says that the wait was too short, not that the rate was too
+    high: it makes the wait longer and cuts nothing.
+
     Attributes:
-        factor_at_cut: The factor right after the last cut.
-        ceiling: The factor that the server refused; 1 before any 429.
+        ceiling: The factor that the server refused last; 1 before any 429.
         until: No attempt may begin before this reading of the clock.
         cuts: How often the factor was cut.
     """
 
-    factor_at_cut: float = 1.0
     ceiling: float = 1.0
     until: float = -math.inf
     cuts: int = 0
     _cut_at: float = -math.inf
+    _accepted: bool = True
+    _wait: float = 1.0
     _base: float | None = None
     _begun: deque[float] = field(default_factory=lambda: deque[float](maxlen=200))
 
     CUT = 0.8
     GROWTH = 3e-5
-    """CUBIC's constant, per cubed second: a cut of 20 % at half the rate is made good in 15 s, a total stop in 32 s."""
-    FLOOR = 0.01
-    DEFAULT_WAIT = 1.0
-    """Seconds to wait after a 429 that does not say."""
+    """CUBIC's constant, per cubed second, as a share of the ceiling: 20 % are made good in 19 s, twice is 51 s away."""
+    FLOOR = 0.02
+    WAIT, MAX_WAIT = 1.0, 30.0
+    """Seconds to wait after a 429 that does not say; doubled as long as nothing is accepted."""
 
     def factor(self, now: float) -> float:
         """Return what to multiply each lane's share with, over 0 and at most 1."""
-        if self._cut_at == -math.inf:
+        if not self.cuts:
             return 1.0
-        since = max(0.0, now - self.until)
-        plateau = ((self.ceiling - self.factor_at_cut) / self.GROWTH) ** (1 / 3)
-        return float(max(self.FLOOR, min(1.0, self.ceiling + self.GROWTH * (since - plateau) ** 3)))
+        plateau = ((1 - self.CUT) / self.GROWTH) ** (1 / 3)
+        growth = self.GROWTH * (max(0.0, now - self.until) - plateau) ** 3
+        return float(max(self.FLOOR, min(1.0, self.ceiling * (1 + growth))))
 
     def interval(self, now: float, rate: float | None, lanes: int) -> float:
         """Return the seconds between two attempts of one lane.
@@ -134,24 +143,30 @@ class Brake:
         """Note that an attempt begins, so that a run without a limit knows how fast it was."""
         self._begun.append(now)
 
+    def accepted(self, began: float) -> None:
+        """Note an answer that is no 429, and when its attempt began."""
+        if began > self._cut_at:
+            self._accepted, self._wait = True, self.WAIT
+
     def limited(self, now: float, began: float, retry_after: float | None) -> None:
         """Note a 429.
 
         Args:
             now: The clock's reading.
-            began: When the attempt began. One that began before the last cut says nothing about the rate since.
+            began: When the attempt began. One that began before the last 429 says nothing about the rate since.
             retry_after: Seconds that the server asks for.
         """
-        if began > self._cut_at and began >= self.until:
-            if self._base is None:
-                span = now - self._begun[0] if self._begun else 0.0
-                self._base = max(1.0, len(self._begun) / span) if span > 0 else 1.0
-            self.ceiling = self.factor(now)
-            self.factor_at_cut = max(self.FLOOR, self.ceiling * self.CUT)
-            self._cut_at = now
-            self.cuts += 1
-        wait = self.DEFAULT_WAIT if retry_after is None else retry_after
-        self.until = max(self.until, now + wait)
+        if began > self._cut_at:
+            if self._accepted:
+                if self._base is None:
+                    span = now - self._begun[0] if self._begun else 0.0
+                    self._base = max(1.0, len(self._begun) / span) if span > 0 else 1.0
+                self.ceiling = self.factor(now)
+                self.cuts += 1
+            elif retry_after is None:
+                self._wait = min(self._wait * 2, self.MAX_WAIT)
+            self._accepted, self._cut_at = False, now
+        self.until = max(self.until, now + (self._wait if retry_after is None else retry_after))
 
 
 @dataclass
@@ -169,9 +184,13 @@ class Concurrency:
     limit: float = 6.0
     latency: float = LATENCY
     _lowest: float = math.inf
+    _before: float = math.inf
+    _answers: int = 0
 
     SHORT, LONG = 2.0, 4.0
     """Requests in line, below and above which the limit is moved."""
+    EPOCH = 5000
+    """Answers after which the lowest latency is measured anew, with fewer requests, since a service may change."""
 
     def allowed(self, rate: float | None) -> int:
         """Return how many may be under way: never fewer than the rate needs by Little's law, never over the pool."""
@@ -180,14 +199,19 @@ class Concurrency:
 
     def answered(self, seconds: float, flying: int) -> None:
         """Note an answer, and how many requests were under way."""
-        # The lowest latency is forgotten slowly, since a service may be slower in the afternoon.
-        self._lowest = min(seconds, self._lowest * 1.001)
-        self.latency += (seconds - self.latency) * (1.0 if self.latency == LATENCY else 0.1)
-        line = flying * (1 - min(1.0, self._lowest / max(self.latency, 1e-9)))
-        if line < self.SHORT and flying * 2 > self.limit:
-            self.limit = min(float(MAX_FLYING), self.limit + 1 / self.limit)
-        elif line > self.LONG:
+        self.latency += (seconds - self.latency) * (0.1 if self._answers else 1.0)
+        self._answers += 1
+        if self._answers % self.EPOCH == 0:
+            self._before, self._lowest = self._lowest, math.inf
+            self.limit = max(4.0, self.limit * 0.75)
+        self._lowest = min(seconds, self._lowest)
+        lowest = min(self._lowest, self._before)
+        line = flying * (1 - min(1.0, lowest / max(self.latency, 1e-9)))
+        if line > self.LONG:
             self.limit = max(4.0, self.limit - 1 / self.limit)
+        elif line < self.SHORT and flying * 2 > self.limit:
+            # Far from a line: faster, as in slow start.
+            self.limit = min(float(MAX_FLYING), self.limit + (4 if line < self.SHORT / 2 else 1) / self.limit)
 
 
 @dataclass
@@ -209,7 +233,8 @@ class Breaker:
     _probe_at: float = 0.0
     _probing: bool = False
 
-    MAX_DISTANCE = 30.0
+    MAX_DISTANCE = 10.0
+    """Seconds between two probes at most."""
 
     @property
     def open(self) -> bool:
@@ -242,7 +267,7 @@ class Breaker:
         self._probing = False
         if self.open:
             extra = min(self._failures - self.threshold, 10)
-            self._probe_at = now + min(0.5 * 2.0**extra, self.MAX_DISTANCE)
+            self._probe_at = now + min(0.5 * 1.5**extra, self.MAX_DISTANCE)
         return not self.open
 
     def reset(self) -> None:

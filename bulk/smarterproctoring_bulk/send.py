@@ -163,7 +163,7 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled: list[Outcome] = []
         self._settled_at = now
-        self._pace = Pace(now, self._interval(now))
+        self._pace = Pace(now, self._interval(now), random.random())  # noqa: S311 - no secret
         self._event = asyncio.Event()
         self._wake = self._event.set
 
@@ -217,7 +217,7 @@ class Lane:
         if self._stopping(now):
             return self._until
         while self._flying + len(self._settled) + self._handed < WINDOW and (self._waiting or self._again):
-            due = max(self._pace.due(now), gate.brake.until, gate.breaker.due(now))
+            due = max(self._pace.due(now, gate.brake.until), gate.breaker.due(now))
             if not self._waiting:
                 due = max(due, min(entry.ready for entry in self._again))
             if due > now:
@@ -285,6 +285,7 @@ class Lane:
             gate.stop("settings", f"the client raised {type(error).__name__}, which it never should")
         else:
             gate.breaker.succeeded()
+            gate.brake.accepted(began)
             gate.concurrency.answered(gate.clock() - began, gate.flying)
             self._count(entry, result.attempts, result.replays, maybe_applied=False)
             self._settle(entry, "ok", None, result.status)
@@ -313,6 +314,7 @@ class Lane:
             gate.wake()
         elif error.status is not None and 400 <= error.status < 500 and error.status not in RETRYABLE:
             gate.breaker.succeeded()
+            gate.brake.accepted(began)
             self._settle(entry, "rejected", error)
         else:
             counts = gate.breaker.failed(now)
