@@ -9,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SPEC := openapi/smarterproctoring.yaml
-SOURCES := generated overrides mock bulk tests tools
+SOURCES := generated overrides mock bulk tests tools benchmarks
 # Proves what is here, not what the machine's pip happens to be configured for.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON_DOWNLOADS := never
@@ -95,6 +95,10 @@ contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all ch
 .PHONY: fuzz
 fuzz: $(READY)  ## the same with random seeds and many more examples; ARGS="--max-examples 5000"
 	@$(BIN)/python tools/contract.py --random $(ARGS)
+
+.PHONY: bench-bulk
+bench-bulk: $(READY)  ## measure bulk: speed, kill -9, two hosts, a million rows, 429; ARGS="--only speed,kill"
+	@$(BIN)/python benchmarks/bench_bulk.py $(ARGS)
 
 .PHONY: build
 build: $(READY)  ## build wheel and sdist into dist/

@@ -42,11 +42,11 @@ def _postgres() -> Iterator[str]:
 @pytest.fixture
 def fleet(_server: RunningServer, app: MockApp, _postgres: str, tmp_path: Path) -> Iterator[Bulk]:
     """The command line with a Postgres journal, empty."""
-    import psycopg
+    psycopg, sql = pytest.importorskip("psycopg"), pytest.importorskip("psycopg.sql")
 
     with psycopg.connect(_postgres, autocommit=True) as connection:
         name = f"journal{abs(hash(tmp_path)) % 10**9}"
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     bulk = Bulk(_server.url, _postgres.rpartition("/")[0] + f"/{name}", tmp_path)
     yield bulk
     bulk.close()

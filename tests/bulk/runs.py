@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ class Bulk:
         self.url, self.journal, self.folder = url, journal, folder
         self.started: list[Process] = []
 
-    def start(self, command: str, *arguments: str | Path, token: str = TOKEN, **environment: str) -> Process:
+    def start(self, command: str | Path, *arguments: str | Path, token: str = TOKEN, **environment: str) -> Process:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SMARTERPROCTORING")}
         own = {
             "SMARTERPROCTORING_TOKEN": token,
@@ -72,7 +72,7 @@ class Bulk:
             "SMARTERPROCTORING_BULK_JOURNAL": self.journal,
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "smarterproctoring.cli", "bulk", command, *map(str, arguments)],
+            [sys.executable, "-m", "smarterproctoring.cli", "bulk", str(command), *map(str, arguments)],
             env={**clean, **own, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -82,7 +82,7 @@ class Bulk:
         self.started.append(process)
         return process
 
-    def run(self, command: str, *arguments: str | Path, code: int = 0, **environment: str) -> str:
+    def run(self, command: str | Path, *arguments: str | Path, code: int = 0, **environment: str) -> str:
         """Run to the end; return all that it printed."""
         return self.end(self.start(command, *arguments, **environment), code)
 
@@ -142,7 +142,7 @@ def postgres_tools() -> Path | None:
 
 
 @contextmanager
-def postgres(tools: Path) -> Iterator[str]:
+def postgres(tools: Path) -> Generator[str]:
     """Run a server of its own, on a free port of the loopback; yield its URL. It refuses to be root: nobody runs it."""
     with tempfile.TemporaryDirectory(prefix="bulk-postgres-") as folder:
         yield from _postgres(Path(folder), tools)

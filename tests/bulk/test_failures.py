@@ -10,12 +10,17 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bulk.runs import EXAM, INSTALL, TOKEN, WINDOW, Bulk, kill, pid_in, sent, session, stored, wait_for, write_list
+from smarterproctoring_bulk import engine
+from smarterproctoring_bulk.journal import find
+from smarterproctoring_bulk.plan import plan
+from smarterproctoring_bulk.rows import InputOptions
 from smarterproctoring_mock import MockApp, running_server
 
 LANES = 4
@@ -400,13 +405,11 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(small_disk: Path, bulk: Bul
 
 
 def test_a_job_of_an_incompatible_version_is_refused(bulk: Bulk, app: MockApp) -> None:
-    from smarterproctoring_bulk import engine, journal
-
     path = write_list(bulk.folder / "list.csv", 20)
-    bulk.run("submit", path)
-    with engine.Journal(journal.find(bulk.journal)) as opened:
-        (job,) = opened.jobs()
-        opened._client.update_workflow_attributes(job.id, {"format": 99, "client": "9.9.9"}, merge=True)
+    with plan(path, InputOptions()) as planned, engine.Journal(find(bulk.journal)) as journal:
+        name = engine.job_id(planned.fingerprint, bulk.url)
+        job = engine.Job(name, "list.csv", bulk.url, planned.counts, rate=None, lanes=1, lease=60, chunk=500)
+        journal.submit(planned, replace(job, format=99, client="9.9.9"))
     for command in (["run", path], ["resume", job.id]):
         said = bulk.run(*command, code=12)
         assert "9.9.9" in said
