@@ -189,7 +189,7 @@ class Concurrency:
 
     SHORT, LONG = 2.0, 4.0
     """Requests in line, below and above which the limit is moved."""
-    EPOCH = 5000
+    EPOCH = 20_000
     """Answers after which the lowest latency is measured anew, with fewer requests, since a service may change."""
 
     def allowed(self, rate: float | None) -> int:
@@ -203,15 +203,14 @@ class Concurrency:
         self._answers += 1
         if self._answers % self.EPOCH == 0:
             self._before, self._lowest = self._lowest, math.inf
-            self.limit = max(4.0, self.limit * 0.75)
         self._lowest = min(seconds, self._lowest)
-        lowest = min(self._lowest, self._before)
-        line = flying * (1 - min(1.0, lowest / max(self.latency, 1e-9)))
+        line = flying * (1 - min(1.0, min(self._lowest, self._before) / max(self.latency, 1e-9)))
+        if self._answers % self.EPOCH == 0 and line > self.SHORT:
+            self.limit *= 0.75
         if line > self.LONG:
             self.limit = max(4.0, self.limit - 1 / self.limit)
         elif line < self.SHORT and flying * 2 > self.limit:
-            # Far from a line: faster, as in slow start.
-            self.limit = min(float(MAX_FLYING), self.limit + (4 if line < self.SHORT / 2 else 1) / self.limit)
+            self.limit = min(float(MAX_FLYING), self.limit + 1 / self.limit)
 
 
 @dataclass

@@ -41,6 +41,7 @@ class Entry:
     began: float | None = None
     ready: float = 0.0
     elapsed: float = 0.0
+    attempt_began: float = 0.0
 
     def history(self, now: float) -> History:
         """Return what the next lane must know of it."""
@@ -213,28 +214,35 @@ class Lane:
 
     def _begin_what_is_due(self) -> float:
         """Begin attempts; return the clock's reading at which the next may be due."""
-        gate, now = self._gate, self._gate.clock()
-        if self._stopping(now):
-            return self._until
-        while self._flying + len(self._settled) + self._handed < WINDOW and (self._waiting or self._again):
-            due = max(self._pace.due(now, gate.brake.until), gate.breaker.due(now))
-            if not self._waiting:
-                due = max(due, min(entry.ready for entry in self._again))
-            if due > now:
-                return due
-            if not self._has_room():
-                gate.hungry.setdefault(self._wake)
-                return self._until
-            entry = self._take(now)
-            gate.breaker.begin()
-            gate.brake.begun(now)
-            gate.flying += 1
-            self._pace.begin(now, self._interval(now))
-            self._flying += 1
-            task = asyncio.create_task(self._fly(entry, now))
+        while isinstance(claimed := self._claim(), Entry):
+            task = asyncio.create_task(self._fly(claimed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return self._until
+        return claimed
+
+    def _claim(self) -> Entry | float:
+        """Take the next row for an attempt that begins now; else return when one may be due."""
+        gate, now = self._gate, self._gate.clock()
+        if self._flying + len(self._settled) + self._handed >= WINDOW or not (self._waiting or self._again):
+            return self._until
+        if self._stopping(now):
+            return self._until
+        due = max(self._pace.due(now, gate.brake.until), gate.breaker.due(now))
+        if not self._waiting:
+            due = max(due, min(entry.ready for entry in self._again))
+        if due > now:
+            return due
+        if not self._has_room():
+            gate.hungry.setdefault(self._wake)
+            return self._until
+        gate.breaker.begin()
+        gate.brake.begun(now)
+        gate.flying += 1
+        self._flying += 1
+        self._pace.begin(now, self._interval(now))
+        entry = self._take(now)
+        entry.attempt_began = now
+        return entry
 
     def _take(self, now: float) -> Entry:
         """Take the row whose turn it is: one whose wait is over, else the next one."""
@@ -245,20 +253,20 @@ class Lane:
         self._again.remove(entry)
         return entry
 
-    async def _fly(self, entry: Entry, began: float) -> None:
-        """Make one attempt; begin the next at once, which keeps the connection busy."""
-        gate = self._gate
-        try:
-            await self._attempt(entry, began)
-        finally:
-            self._flying -= 1
-            gate.flying -= 1
-        self._begin_what_is_due()
+    async def _fly(self, entry: Entry) -> None:
+        """Make attempts as long as the next is due when one has ended, which keeps a connection busy."""
+        claimed: Entry | float = entry
+        while isinstance(claimed, Entry):
+            try:
+                await self._attempt(claimed, claimed.attempt_began)
+            finally:
+                self._flying -= 1
+                self._gate.flying -= 1
+            claimed = self._claim()
         if self._has_room():
-            gate.feed()
-        now = gate.clock()
-        if self._finished(now) or self._portion_is_ready(now):
-            self._wake()
+            self._gate.feed()
+        # Whatever comes next is for `collect`: a portion, the end, or the next timer.
+        self._wake()
 
     def _has_room(self) -> bool:
         return self._gate.flying < self._gate.concurrency.allowed(self._rate())
