@@ -100,6 +100,10 @@ fuzz: $(READY)  ## the same with random seeds and many more examples; ARGS="--ma
 bench-bulk: $(READY)  ## measure bulk: speed, kill -9, two hosts, a million rows, 429; ARGS="--only speed,kill"
 	@$(BIN)/python benchmarks/bench_bulk.py $(ARGS)
 
+.PHONY: simulate-bulk
+simulate-bulk: $(READY)  ## simulate 1, 10 and 100 workers, up to a million rows, on a virtual clock
+	@$(BIN)/python benchmarks/simulate_bulk.py
+
 .PHONY: build
 build: $(READY)  ## build wheel and sdist into dist/
 	@rm -rf dist

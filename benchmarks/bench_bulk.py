@@ -28,7 +28,7 @@ from typing import Any
 from urllib.request import urlopen
 
 from smarterproctoring import AsyncSmarterProctoring
-from smarterproctoring_bulk.pacing import WINDOW
+from smarterproctoring_bulk.pacing import window_for
 from smarterproctoring_mock import MockApp, running_server
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -135,16 +135,16 @@ async def bare(path: Path, url: str, concurrency: int) -> float:
 
 
 def speed(bench: Bench) -> None:
-    """10,000 rows: bulk beside a bare loop without a journal, in turns."""
+    """10,000 rows: bulk beside a bare loop without a journal, in five turns; the median counts."""
     path, found = bench.list_of(10_000), list[tuple[float, float]]()
-    for turn in range(3):
+    for turn in range(5):
         with mock() as url:
             plain = max(asyncio.run(bare(path, url, concurrency)) for concurrency in (4, 8))
         with mock() as url:
             finish(start("run", path, url=url, journal=str(bench.folder / f"speed{turn}.sqlite")))
             times = [moment for moment, _ in audit(url)]
             found.append((len(times) / (max(times) - min(times)), plain))
-    ratio, ours, plain = max((ours / plain, ours, plain) for ours, plain in found)
+    ratio, ours, plain = sorted((ours / plain, ours, plain) for ours, plain in found)[len(found) // 2]
     turns = ", ".join(f"{ours / plain:.2f}" for ours, plain in found)
     figure = f"{ratio:.2f} ({ours:.0f}/{plain:.0f} rows/s; in turn {turns})"
     bench.note("10,000 rows, rows/s over a bare loop's", figure, "0.85", ratio >= 0.85)
@@ -163,7 +163,7 @@ def kill(bench: Bench) -> None:
             process.communicate()
         finish(start("run", path, url=url, journal=journal))
         counts = Counter(sid for _, sid in audit(url))
-    again, most = sum(counts.values()) - len(counts), kills * LANES * WINDOW
+    again, most = sum(counts.values()) - len(counts), kills * LANES * window_for(LANES)
     bench.note(f"{kills} kill -9, rows lost", str(rows - len(counts)), "0", len(counts) == rows)
     bench.note(f"{kills} kill -9, rows sent again", str(again), f"{most} (lanes x window per kill)", again <= most)
 
@@ -202,8 +202,8 @@ def fleet(bench: Bench) -> None:
     bench.note("one killed, full rate again", f"after {back} s", f"a lease, {lease:g} s", back <= lease)
     counts = Counter(sid for _, sid in found)
     lost, again = rows - len(counts), len(found) - len(counts)
-    good = not lost and again <= LANES * WINDOW
-    bench.note("one killed, rows lost / sent again", f"{lost} / {again}", f"0 / {LANES * WINDOW}", good)
+    good = not lost and again <= LANES * window_for(LANES)
+    bench.note("one killed, rows lost / sent again", f"{lost} / {again}", f"0 / {LANES * window_for(LANES)}", good)
 
 
 def million(bench: Bench) -> None:

@@ -1,7 +1,7 @@
 """Runs bulk's lanes on a virtual clock: 1, 10 and 100 workers, up to a million rows, in seconds.
 
-`make simulate-bulk` prints the table of docs/scaling.md. The pacing is the real one (smarterproctoring_bulk.pacing); the
-service, the journal and the workers' processors are modelled by four numbers, which `bench_bulk.py` measures.
+`make simulate-bulk` prints the table of docs/scaling.md. The pacing is the real one (smarterproctoring_bulk.pacing);
+the service, the journal and the workers' processors are modelled by four numbers, which `bench_bulk.py` measures.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from smarterproctoring_bulk.pacing import MAX_FLYING, WINDOW, Pace, lanes_for
+from smarterproctoring_bulk.pacing import MAX_FLYING, Pace, lanes_for, window_for
 
-POLL = 0.1
+POLL = 0.2
 """Seconds, on average, until a lane that has done its chunk is given the next one."""
 
 
@@ -39,7 +39,7 @@ class Model:
     rate: float | None = None
     latency: float = 0.25
     lanes: int | None = None
-    processor: float = 0.0007
+    processor: float = 0.0006
     commit: float = 0.006
     journal: float = 0.003
 
@@ -61,12 +61,13 @@ class _Lane:
         self.waiting = False
 
 
-def simulate(model: Model, seed: int = 1) -> Result:
+def simulate(model: Model, seed: int = 1) -> Result:  # noqa: PLR0915 - one loop over events reads best whole
     """Run a list to its end."""
     draw = random.Random(seed)  # noqa: S311 - a simulation
-    lanes = model.lanes or max(lanes_for(model.rate, model.latency), min(model.workers, 64))
+    lanes = model.lanes or lanes_for(model.rate, model.latency, hosts=model.workers > 1)
+    window = window_for(lanes)
     interval = 0.0 if model.rate is None else lanes / model.rate
-    chunk = 500
+    chunk = 2000
     pool = model.rows
     busy, flying, journal = [0.0] * model.workers, [0] * model.workers, 0.0
     begun, most, commits, last = deque[float](), 0, 0, 0.0
@@ -100,7 +101,7 @@ def simulate(model: Model, seed: int = 1) -> Result:
                     lane.pace = Pace(now + POLL, interval, draw.random())
                     plan(now + POLL, "go", lane)
                 continue
-        while lane.left and lane.flying + lane.settled + lane.handed < WINDOW and flying[lane.worker] < MAX_FLYING:
+        while lane.left and lane.flying + lane.settled + lane.handed < window and flying[lane.worker] < MAX_FLYING:
             due = lane.pace.due(now)
             if due > now:
                 if not lane.waiting:
@@ -118,7 +119,8 @@ def simulate(model: Model, seed: int = 1) -> Result:
                 begun.popleft()
             most = max(most, len(begun))
             plan(start + model.processor + model.latency * (0.5 + draw.random()), "answer", lane)
-        full = lane.flying + lane.settled >= WINDOW and lane.settled * 2 > WINDOW
+        full = lane.flying + lane.settled >= window and lane.settled * 2 > window
+        full = full or lane.settled * 4 >= window * 3
         if lane.settled and not lane.handed and (full or not (lane.left or lane.flying)):
             lane.handed, lane.settled = lane.settled, 0
             commits += 1

@@ -267,9 +267,7 @@ def _show_plan(planned: Plan, options: dict[str, Any]) -> None:
         write_problems(options["problems_file"], planned.problems())
         click.echo(f"all problems: {options['problems_file']}", err=True)
     parts = [f"{counts.sendable:,} to send"]
-    parts += [
-        f"{number:,} {name}" for name, number in counts._asdict().items() if number and name not in ("rows", "sendable")
-    ]
+    parts += [f"{number:,} {name}" for name, number in list(counts._asdict().items())[2:] if number]
     click.echo(f"{counts.rows:,} rows: {', '.join(parts)}", err=True)
 
 
@@ -277,7 +275,8 @@ def _submit(journal: Any, planned: Plan, file: str, client: AsyncSmarterProctori
     from smarterproctoring_bulk import engine  # noqa: PLC0415 - loads DBOS, a second's work
 
     base_url, rate = _service(client), _rate(options["rate"])
-    lanes = options["lanes"] or pacing.lanes_for(rate, (rate and _measure(base_url)) or pacing.LATENCY)
+    latency = (rate and _measure(base_url)) or pacing.LATENCY
+    lanes = options["lanes"] or pacing.lanes_for(rate, latency, hosts=journal.place.path is None)
     job = engine.Job(
         id=engine.job_id(planned.fingerprint, base_url),
         source=Path(file).name,
@@ -302,18 +301,15 @@ def _show_dry_run(client: AsyncSmarterProctoring, planned: Plan, options: dict[s
         request = client.dry_run_reschedule(*row.sids, **fields)
         click.echo(f"\nline {row.line}: {request.method} {request.url}")
         click.echo(json.dumps(json.loads(request.content), indent=2, ensure_ascii=False))
-    rate, latency = _rate(options["rate"]), _measure(_service(client))
-    lanes = options["lanes"] or pacing.lanes_for(rate, latency or pacing.LATENCY)
-    measured = f"{latency * 1000:.0f} ms measured" if latency else f"{pacing.LATENCY * 1000:.0f} ms assumed"
-    flow = min(
-        rate or 1e9,
-        lanes * pacing.WINDOW / 2 / (latency or pacing.LATENCY),
-        pacing.MAX_FLYING / (latency or pacing.LATENCY),
-    )
-    click.echo(f"\n{planned.counts.sendable:,} requests, {lanes} lanes, an answer in {measured}")
-    click.echo(
-        f"at {'most ' if rate is None else ''}{flow:.3g} requests/s: about {_duration(planned.counts.sendable / flow)}"
-    )
+    rate, measured = _rate(options["rate"]), _measure(_service(client))
+    latency = measured or pacing.LATENCY
+    lanes = options["lanes"] or pacing.lanes_for(rate, latency, hosts=_place(options).path is None)
+    most = min(lanes * pacing.window_for(lanes) / 2, pacing.MAX_FLYING) / latency
+    flow = min(most, rate or most)
+    known = "measured" if measured else "assumed, since the service does not answer"
+    click.echo(f"\n{planned.counts.sendable:,} requests; an answer takes {latency * 1000:.3g} ms ({known})")
+    bound = f"{flow:.3g}/s" if flow == rate else f"{flow:.3g}/s at most (one host)"
+    click.echo(f"{lanes} lanes, {bound}: about {_duration(planned.counts.sendable / flow)}")
 
 
 def _duration(seconds: float) -> str:

@@ -34,14 +34,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from smarterproctoring_bulk.journal import JournalError, Place, disk_full, make_private
 from smarterproctoring_bulk.outcomes import Outcome
-from smarterproctoring_bulk.pacing import WINDOW
+from smarterproctoring_bulk.pacing import window_for
 from smarterproctoring_bulk.plan import Counts, Duplicate, Plan
 from smarterproctoring_bulk.rows import Row
 from smarterproctoring_bulk.send import Collected, Gate, History, Lane
 
 FORMAT = 1
 """What the journal's contents mean. Raise it with any change that a worker of the version before would misread."""
-CHUNK = 500
+CHUNK = 2000
 """Rows of a chunk at most."""
 _PARKED = "parked"
 """A queue that nobody listens to: what is in it is a record, not work."""
@@ -136,7 +136,7 @@ def chunk_size(rate: float | None, lanes: int, lease: float) -> int:
     """Choose the rows of a chunk such that a lane does one in its turn, which is well under the lease."""
     if rate is None:
         return CHUNK
-    return max(WINDOW, min(CHUNK, int(rate / lanes * _turn(lease) * 0.8)))
+    return max(window_for(lanes), min(CHUNK, int(rate / lanes * _turn(lease) * 0.8)))
 
 
 def _time_limit(lease: float) -> float:
@@ -202,8 +202,13 @@ def _unpack_rows(packed: list[list[Any]]) -> list[Row]:
 
 
 def _pack(collected: Collected) -> dict[str, Any]:
-    outcomes = [[line, *rest] for line, _, *rest in (json.loads(item.to_json()) for item in collected.outcomes)]
-    return {"outcomes": outcomes, "rest": collected.rest}
+    """Return what a step records; the SIDs are in the chunk's rows already."""
+    return {"outcomes": [_pack_outcome(outcome) for outcome in collected.outcomes], "rest": collected.rest}
+
+
+def _pack_outcome(outcome: Outcome) -> list[Any]:
+    line, _, *rest, elapsed, at = outcome
+    return [line, *rest, round(elapsed, 4), round(at, 3)]
 
 
 class _Count:
@@ -349,7 +354,7 @@ class Journal:
         self._client.register_queue(
             job.queue,
             global_concurrency=job.lanes,
-            polling_interval_sec=0.2,
+            polling_interval_sec=0.4,
             application_name=_application(job.base_url),
         )
         self._note(job, _UNSENT, (outcome.to_json() for outcome in plan.not_sent()))
@@ -368,7 +373,7 @@ class Journal:
 
     def _note(self, job: Job, kind: str, items: Iterable[Any]) -> None:
         """Keep what is said about a list and is no work."""
-        for number, batch in enumerate(_batches(items, CHUNK)):
+        for number, batch in enumerate(_batches(items, 500)):
             options: EnqueueOptions = {
                 "workflow_name": "note",
                 "queue_name": _PARKED,
@@ -696,7 +701,7 @@ class Worker:
                     raise JournalError(f"the journal {place} cannot be written: {why}")
             if not isinstance(look.exception(), (SQLAlchemyError, type(None))):
                 look.result()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1.0)
 
     def _look(self) -> None:
         path = self.journal.place.path

@@ -12,8 +12,8 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
-WINDOW = 25
-"""Rows that a lane may have under way, or answered and not yet in the journal: what a crash can repeat."""
+AT_RISK, LEAST_WINDOW = 100, 25
+"""Rows that may be under way, or answered and not yet in the journal: over all lanes, and of each at least."""
 LATENCY = 0.25
 """Seconds that an answer is taken to need until it was measured."""
 MAX_FLYING = 90
@@ -41,17 +41,28 @@ def read_rate(text: str) -> float:
     return number / _SECONDS[(match["unit"] or "s")[0].lower()]
 
 
-def lanes_for(rate: float | None, latency: float = LATENCY) -> int:
+def window_for(lanes: int) -> int:
+    """Return how many rows one lane may have under way or not yet in the journal: what a crash of it can repeat.
+
+    Few lanes get large windows, since every portion costs a commit.
+    """
+    return max(LEAST_WINDOW, AT_RISK // lanes)
+
+
+def lanes_for(rate: float | None, latency: float = LATENCY, *, hosts: bool = True) -> int:
     """Choose how many lanes a rate needs.
 
-    By Little's law rate times latency requests are under way. A lane keeps at most `WINDOW` rows open, and about half
-    of them may be answered and waiting for their commit, so a lane is counted as ten requests. Low rates get few
-    lanes, because each lane's share must still fill a window in a reasonable time.
+    By Little's law rate times latency requests are under way. About half of a lane's window may be answered and waiting
+    for its commit, so a lane of a fleet is counted as ten requests. Low rates get few lanes, because each lane's share
+    must still fill a window in a reasonable time.
 
     Args:
         rate: Requests per second over all lanes; None for no limit.
         latency: Seconds from a request to its answer.
+        hosts: Whether lanes are to be shared by many hosts. One host needs two: the other works while one commits.
     """
+    if not hosts:
+        return 2 if rate is None or rate >= 10 else 1
     if rate is None:
         return 4
     return max(1, min(MAX_LANES, max(math.ceil(rate * latency / 10), min(4, math.ceil(rate / 10)))))

@@ -14,7 +14,7 @@ from smarterproctoring import errors
 from smarterproctoring.client import AsyncSmarterProctoring
 
 from smarterproctoring_bulk.outcomes import Outcome, State
-from smarterproctoring_bulk.pacing import WINDOW, Brake, Breaker, Concurrency, Pace
+from smarterproctoring_bulk.pacing import Brake, Breaker, Concurrency, Pace, window_for
 from smarterproctoring_bulk.rows import Row
 
 MAX_TRIES = 5
@@ -161,6 +161,7 @@ class Lane:
             self._waiting.append(Entry(row, tries, attempts, replays, maybe_applied, began, elapsed=elapsed))
         self._again: list[Entry] = []
         self._flying = self._handed = 0
+        self._window = window_for(lanes)
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled: list[Outcome] = []
         self._settled_at = now
@@ -171,8 +172,9 @@ class Lane:
     async def collect(self) -> Collected:
         """Send until there is a good portion of outcomes to write down; never raises for a row.
 
-        At most `WINDOW` rows are begun and not yet written down. The portion is handed over once the window is full and
-        at least half of it is settled, so that the rest keep the line busy during the commit; or after `COMMIT_AFTER`.
+        At most a window of rows is begun and not yet written down. The portion is handed over once three quarters of
+        it are settled, or half if it is full, so that the rest keep the line busy during the commit; or after
+        `COMMIT_AFTER`.
         To be called again only when the portion before is in the journal.
         """
         gate, self._handed = self._gate, 0
@@ -201,9 +203,11 @@ class Lane:
         return not self._flying and (not (self._waiting or self._again) or self._stopping(now))
 
     def _portion_is_ready(self, now: float) -> bool:
-        full = self._flying + len(self._settled) >= WINDOW
-        late = self._settled and now - self._settled_at >= COMMIT_AFTER
-        return bool((full and len(self._settled) * 2 > WINDOW) or late) and not self._stopping(now)
+        settled = len(self._settled)
+        full = self._flying + settled >= self._window
+        late = settled and now - self._settled_at >= COMMIT_AFTER
+        ready = settled * 4 >= self._window * 3 or (full and settled * 2 > self._window) or late
+        return bool(ready) and not self._stopping(now)
 
     def _interval(self, now: float) -> float:
         return self._gate.brake.interval(now, self._rate(), self._lanes)
@@ -223,7 +227,7 @@ class Lane:
     def _claim(self) -> Entry | float:
         """Take the next row for an attempt that begins now; else return when one may be due."""
         gate, now = self._gate, self._gate.clock()
-        if self._flying + len(self._settled) + self._handed >= WINDOW or not (self._waiting or self._again):
+        if self._flying + len(self._settled) + self._handed >= self._window or not (self._waiting or self._again):
             return self._until
         if self._stopping(now):
             return self._until

@@ -7,7 +7,17 @@ import random
 
 import pytest
 from bulk.simulated import Limiter, admitted
-from smarterproctoring_bulk.pacing import LATENCY, MAX_FLYING, Brake, Breaker, Concurrency, Pace, lanes_for, read_rate
+from smarterproctoring_bulk.pacing import (
+    LATENCY,
+    MAX_FLYING,
+    Brake,
+    Breaker,
+    Concurrency,
+    Pace,
+    lanes_for,
+    read_rate,
+    window_for,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,10 +36,16 @@ def test_what_is_no_rate(text: str) -> None:
 
 def test_lanes_follow_rate_times_latency() -> None:
     assert lanes_for(None) == 4
+    assert lanes_for(None, hosts=False) == 2
+    assert lanes_for(100 / 60, hosts=False) == 1
     assert lanes_for(100 / 60) == 1
     assert lanes_for(200, 0.05) == 4
     assert lanes_for(200, 1.0) == 20
     assert lanes_for(1e5, 1.0) == 64
+
+
+def test_few_lanes_get_large_windows() -> None:
+    assert [window_for(lanes) for lanes in (1, 2, 4, 5, 64)] == [100, 50, 25, 25, 25]
 
 
 def test_no_second_holds_more_than_the_share_and_one() -> None:
