@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := generated overrides transport mock tests tools examples benchmarks
+SOURCES := generated overrides transport mock bulk tests tools examples benchmarks
 # Proves what is here, not what the machine's pip happens to be configured for.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON_DOWNLOADS := never
@@ -145,6 +145,14 @@ bench-mock: $(READY)  ## measure the mock server beside npm peers, into docs/ben
 	    echo "npm could not install the peers: they are skipped" >&2; \
 	else echo "npm is not installed (Node.js 20 or newer): the peers are skipped" >&2; fi
 	@$(BIN)/python benchmarks/bench_mock.py $(ARGS)
+
+.PHONY: bench-bulk
+bench-bulk: $(READY)  ## measure bulk: speed, kill -9, two hosts, a million rows, 429; ARGS="--only speed,kill"
+	@$(BIN)/python benchmarks/bench_bulk.py $(ARGS)
+
+.PHONY: simulate-bulk
+simulate-bulk: $(READY)  ## simulate 1, 10 and 100 workers, up to a million rows, on a virtual clock
+	@$(BIN)/python benchmarks/simulate_bulk.py
 
 .PHONY: build
 build: $(READY)  ## build wheel, sdist and bill of materials into dist/

@@ -336,5 +336,21 @@ def mock(arguments: tuple[str, ...]) -> None:
     sys.exit(server.main(list(arguments)))
 
 
+@main.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    add_help_option=False,
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bulk(arguments: tuple[str, ...]) -> None:
+    """Move many sessions from one list, so that none is lost. `bulk --help` lists its commands."""
+    try:
+        from smarterproctoring_bulk import cli as bulk_cli  # noqa: PLC0415 - an extra, and the one door to it
+    except ImportError as error:
+        raise click.ClickException(
+            f"{error.name} is missing; install it with: pip install 'smarterproctoring-client[bulk]'"
+        ) from None
+    bulk_cli.main(list(arguments), prog_name="smarterproctoring bulk")
+
+
 if __name__ == "__main__":
     main()

@@ -1,0 +1,219 @@
+"""What a list asks for, once and without contradictions, and the identity of the job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from smarterproctoring_bulk.outcomes import Outcome, State
+from smarterproctoring_bulk.rows import TIMES, InputOptions, Problem, Reader, Row
+from smarterproctoring_bulk.tables import InputError, signature
+
+_CACHE_KIB = 32 * 1024
+_EVERY, _NONE = 1000, (0,)
+_CONFLICT: Final = "another row names this session and says something else; none of them is sent, so keep one"
+_SCHEMA: Final = """
+    CREATE TABLE session (sid TEXT PRIMARY KEY, digest BLOB, line INTEGER) WITHOUT ROWID;
+    CREATE TABLE again (line INTEGER PRIMARY KEY, sid TEXT, same INTEGER);
+    CREATE TABLE problem (id INTEGER PRIMARY KEY, line INTEGER, "column" TEXT, kind TEXT, mend TEXT, sid TEXT);
+    CREATE TABLE skip (line INTEGER PRIMARY KEY, sid TEXT, first INTEGER);
+"""
+# A session whose row is wrong in one place and right in another is a contradiction too: nobody knows which is meant.
+_SETTLE: Final = """
+    CREATE TEMP TABLE torn AS
+        SELECT sid FROM again WHERE NOT same
+        UNION SELECT sid FROM problem WHERE sid IN (SELECT sid FROM session);
+    INSERT INTO skip SELECT line, sid, 0 FROM session WHERE sid IN (SELECT sid FROM torn);
+    INSERT INTO skip SELECT line, sid, 0 FROM again WHERE sid IN (SELECT sid FROM torn);
+    INSERT INTO skip SELECT again.line, sid, session.line FROM again JOIN session USING (sid)
+        WHERE again.sid NOT IN (SELECT sid FROM torn);
+"""
+
+
+class Counts(NamedTuple):
+    """How many rows of a list are what; `rows` is the sum of the others.
+
+    Attributes:
+        rows: All rows that are not blank.
+        sendable: Distinct sessions that can be sent.
+        duplicate: Rows that say exactly what an earlier one says; not sent again.
+        conflict: Rows whose session the list gives different values; none of them is sent.
+        invalid: Rows with a problem of their own.
+    """
+
+    rows: int
+    sendable: int
+    duplicate: int
+    conflict: int
+    invalid: int
+
+
+class Duplicate(NamedTuple):
+    """A row that says exactly what an earlier one says."""
+
+    line: int
+    first: int
+
+
+class Plan:
+    """A list that was read and checked whole. Close it, or use it in a `with` block.
+
+    Attributes:
+        counts: How many rows are what.
+        fingerprint: 32 hexadecimal digits of the list's bytes and of the options; the same list gives the same job.
+        columns: The list's columns, each with the API's name for what it means; empty for one that is ignored.
+        earliest: The earliest time that would be sent, in the wire form; None if none would.
+        latest: The latest.
+    """
+
+    def __init__(self, path: Path, options: InputOptions, hook: Callable[[int], object] | None) -> None:
+        self._path, self._options = path, options
+        reader = Reader(options)
+        items = reader.read(path)
+        self._signature = signature(path)
+        # A nameless database is kept in memory up to the cache's size, and then in a temporary file of its own.
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        try:
+            self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            self._db.executescript(_SCHEMA)
+            self._take_in(items, hook)
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            raise InputError(f"no room for temporary data ({error}); free some, or set SQLITE_TMPDIR") from None
+        except BaseException:
+            self._db.close()
+            raise
+        self.columns: Mapping[str, str] = reader.columns
+        self.fingerprint = _fingerprint(path, options)
+        self._check_unchanged()
+
+    def _take_in(self, items: Iterator[Row | Problem], hook: Callable[[int], object] | None) -> None:
+        """Take all rows and problems in; settle what repeats and what contradicts."""
+        insert = "INSERT OR IGNORE INTO session VALUES (?, ?, ?)"
+        rows = last = 0
+        earliest = latest = ""
+        execute = self._db.execute
+        execute("BEGIN")
+        for item in items:
+            if item.line != last:
+                rows, last = rows + 1, item.line
+                if hook is not None and rows % _EVERY == 0:
+                    hook(rows)
+            if isinstance(item, Problem):
+                execute("INSERT INTO problem VALUES (NULL, ?, ?, ?, ?, ?)", item)
+                continue
+            digest, sid = _digest(item), item.sids[2]
+            if not execute(insert, (sid, digest, item.line)).rowcount:
+                (first,) = execute("SELECT digest FROM session WHERE sid = ?", (sid,)).fetchone()
+                execute("INSERT INTO again VALUES (?, ?, ?)", (item.line, sid, first == digest))
+            for keyword in TIMES & item.fields.keys():
+                moment = item.fields[keyword]
+                earliest, latest = min(earliest or moment, moment), max(latest, moment)
+        execute("COMMIT")
+        self._db.executescript(_SETTLE)
+        duplicate, conflict = self._count("SELECT count(first > 0 OR NULL), count(first = 0 OR NULL) FROM skip")
+        (invalid,) = self._count("SELECT count(DISTINCT line) FROM problem")
+        self.counts = Counts(rows, rows - duplicate - conflict - invalid, duplicate, conflict, invalid)
+        self.earliest, self.latest = earliest or None, latest or None
+
+    def _count(self, query: str) -> tuple[int, ...]:
+        found: tuple[int, ...] = self._db.execute(query).fetchone()
+        return found
+
+    def rows(self) -> Iterator[Row]:
+        """Read the list again, and yield what can be sent, in its order; the same each time.
+
+        Raises:
+            InputError: The list was changed since it was planned.
+        """
+        self._check_unchanged()
+        # Not checked again, so what the rules refuse comes as a row here: its line says that it is to be skipped.
+        skipped = self._db.execute("SELECT line FROM skip UNION SELECT line FROM problem ORDER BY line")
+        skip = next(skipped, _NONE)[0]
+        for item in Reader(self._options).read(self._path, check=False):
+            while 0 < skip < item.line:
+                skip = next(skipped, _NONE)[0]
+            if item.line != skip and isinstance(item, Row):
+                yield item
+        self._check_unchanged()
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield all that is wrong, conflicts included, by line."""
+        query = """
+            SELECT line, "column", kind, mend, sid, id FROM problem
+            UNION ALL SELECT line, '', '', ?, sid, 0 FROM skip WHERE first = 0
+            ORDER BY line, id
+        """
+        for *fields, _ in self._db.execute(query, (_CONFLICT,)):
+            yield Problem(*fields)
+
+    def duplicates(self) -> Iterator[Duplicate]:
+        """Yield the rows that say what an earlier one says, by line."""
+        for line, first in self._db.execute("SELECT line, first FROM skip WHERE first > 0 ORDER BY line"):
+            yield Duplicate(line, first)
+
+    def not_sent(self) -> Iterator[Outcome]:
+        """Yield an outcome, `invalid` or `conflict`, for each row that is wrong, by line.
+
+        Of the SIDs only the session's is known, and not always that.
+        """
+        now = time.time()
+        for line, group in groupby(self.problems(), key=lambda problem: problem.line):
+            problems = list(group)
+            state: State = "conflict" if problems[0].mend == _CONFLICT else "invalid"
+            said = (f"{problem.column}: {problem.mend}" if problem.column else problem.mend for problem in problems)
+            yield Outcome(line, ("", "", problems[0].session or ""), state, message="; ".join(said), at=now)
+
+    def close(self) -> None:
+        """Give the temporary storage back."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_unchanged(self) -> None:
+        try:
+            same = signature(self._path) == self._signature
+        except OSError:
+            same = False
+        if not same:
+            raise InputError(f"{self._path.name} was changed while it was read; start again")
+
+
+def plan(path: Path | str, options: InputOptions, hook: Callable[[int], object] | None = None) -> Plan:
+    """Read and check a whole list; memory does not grow with it.
+
+    Args:
+        path: CSV, JSON Lines or Parquet.
+        options: How to read it.
+        hook: Called now and then with the number of rows that were read.
+
+    Raises:
+        InputError: The list as a whole cannot be used.
+    """
+    return Plan(Path(path), options, hook)
+
+
+def _digest(row: Row) -> bytes:
+    """Return 16 bytes that are the same for rows that say the same."""
+    said = json.dumps([row.sids, sorted(row.fields.items())], separators=(",", ":"))
+    return hashlib.blake2b(said.encode(), digest_size=16).digest()
+
+
+def _fingerprint(path: Path, options: InputOptions) -> str:
+    said = json.dumps(asdict(options), sort_keys=True, separators=(",", ":"))
+    digest = hashlib.blake2b(said.encode(), digest_size=16)
+    with path.open("rb") as stream:
+        while block := stream.read(1024 * 1024):
+            digest.update(block)
+    return digest.hexdigest()

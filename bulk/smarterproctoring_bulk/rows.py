@@ -1,0 +1,575 @@
+"""From the records of a list to checked rows: columns, times, shifts, and the client's own rules."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+from smarterproctoring import ValidationError
+from smarterproctoring.prepare import from_fields
+from smarterproctoring.times import read_time, zone
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION as OPERATION
+from smarterproctoring_generated.operations import Field, Parameter
+
+from smarterproctoring_bulk.tables import Format, InputError, Record, open_table
+
+__all__ = ["TIMES", "InputError", "InputOptions", "Problem", "Reader", "Row", "Shift", "kind_of", "read_rows"]
+
+_SIDS: Final = tuple(item.keyword for item in OPERATION.parameters)
+_FIELDS: Final = tuple(item.keyword for item in OPERATION.fields)
+TIMES: Final = frozenset(item.keyword for item in OPERATION.fields if item.format == "date-time")
+"""The fields that are times, by keyword."""
+_ZONE: Final = "time zone"
+_CHOICES: Final = frozenset(item.keyword for item in OPERATION.fields if item.allowed)
+_TRIMMED: Final = {*_SIDS, *TIMES, *_CHOICES, _ZONE}
+_ALL: Final[tuple[Parameter | Field, ...]] = (*OPERATION.parameters, *OPERATION.fields)
+_NAMES: Final = {item.keyword: item.name for item in _ALL}
+_DESCRIPTIONS: Final = {item.keyword: item.description.rstrip(".") for item in _ALL}
+_EXACT: Final = {name: keyword for keyword, name in _NAMES.items()} | {keyword: keyword for keyword in _NAMES}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+# A SID or a time is what it says in any spelling; the short names are the command line's. The proctor's own data are
+# not: a column "First Name" may well be the student's. Those need their exact name, or a mapping.
+_LOOSE: Final = {
+    _plain(name): keyword
+    for keyword in (*_SIDS, *sorted(TIMES))
+    for name in (keyword, keyword.removesuffix("_sid"), keyword.removesuffix("_sid") + "_id")
+} | {"start": "appointment_start_date_time", "end": "appointment_end_date_time"}
+_SIMILAR: Final = {_plain(keyword): keyword for keyword in _NAMES} | _LOOSE
+_HINTS: Final = {"start": "start", "begin": "start", "begins": "start", "end": "end", "ends": "end", "finish": "end"}
+
+_MAX_COLUMNS, _MAX_SHOWN = 1000, 80
+_NO_ZONE = "there is no such time zone; give an IANA name such as America/New_York, or UTC"
+# IANA keeps these for the past: EST knows no summer time, and Etc/GMT+5 lies west of Greenwich.
+_TRAPS = re.compile(r"(?!UTC|GMT$)[A-Z]{3}(\d[A-Z]{3})?|(Etc/)?GMT[+-]?\d+", re.IGNORECASE)
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
+_SERIAL = re.compile(r"\d{1,6}([.,]\d+)?")
+_UNIX = re.compile(r"\d{9,11}([.,]\d+)?|\d{13}")
+_SHEET_ERROR = re.compile(r"#(REF!|N/A|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!)|#{3,}")
+_SCIENTIFIC = re.compile(r"\d([.,]\d+)?E\+\d+")
+_CELL_FORMAT = "give its column the format yyyy-mm-dd hh:mm in the spreadsheet, and export again"
+
+
+class Row(NamedTuple):
+    """One session to change.
+
+    Attributes:
+        line: Where the row begins in the list; 1 is the first line (of Parquet: the first row).
+        sids: Install, exam and session.
+        fields: What to change, by keyword of `reschedule`; times as `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+    """
+
+    line: int
+    sids: tuple[str, str, str]
+    fields: dict[str, str]
+
+
+class Problem(NamedTuple):
+    """One thing wrong with one row.
+
+    Attributes:
+        line: Where the row begins, as in `Row`.
+        column: The column as the list names it; empty if it is not about one.
+        kind: What stands there, for instance `text of 12 characters`; never the value itself.
+        mend: What is wrong, and how to mend it.
+        session: The row's session SID, if that much is right.
+    """
+
+    line: int
+    column: str
+    kind: str
+    mend: str
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """How to read a list. Columns are named by the API's or by the Python names.
+
+    Attributes:
+        map: The list's own column names, and what they mean; an empty meaning says: ignore this column.
+        timezone: IANA name of the zone of all times that name none.
+        timezone_column: The column that holds each row's zone.
+        day_first: Whether 03/04/2030 is the 3rd of April (True) or the 4th of March (False); None refuses it.
+        shift: What to add to every time of a row: `+2d`, `-90m`, `+1d12h`; days keep the hour on the clock.
+        sets: Columns that get this value in every row, whatever the list says; `end` may be `start+2h`.
+        common: Columns that the list leaves out or empty; a row that says another value is a problem.
+        delimiter: One character; by default the one that finds the most known columns.
+        encoding: A Python codec name; by default what the byte order mark says, else UTF-8.
+        format: By default what the content says.
+        unknown: Whether a column that means nothing here refuses the list or is ignored.
+    """
+
+    map: Mapping[str, str] = field(default_factory=dict[str, str])
+    timezone: str | None = None
+    timezone_column: str | None = None
+    day_first: bool | None = None
+    shift: str | None = None
+    sets: Mapping[str, str] = field(default_factory=dict[str, str])
+    common: Mapping[str, str] = field(default_factory=dict[str, str])
+    delimiter: str | None = None
+    encoding: str | None = None
+    format: Format | None = None
+    unknown: Literal["refuse", "ignore"] = "refuse"
+
+
+def read_rows(path: Path | str, options: InputOptions) -> Iterator[Row | Problem]:
+    """Read a list, row by row, in the order of the list; memory does not grow with it.
+
+    Args:
+        path: CSV, JSON Lines or Parquet.
+        options: How to read it.
+
+    Returns:
+        For each row that is not blank: the checked row, or all that is wrong with it.
+
+    Raises:
+        InputError: The list as a whole cannot be used; iterating may raise it too.
+    """
+    return Reader(options).read(path)
+
+
+class Reader:
+    """Reads lists by one set of options.
+
+    Attributes:
+        columns: The names of the list's columns that were seen so far, each with the API's name for what it means:
+            empty for one that is ignored.
+
+    Raises:
+        InputError: An option that cannot work.
+    """
+
+    def __init__(self, options: InputOptions) -> None:
+        self.columns: dict[str, str] = {}
+        self._options = options
+        self._meanings: dict[str, tuple[str, str]] = {}
+        self._map = {column: meaning and _option(meaning, "--map") for column, meaning in options.map.items()}
+        self._common = {_option(name, "a column for all rows"): value for name, value in options.common.items()}
+        sets = {_option(name, "--set"): value for name, value in options.sets.items()}
+        if blank := [_NAMES[keyword] for keyword, value in (self._common | sets).items() if not value.strip()]:
+            raise InputError(f"{blank[0]} is given no value; leave it out if it is not to be changed")
+        if both := self._common.keys() & sets.keys():
+            raise InputError(f"{_NAMES[both.pop()]} is given twice: for all rows, and by --set")
+        self._relative = {keyword: found for keyword, value in sets.items() if (found := _relative(keyword, value))}
+        self._sets = {keyword: value for keyword, value in sets.items() if keyword not in self._relative}
+        if options.timezone is not None and _zone(options.timezone) is None:
+            raise InputError(f"--timezone: {_NO_ZONE}")
+        self._shift = None if options.shift is None else Shift.parse(options.shift)
+        shifts = [self._shift, *(shift for _, shift in self._relative.values())]
+        has_zone = options.timezone is not None or options.timezone_column is not None
+        if not has_zone and any(shift is not None and shift.days for shift in shifts):
+            raise InputError(
+                "a day keeps the hour on the clock, so say whose clock with --timezone America/New_York; "
+                "or shift by hours, as in +48h"
+            )
+
+    def read(self, path: Path | str, *, check: bool = True) -> Iterator[Row | Problem]:
+        """Read a list as `read_rows` does.
+
+        Args:
+            path: CSV, JSON Lines or Parquet.
+            check: Whether to apply the client's own rules; rows that passed them once need them no more.
+        """
+        options = self._options
+        table = open_table(Path(path), options.format, options.encoding, options.delimiter, self._is_known)
+        if table.columns is not None:
+            self._check_columns(table.columns)
+        return self._rows(table.records, check)
+
+    # -- columns ------------------------------------------------------------------------------------------------------
+
+    def _is_known(self, column: str) -> bool:
+        return column in self._map or column == self._options.timezone_column or _meaning(column) is not None
+
+    def _learn(self, column: str) -> tuple[str, str]:
+        """Return what a column means, or else what is wrong with it, and remember it."""
+        keyword, wrong = _meaning(column), ""
+        if column == self._options.timezone_column:
+            keyword = _ZONE
+        elif column in self._map:
+            keyword = self._map[column]
+        elif keyword is None:
+            near = _near(column, cutoff=0.85 if self._options.unknown == "ignore" else 0.7)
+            if near or self._options.unknown == "refuse":
+                wrong = "means nothing here"
+                if near:
+                    wrong += (
+                        f"; it may be {_NAMES[near]} ({_DESCRIPTIONS[near]}): --map {_quoted(column, _NAMES[near])}"
+                    )
+                wrong += f"; ignore it with --map {_quoted(column, '')}"
+        if len(self._meanings) >= _MAX_COLUMNS:
+            raise InputError(f"more than {_MAX_COLUMNS:,} different columns; is this a list of sessions?")
+        self.columns[column] = _ZONE if keyword == _ZONE else _NAMES.get(keyword or "", "")
+        self._meanings[column] = keyword or "", wrong
+        return self._meanings[column]
+
+    def _check_columns(self, columns: tuple[str, ...]) -> None:
+        """Find what is wrong with a header, once instead of in each row."""
+        asked = [*self._map, *([self._options.timezone_column] if self._options.timezone_column else [])]
+        if absent := [column for column in asked if column not in columns]:
+            raise InputError(f"the list has no column {absent[0]!r}; it has: {_shown(columns)}")
+        if not any(map(self._is_known, columns)):
+            raise InputError(
+                f"the first line has to name the columns, and none of these is known: {_shown(columns)}. Known are "
+                f"{', '.join(_NAMES.values())}; for others: --map {_quoted('Their column', 'sessionSid')}"
+            )
+        given: dict[str, str] = {}
+        problems: list[str] = []
+        for column in columns:
+            keyword, wrong = self._learn(column)
+            if wrong:
+                problems.append(f"the column {column!r} {wrong}")
+            elif keyword in given:
+                problems.append(f"the columns {given[keyword]!r} and {column!r} mean the same; drop one")
+            elif keyword:
+                given[keyword] = column
+        if problems:
+            if len(problems) > 1 and self._options.unknown == "refuse":
+                problems.append("all columns that mean nothing here are ignored with --ignore-unknown")
+            raise InputError("\n".join(problems))
+        known = {*given, *self._common, *self._sets, *self._relative}
+        if missing := [_NAMES[keyword] for keyword in _SIDS if keyword not in known]:
+            raise InputError(
+                f"the list has no column {' and no column '.join(missing)}; it has: {_shown(columns)}. Name the column "
+                f"with --map {_quoted('Their column', missing[0])}, or give one value for all rows"
+            )
+        if not known & set(_FIELDS):
+            fields = ", ".join(_NAMES[keyword] for keyword in _FIELDS)
+            raise InputError(f"nothing to change: the list has none of the columns {fields}")
+
+    # -- rows ---------------------------------------------------------------------------------------------------------
+
+    def _rows(self, records: Iterable[Record], check: bool) -> Iterator[Row | Problem]:
+        for record in records:
+            if record.broken:
+                yield Problem(record.line, "", *record.broken)
+                continue
+            result = self._row(record, check)
+            if isinstance(result, Row):
+                yield result
+            else:
+                yield from result
+
+    def _row(self, record: Record, check: bool) -> Row | list[Problem]:
+        draft = _Draft(record.line)
+        self._collect(draft, record.cells)
+        where = draft.take_zone(self._options.timezone)
+        self._complete(draft, where)
+        self._settle_times(draft, where)
+        sids = tuple(draft.given.pop(keyword, None) for keyword in _SIDS)
+        if check:
+            draft.check(sids)
+        if draft.problems:
+            session = sids[-1] if _SIDS[-1] not in draft.wrong else None
+            return [problem._replace(session=session) for problem in draft.problems]
+        return Row(record.line, (str(sids[0]), str(sids[1]), str(sids[2])), draft.given)
+
+    def _collect(self, draft: _Draft, cells: Mapping[str, object]) -> None:
+        """Take the cells that say something, by what their columns mean."""
+        for column, value in cells.items():
+            keyword, wrong = self._meanings.get(column) or self._learn(column)
+            if wrong:
+                draft.problems.append(Problem(draft.line, column[:_MAX_SHOWN], kind_of(value), f"this column {wrong}"))
+            if not keyword or value is None or value == "":
+                continue
+            first, draft.columns[keyword] = draft.columns.get(keyword), column
+            draft.raw[keyword] = value
+            if first is not None:
+                draft.problem(keyword, f"the column {first!r} means the same; drop one")
+            elif isinstance(value, str):
+                text = " ".join(value.split()) if keyword in _TRIMMED else value
+                if not text or text.isspace():
+                    continue
+                if mend := _text_mend(keyword, text):
+                    draft.problem(keyword, mend)
+                else:
+                    draft.given[keyword] = text
+            elif isinstance(value, datetime) and keyword in TIMES:
+                draft.moments[keyword] = value
+            else:
+                draft.problem(keyword, _TYPE_MENDS.get(kind_of(value), "write it as text"))
+
+    def _complete(self, draft: _Draft, where: str | None) -> None:
+        """Add what is given once for all rows."""
+        for keyword, value in self._common.items():
+            own: str | datetime = draft.moments.get(keyword) or draft.given.setdefault(keyword, value)
+            if own == value or keyword in draft.wrong:
+                continue
+            if keyword not in TIMES or self._moment(own, where) != self._moment(value, where):
+                draft.problem(keyword, "the row and the value for all rows say different things; drop one of the two")
+        for keyword, value in self._sets.items():
+            draft.columns.pop(keyword, None)
+            draft.moments.pop(keyword, None)
+            draft.given[keyword] = draft.raw[keyword] = value
+
+    def _settle_times(self, draft: _Draft, where: str | None) -> None:
+        """Read, shift and compute the row's times, and put them into the wire form."""
+        texts = {keyword: draft.given.pop(keyword) for keyword in TIMES & draft.given.keys()}
+        listed: dict[str, datetime | str] = {**draft.moments, **texts}
+        found = {keyword: self._moment(value, where) for keyword, value in listed.items()}
+        if self._shift is not None:
+            moved = found.keys() - self._sets.keys()
+            if not moved and not draft.problems:
+                draft.problem("", "the row has no time to shift")
+            for keyword in moved:
+                found[keyword] = self._shift.apply(found[keyword], where)
+        for keyword, (base, shift) in self._relative.items():
+            if base in found:
+                found[keyword] = shift.apply(found[base], where)
+            elif base not in draft.wrong:
+                draft.problem(keyword, f"it is computed from {_NAMES[base]}, which the row does not give")
+        for keyword in _FIELDS:
+            moment = found.get(keyword)
+            if isinstance(moment, datetime):
+                try:
+                    draft.given[keyword] = _wire(moment)
+                except OverflowError:
+                    draft.problem(keyword, "the time is out of range")
+            elif moment is not None:
+                draft.problem(keyword, moment)
+
+    def _moment(self, value: str | datetime, where: str | None) -> datetime | str:
+        """Return the moment that is meant, or else how to mend it."""
+        if isinstance(value, str):
+            return _read(value, where, self._options.day_first)
+        if value.tzinfo is not None:
+            return value
+        return _place(value, where) if where else "the time has no zone; say which with --timezone America/New_York"
+
+
+class _Draft:
+    """One row in the making."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        self.columns: dict[str, str] = {}
+        """The column that each value came from, by keyword, as the two below."""
+        self.raw: dict[str, object] = {}
+        self.given: dict[str, str] = {}
+        self.moments: dict[str, datetime] = {}
+        """Times that the list holds as such, not as text."""
+        self.problems: list[Problem] = []
+        self.wrong: set[str] = set()
+
+    def problem(self, keyword: str, mend: str) -> None:
+        column = self.columns.get(keyword) or _NAMES.get(keyword, "")
+        kind = kind_of(self.raw.get(keyword)) if keyword else ""
+        self.problems.append(Problem(self.line, column[:_MAX_SHOWN], kind, mend))
+        self.wrong.add(keyword)
+
+    def take_zone(self, default: str | None) -> str | None:
+        """Return the name of the row's zone."""
+        where = self.given.pop(_ZONE, default)
+        if _ZONE in self.wrong or (where is not None and _zone(where) is None):
+            if _ZONE not in self.wrong:
+                self.problem(_ZONE, _NO_ZONE)
+            return "UTC"  # only to check the row's times all the same
+        return where
+
+    def check(self, sids: tuple[str | None, ...]) -> None:
+        """Apply the client's own rules.
+
+        This is what its dry run calls before it builds a request; the request takes three times as long again.
+        """
+        missing = [keyword for keyword, sid in zip(_SIDS, sids, strict=True) if sid is None]
+        for keyword in missing:
+            if keyword not in self.wrong:
+                self.problem(keyword, f"give the {_DESCRIPTIONS[keyword]}")
+        try:
+            # What is wrong already was left out, so that there may seem to be nothing to change.
+            from_fields(OPERATION, sids, self.given, bool(self.problems))
+        except ValidationError as error:
+            for text in error.problems:
+                keyword, _, mend = text.partition(" ")
+                if keyword not in self.wrong:
+                    known = keyword in _NAMES
+                    self.problem(keyword if known else "", mend.removeprefix("is wrong: ") if known else text)
+
+
+class Shift(NamedTuple):
+    """How far to move a time.
+
+    Attributes:
+        days: Calendar days: the hour on the clock stays, whatever summer time does.
+        rest: Hours and less, which are exact.
+    """
+
+    days: int
+    rest: timedelta
+
+    @classmethod
+    def parse(cls, text: str) -> Shift:
+        """Read `+2d`, `-90m`, `+1w2d` or `+1d12h30m`.
+
+        Raises:
+            InputError: It is something else.
+        """
+        match = re.fullmatch(r"([+-])((?:\d{1,6}[wdhms])+)", re.sub(r"\s", "", text), re.ASCII)
+        if match is None:
+            raise InputError("a shift is a sign and numbers of w, d, h, m (minutes) or s, as in +2d, -90m or +1d12h")
+        sign = -1 if match[1] == "-" else 1
+        amounts = dict.fromkeys("wdhms", 0)
+        for amount, unit in re.findall(r"(\d+)([wdhms])", match[2]):
+            amounts[unit] += sign * int(amount)
+        rest = timedelta(hours=amounts["h"], minutes=amounts["m"], seconds=amounts["s"])
+        return cls(amounts["w"] * 7 + amounts["d"], rest)
+
+    def apply(self, moment: datetime | str, where: str | None) -> datetime | str:
+        """Return the moment after the shift, or else how to mend it; a mend stays as it is."""
+        if isinstance(moment, str):
+            return moment
+        try:
+            if self.days:
+                if where is None:
+                    return "a day keeps the hour on the clock, so the row has to name its time zone"
+                on_the_clock = moment.astimezone(_zone(where)).replace(tzinfo=None, fold=0) + timedelta(days=self.days)
+                placed = _place(on_the_clock, where)
+                if isinstance(placed, str):
+                    return f"after the shift, {placed}"
+                moment = placed
+            return moment.astimezone(UTC) + self.rest
+        except OverflowError:
+            return "after the shift, the time is out of range"
+
+
+def kind_of(value: object) -> str:
+    """Say what kind of value this is, and nothing of the value."""
+    if isinstance(value, str):
+        return f"text of {len(value):,} character{'s' * (len(value) != 1)}" if value else "empty"
+    kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
+        (type(None), "empty"),
+        (bool, "true or false"),
+        ((int, float, Decimal), "a number"),
+        (datetime, "a time"),
+        (date, "a date without a time"),
+        (bytes, "bytes"),
+        (list, "a list"),
+        (dict, "an object"),
+    )
+    return next((name for kind, name in kinds if isinstance(value, kind)), "something else")
+
+
+_TYPE_MENDS: Final = {
+    "a number": "write it as text (in JSON: in quotes); a number may have lost digits, such as zeros at its front",
+    "a date without a time": "give the time of the day too",
+}
+
+
+def _text_mend(keyword: str, text: str) -> str | None:
+    """Find what spreadsheets and broken exports make of a cell; None if it looks sound."""
+    mend = None
+    if "\0" in text:
+        mend = "it has a NUL character; export the list again, or say its --encoding"
+    elif text[0] == "#" and _SHEET_ERROR.fullmatch(text):
+        mend = "it is an error of the spreadsheet; mend the cell there, and export again"
+    elif text[-1].isdigit() and _SCIENTIFIC.fullmatch(text):
+        mend = "the spreadsheet has rounded a long number; make its column text, enter it again, and export again"
+    elif keyword in TIMES:
+        if _SERIAL.fullmatch(text):
+            mend = f"it is a bare number, such as spreadsheets keep times in; {_CELL_FORMAT}"
+        elif _UNIX.fullmatch(text):
+            mend = "it is a bare number, perhaps seconds since 1970; write it as 2030-05-04T13:00:00Z"
+        elif len(text) > _MAX_SHOWN:
+            mend = "it is not a date and time, like 2030-05-04 09:00"
+    return mend
+
+
+@lru_cache(maxsize=2**15)  # a list has few different times, and reading one takes 0.1 ms
+def _read(text: str, where: str | None, day_first: bool | None) -> datetime | str:
+    """Read a time as people write it; return the moment, or else how to mend it."""
+    if _ISO.fullmatch(text):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            pass  # the general reader says why
+        else:
+            if moment.tzinfo is not None:
+                return moment
+            if where is not None:
+                return _place(moment, where)
+    try:
+        return read_time(text, None if where is None else _zone(where), day_first=day_first)
+    except ValueError as error:
+        # Its message begins with what was written, and may quote a word of it: no place for that here.
+        said = str(error).removeprefix(repr(text)).lstrip(": ")
+    said = said.replace("name the order", "say which with --day-first or --month-first")
+    return "it " + re.sub(r"the time zone \w+, which", "a time zone by letters that", said)
+
+
+def _place(moment: datetime, where: str) -> datetime | str:
+    """Find the moment at which clocks show this; return how to mend it if there is none, or two."""
+    first, second = (moment.replace(tzinfo=_zone(where), fold=fold) for fold in (0, 1))
+    before, after = first.utcoffset(), second.utcoffset()
+    if before == after:
+        return first
+    if before is not None and after is not None and before < after:
+        return f"the time does not exist in {where}: the clocks skip it; give another time"
+    return f"the time happens twice in {where}: the clocks go back; write its offset, as in -04:00"
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> tzinfo | None:
+    if _TRAPS.fullmatch(name):
+        return None
+    try:
+        return zone(name)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=2**12)
+def _wire(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _meaning(column: str) -> str | None:
+    return _EXACT.get(column) or _LOOSE.get(_plain(column))
+
+
+def _near(column: str, cutoff: float) -> str | None:
+    """Find the keyword that a column's name may stand for."""
+    if found := difflib.get_close_matches(_plain(column)[:_MAX_SHOWN], _SIMILAR, n=1, cutoff=cutoff):
+        return _SIMILAR[found[0]]
+    words = re.findall("[a-z]+", column.lower()) if cutoff < 0.8 else ()
+    return next((_LOOSE[_HINTS[word]] for word in words if word in _HINTS), None)
+
+
+def _option(name: str, where: str) -> str:
+    """Return the keyword of a column that an option names."""
+    keyword = _meaning(name)
+    if keyword is None:
+        near = _near(name, 0.7)
+        hint = f"did you mean {_NAMES[near]}?" if near else f"known are {', '.join(_NAMES.values())}"
+        raise InputError(f"{where}: there is no column {name!r}; {hint}")
+    return keyword
+
+
+def _relative(keyword: str, value: str) -> tuple[str, Shift] | None:
+    """Read `start+2h`; None if it is no such thing."""
+    match = re.fullmatch(r"\s*([A-Za-z_]+)\s*([+-].*)", value)
+    if match is None or keyword not in TIMES:
+        return None
+    base = _meaning(match[1])
+    return (base, Shift.parse(match[2])) if base is not None and base in TIMES else None
+
+
+def _quoted(column: str, meaning: str) -> str:
+    return shlex.quote(f"{column}={meaning}")
+
+
+def _shown(columns: Iterable[str]) -> str:
+    shown = [repr(column[:_MAX_SHOWN]) for column in columns]
+    return ", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else "")

@@ -1,0 +1,52 @@
+"""A mock server in a thread, and a journal: a file, or a database of a Postgres server that all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bulk.runs import Bulk, postgres, postgres_tools
+from smarterproctoring_mock import MockApp, RunningServer, running_server
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[RunningServer]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def app(_server: RunningServer) -> MockApp:
+    _server.app.reset()
+    return _server.app
+
+
+@pytest.fixture
+def bulk(_server: RunningServer, app: MockApp, tmp_path: Path) -> Iterator[Bulk]:
+    """The command line with an embedded journal."""
+    bulk = Bulk(_server.url, str(tmp_path / "state" / "journal.sqlite"), tmp_path)
+    yield bulk
+    bulk.close()
+
+
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[str]:
+    tools = postgres_tools()
+    if tools is None:
+        pytest.skip("Postgres is not installed (Debian: apt-get install postgresql)")
+    with postgres(tools) as url:
+        yield url
+
+
+@pytest.fixture
+def fleet(_server: RunningServer, app: MockApp, _postgres: str, tmp_path: Path) -> Iterator[Bulk]:
+    """The command line with a Postgres journal, empty."""
+    psycopg, sql = pytest.importorskip("psycopg"), pytest.importorskip("psycopg.sql")
+
+    with psycopg.connect(_postgres, autocommit=True) as connection:
+        name = f"journal{abs(hash(tmp_path)) % 10**9}"
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    bulk = Bulk(_server.url, _postgres.rpartition("/")[0] + f"/{name}", tmp_path)
+    yield bulk
+    bulk.close()

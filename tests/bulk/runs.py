@@ -1,0 +1,183 @@
+"""Runs of the real command line against the mock server, and Postgres where it is installed."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from smarterproctoring_bulk import engine
+from smarterproctoring_bulk.cli import facts_of
+from smarterproctoring_bulk.journal import find
+from smarterproctoring_bulk.outcomes import Outcome
+from smarterproctoring_mock import MockApp
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDAwMDAwMDB9.c2VjcmV0LXNpZ25hdHVyZQ"
+INSTALL, EXAM = "AI" + "1f" * 16, "EX" + "2e" * 16
+WINDOW = 25
+SECRET = "phone 555-0199"
+
+
+def session(number: int, salt: str = "") -> str:
+    return "ES" + hashlib.md5(f"{salt}{number}".encode(), usedforsecurity=False).hexdigest()
+
+
+def write_list(path: Path, rows: int, salt: str = "", extra: list[list[str]] | None = None) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["installSid", "examSid", "sessionSid", "appointmentStartDateTime", "notes"])
+        for number in range(rows):
+            writer.writerow([INSTALL, EXAM, session(number, salt), "2030-05-04T13:00:00Z", f"{SECRET} {number}"])
+        writer.writerows(extra or [])
+    return path
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 40.0) -> Any:
+    """Wait until something is so; the limit is only there to end a test that fails."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.02)
+    return found
+
+
+Process = subprocess.Popen[str]
+
+
+class Bulk:
+    """The command line with one journal and one server."""
+
+    def __init__(self, url: str, journal: str, folder: Path) -> None:
+        self.url, self.journal, self.folder = url, journal, folder
+        self.started: list[Process] = []
+
+    def start(self, command: str | Path, *arguments: str | Path, token: str = TOKEN, **environment: str) -> Process:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SMARTERPROCTORING")}
+        own = {
+            "SMARTERPROCTORING_TOKEN": token,
+            "SMARTERPROCTORING_BASE_URL": self.url,
+            "SMARTERPROCTORING_BULK_JOURNAL": self.journal,
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "smarterproctoring.cli", "bulk", str(command), *map(str, arguments)],
+            env={**clean, **own, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, command: str | Path, *arguments: str | Path, code: int = 0, **environment: str) -> str:
+        """Run to the end; return all that it printed."""
+        return self.end(self.start(command, *arguments, **environment), code)
+
+    def end(self, process: Process, code: int = 0) -> str:
+        out, err = process.communicate(timeout=90)
+        assert process.returncode == code, f"exit code {process.returncode}, not {code}:\n{out}{err}"
+        assert TOKEN not in out + err
+        return out + err
+
+    def status(self) -> dict[str, Any]:
+        """Return what `bulk status --json` would show of the one job."""
+        with engine.Journal(find(self.journal)) as journal:
+            (job,) = journal.jobs()
+            return facts_of(journal, job)
+
+    def outcomes(self) -> dict[int, Outcome]:
+        """Return the outcome of every row, by line."""
+        with engine.Journal(find(self.journal)) as journal:
+            (job,) = journal.jobs()
+            found = list(journal.outcomes(job))
+        by_line = {outcome.line: outcome for outcome in found}
+        assert len(by_line) == len(found), "a row has two outcomes"
+        return by_line
+
+    def states(self) -> Counter[str]:
+        return Counter(outcome.state for outcome in self.outcomes().values())
+
+    def close(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def sent(app: MockApp) -> Counter[str]:
+    """Count what was really sent, by session."""
+    return Counter(row.params["sessionSid"] for row in app.audit() if row.params)
+
+
+def stored(app: MockApp) -> Counter[str]:
+    return Counter(row.params["sessionSid"] for row in app.audit() if row.stored)
+
+
+def kill(process: Process) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+# -- Postgres ---------------------------------------------------------------------------------------------------------
+
+
+def postgres_tools() -> Path | None:
+    """Return the folder of initdb and pg_ctl; None where Postgres is not installed."""
+    found = shutil.which("initdb")
+    places = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((place for place in places if (place / "initdb").exists() and (place / "pg_ctl").exists()), None)
+
+
+@contextmanager
+def postgres(tools: Path) -> Generator[str]:
+    """Run a server of its own, on a free port of the loopback; yield its URL. It refuses to be root: nobody runs it."""
+    with tempfile.TemporaryDirectory(prefix="bulk-postgres-") as folder:
+        yield from _postgres(Path(folder), tools)
+
+
+def _postgres(data: Path, tools: Path) -> Iterator[str]:
+    user: list[str] = []
+    if os.geteuid() == 0:
+        shutil.chown(data, "nobody")
+        user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    port = _free_port()
+
+    def call(tool: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [*user, str(tools / tool), *arguments], cwd=data, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+    call("initdb", "-D", str(data / "db"), "-U", "bulk", "-A", "trust", "-E", "UTF8", "--no-sync")
+    call("pg_ctl", "-D", str(data / "db"), "-l", str(data / "log"), "-o", options, "-w", "start")
+    try:
+        yield f"postgresql://bulk@127.0.0.1:{port}/postgres"
+    finally:
+        call("pg_ctl", "-D", str(data / "db"), "-m", "immediate", "-w", "stop")
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def pid_in(text: str) -> int:
+    found = re.search(r"process (\d+)", text)
+    assert found, text
+    return int(found[1])

@@ -1,0 +1,427 @@
+"""The failure table of docs/bulk.md, row by row: each failure is provoked for real, and what was sent is counted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bulk.runs import EXAM, INSTALL, TOKEN, WINDOW, Bulk, kill, pid_in, sent, session, stored, wait_for, write_list
+from smarterproctoring_bulk import engine
+from smarterproctoring_bulk.journal import find
+from smarterproctoring_bulk.plan import plan
+from smarterproctoring_bulk.rows import InputOptions
+from smarterproctoring_mock import MockApp, running_server
+
+LANES = 4
+SLOW = {"delay": 0.03, "times": None}
+
+
+# -- crash, kill -9 ---------------------------------------------------------------------------------------------------
+
+
+def test_kill_9_loses_nothing_and_repeats_little(bulk: Bulk, app: MockApp) -> None:
+    rows = 600
+    path = write_list(bulk.folder / "list.csv", rows)
+    app.add_faults(SLOW)
+    kills = 0
+    for least in (3, 180, 370):  # at odd points: in the first window, between chunks, late
+        process = bulk.start("run", path, "--lanes", str(LANES))
+        wait_for(partial(_audited, app, least))
+        assert process.poll() is None, "it ended before it could be killed"
+        kill(process)
+        kills += 1
+    app.clear_faults()
+    bulk.run("run", path)
+    counts = sent(app)
+    assert set(counts) == {session(number) for number in range(rows)}
+    assert sum(counts.values()) - rows <= kills * LANES * WINDOW
+    assert bulk.states() == {"ok": rows}
+
+
+def test_kill_9_on_postgres(fleet: Bulk, app: MockApp) -> None:
+    rows = 300
+    path = write_list(fleet.folder / "list.csv", rows)
+    app.add_faults(SLOW)
+    process = fleet.start("run", path, "--lanes", str(LANES), "--lease", "5")
+    wait_for(lambda: len(app.audit()) >= 120)
+    kill(process)
+    app.clear_faults()
+    fleet.run("run", path)
+    counts = sent(app)
+    assert set(counts) == {session(number) for number in range(rows)}
+    assert sum(counts.values()) - rows <= LANES * WINDOW
+    assert fleet.states() == {"ok": rows}
+
+
+def test_killed_while_it_submits(bulk: Bulk, app: MockApp) -> None:
+    """Whatever was in the journal by then, the same command submits the rest, and no row twice."""
+    path = write_list(bulk.folder / "list.csv", 20_000)
+    process = bulk.start("run", path)
+    log = Path(bulk.journal + "-wal")
+    wait_for(lambda: log.exists() and log.stat().st_size > 1_000_000)
+    kill(process)
+    found = bulk.status()
+    if "not submitted whole" in found["state"]:
+        assert "not in the journal whole" in bulk.run("resume", found["job"], code=2)
+    bulk.run("cancel", found["job"])
+    assert "resume" in bulk.run("run", path, code=2)
+    found = bulk.status()
+    assert found["state"] == "paused (cancelled)"
+    assert found["rows"].get("ok", 0) + found["rows"]["not settled yet"] == 20_000
+
+
+# -- hosts ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_dead_hosts_work_is_taken_over(fleet: Bulk, app: MockApp) -> None:
+    rows, lease = 400, 6.0
+    path = write_list(fleet.folder / "list.csv", rows)
+    app.add_faults({"delay": 0.2, "times": None})
+    first, second = fleet.start("worker"), fleet.start("worker")
+    fleet.run("submit", path, "--lanes", str(LANES), "--lease", str(lease))
+    wait_for(lambda: len(app.audit()) >= 60)
+    kill(first)
+    died = time.time()
+    app.clear_faults()
+    wait_for(lambda: len(stored(app)) == rows)
+    took = time.time() - died
+    # The lease, and what the rest needs; were its lanes held for ever, this would never end.
+    assert took < lease + 10
+    wait_for(lambda: fleet.status()["state"] == "done")
+    second.send_signal(signal.SIGTERM)
+    fleet.end(second)
+    counts = sent(app)
+    assert set(counts) == {session(number) for number in range(rows)}
+    assert sum(counts.values()) - rows <= LANES * WINDOW
+    assert fleet.states() == {"ok": rows}
+
+
+def test_the_same_list_twice_at_once_helps_on_postgres(fleet: Bulk, app: MockApp) -> None:
+    rows = 300
+    path = write_list(fleet.folder / "list.csv", rows)
+    app.add_faults(SLOW)
+    first = fleet.start("run", path, "--lanes", "2", "--rate", "100/s")
+    wait_for(lambda: len(app.audit()) >= 10)
+    second = fleet.start("run", path, "--lanes", "2", "--rate", "100/s")
+    fleet.end(first)
+    assert f"{rows} ok" in fleet.end(second)
+    assert sent(app) == {session(number): 1 for number in range(rows)}
+
+
+def test_the_same_list_twice_at_once_is_refused_when_embedded(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 200)
+    app.add_faults({"delay": 0.3, "times": None})
+    first = bulk.start("run", path)
+    wait_for(lambda: len(app.audit()) >= 1)
+    refused = bulk.run("run", path, code=10)
+    assert pid_in(refused) == first.pid
+    assert "bulk run list.csv" in refused
+    app.clear_faults()
+    bulk.end(first)
+    assert sent(app) == {session(number): 1 for number in range(200)}
+
+
+# -- the service ------------------------------------------------------------------------------------------------------
+
+
+def test_a_429_storm_is_waited_out(bulk: Bulk, app: MockApp) -> None:
+    """More 429 in a row than a row has tries; the waits are kept by all lanes, and no row gives up for them."""
+    rows = 60
+    path = write_list(bulk.folder / "list.csv", rows)
+    app.add_faults({"fault": "rate-limited", "retry_after": 1, "session": session(7), "times": 7})
+    bulk.run("run", path, "--lanes", "2")
+    found = bulk.outcomes()
+    assert Counter(outcome.state for outcome in found.values()) == {"ok": rows}
+    assert found[9].attempts == 8
+    audit = [(_seconds(row.time), row.status) for row in app.audit()]
+    limited = [moment for moment, status in audit if status == 429]
+    assert len(limited) == 7
+    for moment in limited:
+        # What was under way when the 429 came may still arrive; nothing is begun before the wait is over.
+        assert not [other for other, _ in audit if moment + 0.3 < other < moment + 0.9]
+
+
+def test_an_expired_fixed_token_pauses_the_job(bulk: Bulk, app: MockApp) -> None:
+    rows = 300
+    path = write_list(bulk.folder / "list.csv", rows)
+    app.add_faults(SLOW)
+    process = bulk.start("run", path)
+    wait_for(lambda: len(app.audit()) >= 60)
+    app.clear_faults()
+    app.add_faults({"fault": "expired-token", "times": None})
+    said = bulk.end(process, code=9)
+    found = bulk.status()
+    assert found["state"] == "paused (auth)"
+    assert f"resume {found['job']}" in said
+    assert set(found["rows"]) == {"ok", "not settled yet"}, "a refused token is no row's outcome"
+    app.clear_faults()
+    bulk.run("resume", found["job"], SMARTERPROCTORING_TOKEN="a-new-token")
+    assert bulk.states() == {"ok": rows}
+    assert stored(app) == {session(number): 1 for number in range(rows)}
+
+
+class Gatekeeper(MockApp):
+    """Accepts one token, which can be changed."""
+
+    accepted = TOKEN
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and dict(scope["headers"]).get(b"token") != self.accepted.encode():
+            body = b'{"code": "AUTHENTICATIONFAILED", "message": "expired", "status": 401}'
+            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": 401, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+            return
+        await super().__call__(scope, receive, send)
+
+
+def test_a_renewed_token_is_picked_up(tmp_path: Path) -> None:
+    rows, app = 300, Gatekeeper()
+    path, token = write_list(tmp_path / "list.csv", rows), tmp_path / "token"
+    token.write_text(TOKEN)
+    app.add_faults(SLOW)
+    with running_server(app) as server:
+        bulk = Bulk(server.url, str(tmp_path / "journal.sqlite"), tmp_path)
+        try:
+            process = bulk.start("run", path, "--token-file", token, token="")
+            wait_for(lambda: len(app.audit()) >= 60)
+            token.write_text("renewed-token")
+            app.accepted = "renewed-token"
+            bulk.end(process)
+            assert bulk.states() == {"ok": rows}
+        finally:
+            bulk.close()
+    assert stored(app) == {session(number): 1 for number in range(rows)}
+
+
+def test_an_outage_stops_the_job_and_costs_no_row(bulk: Bulk, app: MockApp) -> None:
+    rows = 300
+    path = write_list(bulk.folder / "list.csv", rows)
+    app.add_faults(SLOW)
+    process = bulk.start("run", path, "--patience", "1")
+    wait_for(lambda: len(app.audit()) >= 60)
+    app.clear_faults()
+    app.add_faults({"fault": "unavailable", "retry_after": None, "times": None})
+    bulk.end(process, code=7)
+    found = bulk.status()
+    assert found["state"] == "paused (api)"
+    assert set(found["rows"]) == {"ok", "not settled yet"}
+    failed = [row for row in app.audit() if row.status == 503]
+    assert len(failed) < 100, "the breaker lets probes through, not the list"
+    app.clear_faults()
+    bulk.run("run", path)
+    assert bulk.states() == {"ok": rows}
+
+
+def test_a_short_outage_is_waited_out(bulk: Bulk, app: MockApp) -> None:
+    rows = 200
+    path = write_list(bulk.folder / "list.csv", rows)
+    app.add_faults({"drop": "before-store", "times": 24})
+    bulk.run("run", path)
+    assert bulk.states() == {"ok": rows}
+    assert stored(app) == {session(number): 1 for number in range(rows)}
+
+
+def test_rows_that_gave_up_are_tried_again(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 40)
+    app.add_faults(
+        {"fault": "not-found", "session": session(3), "times": None},
+        {"fault": "server-error", "session": session(5), "times": 5},
+        {"status": 501, "session": session(6), "times": 1},
+    )
+    said = bulk.run("run", path, code=8)
+    assert "MAY HAVE BEEN APPLIED" in said
+    found = bulk.outcomes()
+    assert Counter(outcome.state for outcome in found.values()) == {"ok": 37, "rejected": 1, "gave_up": 2}
+    assert (found[5].state, found[5].status, found[5].code) == ("rejected", 404, "1203")
+    assert (found[7].state, found[7].maybe_applied, found[7].attempts) == ("gave_up", True, 5)
+    assert (found[8].state, found[8].maybe_applied, found[8].attempts) == ("gave_up", False, 1)
+    before = sent(app)
+    assert "2 rows again" in bulk.run("run", path, code=5)
+    after = sent(app)
+    after.subtract(before)
+    assert +after == {session(5): 1, session(6): 1}, "only what gave up is sent again"
+    found = bulk.outcomes()
+    assert Counter(outcome.state for outcome in found.values()) == {"ok": 39, "rejected": 1}
+    assert (found[7].attempts, found[7].replays) == (6, 5)
+    assert bulk.status()["rows"] == {"ok": 39, "rejected": 1}
+
+
+# -- the list ---------------------------------------------------------------------------------------------------------
+
+
+def test_contradictions_and_wrong_rows_are_reported_and_not_sent(bulk: Bulk, app: MockApp) -> None:
+    extra = [
+        [INSTALL, EXAM, session(1), "2031-01-01T10:00:00Z", "another value"],
+        [INSTALL, EXAM, session(2), "2030-05-04T13:00:00Z", "phone 555-0199 2"],
+        [INSTALL, EXAM, "ESnonsense", "2030-05-04T13:00:00Z", ""],
+    ]
+    path = write_list(bulk.folder / "list.csv", 10, extra=extra)
+    strict = bulk.run("run", path, "--strict", "--problems", bulk.folder / "problems.csv", code=2)
+    assert "line 14" in strict
+    assert not app.audit()
+    assert (bulk.folder / "problems.csv").read_text().count("\n") >= 3
+    said = bulk.run("run", path, code=5)
+    assert "nonsense" not in said
+    assert sent(app) == {session(number): 1 for number in range(10) if number != 1}
+    assert bulk.status()["rows"] == {"ok": 9, "conflict": 2, "invalid": 1}
+    report = bulk.folder / "report.jsonl"
+    bulk.run("report", bulk.status()["job"], report)
+    lines = [json.loads(line)["line"] for line in report.read_text().splitlines()]
+    assert lines == list(range(2, 15)), "one record for each row, duplicates included"
+
+
+# -- the user ---------------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_once_finishes_what_is_under_way(bulk: Bulk, app: MockApp) -> None:
+    rows = 300
+    path = write_list(bulk.folder / "list.csv", rows)
+    app.add_faults(SLOW)
+    process = bulk.start("run", path)
+    wait_for(lambda: len(app.audit()) >= 60)
+    process.send_signal(signal.SIGINT)
+    said = bulk.end(process, code=130)
+    assert "the same command continues" in said
+    left = bulk.status()["rows"]
+    assert left["ok"] == len(sent(app)) < rows
+    app.clear_faults()
+    bulk.run("run", path)
+    assert sent(app) == {session(number): 1 for number in range(rows)}, "no row twice"
+
+
+def test_ctrl_c_twice_stops_now(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 100)
+    app.add_faults({"delay": 20, "times": None})
+    process = bulk.start("run", path)
+    wait_for(lambda: bulk_is_waiting(process, path, bulk))
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None, "the first waits for what is under way"
+    process.send_signal(signal.SIGINT)
+    assert "sent again" in bulk.end(process, code=130)
+    assert time.monotonic() - began < 15
+
+
+def bulk_is_waiting(process: subprocess.Popen[str], path: Path, bulk: Bulk) -> bool:
+    """Tell whether it has connections to the server, which then delays its answers."""
+    assert process.poll() is None
+    port = int(bulk.url.rpartition(":")[2])
+    found = Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]
+    inodes = {line.split()[9] for line in found if f":{port:04X} 01" in line}
+    mine: set[str] = set()
+    for link in Path(f"/proc/{process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            mine.add(str(link.readlink()))
+    return any(f"socket:[{inode}]" in mine for inode in inodes)
+
+
+def test_cancel_and_resume(bulk: Bulk, app: MockApp) -> None:
+    rows = 400
+    path = write_list(bulk.folder / "list.csv", rows)
+    app.add_faults({"delay": 0.5, "times": None})
+    process = bulk.start("run", path)
+    wait_for(lambda: len(app.audit()) >= 10)
+    job = bulk.status()["job"]
+    bulk.run("cancel", job)
+    assert "cancelled" in bulk.end(process, code=5)
+    app.clear_faults()
+    assert f"resume {job}" in bulk.run("run", path, code=2)
+    bulk.run("resume", job)
+    assert sent(app) == {session(number): 1 for number in range(rows)}
+
+
+def test_purge_deletes_the_rows_for_good(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 30)
+    bulk.run("run", path, "--report", bulk.folder / "report.csv", "--report", bulk.folder / "report.html")
+    files = [Path(bulk.journal), Path(bulk.journal + "-wal")]
+    content = b"".join(file.read_bytes() for file in files if file.exists())
+    assert SECRET_BYTES in content
+    assert TOKEN.encode() not in content
+    assert all(oct(file.stat().st_mode & 0o777) == "0o600" for file in Path(bulk.journal).parent.iterdir())
+    bulk.run("purge", bulk.status()["job"], "--yes")
+    content = b"".join(file.read_bytes() for file in files if file.exists())
+    assert SECRET_BYTES not in content
+    assert session(3).encode() not in content
+    assert "no jobs" in bulk.run("status")
+
+
+SECRET_BYTES = b"phone 555-0199"
+
+
+# -- the machine ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 24 MB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"a small tmpfs cannot be mounted here (that needs root): {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.mark.parametrize("left", [1_000_000, 0], ids=["nearly full", "full"])
+def test_a_full_disk_stops_the_run_and_loses_nothing(small_disk: Path, bulk: Bulk, app: MockApp, left: int) -> None:
+    rows = 600
+    bulk.journal = str(small_disk / "journal.sqlite")
+    path = write_list(bulk.folder / "list.csv", rows)
+    app.add_faults(SLOW)
+    process = bulk.start("run", path, "--lanes", str(LANES))
+    wait_for(lambda: len(app.audit()) >= 60)
+    ballast = small_disk / "ballast"
+    facts = os.statvfs(small_disk)
+    with ballast.open("wb") as file:
+        try:
+            file.write(bytes(facts.f_bavail * facts.f_frsize - left))
+        except OSError:
+            assert not left
+    said = bulk.end(process, code=11)
+    assert "same command continues" in said
+    ballast.unlink()
+    app.clear_faults()
+    bulk.run("run", path)
+    counts = sent(app)
+    assert set(counts) == {session(number) for number in range(rows)}
+    assert sum(counts.values()) - rows <= LANES * WINDOW
+    assert bulk.states() == {"ok": rows}
+
+
+def test_a_job_of_an_incompatible_version_is_refused(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 20)
+    with plan(path, InputOptions()) as planned, engine.Journal(find(bulk.journal)) as journal:
+        name = engine.job_id(planned.fingerprint, bulk.url)
+        job = engine.Job(name, "list.csv", bulk.url, planned.counts, rate=None, lanes=1, lease=60, chunk=500)
+        journal.submit(planned, replace(job, format=99, client="9.9.9"))
+    for command in (["run", path], ["resume", job.id]):
+        said = bulk.run(*command, code=12)
+        assert "9.9.9" in said
+        assert "with that version" in said
+    assert not app.audit()
+
+
+def _audited(app: MockApp, least: int) -> bool:
+    return len(app.audit()) >= least
+
+
+def _seconds(text: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text).timestamp()
