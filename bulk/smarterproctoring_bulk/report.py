@@ -77,7 +77,7 @@ def write_html(
         path: Replaced whole, or not at all.
         outcomes: By line; only the first failures of many are listed.
         summary: The job.
-        report: Address of the full report, to link to; relative to the page.
+        report: Path of the full report, relative to the page, to link to.
         failures: How many rows that are not `ok` are listed at most.
 
     Raises:
