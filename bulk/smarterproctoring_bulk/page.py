@@ -190,7 +190,7 @@ def _notices(tally: Tally, summary: Summary, report: str) -> str:
 
 def _outcomes(tally: Tally) -> str:
     total = max(1, tally.total)
-    states = [state for state in STATES if tally.states[state]]
+    states: list[State] = [state for state in STATES if tally.states[state]]
     parts = "".join(
         f"<i class='{state}' style='flex:{tally.states[state]}' title='{tally.states[state]:,} {_name(state)}'></i>"
         for state in states

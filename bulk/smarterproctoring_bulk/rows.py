@@ -21,7 +21,18 @@ from smarterproctoring_generated.operations import Field, Parameter
 
 from smarterproctoring_bulk.tables import Format, InputError, Record, open_table
 
-__all__ = ["TIMES", "InputError", "InputOptions", "Problem", "Reader", "Row", "Shift", "kind_of", "read_rows"]
+__all__ = [
+    "TIMES",
+    "InputError",
+    "InputOptions",
+    "Problem",
+    "Reader",
+    "Row",
+    "Shift",
+    "kind_of",
+    "read_moment",
+    "read_rows",
+]
 
 _SIDS: Final = tuple(item.keyword for item in OPERATION.parameters)
 _FIELDS: Final = tuple(item.keyword for item in OPERATION.fields)
@@ -344,7 +355,7 @@ class Reader:
     def _moment(self, value: str | datetime, where: str | None) -> datetime | str:
         """Return the moment that is meant, or else how to mend it."""
         if isinstance(value, str):
-            return _read(value, where, self._options.day_first)
+            return read_moment(value, where, self._options.day_first)
         if value.tzinfo is not None:
             return value
         return _place(value, where) if where else "the time has no zone; say which with --timezone America/New_York"
@@ -488,7 +499,7 @@ def _text_mend(keyword: str, text: str) -> str | None:
 
 
 @lru_cache(maxsize=2**15)  # a list has few different times, and reading one takes 0.1 ms
-def _read(text: str, where: str | None, day_first: bool | None) -> datetime | str:
+def read_moment(text: str, where: str | None, day_first: bool | None) -> datetime | str:
     """Read a time as people write it; return the moment, or else how to mend it."""
     if _ISO.fullmatch(text):
         try:

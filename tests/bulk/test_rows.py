@@ -13,8 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from smarterproctoring import SmarterProctoring, ValidationError
 from smarterproctoring.times import read_time, zone
-from smarterproctoring_bulk import rows as rows_module
-from smarterproctoring_bulk.rows import InputError, InputOptions, Problem, Reader, Row, Shift, read_rows
+from smarterproctoring_bulk.rows import InputError, InputOptions, Problem, Reader, Row, Shift, read_moment, read_rows
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 
 AI, EX = f"AI{'1f' * 16}", f"EX{'2e' * 16}"
@@ -391,7 +390,7 @@ def test_the_short_way_for_iso_times_reads_what_the_general_one_reads(
     moment: dt.datetime, name: str, timespec: str, offset: str, separator: str
 ) -> None:
     text = moment.isoformat(separator, timespec) + offset
-    short = rows_module._read(text, name, None)
+    short = read_moment(text, name, None)
     try:
         general = read_time(text, zone(name))
     except ValueError:
