@@ -59,7 +59,7 @@ _LOOSE: Final = {
     for name in (keyword, keyword.removesuffix("_sid"), keyword.removesuffix("_sid") + "_id")
 } | {"start": "appointment_start_date_time", "end": "appointment_end_date_time"}
 _SIMILAR: Final = {_plain(keyword): keyword for keyword in _NAMES} | _LOOSE
-_HINTS: Final = {"start": "start", "begin": "start", "begins": "start", "end": "end", "ends": "end", "finish": "end"}
+_HINTS: Final = {"(start|begin)(s|ing)?": "start", "(end|finish)(s|es|ing)?": "end"}
 
 _MAX_COLUMNS, _MAX_SHOWN = 1000, 80
 _NO_ZONE = "there is no such time zone; give an IANA name such as America/New_York, or UTC"
@@ -555,7 +555,9 @@ def _near(column: str, cutoff: float) -> str | None:
     if found := difflib.get_close_matches(_plain(column)[:_MAX_SHOWN], _SIMILAR, n=1, cutoff=cutoff):
         return _SIMILAR[found[0]]
     words = re.findall("[a-z]+", column.lower()) if cutoff < 0.8 else ()
-    return next((_LOOSE[_HINTS[word]] for word in words if word in _HINTS), None)
+    return next(
+        (_LOOSE[name] for hint, name in _HINTS.items() if any(re.fullmatch(hint, word) for word in words)), None
+    )
 
 
 def _option(name: str, where: str) -> str:

@@ -234,6 +234,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         (f"{HEADER},Emial", "'Emial' means nothing here; it may be email .*--map Emial=email"),
         (f"{HEADER},First Name", r"may be firstName \(First name of the proctor\): --map 'First Name=firstName'"),
         (f"{HEADER},Start (local)", "may be appointmentStartDateTime"),
+        (f"{HEADER},Exam ends at", "may be appointmentEndDateTime"),
         (f"{HEADER},Colour", "'Colour' means nothing here; ignore it with --map Colour="),
         ("a,b", "none of these is known: 'a', 'b'.*Known are installSid"),
         ("examSid,sessionSid,start", "no column installSid; it has.*--map 'Their column=installSid'"),
