@@ -163,20 +163,21 @@ def test_every_row_is_counted_once_and_every_session_sent_at_most_once(
 
 
 MEMORY = """
-import resource, sys
+import re, sys
 from smarterproctoring_bulk.plan import plan
 from smarterproctoring_bulk.rows import InputOptions
 peaks = []
 for path in sys.argv[1:]:
     with plan(path, InputOptions()) as planned:
         assert sum(1 for _ in planned.rows()) == planned.counts.sendable, planned.counts
-    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    # Not getrusage(): its peak begins with that of the process that started this one.
+    peaks.append(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
 print(*peaks)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak is in KiB only on Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
     paths = [tmp_path / "small.csv", tmp_path / "large.csv"]
     for path, count in zip(paths, (2_000, 40_000), strict=True):
@@ -186,4 +187,4 @@ def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", MEMORY, *paths], capture_output=True, text=True, check=True)
     small, large = map(int, ran.stdout.split())
     # 40,000 rows are 6 MB of text; as Python objects they would be some 40 MB.
-    assert large - small < 12 * 1024
+    assert large - small < 15 * 1024, (small, large)
