@@ -106,6 +106,7 @@ def source_of(name: str, root: Path) -> Path | None:
         return root / "LICENSE"
     folder = {
         "smarterproctoring": "overrides",
+        "smarterproctoring_bulk": "bulk",
         "smarterproctoring_generated": "generated",
         "smarterproctoring_mock": "mock",
         "smarterproctoring_transport": "transport",

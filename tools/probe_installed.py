@@ -20,6 +20,8 @@ PACKAGES = ("smarterproctoring", "smarterproctoring_generated", "smarterproctori
 HINT = "pip install 'smarterproctoring-client["
 # Reads times for the modules that need an extra anyway; they say which.
 INNER = {"smarterproctoring.times"}
+DOORS = {"smarterproctoring_mock", "smarterproctoring_bulk"}
+"""Packages that are used by way of their names, or of the command line, which say which extra is missing."""
 SIDS = (f"AI{'0' * 32}", f"EX{'1' * 32}", f"ES{'2' * 32}")
 
 
@@ -49,7 +51,10 @@ def import_all(complete: bool) -> Iterator[str]:
             try:
                 importlib.import_module(module.name)
             except (ImportError, SystemExit) as error:
-                inner = module.name in INNER or name == "smarterproctoring_mock"  # its names, below, say it
+                inner = module.name in INNER or name in (
+                    "smarterproctoring_mock",
+                    "smarterproctoring_bulk",
+                )  # their doors say it
                 if complete or (HINT not in str(error) and not inner):
                     yield f"import {module.name}: {error!r}"
 

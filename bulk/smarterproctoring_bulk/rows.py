@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from smarterproctoring import ValidationError
-from smarterproctoring.prepare import from_fields
+from smarterproctoring.prepare import from_keywords
 from smarterproctoring.times import read_time, zone
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION as OPERATION
-from smarterproctoring_generated.operations import Field, Parameter
+from smarterproctoring_generated.records import Field, Parameter
 
 from smarterproctoring_bulk.tables import Format, InputError, Record, open_table
 
@@ -401,7 +401,7 @@ class _Draft:
                 self.problem(keyword, f"give the {_DESCRIPTIONS[keyword]}")
         try:
             # What is wrong already was left out, so that there may seem to be nothing to change.
-            from_fields(OPERATION, sids, self.given, bool(self.problems))
+            from_keywords(OPERATION, sids, self.given, allow_empty=bool(self.problems))
         except ValidationError as error:
             for text in error.problems:
                 keyword, _, mend = text.partition(" ")
