@@ -530,9 +530,10 @@ async def read(request: Request, receive: Receive) -> None:
         Refused: It is larger than `BODY_LIMIT`.
         ClientGone: The client went away before its end.
     """
-    length = request.head.get(b"content-length", b"")
-    if len(length) > 6 and request.head.waits and length.isdigit() and int(length) > BODY_LIMIT:
-        raise Refused(413, _TOO_LARGE, connection="close")
+    if request.head.waits:
+        length = request.head.get(b"content-length")
+        if length.isdigit() and len(length) < 20 and int(length) > BODY_LIMIT:
+            raise Refused(413, _TOO_LARGE, connection="close")
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone

@@ -37,10 +37,7 @@ IDLE = 75
 """Seconds after which a connection without a request is closed."""
 
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-# httptools skips the body of a request that offers an upgrade, as Java's client does with its first one. The
-# offer may be ignored (RFC 9110 7.8), the body may not; so httptools does not get to see the offer.
-_OFFER: Final = b"\r\nupgrade"
-_UPGRADE: Final = re.compile(_OFFER + b"(?=:)", re.IGNORECASE)
+_UPGRADE: Final = re.compile(rb"\r\nupgrade(?=:)", re.IGNORECASE)
 _HIDDEN: Final = b"upgrad_"
 _HEAD_LIMIT: Final = 1024 * 1024
 """Octets after which a head without an end is answered; a whole one is held to the application's own limits."""
@@ -49,14 +46,8 @@ _HEAD_LIMIT: Final = 1024 * 1024
 _TRAILER: Final = cast("list[tuple[bytes, bytes]]", deque[tuple[bytes, bytes]](maxlen=0))
 
 
-class _MalformedError(Exception):
-    """The target is of none of the forms that a request to an origin server may have."""
-
-
-def _offer_at_end(data: bytes) -> int:
-    """Return how many octets at the end may be the start of an upgrade's offer."""
-    sizes = range(min(len(data), len(_OFFER)), 0, -1)
-    return next((size for size in sizes if _OFFER.startswith(data[-size:].lower())), 0)
+class _StopError(Exception):
+    """Ends the parser's work from within: the protocol has noted why."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -123,25 +114,33 @@ async def _finish(remainder: _Remainder) -> None:
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol with the connection in reach of the application."""
+    """uvicorn's HTTP/1.1 protocol with the connection in reach of the application.
+
+    Two kinds of requests are read a second time, in other words that llhttp understands: those with a method that
+    it does not know (its list is fixed), and those that offer an upgrade, as Java's client does with its first
+    one. The offer may be ignored (RFC 9110 7.8), the body may not, and llhttp skips it.
+    """
 
     more_info = ""
-    _first = b""  # what came, for as long as it may be the start of a request that llhttp cannot read
+    _first: bytes | None = None  # what came of a message's head, if it can be read again
+    _held = b""  # the start of a method that llhttp does not know
     _method = ""
-    _in_head = False
     _offered = False
-    _held = b""
-    _unstarted: tuple[RequestResponseCycle, Any] | None = None
+    _objection = ""
+    _in_head = False
     _head_size = 0
+    _deferring = False
+    _unstarted: tuple[RequestResponseCycle, Any] | None = None
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self._renew_parser()
+        self.parser = self._new_parser()
 
-    def _renew_parser(self) -> None:
-        self.parser = httptools.HttpRequestParser(self)
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
         # A higher minor version is to be served (RFC 9110 2.5); the application refuses other major ones.
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_version=True)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_version=True)
+        return parser
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -155,12 +154,13 @@ class _Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        idle = not self._in_head and (cycle is None or not cycle.more_body)
-        if idle or self._in_head:
-            data = self._prepare(data, idle)
-            if not data:
-                return
-        self._first = data if idle else b""
+        if self._in_head:
+            if self._first is not None:
+                self._first += data
+        elif cycle is None or not cycle.more_body:
+            if self._held:
+                data, self._held = self._held + data, b""
+            self._first = data
         super().data_received(data)
         if self._unstarted is not None:  # the rest of its body is still to come
             unstarted, self._unstarted = self._unstarted, None
@@ -170,19 +170,11 @@ class _Protocol(HttpToolsProtocol):
             if self._head_size > _HEAD_LIMIT and not self.transport.is_closing():
                 self._refuse(431, "The request's head is too large")
 
-    def _prepare(self, data: bytes, idle: bool) -> bytes:
-        """Hide the offer of an upgrade, and hold back what may turn out to be half of one, or half of a method."""
-        if self._held:
-            data, self._held = self._held + data, b""
-        end = data.find(b"\r\n\r\n")
-        if _UPGRADE.search(data, 0, len(data) if end < 0 else end):
-            data, rest = (data, b"") if end < 0 else (data[:end], data[end:])
-            data = _UPGRADE.sub(b"\r\n" + _HIDDEN, data) + rest
-            self._offered = True
-        if end < 0:
-            held = len(data) if idle and _METHOD.fullmatch(data) else _offer_at_end(data)
-            data, self._held = data[: len(data) - held], data[len(data) - held :]
-        return data
+    def _read_again(self, data: bytes) -> None:
+        self.parser = self._new_parser()
+        self._in_head = False
+        self._first = data
+        super().data_received(data)
 
     def on_message_begin(self) -> None:
         self._in_head = True
@@ -193,22 +185,27 @@ class _Protocol(HttpToolsProtocol):
         if self._offered:
             self.headers[:] = [(b"upgrade" if name == _HIDDEN else name, value) for name, value in self.headers]
             self._offered = False
+        elif self.parser.should_upgrade() and self._first is not None and b"upgrade" in dict(self.headers):
+            self._offered = True
+            raise _StopError
         if not self.url.startswith(b"/") or b"#" in self.url:
             self._read_absolute_form()
         if self.expect_100_continue and self.parser.get_http_version() == "1.0":
             self.expect_100_continue = False  # RFC 9110 10.1.1
+        self._deferring = True
         super().on_headers_complete()
+        self._deferring = False
         self.cycle.__class__ = _Cycle  # uvicorn has no setting for it
         self.headers = _TRAILER
         self._in_head = False
         self._head_size = 0
-        self._first = b""
+        self._first = None
         if self._method:
             # The application's task has not started yet, so it sees the name as it was sent.
             self.scope["method"], self._method = self._method, ""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if self._in_head:
+        if self._deferring:
             self._unstarted = cycle, app
         else:
             super()._start_asgi_task(cycle, app)
@@ -254,18 +251,25 @@ class _Protocol(HttpToolsProtocol):
         """Check a target that is no plain path; its host then stands for the Host field (RFC 9112 3.2.2)."""
         authority = wire.http_authority(self.url)
         if authority is None:
-            raise _MalformedError("the target must be a path, or an http URI, without a fragment")
+            self._objection = "the target must be a path, or an http URI, without a fragment"
+            raise _StopError
         self.headers[:] = [(name, authority if name == b"host" else value) for name, value in self.headers]
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, unless it is only a method that llhttp does not know (its list is fixed)."""
-        match = _METHOD.match(self._first)
-        unknown = isinstance(sys.exception(), httptools.HttpParserInvalidMethodError)
-        if match and unknown and self._first.startswith(b" ", match.end()):
-            self._method, rest = match[0].decode("ascii"), self._first[match.end() :]
-            self._renew_parser()
-            self._first = b""  # once only
-            super().data_received(b"POST" + rest)
+        """Answer what llhttp refuses, unless it can be read in other words."""
+        error = sys.exception()
+        first = self._first
+        match = _METHOD.match(first) if first and isinstance(error, httptools.HttpParserInvalidMethodError) else None
+        if first and self._offered:
+            head, end, rest = first.partition(b"\r\n\r\n")
+            self._read_again(_UPGRADE.sub(b"\r\n" + _HIDDEN, head) + end + rest)
+            return
+        if first and match and match.end() == len(first):  # the rest of the method's name is still to come
+            self.parser, self._in_head, self._held = self._new_parser(), False, first
+            return
+        if first and match and first.startswith(b" ", match.end()):
+            self._method = match[0].decode("ascii")
+            self._read_again(b"POST" + first[match.end() :])
             return
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete and not cycle.more_body:
@@ -273,11 +277,9 @@ class _Protocol(HttpToolsProtocol):
             cycle.keep_alive = False
             self.flow.pause_reading()
             return
-        error = sys.exception()
         if isinstance(error, httptools.HttpParserError):
             # The library's reasons are fixed texts, such as "Invalid character in Content-Length".
-            cause = error.__context__ if isinstance(error.__context__, _MalformedError) else error
-            msg = f"no HTTP/1.1 request: {cause}"
+            msg = f"no HTTP/1.1 request: {self._objection or error}"
         self._refuse(400, msg)
 
     def _refuse(self, status: int, msg: str) -> None:

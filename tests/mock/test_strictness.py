@@ -476,16 +476,32 @@ def _send_in_two(client: Client, data: bytes, cut: int) -> bytes:
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-def test_where_a_request_is_split_makes_no_difference(client: Client) -> None:
+def test_where_a_request_is_split_makes_no_difference(client: Client, app: MockApp) -> None:
     offer = client.request(headers=[*GOOD, ("Connection", "Upgrade"), ("Upgrade", "h2c")], close=False)
     offer += client.request("GET", body=None)
     start = offer.index(b"Connection")
     for cut in range(start, offer.index(b"h2c") + 20):
         answer = _send_in_two(client, offer, cut)
         assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"405"], (cut, answer)
+    both = client.request("FOO", headers=[*GOOD, ("Connection", "Upgrade"), ("UPGRADE", "h2c")])
+    assert _send_in_two(client, both, 2).startswith(b"HTTP/1.1 405 ")
+    assert ("upgrade", "h2c") in app.requests(method="FOO")[0].headers
     unknown = client.request("PUTS")
     for cut in range(1, 10):
         assert _send_in_two(client, unknown, cut).startswith(b"HTTP/1.1 405 "), cut
+
+
+def test_a_request_that_waits_behind_another_starts_whatever_else_has_come(client: Client, app: MockApp) -> None:
+    app.add_faults({"delay": 0.3})
+    one, last = client.request(close=False), client.request()
+    with socket.create_connection(client.address, 30) as connection:
+        connection.sendall(one + one + last[:40])
+        answers = connection.makefile("rb")
+        count = 0
+        while count < 2:  # the two whole ones, before the third goes on
+            count += b"HTTP/1.1 200 " in answers.readline()
+        connection.sendall(last[40:])
+        assert b"HTTP/1.1 200 " in answers.read()
 
 
 def test_trailer_fields_are_no_header_fields(client: Client, app: MockApp) -> None:
