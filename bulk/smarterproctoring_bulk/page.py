@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
 from typing import Final
+from urllib.parse import quote
 
 from smarterproctoring_bulk.outcomes import STATES, Outcome, State
 
@@ -132,7 +133,7 @@ def page(tally: Tally, summary: Summary, report: str = "") -> str:
     Args:
         tally: What to show.
         summary: The job.
-        report: Address of the full report, to link to.
+        report: Path of the full report, relative to the page, to link to.
     """
     moved = tally.states["ok"]
     title = f"{moved:,} of {tally.total:,} sessions moved"
@@ -183,13 +184,13 @@ def _notices(tally: Tally, summary: Summary, report: str) -> str:
     ):
         said.append(f"<p class='notice'>{rest:,} {_rows(rest)} not settled yet.</p>")
     if report:
-        said.append(f"<p>An outcome for every row: <a href='{escape(report)}'>{escape(report)}</a></p>")
+        said.append(f"<p>An outcome for every row: {_link(report)}</p>")
     return "".join(said)
 
 
 def _outcomes(tally: Tally) -> str:
     total = max(1, tally.total)
-    states = [state for state in STATES if tally.states[state]]
+    states: list[State] = [state for state in STATES if tally.states[state]]
     parts = "".join(
         f"<i class='{state}' style='flex:{tally.states[state]}' title='{tally.states[state]:,} {_name(state)}'></i>"
         for state in states
@@ -314,12 +315,16 @@ def _failures(tally: Tally, report: str) -> str:
             + "</tr>"
         )
     total = tally.total - tally.states["ok"]
-    where = f"<a href='{escape(report)}'>{escape(report)}</a>" if report else "the full report"
+    where = f"{_link(report)}" if report else "the full report"
     more = f"<p>{len(lines):,} of {total:,} are shown; all are in {where}.</p>" if total > len(lines) else ""
     return (
         f"<section><h2>Rows that were not moved</h2>{more}<table class='rows'><thead><tr><th>Line</th><th>Session</th>"
         f"<th>Outcome</th><th>Answer</th><th>Message</th></tr></thead><tbody>{''.join(lines)}</tbody></table></section>"
     )
+
+
+def _link(path: str) -> str:
+    return f"<a href='{quote(path)}'>{escape(path)}</a>"
 
 
 def _strip(share: float) -> str:

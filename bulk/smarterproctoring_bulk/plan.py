@@ -18,22 +18,25 @@ from smarterproctoring_bulk.tables import InputError, signature
 
 _CACHE_KIB = 32 * 1024
 _EVERY, _NONE = 1000, (0,)
-_CONFLICT: Final = "another row names this session and says something else; none of them is sent, so keep one"
 _SCHEMA: Final = """
     CREATE TABLE session (sid TEXT PRIMARY KEY, digest BLOB, line INTEGER) WITHOUT ROWID;
     CREATE TABLE again (line INTEGER PRIMARY KEY, sid TEXT, same INTEGER);
     CREATE TABLE problem (id INTEGER PRIMARY KEY, line INTEGER, "column" TEXT, kind TEXT, mend TEXT, sid TEXT);
-    CREATE TABLE skip (line INTEGER PRIMARY KEY, sid TEXT, first INTEGER);
+    CREATE TABLE duplicate (line INTEGER PRIMARY KEY, first INTEGER);
+    CREATE TABLE conflict (line INTEGER PRIMARY KEY, sid TEXT, other INTEGER);
 """
 # A session whose row is wrong in one place and right in another is a contradiction too: nobody knows which is meant.
 _SETTLE: Final = """
-    CREATE TEMP TABLE torn AS
-        SELECT sid FROM again WHERE NOT same
-        UNION SELECT sid FROM problem WHERE sid IN (SELECT sid FROM session);
-    INSERT INTO skip SELECT line, sid, 0 FROM session WHERE sid IN (SELECT sid FROM torn);
-    INSERT INTO skip SELECT line, sid, 0 FROM again WHERE sid IN (SELECT sid FROM torn);
-    INSERT INTO skip SELECT again.line, sid, session.line FROM again JOIN session USING (sid)
-        WHERE again.sid NOT IN (SELECT sid FROM torn);
+    CREATE TEMP TABLE torn (sid TEXT PRIMARY KEY, line INTEGER, other INTEGER) WITHOUT ROWID;
+    INSERT INTO torn
+        SELECT sid, session.line, min(against.line) FROM session JOIN (
+            SELECT sid, line FROM again WHERE NOT same UNION ALL SELECT sid, line FROM problem
+        ) AS against USING (sid) GROUP BY sid;
+    INSERT INTO conflict SELECT line, sid, other FROM torn;
+    INSERT INTO conflict
+        SELECT again.line, sid, CASE WHEN same THEN torn.other ELSE torn.line END FROM again JOIN torn USING (sid);
+    INSERT INTO duplicate
+        SELECT again.line, session.line FROM again JOIN session USING (sid) WHERE sid NOT IN (SELECT sid FROM torn);
 """
 
 
@@ -118,14 +121,14 @@ class Plan:
                 earliest, latest = min(earliest or moment, moment), max(latest, moment)
         execute("COMMIT")
         self._db.executescript(_SETTLE)
-        duplicate, conflict = self._count("SELECT count(first > 0 OR NULL), count(first = 0 OR NULL) FROM skip")
-        (invalid,) = self._count("SELECT count(DISTINCT line) FROM problem")
+        duplicate, conflict = self._count("count(*) FROM duplicate"), self._count("count(*) FROM conflict")
+        invalid = self._count("count(DISTINCT line) FROM problem")
         self.counts = Counts(rows, rows - duplicate - conflict - invalid, duplicate, conflict, invalid)
         self.earliest, self.latest = earliest or None, latest or None
 
-    def _count(self, query: str) -> tuple[int, ...]:
-        found: tuple[int, ...] = self._db.execute(query).fetchone()
-        return found
+    def _count(self, what: str) -> int:
+        (count,) = self._db.execute(f"SELECT {what}").fetchone()
+        return int(count)
 
     def rows(self) -> Iterator[Row]:
         """Read the list again, and yield what can be sent, in its order; the same each time.
@@ -135,7 +138,9 @@ class Plan:
         """
         self._check_unchanged()
         # Not checked again, so what the rules refuse comes as a row here: its line says that it is to be skipped.
-        skipped = self._db.execute("SELECT line FROM skip UNION SELECT line FROM problem ORDER BY line")
+        skipped = self._db.execute(
+            "SELECT line FROM duplicate UNION SELECT line FROM conflict UNION SELECT line FROM problem ORDER BY line"
+        )
         skip = next(skipped, _NONE)[0]
         for item in Reader(self._options).read(self._path, check=False):
             while 0 < skip < item.line:
@@ -146,17 +151,24 @@ class Plan:
 
     def problems(self) -> Iterator[Problem]:
         """Yield all that is wrong, conflicts included, by line."""
+        return (problem for _, problem in self._told())
+
+    def _told(self) -> Iterator[tuple[State, Problem]]:
         query = """
-            SELECT line, "column", kind, mend, sid, id FROM problem
-            UNION ALL SELECT line, '', '', ?, sid, 0 FROM skip WHERE first = 0
+            SELECT line, "column", kind, mend, sid, NULL, id FROM problem
+            UNION ALL SELECT line, '', '', '', sid, other, 0 FROM conflict
             ORDER BY line, id
         """
-        for *fields, _ in self._db.execute(query, (_CONFLICT,)):
-            yield Problem(*fields)
+        for line, column, kind, mend, sid, other, _ in self._db.execute(query):
+            if other is None:
+                yield "invalid", Problem(line, column, kind, mend, sid)
+            else:
+                said = f"line {other} names this session too and says something else; none is sent, so keep one"
+                yield "conflict", Problem(line, column, kind, said, sid)
 
     def duplicates(self) -> Iterator[Duplicate]:
         """Yield the rows that say what an earlier one says, by line."""
-        for line, first in self._db.execute("SELECT line, first FROM skip WHERE first > 0 ORDER BY line"):
+        for line, first in self._db.execute("SELECT line, first FROM duplicate ORDER BY line"):
             yield Duplicate(line, first)
 
     def not_sent(self) -> Iterator[Outcome]:
@@ -165,11 +177,11 @@ class Plan:
         Of the SIDs only the session's is known, and not always that.
         """
         now = time.time()
-        for line, group in groupby(self.problems(), key=lambda problem: problem.line):
-            problems = list(group)
-            state: State = "conflict" if problems[0].mend == _CONFLICT else "invalid"
-            said = (f"{problem.column}: {problem.mend}" if problem.column else problem.mend for problem in problems)
-            yield Outcome(line, ("", "", problems[0].session or ""), state, message="; ".join(said), at=now)
+        for line, group in groupby(self._told(), key=lambda told: told[1].line):
+            told = list(group)
+            state, first = told[0]
+            said = (f"{problem.column}: {problem.mend}" if problem.column else problem.mend for _, problem in told)
+            yield Outcome(line, ("", "", first.session or ""), state, message="; ".join(said), at=now)
 
     def close(self) -> None:
         """Give the temporary storage back."""

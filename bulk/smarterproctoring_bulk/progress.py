@@ -49,10 +49,10 @@ def progress(total: int, done: int = 0, stream: TextIO | None = None) -> Progres
         done: Rows that were settled before this run began; they do not count in its rate.
         stream: Where to; standard error by default.
     """
-    stream = stream or sys.stderr
-    if stream.isatty() and os.environ.get("TERM") != "dumb":
-        return Bar(total, done, stream)
-    return Lines(total, done, stream)
+    shown: TextIO = sys.stderr if stream is None else stream
+    if shown.isatty() and os.environ.get("TERM") != "dumb":
+        return Bar(total, done, shown)
+    return Lines(total, done, shown)
 
 
 def described(counts: Mapping[str, int], retries: int = 0) -> str:

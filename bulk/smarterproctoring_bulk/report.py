@@ -6,7 +6,7 @@ import csv
 import heapq
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,7 +77,7 @@ def write_html(
         path: Replaced whole, or not at all.
         outcomes: By line; only the first failures of many are listed.
         summary: The job.
-        report: Address of the full report, to link to; relative to the page.
+        report: Path of the full report, relative to the page, to link to.
         failures: How many rows that are not `ok` are listed at most.
 
     Raises:
@@ -138,7 +138,7 @@ def _cell(value: object) -> object:
 
 
 @contextmanager
-def _replaced(path: Path, *, bom: bool = False) -> Iterator[TextIO]:
+def _replaced(path: Path, *, bom: bool = False) -> Generator[TextIO]:
     """Open a file that takes the place of `path` when it is whole.
 
     With `bom` it begins with the mark without which Excel does not take a CSV for UTF-8.

@@ -21,7 +21,18 @@ from smarterproctoring_generated.operations import Field, Parameter
 
 from smarterproctoring_bulk.tables import Format, InputError, Record, open_table
 
-__all__ = ["TIMES", "InputError", "InputOptions", "Problem", "Reader", "Row", "Shift", "kind_of", "read_rows"]
+__all__ = [
+    "TIMES",
+    "InputError",
+    "InputOptions",
+    "Problem",
+    "Reader",
+    "Row",
+    "Shift",
+    "kind_of",
+    "read_moment",
+    "read_rows",
+]
 
 _SIDS: Final = tuple(item.keyword for item in OPERATION.parameters)
 _FIELDS: Final = tuple(item.keyword for item in OPERATION.fields)
@@ -48,7 +59,7 @@ _LOOSE: Final = {
     for name in (keyword, keyword.removesuffix("_sid"), keyword.removesuffix("_sid") + "_id")
 } | {"start": "appointment_start_date_time", "end": "appointment_end_date_time"}
 _SIMILAR: Final = {_plain(keyword): keyword for keyword in _NAMES} | _LOOSE
-_HINTS: Final = {"start": "start", "begin": "start", "begins": "start", "end": "end", "ends": "end", "finish": "end"}
+_HINTS: Final = {"(start|begin)(s|ing)?": "start", "(end|finish)(s|es|ing)?": "end"}
 
 _MAX_COLUMNS, _MAX_SHOWN = 1000, 80
 _NO_ZONE = "there is no such time zone; give an IANA name such as America/New_York, or UTC"
@@ -344,7 +355,7 @@ class Reader:
     def _moment(self, value: str | datetime, where: str | None) -> datetime | str:
         """Return the moment that is meant, or else how to mend it."""
         if isinstance(value, str):
-            return _read(value, where, self._options.day_first)
+            return read_moment(value, where, self._options.day_first)
         if value.tzinfo is not None:
             return value
         return _place(value, where) if where else "the time has no zone; say which with --timezone America/New_York"
@@ -488,7 +499,7 @@ def _text_mend(keyword: str, text: str) -> str | None:
 
 
 @lru_cache(maxsize=2**15)  # a list has few different times, and reading one takes 0.1 ms
-def _read(text: str, where: str | None, day_first: bool | None) -> datetime | str:
+def read_moment(text: str, where: str | None, day_first: bool | None) -> datetime | str:
     """Read a time as people write it; return the moment, or else how to mend it."""
     if _ISO.fullmatch(text):
         try:
@@ -544,7 +555,9 @@ def _near(column: str, cutoff: float) -> str | None:
     if found := difflib.get_close_matches(_plain(column)[:_MAX_SHOWN], _SIMILAR, n=1, cutoff=cutoff):
         return _SIMILAR[found[0]]
     words = re.findall("[a-z]+", column.lower()) if cutoff < 0.8 else ()
-    return next((_LOOSE[_HINTS[word]] for word in words if word in _HINTS), None)
+    return next(
+        (_LOOSE[name] for hint, name in _HINTS.items() if any(re.fullmatch(hint, word) for word in words)), None
+    )
 
 
 def _option(name: str, where: str) -> str:
