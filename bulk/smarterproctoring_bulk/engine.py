@@ -353,7 +353,7 @@ class Journal:
             self._client.enqueue({**record, "attributes": _attributes(job)})
         self._client.register_queue(
             job.queue,
-            global_concurrency=job.lanes,
+            global_concurrency=0 if job.paused else job.lanes,
             polling_interval_sec=0.4,
             application_name=_application(job.base_url),
         )
