@@ -614,7 +614,7 @@ def _show_tally(tally: Any, total: int) -> None:
     counts = [f"{tally.counts[state]:,} {state}" for state in STATES if tally.counts.get(state)]
     left = total - tally.settled
     counts += [f"{left:,} not settled yet"] if left else []
-    click.echo(f"{total:,} sessions: {', '.join(counts)}; {tally.attempts:,} attempts", err=True)
+    click.echo(f"{total:,} rows: {', '.join(counts)}; {tally.attempts:,} attempts", err=True)
     if tally.maybe_applied:
         click.secho(
             f"{tally.maybe_applied:,} that are not ok MAY HAVE BEEN APPLIED: look at them", fg="yellow", err=True

@@ -353,14 +353,14 @@ class Journal:
             self._client.enqueue({**record, "attributes": _attributes(job)})
         self._client.register_queue(
             job.queue,
-            global_concurrency=job.lanes,
+            global_concurrency=0 if job.paused else job.lanes,
             polling_interval_sec=0.4,
             application_name=_application(job.base_url),
         )
         self._note(job, _UNSENT, (outcome.to_json() for outcome in plan.not_sent()))
         self._note(job, _DUPLICATES, (list(pair) for pair in plan.duplicates()))
         rows = 0
-        for batch in _batches(enumerate(_batches(plan.rows(), job.chunk)), 10):
+        for batch in _batches(enumerate(_chunks(plan.rows(), job)), 10):
             with self.engine.begin() as connection:
                 for number, chunk in batch:
                     self._client.enqueue_in_transaction(
@@ -591,6 +591,16 @@ def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(items)
     while batch := list(itertools.islice(iterator, size)):
         yield batch
+
+
+def _chunks(rows: Iterable[Row], job: Job) -> Iterator[list[Row]]:
+    """Cut rows into chunks; the first ones are smaller, each by another amount, so that no two lanes end at once."""
+    iterator = iter(rows)
+    for number in itertools.count(1):
+        size = max(1, job.chunk * min(number, job.lanes) // job.lanes)
+        if not (chunk := list(itertools.islice(iterator, size))):
+            return
+        yield chunk
 
 
 # -- the worker -------------------------------------------------------------------------------------------------------
