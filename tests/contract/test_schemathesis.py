@@ -70,7 +70,7 @@ def test_a_run_without_the_right_token_fails(token: str | None) -> None:
 def test_the_token_decides_the_exit_code_of_the_command(tmp_path: Path, more: list[str]) -> None:
     command: list[str | Path] = [
         sys.executable,
-        ROOT / "tools" / "contract.py",
+        ROOT / "tools" / "fuzz.py",
         "--max-examples",
         "5",
         "--db",
@@ -94,7 +94,7 @@ def test_the_settings_alone_fail_a_run_without_the_right_token() -> None:
 
 def test_a_file_that_exists_is_no_place_for_a_run(tmp_path: Path) -> None:
     (tmp_path / "mock.db").touch()
-    command: list[str | Path] = [sys.executable, ROOT / "tools" / "contract.py", "--db", tmp_path / "mock.db"]
+    command: list[str | Path] = [sys.executable, ROOT / "tools" / "fuzz.py", "--db", tmp_path / "mock.db"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 2
     assert "exists" in ran.stderr
