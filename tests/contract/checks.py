@@ -50,7 +50,10 @@ class Target:
         if self._app is not None:
             return {tuple(session.params.values()): dict(session.fields) for session in self._app.sessions()}
         sessions = requests.get(self._url + "sessions", timeout=60).json()["sessions"]
-        return {tuple(value for name, value in one.items() if name != "fields"): one["fields"] for one in sessions}
+        return {
+            tuple(value for name, value in one.items() if name not in ("fields", "history")): one["fields"]
+            for one in sessions
+        }
 
     def reset(self) -> None:
         """Empty the mock."""

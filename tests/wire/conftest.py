@@ -4,6 +4,7 @@ import logging
 import os
 import random
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 from wire.driver import Driver
@@ -16,9 +17,12 @@ def driver(request: pytest.FixtureRequest) -> Driver:
     return Driver(request.param)
 
 
-@pytest.fixture(params=["sync", "asyncio", "trio"])
+UVLOOP = pytest.param("uvloop", marks=pytest.mark.skipif(not find_spec("uvloop"), reason="uvloop is not for Windows"))
+
+
+@pytest.fixture(params=["sync", "asyncio", UVLOOP, "trio"])
 def any_driver(request: pytest.FixtureRequest) -> Driver:
-    """As `driver`, and the asynchronous client on trio too."""
+    """As `driver`, and the asynchronous client on uvloop, which uvicorn takes where it is installed, and on trio."""
     return Driver(request.param)
 
 

@@ -28,7 +28,7 @@ FAST = os.environ.get("TRANSPORT", "fast") == "fast"
 """Over which of the two kinds of connection the suite runs: `TRANSPORT=default` or `TRANSPORT=fast`."""
 ErrorT = TypeVar("ErrorT", bound=SmarterProctoringError)
 Either = SmarterProctoring | AsyncSmarterProctoring
-Kind = Literal["sync", "asyncio", "trio"]
+Kind = Literal["sync", "asyncio", "uvloop", "trio"]
 
 
 class Caller:
@@ -127,7 +127,9 @@ class Driver:
             caller = Caller(make(), None)
             yield from closing(caller)
         else:
-            with start_blocking_portal(self.kind) as portal:
+            uvloop = self.kind == "uvloop"
+            options = {"use_uvloop": True} if uvloop else None
+            with start_blocking_portal("asyncio" if uvloop else self.kind, options) as portal:
                 yield from closing(Caller(make(), portal))
 
     def hook(self, function: Callable[..., object]) -> Callable[..., Any]:

@@ -1,6 +1,6 @@
 """httpcore's network backend on bare asyncio: one future for each wait, where anyio makes a scope and two checkpoints.
 
-On another loop than asyncio's, anyio's backend, which httpcore has for all, takes over.
+On another loop than asyncio's own, anyio's backend, which httpcore has for all, takes over.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Backend(httpcore.AsyncNetworkBackend):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
+            loop = None
+        if not isinstance(loop, asyncio.BaseEventLoop):  # trio; or uvloop, which opens no connection by RFC 8305
             return cast(
                 "httpcore.AsyncNetworkStream",
                 await self._other.connect_tcp(host, port, timeout, local_address, socket_options),
