@@ -23,6 +23,8 @@ from smarterproctoring_bulk.plan import plan
 from smarterproctoring_bulk.rows import InputOptions
 from smarterproctoring_mock import MockApp, running_server
 
+pytestmark = pytest.mark.slow
+
 LANES = 4
 SLOW = {"delay": 0.03, "times": None}
 
