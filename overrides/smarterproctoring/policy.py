@@ -6,10 +6,9 @@ from typing import Literal, NamedTuple
 from smarterproctoring.errors import token_refused
 from smarterproctoring.settings import Options
 
-MAX_RETRY_AFTER = 60.0
-"""Seconds. A longer Retry-After is the caller's business: the call raises at once."""
-BACKOFF_BASE, BACKOFF_MAX = 0.5, 8.0
-"""Seconds: full jitter over `min(base * 2**n, max)`."""
+MAX_RETRY_AFTER, BACKOFF_BASE, BACKOFF_MAX = 60.0, 0.5, 8.0
+"""Seconds. A longer Retry-After is the caller's business: the call raises at once. The wait before another attempt is
+drawn from the whole of `min(base * 2**n, max)` (full jitter)."""
 
 
 class Failure(enum.Enum):
