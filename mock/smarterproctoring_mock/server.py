@@ -135,6 +135,7 @@ class _Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
+        self.app: Any = self.app  # uvicorn names every wrapper it may put around an application; here is none
         self.parser = self._new_parser()
 
     def _new_parser(self) -> httptools.HttpRequestParser:
