@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
+from urllib.parse import unquote
 
 import httptools
 import uvicorn
@@ -39,6 +40,7 @@ IDLE = 75
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _UPGRADE: Final = re.compile(rb"\r\nupgrade(?=:)", re.IGNORECASE)
 _HIDDEN: Final = b"upgrad_"
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _HEAD_LIMIT: Final = 1024 * 1024
 """Octets after which a head without an end is answered; a whole one is held to the application's own limits."""
 # uvicorn appends each field to the list at hand. Past the head those are trailer fields, which are no header
@@ -129,11 +131,11 @@ class _Protocol(HttpToolsProtocol):
     _objection = ""
     _in_head = False
     _head_size = 0
-    _deferring = False
-    _unstarted: tuple[RequestResponseCycle, Any] | None = None
+    _unstarted: RequestResponseCycle | None = None
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
+        self.app: Any = self.app  # uvicorn names every wrapper it may put around an application; here is none
         self.parser = self._new_parser()
 
     def _new_parser(self) -> httptools.HttpRequestParser:
@@ -164,7 +166,7 @@ class _Protocol(HttpToolsProtocol):
         super().data_received(data)
         if self._unstarted is not None:  # the rest of its body is still to come
             unstarted, self._unstarted = self._unstarted, None
-            super()._start_asgi_task(*unstarted)
+            self._start_asgi_task(unstarted, self.app)
         if self._in_head:
             self._head_size += len(data)
             if self._head_size > _HEAD_LIMIT and not self.transport.is_closing():
@@ -178,45 +180,78 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head = True
-        super().on_message_begin()
-        self.scope["extensions"] = self._extensions
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
+        """Do as uvicorn's own does, but wait for the request to be whole before the application is started."""
+        parser = self.parser
         if self._offered:
             self.headers[:] = [(b"upgrade" if name == _HIDDEN else name, value) for name, value in self.headers]
             self._offered = False
-        elif self.parser.should_upgrade() and self._first is not None and b"upgrade" in dict(self.headers):
+        elif parser.should_upgrade() and self._first is not None and b"upgrade" in dict(self.headers):
             self._offered = True
             raise _StopError
-        if not self.url.startswith(b"/") or b"#" in self.url:
-            self._read_absolute_form()
-        if self.expect_100_continue and self.parser.get_http_version() == "1.0":
-            self.expect_100_continue = False  # RFC 9110 10.1.1
-        self._deferring = True
-        super().on_headers_complete()
-        self._deferring = False
-        self.cycle.__class__ = _Cycle  # uvicorn has no setting for it
-        self.headers = _TRAILER
-        self._in_head = False
-        self._head_size = 0
-        self._first = None
-        if self._method:
-            # The application's task has not started yet, so it sees the name as it was sent.
-            self.scope["method"], self._method = self._method, ""
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if self._deferring:
-            self._unstarted = cycle, app
+        version = parser.get_http_version()
+        path, _, query = self._path_and_query().partition(b"?")
+        text = path.decode("ascii")
+        scope: Scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": self._method or parser.get_method().decode("ascii"),
+            "scheme": "http",
+            "server": self.server,
+            "client": self.client,
+            "root_path": "",
+            "path": unquote(text) if "%" in text else text,
+            "raw_path": path,
+            "query_string": query,
+            "headers": self.headers,
+            "extensions": self._extensions,
+        }
+        before = cast("RequestResponseCycle | None", self.cycle)
+        self.cycle = _Cycle(
+            scope=cast("Any", scope),
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue and version != "1.0",  # RFC 9110 10.1.1
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._unstarted = self.cycle
         else:
-            super()._start_asgi_task(cycle, app)
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+        self.headers = _TRAILER
+        self._first, self._method, self._in_head, self._head_size = None, "", False, 0
+
+    def _path_and_query(self) -> bytes:
+        """Return the target without its scheme and host; the host then stands for the Host field (RFC 9112 3.2.2)."""
+        if self.url.startswith(b"/") and b"#" not in self.url:
+            return self.url
+        authority = wire.http_authority(self.url)
+        if authority is None:
+            self._objection = "the target must be a path, or an http URI, without a fragment"
+            raise _StopError
+        self.headers[:] = [(name, authority if name == b"host" else value) for name, value in self.headers]
+        rest = self.url[len(b"http://") + len(authority) :]
+        return rest if rest.startswith(b"/") else b"/" + rest
 
     def on_message_complete(self) -> None:
         """Run the application at once for a request that is whole: most need no wait, and so no task."""
         super().on_message_complete()
         if self._unstarted is None:
             return
-        (cycle, app), self._unstarted = self._unstarted, None
-        coroutine = cycle.run_asgi(app)
+        coroutine = self._unstarted.run_asgi(self.app)
+        self._unstarted = None
         try:
             awaited = coroutine.send(None)
         except StopIteration:
@@ -246,14 +281,6 @@ class _Protocol(HttpToolsProtocol):
             self.transport.close()
         elif not self.transport.is_closing():
             self._rest_timer = self.loop.call_later(left, self._rest)
-
-    def _read_absolute_form(self) -> None:
-        """Check a target that is no plain path; its host then stands for the Host field (RFC 9112 3.2.2)."""
-        authority = wire.http_authority(self.url)
-        if authority is None:
-            self._objection = "the target must be a path, or an http URI, without a fragment"
-            raise _StopError
-        self.headers[:] = [(name, authority if name == b"host" else value) for name, value in self.headers]
 
     def send_400_response(self, msg: str) -> None:
         """Answer what llhttp refuses, unless it can be read in other words."""
