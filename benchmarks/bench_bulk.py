@@ -197,11 +197,14 @@ def fleet(bench: Bench) -> None:
     most = most_in_a_second(times)
     mean = len(before) / (max(before) - min(before))
     bench.note("two workers at 200/s, most in any second", f"{most} (mean {mean:.0f}/s)", "205", most <= 205)
-    # Its lanes are back when the rate is: after the last second below 90 % of it, the end of the list left out.
     per_second = Counter(int(moment - died) for moment in times if moment > died)
-    slow = [second for second in range(max(per_second) - 1) if per_second[second] < rate * 0.9]
-    back = max(slow, default=-1) + 1
-    bench.note("one killed, full rate again", f"after {back} s", f"a lease, {lease:g} s", back <= lease)
+    smooth = [sum(per_second[second + more] for more in range(3)) / 3 / mean for second in range(max(per_second) - 3)]
+    fell = next((second for second, share in enumerate(smooth) if share < 0.75), None)
+    if fell is None:
+        print("the one that was killed held no lane; run again")
+    else:
+        back = next((second for second, share in enumerate(smooth) if second > fell and share > 0.85), 999)
+        bench.note("one killed, full rate again", f"after {back} s", f"a lease, {lease:g} s", back <= lease)
     counts = Counter(sid for _, sid in found)
     lost, again = rows - len(counts), len(found) - len(counts)
     good = not lost and again <= LANES * window_for(LANES)

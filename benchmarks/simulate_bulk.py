@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from smarterproctoring_bulk.pacing import MAX_FLYING, Pace, lanes_for, window_for
+from smarterproctoring_bulk.pacing import MARGIN, MAX_FLYING, Pace, lanes_for, window_for
 
 POLL = 0.2
 """Seconds, on average, until a lane that has done its chunk is given the next one."""
@@ -66,7 +66,7 @@ def simulate(model: Model, seed: int = 1) -> Result:  # noqa: PLR0915 - one loop
     draw = random.Random(seed)  # noqa: S311 - a simulation
     lanes = model.lanes or lanes_for(model.rate, model.latency, hosts=model.workers > 1)
     window = window_for(lanes)
-    interval = 0.0 if model.rate is None else lanes / model.rate
+    interval = 0.0 if model.rate is None else lanes / (model.rate * MARGIN)
     chunk = 2000
     pool = model.rows
     busy, flying, journal = [0.0] * model.workers, [0] * model.workers, 0.0

@@ -1,8 +1,8 @@
 """How fast requests may begin: lanes, the brake that 429 pulls, the breaker. Pure: the clock is handed in.
 
 The rate R of a job is shared by construction. At most K chunks run at once over the whole fleet, each is a lane, and
-each lane begins at most R/K attempts per second. No lane needs to know of another, so nothing is asked or counted
-between hosts, and a host that dies leaves its share unused rather than used twice.
+each lane begins at most R/K attempts per second, less a margin. No lane needs to know of another, so nothing is asked
+or counted between hosts, and a host that dies leaves its share unused rather than used twice.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ LATENCY = 0.25
 """Seconds that an answer is taken to need until it was measured."""
 MAX_FLYING = 90
 """Requests under way at once in one process; the client's pool has 100 connections."""
+MARGIN = 0.98
+"""Share of the rate that is used: what begins evenly arrives less evenly."""
 MAX_LANES = 64
 _RATE = re.compile(
     r"\s*(?P<number>[0-9]+(\.[0-9]+)?)\s*(/|per)?\s*(?P<unit>s|sec|second|m|min|minute|h|hour)?\s*", re.IGNORECASE
@@ -102,9 +104,10 @@ class Pace:
 class Brake:
     """What 429 does to all lanes of one worker: wait as long as the server says, go on slower, recover.
 
-    The cut and the recovery are those of TCP CUBIC (RFC 9438) on the factor that multiplies each lane's share: back
-    quickly to just under the rate that was refused, stay near it, then probe beyond it ever faster. Plain additive
-    recovery either hits the limit too often, and each hit costs a Retry-After, or takes minutes to come back.
+    A 429 cuts the factor that multiplies each lane's share: to what was accepted in the second before, where that is
+    less than the pace, and by a tenth. The recovery is that of TCP CUBIC (RFC 9438): back quickly to just under the
+    rate that was refused, stay near it, then probe beyond it ever faster. Plain additive recovery either hits the limit
+    too often, and each hit costs a Retry-After, or takes minutes to come back.
 
     A 429 before anything was accepted since the last one says that the wait was too short, not that the rate was too
     high: it makes the wait longer and cuts nothing.
@@ -123,10 +126,11 @@ class Brake:
     _wait: float = 1.0
     _base: float | None = None
     _begun: deque[float] = field(default_factory=lambda: deque[float](maxlen=200))
+    _taken: deque[float] = field(default_factory=deque[float])
 
-    CUT = 0.8
-    GROWTH = 3e-5
-    """CUBIC's constant, per cubed second, as a share of the ceiling: 20 % are made good in 19 s, twice is 51 s away."""
+    CUT = 0.9
+    GROWTH = 6e-6
+    """CUBIC's constant, per cubed second, as a share of the ceiling: a tenth is made good in 25 s, twice in 80 s."""
     FLOOR = 0.02
     WAIT, MAX_WAIT = 1.0, 30.0
     """Seconds to wait after a 429 that does not say; doubled as long as nothing is accepted."""
@@ -148,7 +152,7 @@ class Brake:
             lanes: How many lanes share it.
         """
         rate = self._base if rate is None else rate
-        return 0.0 if rate is None else lanes / (rate * self.factor(now))
+        return 0.0 if rate is None else lanes / (rate * MARGIN * self.factor(now))
 
     def begun(self, now: float) -> None:
         """Note that an attempt begins, so that a run without a limit knows how fast it was."""
@@ -156,23 +160,30 @@ class Brake:
 
     def accepted(self, began: float) -> None:
         """Note an answer that is no 429, and when its attempt began."""
+        self._taken.append(began)
+        while began - self._taken[0] > 1.0:
+            self._taken.popleft()
         if began > self._cut_at:
             self._accepted, self._wait = True, self.WAIT
 
-    def limited(self, now: float, began: float, retry_after: float | None) -> None:
+    def limited(self, now: float, began: float, retry_after: float | None, pace: float = 0.0) -> None:
         """Note a 429.
 
         Args:
             now: The clock's reading.
             began: When the attempt began. One that began before the last 429 says nothing about the rate since.
             retry_after: Seconds that the server asks for.
+            pace: Attempts per second of all lanes of this worker, at present; 0 if there is no limit.
         """
         if began > self._cut_at:
             if self._accepted:
                 if self._base is None:
                     span = now - self._begun[0] if self._begun else 0.0
                     self._base = max(1.0, len(self._begun) / span) if span > 0 else 1.0
-                self.ceiling = self.factor(now)
+                taken = sum(began - 1.0 < moment for moment in self._taken)
+                # Half at least: after a wait, a second has not seen much yet.
+                share = max(0.5, min(1.0, taken / pace)) if pace else 1.0
+                self.ceiling = max(self.FLOOR, self.factor(now) * share)
                 self.cuts += 1
             elif retry_after is None:
                 self._wait = min(self._wait * 2, self.MAX_WAIT)

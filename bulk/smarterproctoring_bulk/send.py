@@ -78,6 +78,7 @@ class Gate:
         retries: Attempts beyond each row's first.
         waits: Answers of 429.
         flying: Requests under way.
+        lanes: Lanes that are not done.
         hungry: What wakes each lane that found no room for one more, the one that waits longest first.
     """
 
@@ -92,6 +93,7 @@ class Gate:
     retries: int = 0
     waits: int = 0
     flying: int = 0
+    lanes: int = 0
     hungry: dict[Callable[[], None], None] = field(default_factory=dict[Callable[[], None], None])
     _wakers: set[Callable[[], None]] = field(default_factory=set[Callable[[], None]])
 
@@ -153,6 +155,7 @@ class Lane:
     ) -> None:
         self._gate, self._client = gate, client
         self._rate, self._lanes, self._until, self._halted = rate, lanes, until, halted
+        gate.lanes += 1
         self._waiting: deque[Entry] = deque()
         now = gate.clock()
         for row, history in rows:
@@ -185,6 +188,7 @@ class Lane:
                 due = self._begin_what_is_due()
                 now = gate.clock()
                 if self._finished(now):
+                    gate.lanes -= 1
                     rest = [*self._again, *self._waiting]
                     return self._hand_over({entry.row.line: entry.history(now) for entry in rest})
                 if self._portion_is_ready(now):
@@ -320,7 +324,8 @@ class Lane:
             self._put_back(entry, now)
         elif isinstance(error, errors.RateLimitError):
             gate.breaker.succeeded()
-            gate.brake.limited(now, began, error.retry_after)
+            interval = self._interval(now)
+            gate.brake.limited(now, began, error.retry_after, gate.lanes / interval if interval else 0.0)
             gate.waits += 1
             self._put_back(entry, now)
             gate.wake()

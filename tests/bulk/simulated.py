@@ -41,7 +41,7 @@ def admitted(limiter: Limiter, *, rate: float, lanes: int, seconds: float, laten
         if now > seconds:
             break
         if what == 1:
-            brake.limited(now, began, limiter.retry_after)
+            brake.limited(now, began, limiter.retry_after, lanes / brake.interval(now, rate, lanes))
             continue
         if what == 2:
             brake.accepted(began)

@@ -9,6 +9,7 @@ import pytest
 from bulk.simulated import Limiter, admitted
 from smarterproctoring_bulk.pacing import (
     LATENCY,
+    MARGIN,
     MAX_FLYING,
     Brake,
     Breaker,
@@ -72,17 +73,17 @@ def test_a_late_timer_costs_no_throughput() -> None:
 
 def test_the_brake_waits_cuts_once_and_recovers() -> None:
     brake = Brake()
-    assert brake.interval(0.0, 50.0, 4) == pytest.approx(0.08)
+    assert brake.interval(0.0, 50.0, 4) == pytest.approx(0.08 / MARGIN)
     brake.limited(10.0, began=9.9, retry_after=5)
     assert brake.until == 15.0
-    assert brake.factor(15.0) == pytest.approx(0.8)
+    assert brake.factor(15.0) == pytest.approx(0.9)
     brake.limited(10.1, began=9.95, retry_after=None)
     assert (brake.cuts, brake.until) == (1, 15.0), "what was under way at the cut says nothing about the rate since"
-    assert 0.95 < brake.factor(30.0) <= 1.0
-    brake.limited(31.0, began=30.9, retry_after=0)
+    assert 0.95 < brake.factor(35.0) <= 1.0
+    brake.limited(36.0, began=35.9, retry_after=0)
     assert brake.cuts == 1, "nothing was accepted since: the wait was too short, not the rate too high"
-    brake.accepted(31.5)
-    brake.limited(32.0, began=31.9, retry_after=0)
+    brake.accepted(36.5)
+    brake.limited(37.0, began=36.9, retry_after=0)
     assert brake.cuts == 2
 
 
@@ -93,7 +94,7 @@ def test_a_storm_cannot_stop_it_for_ever() -> None:
         brake.limited(now + 0.01, began=now, retry_after=1)
         brake.accepted(now)
     assert brake.factor(now) >= brake.FLOOR
-    assert brake.factor(now + 300) == 1.0
+    assert brake.factor(now + 400) == 1.0
 
 
 def test_waits_that_the_server_does_not_name_grow() -> None:
@@ -114,7 +115,7 @@ def test_without_a_rate_the_brake_starts_from_the_rate_that_was_refused() -> Non
         brake.begun(number / 100)
     assert brake.interval(2.0, None, 4) == 0.0
     brake.limited(2.0, began=1.99, retry_after=1)
-    assert brake.interval(3.0, None, 1) == pytest.approx(1 / 80, rel=0.05)
+    assert brake.interval(3.0, None, 1) == pytest.approx(1 / 90, rel=0.07)
 
 
 @pytest.mark.parametrize(("asked", "admissible"), [(200, 100), (50, 40), (20, 15), (400, 50)])

@@ -1,0 +1,97 @@
+"""A lane on the wire: what it keeps open, what it hands on, and that it never raises for a row."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+from bulk.runs import EXAM, INSTALL, TOKEN, Bulk, session
+from smarterproctoring import AsyncSmarterProctoring
+from smarterproctoring_bulk.outcomes import Outcome
+from smarterproctoring_bulk.pacing import window_for
+from smarterproctoring_bulk.rows import Row
+from smarterproctoring_bulk.send import Gate, History, Lane
+from smarterproctoring_mock import MockApp
+
+ROWS = [Row(number, (INSTALL, EXAM, session(number)), {"notes": "moved"}) for number in range(90)]
+
+
+def run_lane(
+    url: str, app: MockApp, *, seconds: float = 60.0, rows: list[Row] = ROWS, lanes: int = 4, **gate: Any
+) -> tuple[list[Outcome], dict[int, History], Gate]:
+    """Run one lane to its end, holding it to its window at every portion."""
+
+    async def main() -> tuple[list[Outcome], dict[int, History], Gate]:
+        given: list[tuple[Row, History | None]] = [(row, None) for row in rows]
+        async with AsyncSmarterProctoring(TOKEN, base_url=url, retries=0) as client:
+            shared = Gate(client, **gate)
+            until = time.monotonic() + seconds
+            lane = Lane(shared, client, given, rate=lambda: None, lanes=lanes, until=until)
+            outcomes = list[Outcome]()
+            while True:
+                collected = await lane.collect()
+                assert len(app.audit()) <= len(outcomes) + window_for(lanes) + shared.retries
+                await asyncio.sleep(0.01)  # the commit
+                outcomes += collected.outcomes
+                if collected.rest is not None:
+                    return outcomes, collected.rest, shared
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_no_more_than_a_window_is_ever_open(bulk: Bulk, app: MockApp, lanes: int) -> None:
+    outcomes, rest, _ = run_lane(bulk.url, app, lanes=lanes)
+    assert rest == {}
+    assert sorted(outcome.line for outcome in outcomes) == [row.line for row in ROWS]
+    assert {(outcome.state, outcome.status, outcome.attempts) for outcome in outcomes} == {("ok", 200, 1)}
+
+
+def test_what_does_not_fit_into_its_turn_is_handed_on_with_its_history(bulk: Bulk, app: MockApp) -> None:
+    app.add_faults(
+        {"fault": "stored-server-error", "session": session(0), "times": None}, {"delay": 0.1, "times": None}
+    )
+    outcomes, rest, gate = run_lane(bulk.url, app, seconds=0.6)
+    assert not {outcome.line for outcome in outcomes} & set(rest)
+    assert len(outcomes) + len(rest) == len(ROWS)
+    tries, attempts, replays, maybe_applied, elapsed = rest[0]
+    assert tries == attempts == replays + 1
+    assert maybe_applied
+    assert elapsed > 0
+    assert rest[89] == (0, 0, 0, False, 0.0)
+    assert not gate.stopped
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "maybe_applied"),
+    [
+        ({"status": 409, "code": "77", "message": "taken"}, "rejected", False),
+        ({"status": 302, "headers": {"location": "/elsewhere"}}, "gave_up", False),
+        ({"status": 501}, "gave_up", False),
+        ({"status": 505}, "gave_up", True),
+        ({"drop": "after-store"}, "gave_up", True),
+    ],
+)
+def test_how_rows_end_without_replays(
+    bulk: Bulk, app: MockApp, fault: dict[str, Any], state: str, maybe_applied: bool
+) -> None:
+    app.add_faults({**fault, "times": None})
+    (outcome,), rest, _ = run_lane(bulk.url, app, rows=ROWS[:1], replay=False)
+    assert (outcome.state, outcome.maybe_applied, outcome.attempts) == (state, maybe_applied, 1)
+    assert not rest
+    assert len(app.audit()) == 1
+
+
+@pytest.mark.parametrize("module", ["dbos", "tqdm"])
+def test_a_missing_extra_is_named(module: str) -> None:
+    start = "from smarterproctoring.cli import main; main(['bulk', 'status'])"
+    code = f"import sys; sys.modules[{module!r}] = None; {start}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert f"{module} is missing; install" in done.stderr
+    assert "smarterproctoring-client[bulk]" in done.stderr
+    assert "Traceback" not in done.stderr
