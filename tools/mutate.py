@@ -34,8 +34,8 @@ MODULES: Final[Mapping[str, str]] = {
     "overrides/smarterproctoring/policy.py": "wire/test_retries.py wire/test_outcome.py",
     "overrides/smarterproctoring/errors.py": "wire/test_errors.py wire/test_retries.py wire/test_sharing.py",
     "overrides/smarterproctoring/credentials.py": "wire/test_token.py wire/test_secrecy.py",
-    "overrides/smarterproctoring/call.py": "wire/test_errors.py wire/test_token.py wire/test_outcome.py"
-    " wire/test_secrecy.py wire/test_retries.py wire/test_settings.py wire/test_time.py",
+    "overrides/smarterproctoring/call.py": "wire/test_errors.py wire/test_outcome.py"
+    " wire/test_token.py wire/test_retries.py wire/test_secrecy.py",
     "tools/records.py": "generation/test_records.py wire/test_dates.py wire/test_calling.py",
 }
 """The modules, and the tests that have to notice; the synchronous client is enough, it shares all of this code."""
@@ -55,8 +55,8 @@ SKIPPED: Final = (
     r"core/ReplaceUnaryOperator_USub_.*",
 )
 """Mutations that are left out: they change types only, or say what a neighbour says."""
-TOO_LONG: Final = 90.0
-"""Seconds for the tests of one mutant; one that is slower counts as noticed."""
+TOO_LONG: Final = 300.0
+"""Seconds for the tests of one mutant. A test that hangs fails by its own limit, so this says nothing of the mutant."""
 
 
 class Mutant(NamedTuple):
@@ -159,8 +159,9 @@ def mutate(module: str, tests: str, tree: Path, urls: Sequence[str], python: Pat
         old = next((line[1:].strip() for line in lines if line.startswith("-") and not line.startswith("---")), "")
         new = next((line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")), "")
         operator = mutation["operator_name"].removeprefix("core/")
+        killed = result["test_outcome"] == "killed" and result["output"] != "timeout"
         line = mutation["start_pos"][0] - (module in COPIES)  # the copy begins with a line of its own
-        found.append(Mutant(module, line, operator, old, new, result["test_outcome"] == "killed"))
+        found.append(Mutant(module, line, operator, old, new, killed))
     return sorted(found, key=lambda mutant: mutant.line)
 
 

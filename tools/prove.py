@@ -4,8 +4,8 @@ tools/prove.py                    every fault of tools/prove.toml, in two proces
 tools/prove.py --only TEXT        only the faults whose names hold this text
 tools/prove.py --write            put the table into docs/proof.md too
 
-First all the selected tests run without a fault, and have to pass: red must mean the fault. Then each fault runs alone.
-A fault that no test catches, or that cannot be put in any more, ends it with exit code 1. The checkout is never changed.
+First all the selected tests run without a fault, and have to pass: red must mean the fault. Then each fault runs
+alone. One that no test catches, or that cannot be put in any more, makes the exit code 1. The checkout stays as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -52,6 +51,7 @@ class Fault(NamedTuple):
     old: str
     new: str
     tests: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
 
     def line(self, root: Path) -> int:
         """Return the line on which the fault begins.
@@ -98,11 +98,12 @@ def read_faults(path: Path = FAULTS) -> list[Fault]:
     for side, entries in tomllib.loads(path.read_text(encoding="utf-8")).items():
         for entry in entries:
             name = entry.get("name", "a fault without a name")
-            if entry.keys() != {"name", "file", "old", "new", "tests"} or not entry["tests"]:
-                raise ProofError(f"{name}: needs name, file, old, new and tests, and nothing else")
+            if entry.keys() - {"environment"} != {"name", "file", "old", "new", "tests"} or not entry["tests"]:
+                raise ProofError(f"{name}: needs name, file, old, new and tests, and takes environment")
             if any((fault.side, fault.name) == (side, name) for fault in faults):
                 raise ProofError(f"{name}: the name stands twice")
-            faults.append(Fault(side, **{**entry, "tests": tuple(entry["tests"])}))
+            environment = tuple(entry.get("environment", {}).items())
+            faults.append(Fault(side, **{**entry, "tests": tuple(entry["tests"]), "environment": environment}))
     return faults
 
 
@@ -117,13 +118,16 @@ def copy_tree(target: Path, root: Path = ROOT) -> Path:
     return target
 
 
-def run_tests(tree: Path, tests: Iterable[str], *more: str) -> subprocess.CompletedProcess[str]:
+def run_tests(
+    tree: Path, tests: Iterable[str], *more: str, variables: Iterable[tuple[str, str]] = ()
+) -> subprocess.CompletedProcess[str]:
     """Run pytest in a copy, over the packages of that copy."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         "PYTHONPATH": os.pathsep.join(str(tree / name) for name in PACKAGES),
         "PYTHONDONTWRITEBYTECODE": "1",  # two faults within a second could share one compiled file
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # half of a short run would be the start of plugins
+        **dict(variables),
     }
     command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=no", "-p", "pytest_timeout", "--timeout=30"]
     command += ["-p", "no:cacheprovider", *more, *tests]
@@ -141,7 +145,7 @@ def try_fault(fault: Fault, tree: Path) -> Outcome:
     try:
         where = f"{fault.file}:{fault.line(tree)}"
         with fault.inside(tree):
-            run = run_tests(tree, fault.tests, "-x")
+            run = run_tests(tree, fault.tests, "-x", variables=fault.environment)
     except ProofError as error:
         return Outcome(fault, fault.file, "", str(error), 0.0)
     seconds = time.monotonic() - started
@@ -161,16 +165,14 @@ def control(trees: Sequence[Path], faults: Sequence[Fault]) -> float:
         ProofError: One of them fails.
     """
     started = time.monotonic()
-    tests = sorted({test for fault in faults for test in fault.tests})
-    whole = [test for test in tests if "::" not in test or test.partition("::")[0] not in tests]
+    runs: list[tuple[Path, list[str], tuple[tuple[str, str], ...]]] = []
+    for variables in sorted({fault.environment for fault in faults}):
+        tests = sorted({test for fault in faults if fault.environment == variables for test in fault.tests})
+        runs += [(tree, tests[number :: len(trees)], variables) for number, tree in enumerate(trees)]
     with ThreadPoolExecutor(len(trees)) as pool:
-        shares = [whole[index :: len(trees)] for index in range(len(trees))]
-        runs = list(
-            pool.map(lambda pair: run_tests(*pair), [pair for pair in zip(trees, shares, strict=True) if pair[1]])
-        )
-    for run in runs:
-        if run.returncode != 0:
-            raise ProofError(f"the tests fail without any fault:\n{run.stdout}{run.stderr}")
+        for run in pool.map(lambda run: run_tests(run[0], run[1], variables=run[2]), [run for run in runs if run[1]]):
+            if run.returncode != 0:
+                raise ProofError(f"the tests fail without any fault:\n{run.stdout}{run.stderr}")
     return time.monotonic() - started
 
 
@@ -182,9 +184,8 @@ def prove(faults: Sequence[Fault], processes: int, root: Path = ROOT) -> list[Ou
     """
     with tempfile.TemporaryDirectory(prefix="prove-") as folder:
         trees = [copy_tree(Path(folder) / str(number), root) for number in range(processes)]
-        print(
-            f"control: the tests of {len(faults)} faults pass without any ({control(trees, faults):.1f} s)", flush=True
-        )
+        seconds = control(trees, faults)
+        print(f"control: the tests of {len(faults)} faults pass without any ({seconds:.0f} s)", flush=True)
         free: SimpleQueue[Path] = SimpleQueue()
         for tree in trees:
             free.put(tree)
@@ -242,26 +243,21 @@ def main() -> int:
     started = time.monotonic()
     try:
         faults = [fault for fault in read_faults() if options.only in fault.name]
-        if not faults:
-            raise ProofError(f"no fault's name holds {options.only!r}")
-        outcomes = prove(faults, min(options.processes, len(faults)))
+        outcomes = prove(faults, min(options.processes, len(faults))) if faults else []
     except ProofError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    total, caught = len(outcomes), summary(outcomes)
-    bad = [outcome for outcome in outcomes if outcome.problem]
+    if not outcomes:
+        parser.error(f"--only: no fault's name holds {options.only!r}")
+    bad, caught = [outcome for outcome in outcomes if outcome.problem], summary(outcomes)
     counted = ", ".join(f"{number} in the {side}" for side, number in caught.items())
-    print(f"\n{total - len(bad)} of {total} seeded faults caught: {counted} ({time.monotonic() - started:.0f} s)")
+    seconds = time.monotonic() - started
+    print(f"\n{sum(caught.values())} of {len(outcomes)} seeded faults caught: {counted} ({seconds:.0f} s)")
     for outcome in bad:
-        print(
-            f"error: {outcome.fault.side}: {outcome.fault.name} ({outcome.where}): {outcome.problem}", file=sys.stderr
-        )
+        fault = outcome.fault
+        print(f"error: {fault.side}: {fault.name} ({outcome.where}): {outcome.problem}", file=sys.stderr)
     if bad:
-        again = shlex.quote(f"--only {shlex.quote(bad[0].fault.name)}")
-        print(
-            f"a fault that survives is a hole in the tests: write the test, then make prove ARGS={again}",
-            file=sys.stderr,
-        )
+        print("a fault that survives is a hole in the tests: write the test that is missing", file=sys.stderr)
         return 1
     if options.write and not options.only:
         before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)

@@ -34,8 +34,9 @@ def operation(**changes: Any) -> Operation:
             Field("endAt", "end_at", "", type="string", format="date-time"),
             Field("kind", "kind", "", type="string", allowed=("a", "b"), required=True),
             Field("count", "count", "", type="integer"),
+            Field("freeSlots", "free_slots", "", type="array"),
         ),
-        "date_times": (("startAt",), ("endAt",), ("slots", "*", "at")),
+        "date_times": (("startAt",), ("endAt",), ("freeSlots", "*", "at"), ("more", "at")),
     }
     return Operation(**{**given, **changes})
 
@@ -192,9 +193,17 @@ def test_times_in_a_query() -> None:
 
 
 def test_problems_of_a_body() -> None:
-    body = {"startAt": MOMENT, "endAt": MOMENT, "kind": "c", "count": "3", "slots": [{"at": "soon"}]}
+    body: dict[str, Any] = {
+        "startAt": MOMENT,
+        "endAt": MOMENT,
+        "kind": "c",
+        "count": "3",
+        "freeSlots": [{"at": "soon"}],
+    }
+    body["more"] = {"at": "soon"}
     assert list(operation().body_problems(body)) == [
-        "slots.*.at is not ISO 8601, like 2030-05-04T13:00:00.000Z",
+        "free_slots is not ISO 8601, like 2030-05-04T13:00:00.000Z",
+        "more.at is not ISO 8601, like 2030-05-04T13:00:00.000Z",
         "end_at must be after start_at",
         "kind must be one of a, b",
         "count must be a int, not str",
