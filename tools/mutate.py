@@ -34,7 +34,7 @@ MODULES: Final[Mapping[str, str]] = {
     "overrides/smarterproctoring/policy.py": "wire/test_retries.py wire/test_outcome.py",
     "overrides/smarterproctoring/errors.py": "wire/test_errors.py wire/test_retries.py wire/test_sharing.py",
     "overrides/smarterproctoring/credentials.py": "wire/test_token.py wire/test_secrecy.py",
-    "overrides/smarterproctoring/call.py": "wire/test_errors.py wire/test_outcome.py"
+    "overrides/smarterproctoring/call.py": "wire/test_call.py wire/test_errors.py wire/test_outcome.py"
     " wire/test_token.py wire/test_retries.py wire/test_secrecy.py",
     "tools/records.py": "generation/test_records.py wire/test_dates.py wire/test_calling.py",
 }
