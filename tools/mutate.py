@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -189,6 +190,7 @@ def main() -> int:
     chosen = {module: tests for module, tests in MODULES.items() if options.only in module}
     entries = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("equivalent", [])
     equivalent = {(entry["file"], entry["old"], entry["new"]): entry["why"] for entry in entries}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers end with this process
     started, mutants = time.monotonic(), list[Mutant]()
     print(f"{'module':44} {'mutants':>7} {'killed':>7} {'equivalent':>10} {'holes':>6} {'seconds':>8}")
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,7 +43,7 @@ class ProofError(Exception):
 
 
 class Fault(NamedTuple):
-    """One fault: `old` stands once in `file`, and `new` takes its place; `tests` are arguments of pytest."""
+    """One fault: `old` stands once in `file`, and `new` takes its place; pytest is given `tests`, and these variables."""
 
     side: str
     name: str
@@ -65,7 +65,7 @@ class Fault(NamedTuple):
         return text[: text.index(self.old)].count("\n") + 1
 
     @contextmanager
-    def inside(self, tree: Path) -> Iterator[None]:
+    def inside(self, tree: Path) -> Generator[None]:
         """Put the fault into a tree, and take it out again."""
         paths = [tree / name for name in (self.file, COPIES.get(self.file)) if name is not None]
         before = [path.read_text(encoding="utf-8") for path in paths]
@@ -102,8 +102,9 @@ def read_faults(path: Path = FAULTS) -> list[Fault]:
                 raise ProofError(f"{name}: needs name, file, old, new and tests, and takes environment")
             if any((fault.side, fault.name) == (side, name) for fault in faults):
                 raise ProofError(f"{name}: the name stands twice")
+            texts = [entry[key] for key in ("name", "file", "old", "new")]
             environment = tuple(entry.get("environment", {}).items())
-            faults.append(Fault(side, **{**entry, "tests": tuple(entry["tests"]), "environment": environment}))
+            faults.append(Fault(side, *texts, tuple(entry["tests"]), environment))
     return faults
 
 

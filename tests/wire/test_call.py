@@ -162,7 +162,7 @@ def test_a_success_may_be_longer_than_an_error(clock: Clock, status: int) -> Non
     assert len(one.reply.body) == MAX_BODY == 1024 * 1024
 
 
-@pytest.mark.parametrize(("status", "kind"), [(300, UnexpectedRedirectError), (500, ServerError)])
+@pytest.mark.parametrize(("status", "kind"), [(199, ServerError), (300, UnexpectedRedirectError), (500, ServerError)])
 def test_the_body_of_an_error_is_cut(clock: Clock, status: int, kind: type[SmarterProctoringError]) -> None:
     one = call(retries=0)
     one.begin(FIRST)
