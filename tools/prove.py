@@ -43,7 +43,7 @@ class ProofError(Exception):
 
 
 class Fault(NamedTuple):
-    """One fault: `old` stands once in `file`, and `new` takes its place; pytest is given `tests`, and these variables."""
+    """One fault: `old` stands once in `file`, and `new` takes its place; pytest gets `tests` and these variables."""
 
     side: str
     name: str
@@ -102,9 +102,8 @@ def read_faults(path: Path = FAULTS) -> list[Fault]:
                 raise ProofError(f"{name}: needs name, file, old, new and tests, and takes environment")
             if any((fault.side, fault.name) == (side, name) for fault in faults):
                 raise ProofError(f"{name}: the name stands twice")
-            texts = [entry[key] for key in ("name", "file", "old", "new")]
-            environment = tuple(entry.get("environment", {}).items())
-            faults.append(Fault(side, *texts, tuple(entry["tests"]), environment))
+            tests, environment = tuple(entry["tests"]), tuple(entry.get("environment", {}).items())
+            faults.append(Fault(side, name, entry["file"], entry["old"], entry["new"], tests, environment))
     return faults
 
 

@@ -154,6 +154,12 @@ def test_a_token_that_cannot_be_sent_ends_the_call(clock: Clock) -> None:
     assert "without the prefix" in error.message
 
 
+def test_an_operation_without_security_needs_no_token(clock: Clock) -> None:
+    operation = RESCHEDULE_EXAM_SESSION._replace(token_header=None)
+    one = Call(PREPARED._replace(operation=operation), Options(), can_renew=False)
+    assert one.begin(Secret("")) == Timeouts()._asdict()
+
+
 @pytest.mark.parametrize("status", [200, 299])
 def test_a_success_may_be_longer_than_an_error(clock: Clock, status: int) -> None:
     one = call()
