@@ -45,6 +45,8 @@ lock: $(READY)  ## resolve the dependencies anew and lock them with hashes
 	    --python-version 3.11 --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
 	    --python-version 3.11 --extra fast --group bench pyproject.toml --output-file requirements/bench.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+	    --python-version 3.11 --group pyproject.toml:mutate --output-file requirements/mutate.txt
 	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv==/!d}' | grep -v '# via' > requirements/bootstrap.txt
 
 # -- the main job ---------------------------------------------------------------------------------------------------
@@ -112,6 +114,21 @@ contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all ch
 .PHONY: fuzz
 fuzz: $(READY)  ## the same at random and longer, and the tests of tests/contract; ARGS="--max-examples 5000"
 	@$(BIN)/python tools/fuzz.py --random $(ARGS)
+
+.PHONY: prove
+prove: $(READY)  ## put each seeded fault of tools/prove.toml into a copy, and see a test fail; ARGS="--only TEXT"
+	@$(BIN)/python tools/prove.py $(ARGS)
+
+MUTATE := build/mutate
+$(MUTATE)/.ready: requirements/mutate.txt $(READY)
+	@echo "setting up $(MUTATE)"
+	@$(BIN)/python -m venv --clear $(MUTATE)
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(MUTATE)/bin/python requirements/mutate.txt
+	@touch $@
+
+.PHONY: mutate
+mutate: $(MUTATE)/.ready  ## mutation testing of the decision code, about 15 minutes; ARGS="--only policy.py"
+	@$(MUTATE)/bin/python tools/mutate.py --python $(BIN)/python $(ARGS)
 
 # -- the package ----------------------------------------------------------------------------------------------------
 

@@ -126,6 +126,19 @@ def test_a_second_operation_needs_no_code(serve: Serve) -> None:
         assert (missing.status, missing.json["code"]) == (404, "1203")
 
 
+def test_a_key_that_the_spec_does_not_name_is_not_repeated(serve: Serve) -> None:
+    def add_scores(document: dict[str, Any]) -> None:
+        scores = {"type": "object", "additionalProperties": {"type": "integer"}}
+        document["components"]["schemas"]["SessionChange"]["properties"]["scores"] = scores
+
+    with serve(add_scores) as client:
+        assert client.put({"scores": {"ada@secret.example": 1}}).status == 200
+        refused = client.put({"scores": {"ada@secret.example": "one"}})
+    assert refused.status == 400
+    assert "body.scores.* must be of type" in refused.json["message"]
+    assert b"secret" not in refused.body
+
+
 def test_an_example_goes_before_what_the_schema_would_give(serve: Serve) -> None:
     def change(document: dict[str, Any]) -> None:
         add_details(document)

@@ -38,6 +38,7 @@ def test_all_18_fields_go_out_as_the_spec_says(driver: Driver, server: Server) -
     assert request.body == json.dumps(expected, ensure_ascii=False, separators=(",", ":")).encode()
     assert request.header("content-type") == ["application/json"]
     assert request.header("token") == [TOKEN]
+    assert request.header("accept-encoding") == ["identity"]
     assert request.header("authorization") == []
     assert request.header("cookie") == []
 

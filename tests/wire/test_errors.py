@@ -66,6 +66,14 @@ def test_class_by_status(driver: Driver, server: Server, status: int, kind: type
     assert isinstance(error, SmarterProctoringError)
 
 
+def test_an_error_before_any_attempt_says_that_there_was_none() -> None:
+    error = SmarterProctoringError("no call yet")
+    assert (error.message, str(error), error.maybe_applied) == ("no call yet", "no call yet", False)
+    assert (error.attempts, error.replays, error.elapsed) == (0, 0, 0.0)
+    assert (error.status, error.code, error.api_message, error.body) == (None, None, None, None)
+    assert (error.headers, error.request_id, error.retry_after) == ({}, None, None)
+
+
 def test_the_tree() -> None:
     names = [name for name in vars(smarterproctoring) if name.endswith("Error")]
     assert len(names) == 16

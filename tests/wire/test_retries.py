@@ -41,11 +41,19 @@ def test_every_outcome_is_decided_as_the_rules_say(*, ambiguous: bool) -> None:
             assert decided(outcome, left=0.1).action == "raise", met
 
 
+def test_every_outcome_says_whether_it_may_have_been_applied() -> None:
+    for status in range(100, 1000):
+        assert Outcome(status=status).maybe_applied is not (status in {501, 503} or 300 <= status < 500), status
+    never = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.TLS}
+    for failure in Failure:
+        assert Outcome(failure=failure).maybe_applied is (failure not in never), failure
+
+
 @pytest.mark.parametrize(("retried", "draw"), list(product(range(10), [0.0, 0.3, 0.999])))
 def test_the_jitter_is_full_and_bounded(retried: int, draw: float) -> None:
     wait = decided(Outcome(status=503), retried=retried, retries=10, draw=draw).wait
-    assert wait == draw * min(0.5 * 2**retried, BACKOFF_MAX)
-    assert 0 <= wait <= 8
+    assert wait == draw * min(0.5 * 2**retried, 8.0)
+    assert 0 <= wait <= BACKOFF_MAX == 8
 
 
 @pytest.mark.parametrize(
@@ -65,7 +73,8 @@ def test_retry_after_is_a_floor(asked: float, left: float, expected: Decision) -
 
 @pytest.mark.parametrize(("status", "code"), [(401, None), (401, "5003"), (403, "AUTHENTICATIONFAILED")])
 def test_a_refused_token_is_renewed_where_that_can_be(status: int, code: str | None) -> None:
-    assert decided(Outcome(status=status, code=code), can_renew=True, retries=0).action == "renew"
+    assert decided(Outcome(status=status, code=code), can_renew=True, retries=0) == Decision("renew", wait=0.0)
+    assert decided(Outcome(status=status, code=code), can_renew=True, left=0.1).action == "renew"
     assert decided(Outcome(status=status, code=code), can_renew=False).action == "raise"
     assert decided(Outcome(status=status, code=code), can_renew=True, left=0.0).action == "raise"
 
@@ -129,6 +138,16 @@ def test_retry_after_is_waited_for(driver: Driver, form: str) -> None:
         result = client.reschedule()
     assert result.attempts == 2
     assert result.elapsed >= 2
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600], ids=["a slow clock", "a fast clock"])
+def test_a_date_is_read_by_both_clocks_and_the_longer_wait_counts(driver: Driver, ahead: float) -> None:
+    theirs = time.time() - ahead
+    headers = {"Date": formatdate(theirs, usegmt=True), "Retry-After": formatdate(theirs + 30, usegmt=True)}
+    with Server(answer(503, headers=headers)) as server, driver.client(server, retries=0) as client:
+        asked = client.fails(ServerError).retry_after
+    # A fast clock of one's own must not make the wait shorter; a slow one makes it longer, which does no harm.
+    assert asked == 30 if ahead > 0 else asked is not None and asked > 3600
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -20,6 +21,7 @@ from smarterproctoring import (
     UnexpectedRedirectError,
     ValidationError,
 )
+from smarterproctoring.credentials import Secret
 from wire.driver import PATH, TOKEN, Driver, shown
 from wire.misbehave import Server, answer, json_body
 
@@ -210,6 +212,12 @@ def test_an_expired_token_is_named(driver: Driver, server: Server) -> None:
     with driver.client(server, jwt(exp=1_000_000_000)) as client:
         error = client.fails(AuthenticationError)
     assert "the token expired at 2001-09-09T01:46:40Z" in str(error)
+
+
+def test_the_time_is_read_whatever_the_length_of_the_claims() -> None:
+    for length in range(20):
+        expires = Secret(jwt(sub="s" * length, exp=1_000_000_000)).expires_at()
+        assert expires == datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC), length
 
 
 @pytest.mark.parametrize("exp", [4_000_000_000, "soon", None, 1e300, -1e300, True, [1], {}])

@@ -1,0 +1,105 @@
+"""The proof itself: every seeded fault can still be put in, and a fault that no test catches is told."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import prove
+import pytest
+from prove import BEGIN, DOCUMENT, END, ROOT, Fault, ProofError, copy_tree, read_faults, try_fault
+
+pytestmark = pytest.mark.tooling
+
+FAULTS = read_faults()
+NARROW = ("tests/wire/test_sids.py::test_the_patterns_are_the_specs",)
+RECORDS = "generated/smarterproctoring_generated/records.py"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_tree(tmp_path_factory.mktemp("tree"))
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.side}: {fault.name}")
+def test_a_seeded_fault_can_be_put_in(fault: Fault) -> None:
+    assert fault.line(ROOT) > 0
+    assert fault.old != fault.new
+    for test in fault.tests:
+        file, _, function = test.partition("::")
+        assert not function or re.search(rf"(?m)^(async )?def {function}\(", (ROOT / file).read_text(encoding="utf-8"))
+
+
+def test_there_are_enough_on_both_sides() -> None:
+    counted = Counter(fault.side for fault in FAULTS)
+    assert counted["client"] >= 22
+    assert counted["mock"] >= 20
+
+
+def test_the_document_shows_the_faults_that_there_are() -> None:
+    shown = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    names = re.findall(r"(?m)^\| (?!fault \|)(?!-)(.+?) \| `", shown)
+    assert names == [fault.name for fault in FAULTS], "run: make prove ARGS=--write"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("must be a str, not", "has to be a str, not", "SURVIVED"),  # these tests do not look at it
+        ("def matches(", "def matches(]", "no verdict"),  # no fault of behaviour: nothing can be imported
+        ("no such text", "", "stands 0 times"),
+        ("return ", "return", "times in tools/records.py, not once"),
+    ],
+)
+def test_a_fault_that_proves_nothing_is_told(tree: Path, old: str, new: str, said: str) -> None:
+    before = (tree / RECORDS).read_bytes()
+    outcome = try_fault(Fault("client", "a name", "tools/records.py", old, new, NARROW), tree)
+    assert said in outcome.problem
+    assert outcome.test == ""
+    assert (tree / RECORDS).read_bytes() == before
+
+
+def test_a_fault_that_is_caught_names_the_test_and_is_taken_out_again(tree: Path) -> None:
+    before = (tree / RECORDS).read_bytes()
+    old = "return (re.fullmatch if anchored else re.search)(pattern, value, re.ASCII) is not None"
+    tests = ("tests/generation/test_records.py::test_patterns_mean_what_the_spec_means",)
+    outcome = try_fault(Fault("client", "a name", "tools/records.py", old, "return True", tests), tree)
+    assert (outcome.problem, outcome.test) == ("", tests[0])
+    assert (tree / RECORDS).read_bytes() == before
+
+
+def test_tests_that_fail_without_a_fault_prove_nothing(tree: Path) -> None:
+    fault = Fault("client", "a name", "tools/records.py", "x", "y", ("tests/wire/test_sids.py::test_nothing",))
+    with pytest.raises(ProofError, match="fail without any fault"):
+        prove.control([tree], [fault])
+
+
+def test_a_survivor_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    fault = Fault("client", "a harmless one", "tools/records.py", "must be a str, not", "has to be a str, not", NARROW)
+    monkeypatch.setattr(prove, "read_faults", lambda: [fault])
+    monkeypatch.setattr(sys, "argv", ["prove.py"])
+    changes = ["git", "-C", str(ROOT), "status", "--porcelain"]
+    before = subprocess.run(changes, capture_output=True, check=True).stdout
+    assert prove.main() == 1
+    told = capsys.readouterr()
+    assert "0 of 1 seeded faults caught" in told.out
+    assert "client: a harmless one" in told.err
+    assert subprocess.run(changes, capture_output=True, check=True).stdout == before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[mock]]\nname = "a"\nfile = "f"\nold = "o"\nnew = "n"\n', "a: needs name, file, old, new and tests"),
+        ('[[mock]]\nfile = "f"\n', "a fault without a name"),
+        ('[[mock]]\nname = "a"\nfile = "f"\nold = "o"\nnew = "n"\ntests = ["t"]\n' * 2, "a: the name stands twice"),
+    ],
+)
+def test_a_list_that_is_not_right_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "faults.toml"
+    path.write_text(text)
+    with pytest.raises(ProofError, match=said):
+        read_faults(path)

@@ -1,0 +1,254 @@
+"""One call's bookkeeping by itself, by a clock that stands still until it is told."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import pytest
+from smarterproctoring import (
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    ConfigurationError,
+    DeadlineExceededError,
+    ServerError,
+    SmarterProctoringError,
+    UnexpectedRedirectError,
+)
+from smarterproctoring.call import MAX_BODY, MAX_ERROR_BODY, TOO_LATE, Call, Reply, Result
+from smarterproctoring.credentials import Secret
+from smarterproctoring.policy import Failure
+from smarterproctoring.prepare import from_keywords
+from smarterproctoring.settings import Options, Timeouts
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
+from wire.driver import AI, ES, EX
+
+GOOD = Reply(200, {"x-request-id": "req-1"}, b'"moved"')
+BUSY = Reply(503, {}, b"")
+PREPARED = from_keywords(RESCHEDULE_EXAM_SESSION, (AI, EX, ES), {"notes": "moved"}, allow_empty=False)
+FIRST, SECOND = Secret("first-token"), Secret("second-token")
+
+
+class Clock:
+    now = 5000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    return clock
+
+
+def call(*, can_renew: bool = False, **options: Any) -> Call:
+    return Call(PREPARED, Options(**options), can_renew=can_renew)
+
+
+def refused(kind: type[SmarterProctoringError], action: Any, *arguments: Any) -> SmarterProctoringError:
+    with pytest.raises(kind) as caught:
+        action(*arguments)
+    assert type(caught.value) is kind
+    return caught.value
+
+
+def test_no_limit_of_an_attempt_is_past_the_deadline(clock: Clock) -> None:
+    one = call(timeout=Timeouts(connect=1.0, read=20.0, write=30.0, pool=2.0), deadline=25.0)
+    assert (one.remaining(), one.deadline_at) == (25.0, 5025.0)
+    clock.now += 10
+    assert one.remaining() == 15.0
+    assert one.begin(FIRST) == {"connect": 1.0, "read": 15.0, "write": 15.0, "pool": 2.0}
+    clock.now += 14.5
+    assert one.begin(FIRST) == {"connect": 0.5, "read": 0.5, "write": 0.5, "pool": 0.5}
+
+
+@pytest.mark.parametrize(("passed", "secret"), [(25.0, FIRST), (25.5, FIRST), (1.0, Secret("", TOO_LATE))])
+def test_no_attempt_begins_after_the_deadline(clock: Clock, passed: float, secret: Secret) -> None:
+    one = call(deadline=25.0)
+    clock.now += passed
+    error = refused(DeadlineExceededError, one.begin, secret)
+    assert (error.attempts, error.elapsed, error.maybe_applied) == (0, passed, False)
+    assert error.message == "the deadline of 25 s has passed. The change was not applied."
+
+
+def test_a_success_tells_what_it_took(clock: Clock) -> None:
+    one = call()
+    one.begin(FIRST)
+    clock.now += 1
+    assert one.settle((Failure.LOST, "ReadError")) is not None
+    one.begin(FIRST)
+    clock.now += 2
+    assert one.settle(GOOD._replace(incomplete=True)) is None
+    result = one.result()
+    assert (result.data, result.status, result.request_id) == ("moved", 200, "req-1")
+    assert (result.attempts, result.replays, result.elapsed, result.incomplete) == (2, 1, 3.0, True)
+
+
+def test_a_failure_tells_what_it_took(clock: Clock) -> None:
+    one = call(retries=1)
+    one.begin(FIRST)
+    clock.now += 1
+    one.settle(BUSY)
+    assert one.error.message == "503 Service Unavailable. The change was not applied."
+    one.begin(FIRST)
+    clock.now += 2
+    error = refused(ServerError, one.settle, BUSY)
+    assert error.message == "503 Service Unavailable after 2 attempts. The change was not applied."
+    assert (error.attempts, error.replays, error.elapsed) == (2, 0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("passed", "failure", "kind"),
+    [
+        (24.5, Failure.READ_TIMEOUT, APITimeoutError),
+        (25.0, Failure.READ_TIMEOUT, DeadlineExceededError),
+        (26.0, Failure.WRITE_TIMEOUT, DeadlineExceededError),
+        (26.0, Failure.LOST, APIConnectionError),
+    ],
+)
+def test_a_time_limit_is_the_deadline_once_that_has_passed(
+    clock: Clock, passed: float, failure: Failure, kind: type[SmarterProctoringError]
+) -> None:
+    one = call(deadline=25.0, retries=0)
+    one.begin(FIRST)
+    clock.now += passed
+    error = refused(kind, one.settle, (failure, "cause"))
+    assert error.message.startswith(f"{failure.value} (cause)")
+    assert ("the deadline of 25 s has passed" in error.message) is (kind is DeadlineExceededError)
+
+
+def test_a_renewal_leaves_all_retries(clock: Clock) -> None:
+    one = call(can_renew=True, retries=1)
+    one.begin(FIRST)
+    assert one.settle(Reply(401, {}, b"")) == 0.0
+    one.begin(SECOND)
+    assert one.settle(BUSY) == 0.0
+    one.begin(SECOND)
+    assert refused(ServerError, one.settle, BUSY).attempts == 3
+
+
+def test_a_renewal_is_made_once_and_needs_another_token(clock: Clock) -> None:
+    one = call(can_renew=True)
+    one.begin(FIRST)
+    one.settle(Reply(401, {}, b""))
+    assert refused(AuthenticationError, one.begin, FIRST).attempts == 1
+    one.begin(SECOND)
+    assert refused(AuthenticationError, one.settle, Reply(401, {}, b"")).attempts == 2
+
+
+def test_the_same_token_may_follow_where_none_was_refused(clock: Clock) -> None:
+    one = call(can_renew=True)
+    one.begin(FIRST)
+    one.settle(Reply(401, {}, b""))
+    one.begin(SECOND)
+    one.settle(BUSY)
+    one.begin(SECOND)
+
+
+def test_a_token_that_cannot_be_sent_ends_the_call(clock: Clock) -> None:
+    error = refused(ConfigurationError, call().begin, Secret("Bearer x"))
+    assert "without the prefix" in error.message
+
+
+def test_an_operation_without_security_needs_no_token(clock: Clock) -> None:
+    operation = RESCHEDULE_EXAM_SESSION._replace(token_header=None)
+    one = Call(PREPARED._replace(operation=operation), Options(), can_renew=False)
+    assert one.begin(Secret("")) == Timeouts()._asdict()
+
+
+@pytest.mark.parametrize("status", [200, 299])
+def test_a_success_may_be_longer_than_an_error(clock: Clock, status: int) -> None:
+    one = call()
+    one.begin(FIRST)
+    one.settle(Reply(status, {}, b"a" * (MAX_BODY + 1)))
+    assert len(one.reply.body) == MAX_BODY == 1024 * 1024
+
+
+@pytest.mark.parametrize(("status", "kind"), [(199, ServerError), (300, UnexpectedRedirectError), (500, ServerError)])
+def test_the_body_of_an_error_is_cut(clock: Clock, status: int, kind: type[SmarterProctoringError]) -> None:
+    one = call(retries=0)
+    one.begin(FIRST)
+    error = refused(kind, one.settle, Reply(status, {}, b"a" * MAX_BODY))
+    assert len(error.body or "") == MAX_ERROR_BODY == 64 * 1024
+
+
+def test_the_log_of_an_attempt(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    one = call(on_retry=lambda *_: "awaited by the driver")
+    with caplog.at_level(logging.DEBUG, logger="smarterproctoring"):
+        clock.now += 3
+        one.begin(FIRST)
+        clock.now += 0.25
+        one.settle(BUSY)
+        one.begin(FIRST)
+        one.settle(GOOD)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"PUT {RESCHEDULE_EXAM_SESSION.path} -> 503, attempt 1, 250 ms, request id None",
+        "rescheduleExamSession: status 503, retry in 0.00 s",
+        f"PUT {RESCHEDULE_EXAM_SESSION.path} -> 200, attempt 2, 0 ms, request id req-1",
+    ]
+
+
+def test_what_the_hook_returned_is_kept_until_the_next_attempt(clock: Clock) -> None:
+    one = call(on_retry=lambda *_: "to be awaited")
+    one.begin(FIRST)
+    one.settle(BUSY)
+    assert one.hooked == "to be awaited"
+    one.begin(FIRST)
+    assert one.hooked is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0.0),
+        (" 7 ", 7.0),
+        ("12345678901234567890", 1234567890.0),  # long enough for anything, and never infinite
+        ("Fri, 01 Jan 2038 01:00:00 +0100", 100.0),
+        ("Fri, 01 Jan 2038 00:00:00 GMT", 100.0),
+        ("Fri, 01 Jan 2038 00:00:00", 100.0),
+        ("Thu, 31 Dec 2037 23:58:20 GMT", 0.0),
+        ("Thu, 31 Dec 2037 00:00:00 GMT", 0.0),
+        ("7.5", None),
+        ("-7", None),
+        ("7s", None),
+        ("", None),
+    ],
+)
+def test_retry_after(monkeypatch: pytest.MonkeyPatch, text: str, seconds: float | None) -> None:
+    monkeypatch.setattr(time, "time", lambda: 2145916700.0)  # 100 s before 2038
+    assert Reply(503, {"retry-after": text}, b"").retry_after() == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"x-request-id": ""}, None),
+        ({"cf-ray": "ray", "request-id": "id"}, "id"),
+        ({"x-request-id": "", "cf-ray": "ray"}, "ray"),
+    ],
+)
+def test_the_request_id(headers: dict[str, str], expected: str | None) -> None:
+    assert Reply(200, headers, b"").request_id() == expected
+
+
+def test_what_says_nothing_of_a_person_is_kept_in_a_message(clock: Clock) -> None:
+    change = {"type": "proctoru", "notes": "Ada", "appointment_start_date_time": "2030-05-04T13:00:00.000Z"}
+    one = Call(
+        from_keywords(RESCHEDULE_EXAM_SESSION, (AI, EX, ES), change, allow_empty=False),
+        Options(retries=0),
+        can_renew=False,
+    )
+    one.begin(FIRST)
+    said = b'{"message": "proctoru cannot take ada at 2030-05-04T13:00:00.000Z"}'
+    error = refused(ServerError, one.settle, Reply(500, {}, said))
+    assert error.api_message == "proctoru cannot take [redacted] at 2030-05-04T13:00:00.000Z"
+
+
+def test_what_is_not_said_to_be_incomplete_is_whole() -> None:
+    assert Reply(200, {}, b"").incomplete is False
+    assert Result("moved", 200, None, 1, 0, 0.1).incomplete is False

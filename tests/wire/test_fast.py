@@ -1,0 +1,78 @@
+"""The fast connection on its own, over a stream that does what a real socket does only now and then."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import httpcore
+import pytest
+from smarterproctoring_transport import finish
+from wire.misbehave import response
+
+fast = pytest.importorskip("smarterproctoring_transport.fast")
+
+
+class Stream:
+    """A stream, and the backend that opens it: reads give these pieces, then the end."""
+
+    def __init__(self, *pieces: bytes, breaks: bool = False) -> None:
+        self.pieces, self.breaks, self.written = list(pieces), breaks, list[bytes]()
+
+    def connect_tcp(self, *_: Any) -> Stream:
+        return self
+
+    def write(self, data: bytes, _: float | None) -> None:
+        self.written.append(data)
+        if self.breaks:
+            raise httpcore.WriteError("the peer has closed")
+
+    def read(self, _: int, __: float | None) -> bytes:
+        return self.pieces.pop(0) if self.pieces else b""
+
+
+def connected(stream: Stream) -> Any:
+    return fast.Connection(httpcore.URL("http://127.0.0.1:1").origin, ssl.create_default_context(), stream, None)
+
+
+def sent(connection: Any, headers: Any = None) -> httpcore.Response:
+    request = httpcore.Request("PUT", "http://127.0.0.1:1/", headers=headers, content=b"{}")
+    answer: httpcore.Response = finish(connection.handle_request(request))
+    return answer
+
+
+@pytest.mark.parametrize("value", ["a\r\nEvil: 1", "a\nEvil: 1", "a\rEvil: 1", "a\0"])
+def test_a_header_cannot_become_another(value: str) -> None:
+    stream = Stream(response(200))
+    with pytest.raises(httpcore.LocalProtocolError):
+        sent(connected(stream), {"X-A": value})
+    assert stream.written == []
+
+
+def test_an_answer_counts_though_the_request_could_not_be_written_to_its_end() -> None:
+    answer = sent(connected(Stream(response(413, b"large"), breaks=True)))
+    assert (answer.status, answer.read()) == (413, b"large")
+
+
+def test_no_answer_to_what_could_not_be_written_to_its_end_may_have_been_sent() -> None:
+    with pytest.raises(httpcore.RemoteProtocolError):
+        sent(connected(Stream(breaks=True)))
+
+
+@pytest.mark.parametrize(
+    ("more", "idle"),
+    [(b"", True), (b"HTTP/1.1 2", False), (response(200, b"stale"), False), (b"rubbish", False)],
+    ids=["nothing", "part of a head", "an answer", "rubbish"],
+)
+def test_a_connection_with_more_on_it_takes_no_other_request(more: bytes, *, idle: bool) -> None:
+    connection = connected(Stream(response(200, b"first") + more))
+    assert sent(connection).read() == b"first"
+    assert connection.is_idle() is idle
+
+
+def test_a_header_ends_somewhere() -> None:
+    endless = [b"HTTP/1.1 200 OK\r\n", *[b"X-A: " + b"a" * 8192 + b"\r\n"] * 13]
+    stream = Stream(*endless, *endless)
+    with pytest.raises(httpcore.RemoteProtocolError, match="too long"):
+        sent(connected(stream))
+    assert stream.pieces
