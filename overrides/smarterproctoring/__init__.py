@@ -30,6 +30,7 @@ from smarterproctoring.errors import SmarterProctoringError as SmarterProctoring
 from smarterproctoring.errors import UnexpectedRedirectError as UnexpectedRedirectError
 from smarterproctoring.errors import UnprocessableEntityError as UnprocessableEntityError
 from smarterproctoring.errors import ValidationError as ValidationError
+from smarterproctoring.many import Outcome as Outcome
 from smarterproctoring.settings import RetryHook as RetryHook
 from smarterproctoring.settings import Timeouts as Timeouts
 

@@ -157,9 +157,7 @@ class Call:
         self._attempts += 1
         self._replays += self._maybe_applied
         self._began = time.monotonic()
-        connect, read, write, pool = self._options.timeout
-        limits = {"connect": connect, "read": read, "write": write, "pool": pool}
-        return limits if max(limits.values()) <= remaining else {k: min(v, remaining) for k, v in limits.items()}
+        return {name: min(limit, remaining) for name, limit in self._options.timeout._asdict().items()}
 
     def settle(self, answer: Reply | tuple[Failure, str]) -> float | None:
         """Take what an attempt brought: None if the call is done, else the seconds to wait before the next attempt.

@@ -1,16 +1,18 @@
 """The public clients: `SmarterProctoring` and `AsyncSmarterProctoring`, the same surface twice."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 
 from smarterproctoring_generated.facade import AsyncOperations, Operations
 from smarterproctoring_generated.operations import SERVERS
 from smarterproctoring_generated.records import Operation
-from smarterproctoring_transport import TransportOptions
+from smarterproctoring_transport import TransportOptions, finish, sleep, together
 
 from smarterproctoring.call import Result
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.errors import ConfigurationError, NoCopy
+from smarterproctoring.many import Many, Outcome
 from smarterproctoring.prepare import Prepared, from_keywords
 from smarterproctoring.seam import AsyncSeam, SyncSeam
 from smarterproctoring.settings import (
@@ -119,11 +121,10 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         return DryRun(request.method, str(request.url), {**request.headers, **token}, request.content)
 
     def __repr__(self) -> str:
-        seam = vars(self).get("_seam")  # none yet where __init__ has failed
-        options = seam.call_options if seam else Options()
-        return (
-            f"<{type(self).__name__} {seam and seam.origin} retries={options.retries} deadline={options.deadline:g}s>"
-        )
+        if not (seam := vars(self).get("_seam")):  # __init__ has failed
+            return f"<{type(self).__name__}>"
+        options = seam.call_options
+        return f"<{type(self).__name__} {seam.origin} retries={options.retries} deadline={options.deadline:g}s>"
 
 
 class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRun]):
@@ -141,6 +142,32 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRu
 
     def _call(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> Result:
         return self._seam.call(self._prepare(operation, sids, given))
+
+    def reschedule_many(
+        self, items: Iterable[Mapping[str, Any]], *, concurrency: int = 16, rate: float | None = None
+    ) -> list[Outcome]:
+        """Move many exam sessions: so many calls at once, each with this client's options.
+
+        Args:
+            items: Each the arguments of `reschedule` by keyword, the three SIDs included.
+            concurrency: How many calls run at once.
+            rate: Calls per second at most; None for no limit. Retries within a call come on top.
+
+        Returns:
+            For each item, in their order, its result or the error that its call would have raised. After a refused
+            token nothing more is sent, and the rest have a `ConfigurationError` that says so.
+
+        Raises:
+            ConfigurationError: A concurrency or rate that is none.
+            TypeError: A keyword that does not exist, or a SID that is missing; nothing was sent.
+        """
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - not for those who never need it
+
+        many = Many(items, self.dry_run_reschedule, concurrency, rate)
+        with ThreadPoolExecutor(max(1, many.workers)) as threads:
+            for done in [threads.submit(finish, many.work(self.reschedule, time.sleep)) for _ in range(many.workers)]:
+                done.result()
+        return many.outcomes
 
     def close(self) -> None:
         """Close the connections of this client and of all made from it by `with_options`."""
@@ -168,6 +195,14 @@ class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource], AsyncOperatio
 
     async def _call(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> Result:
         return await self._seam.call(self._prepare(operation, sids, given))
+
+    async def reschedule_many(
+        self, items: Iterable[Mapping[str, Any]], *, concurrency: int = 16, rate: float | None = None
+    ) -> list[Outcome]:
+        """Move many exam sessions; arguments, outcomes and errors as for `SmarterProctoring.reschedule_many`."""
+        many = Many(items, self.dry_run_reschedule, concurrency, rate)
+        await together(many.work, many.workers, self.reschedule, sleep)
+        return many.outcomes
 
     async def aclose(self) -> None:
         """Close the connections of this client and of all made from it by `with_options`."""

@@ -10,13 +10,13 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
+from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import Any, NoReturn, Self
 
 import httpx
 from smarterproctoring_generated.operations import VERSION
-from smarterproctoring_transport import Shared, TransportOptions, finish, settled
+from smarterproctoring_transport import Shared, TransportOptions, finish, limit, settled, sleep
 
 from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Reply, Result
 from smarterproctoring.credentials import Secret, fetch
@@ -25,10 +25,8 @@ from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated
 from smarterproctoring.settings import CallOptions, Options, check_headers
 
-_PYTHON = ".".join(map(str, sys.version_info[:3]))
-USER_AGENT = f"smarterproctoring-client/{VERSION} python/{_PYTHON} httpx/{httpx.__version__}"
+USER_AGENT = f"smarterproctoring-client/{VERSION} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
 _ASYNC = "what has to be awaited, a token callable or a hook, takes AsyncSmarterProctoring"
-_UNLIMITED = nullcontext()
 _REGISTERED = {known.value for known in HTTPStatus}
 
 
@@ -61,13 +59,22 @@ def _failure(error: BaseException) -> tuple[Failure, str]:
 # -- the seam ----------------------------------------------------------------------------------------------------------
 
 
-class _Refusing(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """What httpx's own ways of sending end at."""
+class _End(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """What httpx's own ways of sending and closing end at."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
 
     def handle_request(self, request: httpx.Request) -> NoReturn:  # noqa: ARG002
         raise ConfigurationError("only the spec's operations are sent: use reschedule, or a generated function")
 
     handle_async_request = handle_request
+
+    def close(self) -> None:
+        self._shared.close()
+
+    async def aclose(self) -> None:
+        await settled(self._shared.close())
 
 
 class _Seam(NoCopy):
@@ -80,7 +87,7 @@ class _Seam(NoCopy):
         self.shared = Shared(base_url, transport, asynchronous=self.asynchronous, error=ConfigurationError)
         self.source, self.origin, self.call_options = source, base_url, options
         self.hooks = transport.get("event_hooks", {})
-        super().__init__(transport=_Refusing(), trust_env=False)  # type: ignore[call-arg]
+        super().__init__(transport=_End(self.shared), trust_env=False)  # type: ignore[call-arg]
 
     def view(self, changes: CallOptions) -> Self:
         """Return a client with other options on the same pool."""
@@ -119,7 +126,7 @@ class _Seam(NoCopy):
         try:
             while True:
                 secret = Secret("", TOO_LATE)
-                with self._limit(call.remaining(), needed=callable(self.source)):
+                with limit(call.remaining(), needed=self.asynchronous and callable(self.source)):
                     secret = await fetch(self.source)
                 request.extensions = {"timeout": call.begin(secret), "deadline": call.deadline_at}
                 if call.operation.token_header is not None:
@@ -142,7 +149,7 @@ class _Seam(NoCopy):
         exchange = transport.handle_async_request if self.asynchronous else transport.handle_request
         for hook in self.hooks.get("request", ()):
             await settled(hook(request))
-        with self._limit(call.remaining(), needed=not getattr(transport, "keeps_deadline", False)):
+        with limit(call.remaining(), needed=self.asynchronous and not getattr(transport, "keeps_deadline", False)):
             try:
                 response = await settled(exchange(request))
             except BaseException as error:  # noqa: BLE001 - no third-party exception may pass, whatever the transport is
@@ -166,15 +173,8 @@ class _Seam(NoCopy):
                     await settled(response.aclose() if self.asynchronous else response.close())
         if response is None:
             return Failure.READ_TIMEOUT, "deadline"
-        whole = whole and len(body) <= MAX_BODY
-        return Reply(response.status_code, dict(response.headers.items()), bytes(body[:MAX_BODY]), incomplete=not whole)
-
-    def _limit(self, seconds: float, *, needed: bool) -> AbstractContextManager[object]:
-        if not (needed and self.asynchronous):
-            return _UNLIMITED
-        import anyio  # noqa: PLC0415 - not for those who never need it
-
-        return anyio.move_on_after(seconds)
+        incomplete, headers = not whole or len(body) > MAX_BODY, dict(response.headers.items())
+        return Reply(response.status_code, headers, bytes(body[:MAX_BODY]), incomplete)
 
 
 async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
@@ -198,11 +198,7 @@ def _response(reply: Reply) -> httpx.Response:
 class SyncSeam(_Seam, httpx.Client):
     """The synchronous HTTP client that the generated functions are handed."""
 
-    asynchronous = False
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
+    asynchronous, sleep = False, staticmethod(time.sleep)
 
     def request(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
         """Send for a generated function; only a 2xx returns."""
@@ -212,27 +208,14 @@ class SyncSeam(_Seam, httpx.Client):
         """Send, and say what happened."""
         return finish(self.drive(prepared), ConfigurationError(_ASYNC)).result()
 
-    def close(self) -> None:
-        """Close the transport, for all views."""
-        self.shared.close()
-
     def __enter__(self) -> Self:
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class AsyncSeam(_Seam, httpx.AsyncClient):
     """The asynchronous HTTP client that the generated functions are handed."""
 
-    asynchronous = True
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait, on asyncio or trio."""
-        import anyio  # noqa: PLC0415 - not for those who never need it
-
-        await anyio.sleep(seconds)
+    asynchronous, sleep = True, staticmethod(sleep)
 
     async def request(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
         """Send for a generated function; only a 2xx returns."""
@@ -242,12 +225,5 @@ class AsyncSeam(_Seam, httpx.AsyncClient):
         """Send, and say what happened."""
         return (await self.drive(prepared)).result()
 
-    async def aclose(self) -> None:
-        """Close the transport, for all views."""
-        await settled(self.shared.close())
-
     async def __aenter__(self) -> Self:
         return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()

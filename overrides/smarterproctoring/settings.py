@@ -128,14 +128,9 @@ def check_base_url(url: str, *, allow_http: bool) -> str:
     match = re.fullmatch(_BASE_URL, str(url))
     if match is None:
         raise ConfigurationError("base_url must begin with https:// and hold no user name, password, query or fragment")
-    if match["scheme"].lower() == "http" and not allow_http and not is_loopback(url):
+    if match["scheme"].lower() == "http" and not allow_http and not re.fullmatch(_LOOPBACK, url):
         raise ConfigurationError("base_url is plain http, which shows the token: use https, or pass allow_http=True")
     return url.rstrip("/")
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether a URL stays on this machine."""
-    return re.fullmatch(_LOOPBACK, url) is not None
 
 
 def variable(name: str, pattern: str = ".*", expected: str = "") -> str | None:

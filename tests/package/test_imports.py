@@ -11,7 +11,7 @@ import pytest
 THIRD_PARTY = {"httpx", "certifi", "idna", "anyio", "sniffio"}
 """httpx and what it imports itself; httpcore and attrs come with the first client and the first generated function."""
 OWN = {
-    "smarterproctoring": {"call", "client", "credentials", "errors", "policy", "prepare", "seam", "settings"},
+    "smarterproctoring": {"call", "client", "credentials", "errors", "many", "policy", "prepare", "seam", "settings"},
     "smarterproctoring_generated": {"facade", "operations", "records"},
     "smarterproctoring_transport": {"shared", "steps"},
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, cast
 
 R = TypeVar("R")
@@ -31,3 +32,31 @@ def finish(work: Coroutine[Any, Any, R], error: Exception | None = None) -> R:
 async def settled(value: Any) -> Any:
     """Return a value, awaiting it where it has to be awaited."""
     return await value if hasattr(value, "__await__") else value
+
+
+_UNLIMITED = nullcontext()
+
+
+def limit(seconds: float, *, needed: bool) -> AbstractContextManager[object]:
+    """Return a scope that asynchronous work is moved on from after so many seconds, or one without a limit."""
+    if not needed:
+        return _UNLIMITED
+    import anyio  # noqa: PLC0415 - not for those who never need it
+
+    return anyio.move_on_after(seconds)
+
+
+async def sleep(seconds: float) -> None:
+    """Wait, on asyncio or trio."""
+    import anyio  # noqa: PLC0415 - not for those who never need it
+
+    await anyio.sleep(seconds)
+
+
+async def together(work: Callable[..., Coroutine[Any, Any, object]], count: int, *arguments: Any) -> None:
+    """Run so many of the same coroutine function at once, on asyncio or trio."""
+    import anyio  # noqa: PLC0415 - not for those who never need it
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(count):
+            tasks.start_soon(work, *arguments)

@@ -1,0 +1,90 @@
+"""Many calls in memory: every item has an outcome in its place, and no item raises."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from smarterproctoring import (
+    AuthenticationError,
+    ConfigurationError,
+    NotFoundError,
+    Result,
+    ServerError,
+    ValidationError,
+)
+from wire.driver import AI, ES, EX, Driver
+from wire.misbehave import Peer, Server, answer, response
+
+
+def items(*notes: str) -> list[dict[str, Any]]:
+    return [{"install_sid": AI, "exam_sid": EX, "session_sid": ES, "notes": note} for note in notes]
+
+
+def test_outcomes_are_in_the_order_of_the_items(any_driver: Driver, server: Server) -> None:
+    statuses = {"gone": 404, "broken": 500, "n3": 200}
+
+    def by_note(peer: Peer) -> None:
+        note = peer.read().json()["notes"]
+        threading.Event().wait(0.02 if note == "n0" else 0)
+        peer.send(response(statuses.get(note, 200), b'"' + note.encode() + b'"'))
+
+    server.script(by_note)
+    notes = ["n0", "gone", "n1", "broken", *[f"n{number}" for number in range(2, 40)]]
+    with any_driver.client(server, retries=0) as client:
+        outcomes = client.run(client.raw.reschedule_many, items(*notes), concurrency=8)
+    assert [type(outcome) for outcome in outcomes] == [
+        NotFoundError if note == "gone" else ServerError if note == "broken" else Result for note in notes
+    ]
+    assert [one.data for one in outcomes if isinstance(one, Result)] == [n for n in notes if n.startswith("n")]
+    assert outcomes[3].maybe_applied
+    assert 2 <= server.connections <= 8
+
+
+def test_what_cannot_be_sent_is_known_before_anything_is(driver: Driver, server: Server) -> None:
+    with driver.client(server) as client:
+        wrong = [*items("a"), {**items("b")[0], "exam_sid": AI}, *items("c")]
+        outcomes = client.run(client.raw.reschedule_many, wrong)
+        assert [type(outcome) for outcome in outcomes] == [Result, ValidationError, Result]
+        server.requests.clear()
+        with pytest.raises(TypeError, match="notse"):
+            client.run(client.raw.reschedule_many, [*items("a"), {**items("b")[0], "notse": "x"}])
+        with pytest.raises(TypeError, match="session_sid"):
+            client.run(client.raw.reschedule_many, [{"install_sid": AI, "exam_sid": EX, "notes": "x"}])
+        assert client.run(client.raw.reschedule_many, []) == []
+        for bad in ({"concurrency": 0}, {"rate": 0}, {"rate": -1.0}):
+            with pytest.raises(ConfigurationError):
+                client.run(client.raw.reschedule_many, items("a"), **bad)
+    assert server.requests == []
+
+
+def test_a_refused_token_stops_the_rest(any_driver: Driver, server: Server) -> None:
+    server.script(answer(), answer(401))
+    with any_driver.client(server) as client:
+        outcomes = client.run(client.raw.reschedule_many, items(*"abcdef"), concurrency=1)
+    assert [type(outcome) for outcome in outcomes] == [Result, AuthenticationError, *[ConfigurationError] * 4]
+    assert "not sent" in str(outcomes[-1])
+    assert not outcomes[-1].maybe_applied
+    assert len(server.requests) == 2
+
+
+def test_the_rate_is_kept_over_all_workers(driver: Driver, server: Server) -> None:
+    """Each call waits for its turn: the turns are looked at, not the clock of this machine."""
+    from smarterproctoring import many
+
+    waits: list[float] = []
+    work = many.Many(items(*"abcdefghij"), lambda **_: None, 4, 10.0)
+
+    async def run() -> None:
+        await work.work(lambda **_: "done", waits.append)
+
+    from smarterproctoring_transport import finish
+
+    finish(run())
+    assert [str(outcome) for outcome in work.outcomes] == ["done"] * 10
+    assert len(waits) >= 8  # one more than all before it: nobody really waits here
+    assert waits == sorted(waits)
+    assert 0.7 < waits[-1] <= 0.9
+    with driver.client(server) as client:
+        assert len(client.run(client.raw.reschedule_many, items(*"abc"), rate=500.0)) == 3
