@@ -28,6 +28,7 @@ PACKAGE = "smarterproctoring_generated"
 SESSION_PATH = "/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}"
 MEND = "run: make generate"
 Spec = dict[str, Any]
+pytestmark = pytest.mark.tooling
 Generate = Callable[..., "subprocess.CompletedProcess[str]"]
 Refuse = Callable[..., str]
 

@@ -35,6 +35,7 @@ SIDS = tuple(kind + "0123456789abcdef" * 2 for kind in ("AI", "EX", "ES"))
 OK = Answer(200, "Session rescheduled")
 P = ParamSpec("P")
 TESTS: dict[str, str] = {}
+pytestmark = pytest.mark.tooling
 
 
 def row(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
@@ -259,7 +260,7 @@ def drip_for_a_second(handler: Handler) -> None:
 
 @row("dripping-body")
 def test_dripping_body() -> None:
-    with Loopback(drip_for_a_second) as server, httpx.Client(timeout=0.3) as client:
+    with Loopback(drip_for_a_second) as server, httpx.Client(timeout=0.8) as client:
         began = time.monotonic()
         assert client.get(server.url).content == b" " * 10
         assert time.monotonic() - began > 0.9

@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CASES = Path(__file__).with_name("second_operation_cases.py")
 Scratch = tuple[Path, dict[str, Any]]
+pytestmark = pytest.mark.tooling  # the generator and its template; the client's rules have tests on the wire
 
 
 @pytest.fixture(scope="session")

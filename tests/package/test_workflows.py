@@ -12,6 +12,7 @@ from package.indexes import ROOT, check, run
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # Those that change the repository's content may write, and only what they need to.
 WRITERS = {("regenerate", "regenerate"), ("weekly", "dependencies")}
+pytestmark = pytest.mark.tooling
 
 
 def jobs() -> list[Any]:

@@ -151,7 +151,7 @@ def test_pickling_keeps_every_field(driver: Driver, server: Server) -> None:
     server.script(
         answer(404, json_body(code="1", message="m"), {"X-Request-Id": "r", "Retry-After": "3"}), drop_read, never
     )
-    with driver.client(server, retries=0, timeout=0.2) as client:
+    with driver.client(server, retries=0, timeout=0.5) as client:
         errors: list[SmarterProctoringError] = [
             client.fails(NotFoundError),
             client.fails(APIConnectionError),

@@ -34,7 +34,7 @@ LONG = 20.0
 
 
 @contextmanager
-def cut(most: float = 5.0) -> Generator[None]:
+def cut(most: float = 15.0) -> Generator[None]:
     """What happens within must end long before it would by itself."""
     began = time.monotonic()
     yield
@@ -127,7 +127,7 @@ def holding(client: Any) -> Generator[None]:
 )
 def test_the_deadline_cuts_an_attempt(any_driver: Driver, server: Server, step: Step, *, returns: bool) -> None:
     server.script(step)
-    with any_driver.client(server, deadline=0.4) as client, cut():
+    with any_driver.client(server, deadline=0.8) as client, cut():
         if returns:
             result = client.reschedule()
             assert (result.status, result.incomplete) == (200, True)
@@ -136,7 +136,7 @@ def test_the_deadline_cuts_an_attempt(any_driver: Driver, server: Server, step: 
             error = client.fails(SmarterProctoringError)
             assert isinstance(error, APIStatusError if error.status else DeadlineExceededError)
             assert error.maybe_applied
-            assert error.status or "deadline of 0.4 s" in str(error)
+            assert error.status or "deadline of 0.8 s" in str(error)
             assert error.attempts == 1
     assert len(server.requests) == 1
 
@@ -150,7 +150,7 @@ def flood(peer: Peer) -> None:
 
 @pytest.mark.parametrize("kind", ["sync", "asyncio", "trio"])
 def test_the_deadline_cuts_a_flood(kind: Any, server: Server) -> None:
-    ending = time.monotonic() + 3
+    ending = time.monotonic() + LONG
 
     def bounded(peer: Peer) -> None:
         peer.read()
@@ -158,7 +158,7 @@ def test_the_deadline_cuts_a_flood(kind: Any, server: Server) -> None:
             peer.send(head(100, {}) * 20)
 
     server.script(bounded)
-    with Driver(kind).client(server, deadline=0.4, retries=0) as client, cut(2.5):
+    with Driver(kind).client(server, deadline=0.4, retries=0) as client, cut():
         assert client.fails(APIConnectionError).maybe_applied
 
 
@@ -201,7 +201,7 @@ def test_a_deadline_before_sending_leaves_nothing_open(any_driver: Driver) -> No
 
 def test_the_deadline_holds_over_attempts(driver: Driver, server: Server) -> None:
     server.script(never)
-    with driver.client(server, timeout=0.15, deadline=0.4, retries=10) as client, cut():
+    with driver.client(server, timeout=0.3, deadline=1.0, retries=10) as client, cut():
         error = client.fails(DeadlineExceededError)
     assert error.maybe_applied
     assert 2 <= error.attempts <= 4
@@ -239,15 +239,15 @@ def test_no_backoff_is_begun_that_would_end_past_the_deadline(
 
 
 def test_no_wait_is_begun_after_a_slow_hook(driver: Driver, server: Server) -> None:
-    server.script(answer(429, b"", {"Retry-After": "2"}))
-    with driver.client(server, deadline=2.2, on_retry=driver.hook(lambda *_: time.sleep(0.4))) as client, cut(1.8):
+    server.script(answer(429, b"", {"Retry-After": "15"}))
+    with driver.client(server, deadline=15.3, on_retry=driver.hook(lambda *_: time.sleep(0.4))) as client, cut(14):
         client.fails(SmarterProctoringError)
 
 
 def test_a_call_within_a_hook_does_not_change_the_deadline() -> None:
     def inner(*_: object) -> None:
-        assert client.view(deadline=0.2).reschedule().status == 200
-        time.sleep(0.25)
+        assert client.view(deadline=1).reschedule().status == 200
+        time.sleep(1.05)
 
     def slow(peer: Peer) -> None:
         peer.read()

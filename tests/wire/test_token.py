@@ -382,10 +382,10 @@ def test_a_slow_renewal_ends_at_the_deadline(server: Server) -> None:
     server.script(answer(500))
     for kind in ("asyncio", "trio"):
         given.clear()
-        with Driver(kind).client(server, source, deadline=0.3) as client:
+        with Driver(kind).client(server, source, deadline=1) as client:
             error = client.fails(APIConnectionError)
         assert (type(error).__name__, error.attempts, error.maybe_applied) == ("DeadlineExceededError", 1, True)
-        assert error.elapsed < 5
+        assert error.elapsed < 15
 
 
 def test_a_server_error_is_no_reason_to_renew(driver: Driver, server: Server) -> None:
