@@ -99,7 +99,7 @@ def test_a_dead_hosts_work_is_taken_over(fleet: Bulk, app: MockApp) -> None:
     wait_for(lambda: len(stored(app)) == rows)
     took = time.time() - died
     # The lease, and what the rest needs; were its lanes held for ever, this would never end.
-    assert took < lease + 10
+    assert took < lease + 60
     wait_for(lambda: fleet.status()["state"] == "done")
     second.send_signal(signal.SIGTERM)
     fleet.end(second)
