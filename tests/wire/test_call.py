@@ -181,12 +181,12 @@ def test_the_log_of_an_attempt(clock: Clock, caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.DEBUG, logger="smarterproctoring"):
         clock.now += 3
         one.begin(FIRST)
-        clock.now += 0.25
+        clock.now += 2.5
         one.settle(BUSY)
         one.begin(FIRST)
         one.settle(GOOD)
     assert [record.getMessage() for record in caplog.records] == [
-        f"PUT {RESCHEDULE_EXAM_SESSION.path} -> 503, attempt 1, 250 ms, request id None",
+        f"PUT {RESCHEDULE_EXAM_SESSION.path} -> 503, attempt 1, 2500 ms, request id None",
         "rescheduleExamSession: status 503, retry in 0.00 s",
         f"PUT {RESCHEDULE_EXAM_SESSION.path} -> 200, attempt 2, 0 ms, request id req-1",
     ]
