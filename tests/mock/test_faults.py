@@ -305,7 +305,7 @@ SCOPE: dict[str, Any] = {
 }
 
 
-async def in_process(app: MockApp) -> tuple[list[Message], BaseException | None]:
+async def in_process(app: MockApp, **changes: Any) -> tuple[list[Message], BaseException | None]:
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -315,7 +315,7 @@ async def in_process(app: MockApp) -> tuple[list[Message], BaseException | None]
         sent.append(message)
 
     try:
-        await app(dict(SCOPE), receive, send)
+        await app({**SCOPE, **changes}, receive, send)
     except ConnectionDropped as dropped:
         return sent, dropped
     return sent, None
@@ -328,6 +328,14 @@ def by_hand(app: MockApp) -> tuple[list[Message], BaseException | None]:
         coroutine.send(None)
     result: tuple[list[Message], BaseException | None] = end.value.value
     return result
+
+
+@pytest.mark.parametrize("path", [PATH, "/nowhere", "/_mock/"])
+def test_head_has_no_body_in_process_either(path: str) -> None:
+    """Over the network, uvicorn would leave it out by itself."""
+    sent, _ = asyncio.run(in_process(MockApp(token=TOKEN), method="HEAD", path=path, raw_path=path.encode()))
+    assert int(dict(sent[0]["headers"])[b"content-length"]) > 0
+    assert sent[1]["body"] == b""
 
 
 @pytest.mark.parametrize("drive", [by_hand, lambda app: asyncio.run(in_process(app))], ids=["by hand", "asyncio"])

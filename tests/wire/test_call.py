@@ -181,14 +181,18 @@ def test_the_log_of_an_attempt(clock: Clock, caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.DEBUG, logger="smarterproctoring"):
         clock.now += 3
         one.begin(FIRST)
-        clock.now += 0.25
+        clock.now += 2.5
         one.settle(BUSY)
+        one.begin(FIRST)
+        one.settle((Failure.CONNECT, "ConnectError"))
         one.begin(FIRST)
         one.settle(GOOD)
     assert [record.getMessage() for record in caplog.records] == [
-        f"PUT {RESCHEDULE_EXAM_SESSION.path} -> 503, attempt 1, 250 ms, request id None",
+        f"PUT {RESCHEDULE_EXAM_SESSION.path} -> 503, attempt 1, 2500 ms, request id None",
         "rescheduleExamSession: status 503, retry in 0.00 s",
-        f"PUT {RESCHEDULE_EXAM_SESSION.path} -> 200, attempt 2, 0 ms, request id req-1",
+        f"PUT {RESCHEDULE_EXAM_SESSION.path} -> connect (ConnectError), attempt 2, 0 ms, request id None",
+        "rescheduleExamSession: could not connect, retry in 0.00 s",
+        f"PUT {RESCHEDULE_EXAM_SESSION.path} -> 200, attempt 3, 0 ms, request id req-1",
     ]
 
 
@@ -251,4 +255,6 @@ def test_what_says_nothing_of_a_person_is_kept_in_a_message(clock: Clock) -> Non
 
 def test_what_is_not_said_to_be_incomplete_is_whole() -> None:
     assert Reply(200, {}, b"").incomplete is False
-    assert Result("moved", 200, None, 1, 0, 0.1).incomplete is False
+    result = Result("moved", 200, None, 1, 0, 0.1)
+    assert result.incomplete is False
+    assert not hasattr(result, "__dict__")
