@@ -167,24 +167,28 @@ class Running:
         self.process = process
         self.port = port
 
-    def _members(self) -> Iterator[tuple[int, list[str]]]:
+    def _members(self) -> Iterator[Path]:
         for path in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
-                stat = path.read_text().rpartition(")")[2].split()
-                if int(stat[3]) == self.process.pid:  # the session, which the process leads
-                    yield int(path.parent.name), stat
+                session = path.read_text().rpartition(")")[2].split()[3]
+                if int(session) == self.process.pid:  # which the process leads
+                    yield path.parent
 
     def cpu(self) -> float:
-        """Return the seconds of CPU that were used so far, by user and system."""
-        ticks = sum(int(stat[11]) + int(stat[12]) for _, stat in self._members())
-        return ticks / os.sysconf("SC_CLK_TCK")
+        """Return the seconds of CPU that were used so far, by user and system, in all threads."""
+        total = 0
+        for member in self._members():
+            for path in member.glob("task/*/schedstat"):
+                with contextlib.suppress(OSError):
+                    total += int(path.read_text().split()[0])
+        return total / 1e9
 
     def memory(self) -> float:
         """Return the resident memory in MB."""
         total = 0
-        for number, _ in self._members():
+        for member in self._members():
             with contextlib.suppress(OSError):
-                total += int(Path(f"/proc/{number}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+                total += int((member / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         return total / 1e6
 
 
