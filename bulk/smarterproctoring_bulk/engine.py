@@ -687,8 +687,9 @@ class Worker:
                     await asyncio.sleep(0.05)
                 self.gate.restart()
             await asyncio.wait([watch], timeout=0.1)
-        # Destroying DBOS ends the taking up of chunks at once, and waits for those that are under way.
-        patience = 0 if not self.gate.stopped else 3600
+        # Destroying DBOS ends the taking up of chunks at once, and waits for those that are under way: a job that was
+        # cancelled elsewhere has some, and what they have sent has to get into the journal.
+        patience = 3600 if self.gate.stopped or self.lanes else 0
         self.gate.stop("stop")
         leave = asyncio.create_task(asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=patience))
         await asyncio.wait([watch, leave], return_when=asyncio.FIRST_COMPLETED)
