@@ -117,7 +117,9 @@ def drive(server: Running, requests: list[bytes], connections: int, seconds: flo
         for number, connection in sockets.items():
             started[number] = now()
             connection.send(next(todo))
-        while (instant := now()) < end:
+        while (instant := now()) < end or not latencies:
+            if instant > end + 30:
+                raise RuntimeError(f"{server.process.args} did not answer for 30 s")
             ready = poll.poll(0)  # a core that sleeps takes long to wake, and the server would wait for it
             if not ready:
                 idle += now() - instant
