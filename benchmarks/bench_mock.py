@@ -119,7 +119,7 @@ def drive(server: Running, requests: list[bytes], connections: int, seconds: flo
             connection.send(next(todo))
         while (instant := now()) < end or not latencies:
             if instant > end + 30:
-                raise RuntimeError(f"{server.process.args} did not answer for 30 s")
+                raise RuntimeError(f"the server on port {server.port} did not answer for 30 s")
             ready = poll.poll(0)  # a core that sleeps takes long to wake, and the server would wait for it
             if not ready:
                 idle += now() - instant
