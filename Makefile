@@ -39,6 +39,13 @@ node_modules/.ready: package.json package-lock.json
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# Environments of a tool's own, each from the lock of its name.
+build/%/.ready: requirements/%.txt $(READY)
+	@echo "setting up $(@D)"
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
+	@touch $@
+
 .PHONY: lock
 lock: $(READY)  ## resolve the dependencies anew and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
@@ -120,12 +127,6 @@ prove: $(READY)  ## put each seeded fault of tools/prove.toml into a copy, and s
 	@$(BIN)/python tools/prove.py $(ARGS)
 
 MUTATE := build/mutate
-$(MUTATE)/.ready: requirements/mutate.txt $(READY)
-	@echo "setting up $(MUTATE)"
-	@$(BIN)/python -m venv --clear $(MUTATE)
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(MUTATE)/bin/python requirements/mutate.txt
-	@touch $@
-
 .PHONY: mutate
 mutate: $(MUTATE)/.ready  ## mutation testing of the decision code, about 15 minutes; ARGS="--only policy.py"
 	@$(MUTATE)/bin/python tools/mutate.py --python $(BIN)/python $(ARGS)
@@ -138,12 +139,6 @@ changelog: $(READY) node_modules/.ready  ## draft the CHANGELOG entry of this ve
 
 # Its own environment, with the built wheel: what a user gets, and none of what the tests need.
 BENCH := build/bench
-$(BENCH)/.ready: requirements/bench.txt $(READY)
-	@echo "setting up $(BENCH)"
-	@$(BIN)/python -m venv --clear $(BENCH)
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BENCH)/bin/python requirements/bench.txt
-	@touch $@
-
 .PHONY: bench
 bench: $(BENCH)/.ready  ## measure the client beside its peers, into docs/benchmarks/; ARGS=--quick for a rough picture
 	@rm -rf $(BENCH)/wheel

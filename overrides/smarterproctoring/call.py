@@ -1,4 +1,4 @@
-"""One call's bookkeeping, without I/O: what both drivers share, and what the caller is told at the end."""
+"""One call's bookkeeping, without I/O: what the driver asks and obeys, and what the caller is told at the end."""
 
 import json
 import logging
@@ -118,17 +118,10 @@ class Call:
     reply: Reply
 
     def __init__(self, prepared: Prepared, options: Options, *, can_renew: bool) -> None:
-        self.operation, self._content, self._options, self._can_renew = (
-            prepared.operation,
-            prepared.content,
-            options,
-            can_renew,
-        )
+        self.operation, self._content = prepared.operation, prepared.content
+        self._options, self._can_renew = options, can_renew
         self._started = self._began = time.monotonic()
-        self.deadline_at, self._too_late = (
-            self._started + options.deadline,
-            f"the deadline of {options.deadline:g} s has passed",
-        )
+        self.deadline_at = self._started + options.deadline
         self._secret, self._refused = Secret(""), False
         self._attempts = self._replays = self._renewals = 0
         self._maybe_applied = False
@@ -148,7 +141,7 @@ class Call:
         """
         remaining = self.remaining()
         if remaining <= 0 or secret.problem == TOO_LATE:
-            raise self.failure(errors.DeadlineExceededError, self._too_late)
+            raise self.failure(errors.DeadlineExceededError, self._too_late())
         if secret.problem and self.operation.token_header:
             raise self.failure(errors.ConfigurationError, secret.problem)
         if self._refused and secret.reveal() == self._secret.reveal():
@@ -172,13 +165,16 @@ class Call:
             if 200 <= answer.status < 300:
                 self.reply = answer
                 return None
-            outcome = Outcome(answer.status, None, answer.error()[0], answer.retry_after())
-            what = f"status {answer.status}"
+            code, message = answer.error()
+            outcome, what = Outcome(answer.status, None, code, answer.retry_after()), f"status {answer.status}"
         else:
             self._log(f"{answer[0].name.lower()} ({answer[1]})", None)
-            outcome, what = Outcome(failure=answer[0]), answer[0].value
+            outcome, what, message = Outcome(failure=answer[0]), answer[0].value, None
         self._maybe_applied |= outcome.maybe_applied
-        self.error = self._refusal(answer) if isinstance(answer, Reply) else self._loss(*answer)
+        if isinstance(answer, Reply):
+            self.error = self._refusal(answer, outcome, message)
+        else:
+            self.error = self._loss(*answer)
         retried, can_renew = self._attempts - 1 - self._renewals, self._can_renew and not self._renewals
         left, draw = self.remaining(), random.random()  # noqa: S311 - spreads retries, keeps no secret
         decision = decide(outcome, self._options, retried=retried, can_renew=can_renew, left=left, draw=draw)
@@ -205,30 +201,32 @@ class Call:
         elapsed, data, request_id = time.monotonic() - self._started, self.reply.data(), self.reply.request_id()
         return Result(data, status, request_id, self._attempts, self._replays, elapsed, incomplete=incomplete)
 
-    def _refusal(self, reply: Reply) -> errors.APIStatusError:
-        code, message = reply.error()
-        kind, shown, said = errors.error_class(reply.status, code), self._masked(code), self._masked(message)
+    def _refusal(self, reply: Reply, outcome: Outcome, message: str | None) -> errors.APIStatusError:
+        kind = errors.error_class(reply.status, outcome.code)
+        shown, said = self._masked(outcome.code), self._masked(message)
         text = f"{reply.status} {_PHRASES.get(reply.status, 'unknown status')}"
         text += (f" (code {shown})" if shown else "") + (f": {said}" if said else "")
         expires = self._secret.expires_at() if kind is errors.AuthenticationError else None
         if expires is not None and expires <= datetime.now(UTC):
             text += f"; the token expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
-        answer = {
-            "status": reply.status,
-            "headers": reply.headers,
-            "body": reply.text(),
+        told = {
+            "code": shown,
+            "api_message": said,
+            "retry_after": outcome.retry_after,
             "request_id": reply.request_id(),
         }
-        return self.failure(kind, text, code=shown, api_message=said, retry_after=reply.retry_after(), **answer)
+        return self.failure(kind, text, status=reply.status, headers=reply.headers, body=reply.text(), **told)
 
     def _loss(self, failure: Failure, cause: str) -> errors.SmarterProctoringError:
-        kind, text = (
-            errors.APITimeoutError if failure in TIMEOUTS else errors.APIConnectionError,
-            f"{failure.value} ({cause})",
-        )
-        if failure in TIMEOUTS and self.remaining() <= 0:
-            kind, text = errors.DeadlineExceededError, f"{text}; {self._too_late}"
-        return self.failure(kind, text)
+        text = f"{failure.value} ({cause})"
+        if failure not in TIMEOUTS:
+            return self.failure(errors.APIConnectionError, text)
+        if self.remaining() > 0:
+            return self.failure(errors.APITimeoutError, text)
+        return self.failure(errors.DeadlineExceededError, f"{text}; {self._too_late()}")
+
+    def _too_late(self) -> str:
+        return f"the deadline of {self._options.deadline:g} s has passed"
 
     def _without_token(self, reply: Reply) -> Reply:
         """Mask the token where the server, or a proxy's error page, echoes it, and leave cookies out."""

@@ -27,6 +27,7 @@ from smarterproctoring.settings import CallOptions, Options, check_headers
 
 USER_AGENT = f"smarterproctoring-client/{VERSION} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
 _ASYNC = "what has to be awaited, a token callable or a hook, takes AsyncSmarterProctoring"
+_TOO_LATE = Secret("", TOO_LATE)
 _REGISTERED = {known.value for known in HTTPStatus}
 
 
@@ -125,7 +126,7 @@ class _Seam(NoCopy):
         call = Call(prepared, self.call_options, can_renew=callable(self.source))
         try:
             while True:
-                secret = Secret("", TOO_LATE)
+                secret = _TOO_LATE
                 with limit(call.remaining(), needed=self.asynchronous and callable(self.source)):
                     secret = await fetch(self.source)
                 request.extensions = {"timeout": call.begin(secret), "deadline": call.deadline_at}

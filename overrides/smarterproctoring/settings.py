@@ -10,6 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypedDict
 
+from smarterproctoring_transport import is_loopback
+
 from smarterproctoring.errors import ConfigurationError, SmarterProctoringError
 
 logger = logging.getLogger("smarterproctoring")
@@ -23,8 +25,7 @@ FROM_ENV = {"token", "base_url", "timeout", "deadline", "retries"}
 # Patterns are compiled when they are first used: importing the package should cost little.
 _HEADER = r"[!#$%&'*+.^_`|~0-9a-z-]+: [\x20-\x7e\t]*"
 _OWN_HEADERS = {"token", "authorization", "host", "content-length", "transfer-encoding", "connection"}
-_BASE_URL = r"(?a:(?P<scheme>(?i:https?))://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^?#@\s]*)?)"
-_LOOPBACK = r"(?i:https?://(localhost|\[::1\]|127(\.[0-9]{1,3}){3})(:.*|/.*)?)"
+_BASE_URL = r"(?a:(?P<scheme>(?i:https?))://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^?#@\s]*)?)"
 
 
 class Timeouts(NamedTuple):
@@ -128,7 +129,7 @@ def check_base_url(url: str, *, allow_http: bool) -> str:
     match = re.fullmatch(_BASE_URL, str(url))
     if match is None:
         raise ConfigurationError("base_url must begin with https:// and hold no user name, password, query or fragment")
-    if match["scheme"].lower() == "http" and not allow_http and not re.fullmatch(_LOOPBACK, url):
+    if match["scheme"].lower() == "http" and not allow_http and not is_loopback(match["host"].strip("[]").lower()):
         raise ConfigurationError("base_url is plain http, which shows the token: use https, or pass allow_http=True")
     return url.rstrip("/")
 

@@ -255,6 +255,7 @@ def test_expiry_is_not_named_for_other_errors(driver: Driver, server: Server) ->
         "http://example.com:80/127.0.0.1",
         "http://[::2]",
         "http://0.0.0.0",
+        "http://127.0.0.01",  # whom the environment's proxy would be asked for, as for any name
         "HTTP://EXAMPLE.COM",
         "https://user@api.example.com",
         "https://user:pass@api.example.com",

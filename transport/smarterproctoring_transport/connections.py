@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import ipaddress
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ import httpx
 from smarterproctoring_transport.asyncio_backend import Backend
 from smarterproctoring_transport.deadline import Watch, Watched
 from smarterproctoring_transport.pool import AsyncTransport, Transport
+from smarterproctoring_transport.shared import is_loopback
 
 
 def maker(
@@ -69,7 +69,7 @@ def _fast(wanted: bool | None) -> Any:
 def _proxy(parts: SplitResult, given: str | httpx.Proxy | None, trust_env: bool) -> httpcore.Proxy | None:
     """Return the proxy for the one origin; that of the environment is looked up once."""
     # What stays on this machine never takes the environment's proxy: it may be plain http, and hold a token.
-    if given is None and trust_env and not (_is_loopback(parts.hostname or "") or proxy_bypass(parts.hostname or "")):
+    if given is None and trust_env and not (is_loopback(parts.hostname) or proxy_bypass(parts.hostname or "")):
         given = getproxies().get(parts.scheme) or getproxies().get("all")
     if given is None:
         return None
@@ -78,10 +78,3 @@ def _proxy(parts: SplitResult, given: str | httpx.Proxy | None, trust_env: bool)
         scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=proxy.url.raw_path
     )
     return httpcore.Proxy(url, auth=proxy.raw_auth, headers=proxy.headers.raw, ssl_context=proxy.ssl_context)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -93,14 +94,17 @@ class Pool:
                     self._idle.append(lease)
                 else:
                     await self._end(lease)
-            while (
-                self._expiry is not None and self._idle and self._idle[0].idle_since < time.monotonic() - self._expiry
-            ):
-                await self._end(self._idle.popleft())
-        except IndexError:
-            pass  # another thread was faster
+            while (unused := self._unused()) is not None:
+                await self._end(unused)
         finally:
             self._leave()
+
+    def _unused(self) -> Lease | None:
+        """Take out a connection that was idle for too long, if there is one: those at the bottom are, if any."""
+        with suppress(IndexError):  # nothing is idle, or another thread was faster
+            if self._expiry is not None and self._idle[0].idle_since < time.monotonic() - self._expiry:
+                return self._idle.popleft()
+        return None
 
     async def _end(self, lease: Lease) -> None:
         await settled(getattr(lease.connection, self.close_connection)())

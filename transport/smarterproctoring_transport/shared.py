@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import ssl
 from collections.abc import Callable, Mapping
@@ -34,6 +35,17 @@ class TransportOptions(TypedDict, total=False):
     fast: bool | None
     trust_env: bool
     event_hooks: Mapping[str, list[Callable[..., Any]]]
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether a host of a URL is this machine: `localhost`, 127.0.0.0/8 or ::1.
+
+    Who lets plain http go there and who lets no proxy in between have to mean the same.
+    """
+    try:
+        return host == "::1" or ipaddress.IPv4Address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Shared:
