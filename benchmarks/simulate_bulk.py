@@ -65,7 +65,7 @@ def simulate(model: Model, seed: int = 1) -> Result:  # noqa: PLR0915 - one loop
     """Run a list to its end."""
     draw = random.Random(seed)  # noqa: S311 - a simulation
     lanes = model.lanes or lanes_for(model.rate, model.latency, hosts=model.workers > 1)
-    window = window_for(lanes)
+    window = window_for(lanes, model.rate)
     interval = 0.0 if model.rate is None else lanes / (model.rate * MARGIN)
     chunk = 2000
     pool = model.rows

@@ -25,9 +25,8 @@ from functools import partial
 from pathlib import Path
 
 from baseline import SPEC, spec_version
-from redocly import ROOT, ToolError
-
 from build import BIN, NAME, bill_of_materials, build, extras, run
+from redocly import ROOT, ToolError
 
 PYTHONS = ("3.11", "3.12", "3.13")
 STEM = NAME.replace("-", "_")

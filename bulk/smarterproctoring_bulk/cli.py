@@ -285,7 +285,7 @@ def _submit(journal: Any, planned: Plan, file: str, client: AsyncSmarterProctori
         rate=rate,
         lanes=lanes,
         lease=options["lease"],
-        chunk=engine.chunk_size(rate, lanes, options["lease"]),
+        chunk=engine.chunk_size(planned.counts.sendable, rate, lanes, options["lease"]),
         replay=not options["no_replay"],
         created=time.time(),
     )
@@ -304,7 +304,7 @@ def _show_dry_run(client: AsyncSmarterProctoring, planned: Plan, options: dict[s
     rate, measured = _rate(options["rate"]), _measure(_service(client))
     latency = measured or pacing.LATENCY
     lanes = options["lanes"] or pacing.lanes_for(rate, latency, hosts=_place(options).path is None)
-    most = min(lanes * pacing.window_for(lanes) / 2, pacing.MAX_FLYING) / latency
+    most = min(lanes * pacing.window_for(lanes, rate) / 2, pacing.MAX_FLYING) / latency
     flow = min(most, rate or most)
     known = "measured" if measured else "assumed, since the service does not answer"
     click.echo(f"\n{planned.counts.sendable:,} requests; an answer takes {latency * 1000:.3g} ms ({known})")

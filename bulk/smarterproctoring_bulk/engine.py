@@ -132,11 +132,16 @@ def job_id(fingerprint: str, base_url: str) -> str:
     return hashlib.sha256(f"{fingerprint} {base_url}".encode()).hexdigest()[:12]
 
 
-def chunk_size(rate: float | None, lanes: int, lease: float) -> int:
-    """Choose the rows of a chunk such that a lane does one in its turn, which is well under the lease."""
+def chunk_size(rows: int, rate: float | None, lanes: int, lease: float) -> int:
+    """Choose the rows of a chunk.
+
+    A lane does one in its turn, which is well under the lease. Where there is a rate, there are eight for each lane, so
+    that the last chunks, when some lanes have no work any more, do not take long; without one, the lanes that have work
+    use all there is.
+    """
     if rate is None:
         return CHUNK
-    return max(window_for(lanes), min(CHUNK, int(rate / lanes * _turn(lease) * 0.8)))
+    return max(window_for(lanes, rate), min(CHUNK, int(rate / lanes * _turn(lease) * 0.8), rows // (lanes * 8)))
 
 
 def _time_limit(lease: float) -> float:
@@ -354,7 +359,8 @@ class Journal:
         self._client.register_queue(
             job.queue,
             global_concurrency=0 if job.paused else job.lanes,
-            polling_interval_sec=0.4,
+            # A look costs some milliseconds of processor, which a run without a limit has better use for.
+            polling_interval_sec=0.4 if job.rate is None else 0.1,
             application_name=_application(job.base_url),
         )
         self._note(job, _UNSENT, (outcome.to_json() for outcome in plan.not_sent()))

@@ -12,8 +12,9 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
-AT_RISK, LEAST_WINDOW = 100, 25
-"""Rows that may be under way, or answered and not yet in the journal: over all lanes, and of each at least."""
+AT_RISK, AT_RISK_UNLIMITED, LEAST_WINDOW = 100, 300, 25
+"""Rows that may be under way, or answered and not yet in the journal: over all lanes, the same without a rate, and of
+each lane at least."""
 LATENCY = 0.25
 """Seconds that an answer is taken to need until it was measured."""
 MAX_FLYING = 90
@@ -43,12 +44,13 @@ def read_rate(text: str) -> float:
     return number / _SECONDS[(match["unit"] or "s")[0].lower()]
 
 
-def window_for(lanes: int) -> int:
+def window_for(lanes: int, rate: float | None) -> int:
     """Return how many rows one lane may have under way or not yet in the journal: what a crash of it can repeat.
 
-    Few lanes get large windows, since every portion costs a commit.
+    Few lanes get large windows, since every portion costs a commit: some milliseconds, in which a run without a limit
+    could send ten rows.
     """
-    return max(LEAST_WINDOW, AT_RISK // lanes)
+    return max(LEAST_WINDOW, (AT_RISK_UNLIMITED if rate is None else AT_RISK) // lanes)
 
 
 def lanes_for(rate: float | None, latency: float = LATENCY, *, hosts: bool = True) -> int:
@@ -61,12 +63,13 @@ def lanes_for(rate: float | None, latency: float = LATENCY, *, hosts: bool = Tru
     Args:
         rate: Requests per second over all lanes; None for no limit.
         latency: Seconds from a request to its answer.
-        hosts: Whether lanes are to be shared by many hosts. One host needs two: the other works while one commits.
+        hosts: Whether lanes are to be shared by many hosts. One host needs two: the other works while one commits; and
+            without a rate a third, which works while another waits for its next chunk.
     """
-    if not hosts:
-        return 2 if rate is None or rate >= 10 else 1
     if rate is None:
-        return 4
+        return 4 if hosts else 3
+    if not hosts:
+        return 2 if rate >= 10 else 1
     return max(1, min(MAX_LANES, max(math.ceil(rate * latency / 10), min(4, math.ceil(rate / 10)))))
 
 
@@ -208,8 +211,10 @@ class Concurrency:
     _lowest: float = math.inf
     _before: float = math.inf
     _answers: int = 0
+    _steady: int = 6
+    _line: float = 4.5
 
-    SHORT, LONG = 2.0, 4.0
+    SHORT, LONG = 1.0, 8.0
     """Requests in line, below and above which the limit is moved."""
     EPOCH = 20_000
     """Answers after which the lowest latency is measured anew, with fewer requests, since a service may change."""
@@ -217,7 +222,7 @@ class Concurrency:
     def allowed(self, rate: float | None) -> int:
         """Return how many may be under way: never fewer than the rate needs by Little's law, never over the pool."""
         needed = 0.0 if rate is None else rate * self.latency * 1.5 + 2
-        return min(MAX_FLYING, int(max(self.limit, needed)))
+        return min(MAX_FLYING, int(max(self._steady, needed)))
 
     def answered(self, seconds: float, flying: int) -> None:
         """Note an answer, and how many requests were under way."""
@@ -227,12 +232,17 @@ class Concurrency:
             self._before, self._lowest = self._lowest, math.inf
         self._lowest = min(seconds, self._lowest)
         line = flying * (1 - min(1.0, min(self._lowest, self._before) / max(self.latency, 1e-9)))
-        if self._answers % self.EPOCH == 0 and line > self.SHORT:
+        # Smoothed over some fifty answers, and begun in the middle, so that no single answer moves the limit.
+        self._line += (line - self._line) * 0.02
+        if self._answers % self.EPOCH == 0 and self._line > self.SHORT:
             self.limit *= 0.75
-        if line > self.LONG:
+        if self._line > self.LONG:
             self.limit = max(4.0, self.limit - 1 / self.limit)
-        elif line < self.SHORT and flying * 2 > self.limit:
+        elif self._line < self.SHORT and flying * 2 > self.limit:
             self.limit = min(float(MAX_FLYING), self.limit + 1 / self.limit)
+        # Down only by two or more: httpcore's pool works hard for connections that it has and does not need.
+        if not self._steady - 2 < self.limit < self._steady + 1:
+            self._steady = round(self.limit)
 
 
 @dataclass

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from smarterproctoring import errors
-from smarterproctoring.client import AsyncSmarterProctoring
+from smarterproctoring import AsyncSmarterProctoring, errors
 
 from smarterproctoring_bulk.outcomes import Outcome, State
 from smarterproctoring_bulk.pacing import Brake, Breaker, Concurrency, Pace, window_for
@@ -23,6 +22,7 @@ COMMIT_AFTER = 2.0
 """Seconds that an outcome waits for company before it is written down."""
 BACKOFF_BASE, BACKOFF_MAX = 0.5, 8.0
 """Seconds: full jitter over `min(base * 2**n, max)` before a row's next try."""
+_TURNS = 6
 RETRYABLE = {408, 500, 502, 503, 504}
 
 History = tuple[int, int, int, bool, float]
@@ -79,7 +79,7 @@ class Gate:
         waits: Answers of 429.
         flying: Requests under way.
         lanes: Lanes that are not done.
-        hungry: What wakes each lane that found no room for one more, the one that waits longest first.
+        hungry: Lanes that found no room for one more.
     """
 
     client: AsyncSmarterProctoring
@@ -94,7 +94,7 @@ class Gate:
     waits: int = 0
     flying: int = 0
     lanes: int = 0
-    hungry: dict[Callable[[], None], None] = field(default_factory=dict[Callable[[], None], None])
+    hungry: dict[Lane, None] = field(default_factory=dict["Lane", None])
     _wakers: set[Callable[[], None]] = field(default_factory=set[Callable[[], None]])
 
     def stop(self, reason: str, detail: str = "") -> None:
@@ -112,13 +112,6 @@ class Gate:
         """Let every lane look again."""
         for waker in list(self._wakers):
             waker()
-
-    def feed(self) -> None:
-        """Wake the lane that waits longest for room."""
-        for waker in self.hungry:
-            del self.hungry[waker]
-            waker()
-            break
 
     def attach(self, waker: Callable[[], None]) -> None:
         """Call this whenever something changes for all lanes."""
@@ -164,7 +157,7 @@ class Lane:
             self._waiting.append(Entry(row, tries, attempts, replays, maybe_applied, began, elapsed=elapsed))
         self._again: list[Entry] = []
         self._flying = self._handed = 0
-        self._window = window_for(lanes)
+        self._window = window_for(lanes, rate())
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled: list[Outcome] = []
         self._settled_at = now
@@ -185,10 +178,11 @@ class Lane:
         try:
             while True:
                 self._event.clear()
-                due = self._begin_what_is_due()
+                due = await self._begin_what_is_due()
                 now = gate.clock()
                 if self._finished(now):
                     gate.lanes -= 1
+                    gate.hungry.pop(self, None)
                     rest = [*self._again, *self._waiting]
                     return self._hand_over({entry.row.line: entry.history(now) for entry in rest})
                 if self._portion_is_ready(now):
@@ -220,12 +214,16 @@ class Lane:
         outcomes, self._settled, self._handed = self._settled, [], len(self._settled)
         return Collected(outcomes, rest)
 
-    def _begin_what_is_due(self) -> float:
+    async def _begin_what_is_due(self) -> float:
         """Begin attempts; return the clock's reading at which the next may be due."""
         while isinstance(claimed := self._claim(), Entry):
             task = asyncio.create_task(self._fly(claimed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            # httpcore gives one idle connection to all that ask before the first has begun to use it, and the others
+            # have to ask again. So each gets a few turns of the loop.
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
         return claimed
 
     def _claim(self) -> Entry | float:
@@ -241,7 +239,7 @@ class Lane:
         if due > now:
             return due
         if not self._has_room():
-            gate.hungry.setdefault(self._wake)
+            gate.hungry.setdefault(self)
             return self._until
         gate.breaker.begin()
         gate.brake.begun(now)
@@ -262,19 +260,33 @@ class Lane:
         return entry
 
     async def _fly(self, entry: Entry) -> None:
-        """Make attempts as long as the next is due when one has ended, which keeps a connection busy."""
-        claimed: Entry | float = entry
-        while isinstance(claimed, Entry):
+        """Make attempts as long as there is one to make, in this lane or another: that keeps a connection busy."""
+        lane, claimed = self, entry
+        while True:
             try:
-                await self._attempt(claimed, claimed.attempt_began)
+                await lane._attempt(claimed, claimed.attempt_began)
             finally:
-                self._flying -= 1
-                self._gate.flying -= 1
-            claimed = self._claim()
-        if self._has_room():
-            self._gate.feed()
-        # Whatever comes next is for `collect`: a portion, the end, or the next timer.
-        self._wake()
+                lane._flying -= 1
+                lane._gate.flying -= 1
+            now = lane._gate.clock()
+            if lane._portion_is_ready(now) or lane._finished(now):
+                lane._wake()
+            following = lane._claim()
+            if isinstance(following, Entry):
+                claimed = following
+                continue
+            # What comes next in this lane is for its `collect`: a portion, the end, or a timer.
+            lane._wake()
+            for other in list(lane._gate.hungry):
+                following = other._claim()
+                if isinstance(following, Entry):
+                    lane, claimed = other, following
+                    break
+                if other._has_room():
+                    lane._gate.hungry.pop(other, None)
+                    other._wake()
+            else:
+                return
 
     def _has_room(self) -> bool:
         return self._gate.flying < self._gate.concurrency.allowed(self._rate())

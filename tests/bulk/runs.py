@@ -45,7 +45,7 @@ def write_list(path: Path, rows: int, salt: str = "", extra: list[list[str]] | N
     return path
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 40.0) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 200.0) -> Any:
     """Wait until something is so; the limit is only there to end a test that fails."""
     end = time.monotonic() + seconds
     while not (found := condition()):
@@ -87,7 +87,7 @@ class Bulk:
         return self.end(self.start(command, *arguments, **environment), code)
 
     def end(self, process: Process, code: int = 0) -> str:
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == code, f"exit code {process.returncode}, not {code}:\n{out}{err}"
         assert TOKEN not in out + err
         return out + err

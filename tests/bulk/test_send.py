@@ -34,7 +34,7 @@ def run_lane(
             outcomes = list[Outcome]()
             while True:
                 collected = await lane.collect()
-                assert len(app.audit()) <= len(outcomes) + window_for(lanes) + shared.retries
+                assert len(app.audit()) <= len(outcomes) + window_for(lanes, None) + shared.retries
                 await asyncio.sleep(0.01)  # the commit
                 outcomes += collected.outcomes
                 if collected.rest is not None:

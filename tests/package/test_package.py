@@ -7,12 +7,11 @@ import sys
 import zipfile
 from pathlib import Path
 
+import build
 import check_package
 import pytest
 from baseline import SPEC, spec_version
 from redocly import ROOT, ToolError
-
-import build
 
 VERSION = spec_version((ROOT / SPEC).read_text())
 Files = tuple[Path, Path, Path]

@@ -1,0 +1,28 @@
+"""Who may import what."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import smarterproctoring_bulk
+
+FILES = sorted(Path(smarterproctoring_bulk.__path__[0]).glob("*.py"))
+
+
+def imports(file: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(name.name.partition(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_one_module_knows_the_engine() -> None:
+    assert [file.name for file in FILES if imports(file) & {"dbos", "sqlalchemy", "psycopg"}] == ["engine.py"]
+
+
+def test_bulk_uses_no_transport_and_no_mock_server() -> None:
+    assert not [file.name for file in FILES if imports(file) & {"httpx", "httpcore", "smarterproctoring_mock"}]
