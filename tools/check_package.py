@@ -186,15 +186,13 @@ def tool_problems(root: Path, files: tuple[Path, Path, Path]) -> Iterator[str]:
 
 
 def resolve_problems(root: Path) -> Iterator[str]:
-    """Resolve the package and each extra with the newest of everything, for each supported Python."""
+    """Resolve all extras together, and so each of them, with the newest of everything, for each supported Python."""
     for version in PYTHONS:
-        for extra in ("", *extras(root)):
-            option = ("--extra", extra) if extra else ()
-            try:
-                run(BIN / "uv", "pip", "compile", "--quiet", "--python-version", version, *option,
-                    root / "pyproject.toml", **CLEAN)  # fmt: skip
-            except ToolError as error:
-                yield f"[{extra}] on Python {version}: {error}"
+        try:
+            run(BIN / "uv", "pip", "compile", "--quiet", "--python-version", version, "--all-extras",
+                root / "pyproject.toml", **CLEAN)  # fmt: skip
+        except ToolError as error:
+            yield f"Python {version}: {error}"
 
 
 def said(*command: str | Path) -> tuple[int, str]:

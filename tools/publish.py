@@ -44,9 +44,8 @@ from packaging.version import InvalidVersion, Version
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "smarterproctoring-client"
 PROVEN_EXTRAS = ("cli", "mock")  # with them, what was installed can be called without any other server
-BUMP_JUDGES = (
-    "spec_diff.py",
-)  # each is called with --base TAG: 0 the version is high enough, 1 too low, else no verdict
+# Each is called with --base TAG: 0 the version is high enough, 1 too low, else no verdict.
+BUMP_JUDGES = ("spec_diff.py", "api_diff.py")
 INDEX_DELAY = 60.0  # seconds; some indexes list an upload only after a while
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _JSON = "application/vnd.pypi.simple.v1+json"

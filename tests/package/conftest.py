@@ -1,27 +1,15 @@
 """Fixtures of the release tests: indexes, a repository to release from, a release, and empty environments."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from package.indexes import (
-    LOGIN,
-    PASSWORD,
-    ROOT,
-    SPEC_DIFF,
-    USERNAME,
-    UV,
-    Index,
-    Released,
-    check,
-    make,
-    running_index,
-    set_version,
-    watched_processes,
-    wheels,
-)
+from loopback import LOGIN, PASSWORD, USERNAME, UV, Index, check, make, running_index, wheels
+from package.releases import SPEC_DIFF, Released, set_version, watched_processes
+from redocly import ROOT
 
 
 @pytest.fixture
@@ -65,7 +53,14 @@ def repository(template: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def released(template: Path, tmp_path_factory: pytest.TempPathFactory, outside: Index) -> Iterator[Released]:
-    """1.0.0 on a private index, by `make publish`, while somebody looks at the process list."""
+    """1.0.0 on a private index, by `make publish`, while somebody looks at the process list.
+
+    In a rehearsal (tools/rehearse.py) it is the release that was rehearsed, in the folder that RELEASED names.
+    """
+    if rehearsed := os.environ.get("RELEASED"):
+        with running_index(Path(rehearsed)) as index:
+            yield Released(index, "", [])
+        return
     with running_index(tmp_path_factory.mktemp("released") / "index") as index, watched_processes() as seen:
         done = make(template, "publish", INDEX_URL=index.url, DEPENDENCIES_URL=outside.url, **LOGIN)
         assert done.code == 0, done.output

@@ -1,5 +1,6 @@
 """A downstream service, installed from a private index into an empty environment; and a stranger who wants in."""
 
+import hashlib
 import os
 import platform
 import re
@@ -10,7 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from package.indexes import PACKAGE, PASSWORD, ROOT, USERNAME, UV, Index, Released, check, run, running_index, wheels
+from loopback import PACKAGE, PASSWORD, USERNAME, UV, Index, check, run, running_index, wheels
+from package.releases import Released
+from redocly import ROOT, ToolError
 
 EXAMPLE = ROOT / "examples" / "downstream-service"
 DOCUMENTED_URL = "https://packages.example.com/simple/"
@@ -60,7 +63,7 @@ def deployed(released: Released, outside: Index, tmp_path_factory: pytest.TempPa
 
 def test_the_service_gets_the_package_from_the_private_index(deployed: tuple[Path, Path], released: Released) -> None:
     folder, python = deployed
-    assert installed(python) == "1.0.0"
+    assert installed(python) == released.version
     lock = (folder / "uv.lock").read_text()
     (package,) = re.findall(rf'(?ms)^name = "{PACKAGE}"$.*?^source = {{ registry = "([^"]*)" }}', lock)
     assert package == released.index.url
@@ -165,7 +168,7 @@ def documented_pip_conf(folder: Path, index: Index) -> str:
 def test_uv_as_documented_does_not_take_the_strangers_version(
     released: Released, public: Index, tmp_path: Path
 ) -> None:
-    assert installed(sync(service(tmp_path / "service", released.index), public)) == "1.0.0"
+    assert installed(sync(service(tmp_path / "service", released.index), public)) == released.version
 
 
 def test_uv_without_the_assignment_takes_it(released: Released, public: Index, tmp_path: Path) -> None:
@@ -180,11 +183,11 @@ def test_uv_without_the_assignment_takes_it(released: Released, public: Index, t
 
 
 def test_pip_as_documented_does_not_take_the_strangers_version(
-    redirecting: Index, fresh: Callable[[str], Path], netrc: str, tmp_path: Path
+    released: Released, redirecting: Index, fresh: Callable[[str], Path], netrc: str, tmp_path: Path
 ) -> None:
     python = fresh("service")
     pip(python, PACKAGE, NETRC=netrc, PIP_CONFIG_FILE=documented_pip_conf(tmp_path, redirecting))
-    assert installed(python) == "1.0.0"
+    assert installed(python) == released.version
     assert "httpx" in check([UV, "pip", "list", "--python", str(python)]), "its dependencies came by the same index"
 
 
@@ -202,11 +205,12 @@ def test_a_lock_with_hashes_keeps_the_stranger_out_of_any_index(
     released: Released, public: Index, fresh: Callable[[str], Path], netrc: str, tmp_path: Path
 ) -> None:
     """Even where the stranger's file bears the locked version's name."""
-    (digest,) = re.findall(r"-py3-none-any\.whl\s+sha256:([0-9a-f]{64})", released.output)
+    (wheel,) = released.index.folder.glob("*.whl")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     lock = tmp_path / "requirements.txt"
-    lock.write_text(f"{PACKAGE}==1.0.0 --hash=sha256:{digest}\n")
+    lock.write_text(f"{PACKAGE}=={released.version} --hash=sha256:{digest}\n")
     python = fresh("service")
     pip(python, "--index-url", released.index.url, "--no-deps", "--require-hashes", "-r", str(lock), NETRC=netrc)
-    hostile_wheel(public.folder, "1.0.0")
-    with pytest.raises(AssertionError, match="THESE PACKAGES DO NOT MATCH THE HASHES"):
+    hostile_wheel(public.folder, released.version)
+    with pytest.raises(ToolError, match="THESE PACKAGES DO NOT MATCH THE HASHES"):
         pip(fresh("other"), "--index-url", public.url, "--no-deps", "--require-hashes", "-r", str(lock))

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from package.indexes import LOGIN, PACKAGE, UV, Done, Index, Released, check, make, run, running_index, set_version
+from loopback import LOGIN, PACKAGE, UV, Done, Index, check, make, run, running_index
+from package.releases import Released, set_version
 
 WHEEL = "smarterproctoring_client-1.0.0-py3-none-any.whl"
 pytestmark = pytest.mark.slow

@@ -205,5 +205,5 @@ def test_an_extra_that_cannot_be_had_is_found(tmp_path: Path) -> None:
     )
     problems = [*check_package.resolve_problems(tmp_path)]
     assert len(problems) == 1, problems
-    assert problems[0].startswith("[fast] on Python 3.12: ")
+    assert problems[0].startswith("Python 3.12: ")
     assert "click" in problems[0]

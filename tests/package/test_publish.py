@@ -7,22 +7,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from package.indexes import (
-    LOGIN,
-    PASSWORD,
-    ROOT,
-    USERNAME,
-    Done,
-    Index,
-    Released,
-    check,
-    commit,
-    edit,
-    make,
-    running_index,
-    set_version,
-)
+from loopback import LOGIN, PASSWORD, USERNAME, Done, Index, check, make, running_index
+from package.releases import Released, commit, edit, set_version
 from packaging.version import Version
+from redocly import ROOT
 
 WHEEL, SDIST = "smarterproctoring_client-1.0.0-py3-none-any.whl", "smarterproctoring_client-1.0.0.tar.gz"
 NOWHERE = "http://127.0.0.1:9/simple/"  # refused before anybody looks whether an index is there

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from package.indexes import ROOT, check, run
+from loopback import check, run
+from redocly import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # Those that change the repository's content may write, and only what they need to.

@@ -1,4 +1,9 @@
-"""Helpers of the release tests: package indexes on loopback, the outside world as wheels, versions, commands."""
+"""Package indexes on loopback, for tests and rehearsals: a private one, the outside world as the lock knows it.
+
+Commands that work with them see no configuration of this machine, so that nothing but those indexes counts.
+"""
+
+from __future__ import annotations
 
 import fcntl
 import hashlib
@@ -8,21 +13,21 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
+from redocly import ROOT, ToolError
 
-ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 UV = str(BIN / "uv")
 PACKAGE = "smarterproctoring-client"
+# Of indexes that live as long as a test or a rehearsal.
 USERNAME, PASSWORD = "release-bot", "s3cret-of-the-index"
+LOGIN = {"UV_PUBLISH_USERNAME": USERNAME, "UV_PUBLISH_PASSWORD": PASSWORD}
 OUTSIDE = ("fastapi", "httpx2", "uvicorn", "pytest")  # what the downstream service needs beside this package
 
 
@@ -67,7 +72,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(command: list[str], cwd: Path | None = None, /, **variables: str) -> Done:
-    """Run a command to its end; no test waits for a password prompt."""
+    """Run a command to its end; it cannot wait for a password to be typed."""
     done = subprocess.run(
         command, cwd=cwd, env=environment(**variables), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
@@ -76,19 +81,21 @@ def run(command: list[str], cwd: Path | None = None, /, **variables: str) -> Don
 
 
 def check(command: list[str], cwd: Path | None = None, /, **variables: str) -> str:
-    """Run a command that has to work; return what it said."""
+    """Run a command that has to work; return what it said.
+
+    Raises:
+        ToolError: It did not.
+    """
     done = run(command, cwd, **variables)
-    assert done.code == 0, done.output
+    if done.code:
+        raise ToolError(done.output)
     return done.output
 
 
 def make(repository: Path, *arguments: str, **variables: str) -> Done:
-    """Run make in a repository, with this test run's environment of tools."""
+    """Run make in a repository, with this run's environment of tools."""
     ready = ["-o", str(BIN.parent / ".ready"), "-o", "node_modules/.ready"]
     return run(["make", *ready, f"VENV={BIN.parent}", *arguments], repository, **variables)
-
-
-LOGIN = {"UV_PUBLISH_USERNAME": USERNAME, "UV_PUBLISH_PASSWORD": PASSWORD}
 
 
 # -- indexes ----------------------------------------------------------------------------------------------------
@@ -115,7 +122,7 @@ def wheels() -> Path:
     folder = ROOT / "build" / f"wheels-{key}"
     folder.parent.mkdir(exist_ok=True)
     with (ROOT / "build" / "wheels.lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)  # the tests may run in several processes
+        fcntl.flock(guard, fcntl.LOCK_EX)  # tests run in several processes
         if not folder.exists():
             aside = folder.with_suffix(".new")
             shutil.rmtree(aside, ignore_errors=True)
@@ -145,74 +152,3 @@ def pins(lock: str) -> Iterator[str]:
             if requirement.marker is None or any(requirement.marker.evaluate(extra) for extra in wanted):
                 todo |= {canonicalize_name(requirement.name)} - seen
     yield from (entries[name] for name in sorted(seen & entries.keys()))
-
-
-# -- the repository ---------------------------------------------------------------------------------------------
-
-
-# The spec's comparison has tests of its own; in its place stands what a file says, so that publishing alone is tested.
-SPEC_DIFF = """\
-import pathlib, sys
-verdict = pathlib.Path("verdict")
-code, words = verdict.read_text().split(" ", 1) if verdict.exists() else (0, "fine")
-print(f"{' '.join(sys.argv[1:])}: {words}")
-sys.exit(int(code))
-"""
-
-
-def set_version(repository: Path, version: str) -> None:
-    """Make the next release of a repository, as far as its version and its words go, and commit it."""
-    edit(repository / "openapi" / "smarterproctoring.yaml", r"(?m)^  version: .*$", f"  version: {version}")
-    operations = repository / "generated" / "smarterproctoring_generated" / "operations.py"
-    edit(operations, r'(?m)^(VERSION.*)"[^"]*"$', rf'\1"{version}"')
-    changelog = repository / "CHANGELOG.md"
-    changelog.write_text(f"# Changelog\n\n## {version} (2030-01-01)\n\n- Something new.\n")
-    commit(repository)
-
-
-def edit(file: Path, pattern: str, new: str) -> None:
-    """Replace text in a file; it has to be there once."""
-    text, count = re.subn(pattern, new, file.read_text())
-    assert count == 1, file
-    file.write_text(text)
-
-
-def commit(repository: Path) -> None:
-    """Commit everything."""
-    check(["git", "add", "--all"], repository)
-    check(["git", "commit", "--quiet", "--allow-empty", "--message", "Change"], repository)
-
-
-# -- releases ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Released:
-    """A private index with one release, and how it came there."""
-
-    index: Index
-    output: str
-    seen_commands: list[str]
-
-
-@contextmanager
-def watched_processes() -> Generator[set[str]]:
-    """Collect the command lines of all processes."""
-    seen: set[str] = set()
-    stop = threading.Event()
-
-    def watch() -> None:
-        while not stop.wait(0.01):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-                except OSError:
-                    continue  # ended meanwhile
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        thread.join()
