@@ -60,12 +60,13 @@ class ClientGone(Exception):  # noqa: N818  nothing failed here
 class Request(Entry):
     """One request on its way through the application; the recorder keeps it afterwards."""
 
-    __slots__ = ("head", "operation")
+    __slots__ = ("epoch", "head", "operation")
 
     head: wire.Head
     """Known once `read_head` was called."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, epoch: int = 0) -> None:
+        self.epoch = epoch
         self.time = clock.time()
         self.method = scope["method"]
         self.http_version = scope.get("http_version", "1.1")
@@ -142,6 +143,7 @@ class MockApp:
         self._faults = Faults()
         self._scenario = load_scenario(scenario) if scenario is not None else None
         self._recorder = Recorder(recorded, self.spec.secret_names, token)
+        self._epoch = 0
         self._store = Store(db)
         # What a file already holds is newer than the seed.
         self._store.put(pair for pair in self._seed if not self._store.knows(pair[0]))
@@ -228,7 +230,11 @@ class MockApp:
         self._faults.clear()
 
     def reset(self) -> None:
-        """Go back to the start: the seeded sessions, the scenario's faults, no audit rows, no requests."""
+        """Go back to the start: the seeded sessions, the scenario's faults, no audit rows, no requests.
+
+        A request that is still under way then, in a delay for instance, is answered but neither stored nor recorded.
+        """
+        self._epoch += 1
         self._store.clear()
         self._store.put(self._seed)
         self._recorder.clear()
@@ -260,7 +266,7 @@ class MockApp:
         if scope["type"] != "http":
             await _other(scope["type"], receive, send)
             return
-        request = Request(scope)
+        request = Request(scope, self._epoch)
         path = request.raw_path
         if path.startswith("/_mock/") or path == "/_mock" or (path == page.ROOT and page.is_wanted(self.spec, request)):
             # Late import: the admin interface works on this class.
@@ -313,7 +319,7 @@ class MockApp:
             if fault is None and b"prefer" in request.head:
                 fault = _preferred(request)
         except (Refused, ClientGone):
-            if fault is not None:
+            if fault is not None and request.epoch == self._epoch:
                 self._faults.give_back(fault)
             raise
         return fault, fields
@@ -425,6 +431,8 @@ class MockApp:
         self, request: Request, status: int, reason: str, fields: dict[str, Json] | None, answer: Answer | None
     ) -> None:
         request.status, request.reason, request.answer = status, reason, answer
+        if request.epoch != self._epoch:
+            return  # it began before a reset, and would turn up in what somebody else looks at
         digest = blake2b(request.body, digest_size=16).digest()
         self._store.record(request.time, request.operation_id, request.key, status, reason, digest, fields)
         self._recorder.add(request)

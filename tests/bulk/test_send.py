@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from bulk.runs import EXAM, INSTALL, TOKEN, Bulk, session
+from bulk.runs import EXAM, INSTALL, TOKEN, Bulk, sent, session
 from smarterproctoring import AsyncSmarterProctoring
 from smarterproctoring_bulk.outcomes import Outcome
 from smarterproctoring_bulk.pacing import window_for
@@ -34,7 +34,8 @@ def run_lane(
             outcomes = list[Outcome]()
             while True:
                 collected = await lane.collect()
-                assert len(app.audit()) <= len(outcomes) + window_for(lanes, None) + shared.retries
+                # By row: a row that is tried again is in the audit before it is counted as a retry.
+                assert len(sent(app)) <= len(outcomes) + window_for(lanes, None)
                 await asyncio.sleep(0.01)  # the commit
                 outcomes += collected.outcomes
                 if collected.rest is not None:
@@ -51,9 +52,6 @@ def test_no_more_than_a_window_is_ever_open(bulk: Bulk, app: MockApp, lanes: int
     assert {(outcome.state, outcome.status, outcome.attempts) for outcome in outcomes} == {("ok", 200, 1)}
 
 
-@pytest.mark.xfail(
-    strict=False, reason="known: on a loaded machine, one request more than the window may be on its way at the end"
-)
 def test_what_does_not_fit_into_its_turn_is_handed_on_with_its_history(bulk: Bulk, app: MockApp) -> None:
     app.add_faults(
         {"fault": "stored-server-error", "session": session(0), "times": None}, {"delay": 0.1, "times": None}

@@ -1,5 +1,7 @@
 """The admin interface over HTTP, and whom it does not answer."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -65,6 +67,21 @@ def test_reset(client: Client) -> None:
     client.put()
     found = client.admin("POST", "reset")
     assert (found["requests"], found["sessions"]) == (0, 0)
+
+
+def test_a_request_from_before_a_reset_leaves_no_trace_after_it(client: Client, app: MockApp) -> None:
+    """A killed client's delayed request would otherwise turn up in the test after."""
+    app.add_faults({"delay": 0.3, "times": 1})
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(client.put)
+        while app.faults():  # until the request has taken the fault's only turn
+            assert not answer.done()
+            time.sleep(0.001)
+        app.reset()
+        assert answer.result().status == 200
+    assert (app.audit(), app.requests(), app.sessions(), app.total) == ([], [], [], 0)
+    client.put()
+    assert (len(app.audit()), app.total) == (1, 1)
 
 
 def test_exports(client: Client) -> None:
