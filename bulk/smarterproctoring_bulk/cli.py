@@ -115,8 +115,20 @@ _client_options = _options(
     click.option("--patience", type=click.FloatRange(0), default=300.0, show_default=True,
                  help="Seconds to wait for a service that is down before the job is paused."),
 )  # fmt: skip
+
+
+def _report_paths(_context: click.Context, _option: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a report that could not be written, before hours of work rather than after them."""
+    for path in map(Path, paths):
+        if path.suffix.lower() not in (".csv", ".jsonl", ".html"):
+            raise click.BadParameter(f"{path}: a report ends in .csv, .jsonl or .html")
+        if not os.access(path.parent, os.W_OK):
+            raise click.BadParameter(f"{path}: the folder {path.parent} is not there, or not for you to write in")
+    return paths
+
+
 _report_option = click.option(
-    "--report", "reports", multiple=True, type=click.Path(dir_okay=False), metavar="FILE",
+    "--report", "reports", multiple=True, type=click.Path(dir_okay=False), metavar="FILE", callback=_report_paths,
     help="Write a report: .csv, .jsonl or .html; can be repeated.",
 )  # fmt: skip
 
@@ -295,12 +307,16 @@ def _submit(journal: Any, planned: Plan, file: str, client: AsyncSmarterProctori
 
 
 def _show_dry_run(client: AsyncSmarterProctoring, planned: Plan, options: dict[str, Any]) -> None:
+    if not planned.counts.sendable:
+        raise _Stop("the list has nothing to send", _BAD_INPUT)
     click.secho("dry run: nothing was sent", fg="yellow", bold=True)
     for row, _ in zip(planned.rows(), range(3), strict=False):
         fields: Any = row.fields
         request = client.dry_run_reschedule(*row.sids, **fields)
         click.echo(f"\nline {row.line}: {request.method} {request.url}")
         click.echo(json.dumps(json.loads(request.content), indent=2, ensure_ascii=False))
+    if planned.earliest:
+        click.echo(f"\ntimes from {planned.earliest} to {planned.latest}")
     rate, measured = _rate(options["rate"]), _measure(_service(client))
     latency = measured or pacing.LATENCY
     lanes = options["lanes"] or pacing.lanes_for(rate, latency, hosts=_place(options).path is None)
@@ -308,7 +324,8 @@ def _show_dry_run(client: AsyncSmarterProctoring, planned: Plan, options: dict[s
     flow = min(most, rate or most)
     known = "measured" if measured else "assumed, since the service does not answer"
     click.echo(f"\n{planned.counts.sendable:,} requests; an answer takes {latency * 1000:.3g} ms ({known})")
-    bound = f"{flow:.3g}/s" if flow == rate else f"{flow:.3g}/s at most (one host)"
+    shown = f"{flow:,.0f}/s" if flow >= 100 else f"{flow:.3g}/s"
+    bound = shown if flow == rate else f"{shown} at most (one host)"
     click.echo(f"{lanes} lanes, {bound}: about {_duration(planned.counts.sendable / flow)}")
 
 
@@ -336,8 +353,7 @@ def _work(journal: Any, job_id: str, client: AsyncSmarterProctoring, options: di
     if reason in ("auth", "api", "settings"):
         journal.pause(job, reason, detail)
     tally = journal.tally(job)
-    for path in options.get("reports", ()):
-        _report(journal, job, path)
+    _write_reports(journal, job, options.get("reports", ()))
     _show_tally(tally, total)
     if reason == "disk":
         _end(f"stopped: {detail}. Free some space; the same command continues", _JOURNAL)
@@ -562,36 +578,42 @@ def resume(job: str, no_wait: bool, **options: Any) -> None:
 
 @main.command()
 @click.argument("job")
-@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False))
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False), callback=_report_paths)
 @_journal_option
 def report(job: str, files: tuple[str, ...], journal: str | None) -> None:
     """Write reports of a job as far as it is: .csv, .jsonl or .html."""
     with _journal(_place({"journal": journal})) as opened:
-        for path in files:
-            _report(opened, opened.job(job), path)
+        _write_reports(opened, opened.job(job), files)
 
 
-def _report(journal: Any, job: Any, path: str) -> None:
+def _write_reports(journal: Any, job: Any, paths: tuple[str, ...]) -> None:
+    """Write reports, each of the kind that its name ends in; a page links to the first that has every row."""
+    kinds = {path: Path(path).suffix.lower() for path in paths}
     done = journal.done(job)
-    last = max((outcome.at for outcome in journal.outcomes(job)), default=0.0) if done else None
     summary = Summary(
         job=job.id,
         source=job.source,
         rows=job.counts.rows,
+        duplicates=job.counts.duplicate,
         started=job.created,
-        finished=last,
+        finished=max((outcome.at for outcome in journal.outcomes(job)), default=0.0) if paths and done else None,
         rate=job.rate,
         facts=(("Service", job.base_url), ("Lanes", str(job.lanes)), ("Version", job.client)),
     )
-    kind = Path(path).suffix.lower()
-    if kind == ".html":
-        write_html(path, journal.outcomes(job), summary)
-    elif kind in (".csv", ".jsonl"):
-        form: Any = kind[1:]
-        write_report(path, journal.outcomes(job), summary, form, journal.duplicates(job))
-    else:
-        raise _Stop(f"{path}: a report ends in .csv, .jsonl or .html", _BAD_INPUT)
-    click.echo(f"report: {path}", err=True)
+    whole = next((path for path, kind in kinds.items() if kind != ".html"), "")
+    for path, kind in kinds.items():
+        try:
+            if kind == ".html":
+                beside = Path(os.path.relpath(whole, Path(path).parent)).as_posix() if whole else ""
+                write_html(path, journal.outcomes(job), summary, beside)
+            else:
+                form: Any = kind[1:]
+                write_report(path, journal.outcomes(job), summary, form, journal.duplicates(job))
+            click.echo(f"report: {path}", err=True)
+        except OSError as error:
+            # The rows' outcomes are safe in the journal, and the exit code is about them.
+            again = f"smarterproctoring bulk report {job.id} {path}"
+            click.secho(f"{path} cannot be written: {error.strerror}; try again: {again}", fg="red", err=True)
 
 
 @main.command()

@@ -282,6 +282,25 @@ def test_contradictions_and_wrong_rows_are_reported_and_not_sent(bulk: Bulk, app
     bulk.run("report", bulk.status()["job"], report)
     lines = [json.loads(line)["line"] for line in report.read_text().splitlines()]
     assert lines == list(range(2, 15)), "one record for each row, duplicates included"
+    (bulk.folder / "pages").mkdir()
+    page = bulk.folder / "pages" / "report.html"
+    bulk.run("report", bulk.status()["job"], page, report)
+    assert "href='../report.jsonl'" in page.read_text()
+    assert "1 of them repeated" in page.read_text()
+
+
+@pytest.mark.parametrize("report", ["report.txt", "nowhere/report.csv"])
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(bulk: Bulk, app: MockApp, report: str) -> None:
+    path = write_list(bulk.folder / "list.csv", 3)
+    assert report in bulk.run("run", path, "--report", report, code=2)
+    assert not app.audit()
+
+
+def test_a_dry_run_shows_the_range_of_times_and_refuses_a_list_without_rows(bulk: Bulk, app: MockApp) -> None:
+    said = bulk.run("run", write_list(bulk.folder / "list.csv", 3), "--dry-run")
+    assert "times from 2030-05-04T13:00:00.000Z to 2030-05-04T13:00:00.000Z" in said
+    assert "nothing to send" in bulk.run("run", write_list(bulk.folder / "empty.csv", 0), "--dry-run", code=2)
+    assert not sent(app)
 
 
 # -- the user ---------------------------------------------------------------------------------------------------------
