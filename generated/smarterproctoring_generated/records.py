@@ -136,24 +136,23 @@ class Operation(NamedTuple):
         Raises:
             TypeError: A keyword that the operation does not have.
         """
-        in_query = {item.keyword: item for item in self.parameters if item.location == "query"}
-        in_body = {item.keyword: item for item in self.fields}
-        known: dict[str, Parameter | Field] = {**in_query, **in_body}
-        if unknown := ", ".join(sorted(given.keys() - known)):
-            raise TypeError(f"unknown field {unknown}: the API would drop it silently. Known: {', '.join(known)}")
+        items = [item for item in self.parameters if item.location == "query"] + [*self.fields]
+        if unknown := ", ".join(sorted(given.keys() - {item.keyword for item in items})):
+            known = ", ".join(item.keyword for item in items)
+            raise TypeError(f"unknown field {unknown}: the API would drop it silently. Known: {known}")
         body, query, problems = dict[str, Any](), dict[str, Any](), list[str]()
-        for keyword, item in known.items():
-            value = given.get(keyword)
-            try:
-                value = _time_text(value) if item.format == "date-time" and value is not None else value
-            except ValueError as error:
-                problems.append(f"{keyword} {error}")
+        for item in items:
+            if (value := given.get(item.keyword)) is None:
+                if item.required:
+                    problems.append(f"{item.keyword} is required")
                 continue
-            if value is not None:
-                (query if keyword in in_query else body)[item.name] = value
-            elif item.required:
-                problems.append(f"{keyword} is required")
-        return body if in_body else None, query, problems
+            try:
+                value = _time_text(value) if item.format == "date-time" else value
+            except ValueError as error:
+                problems.append(f"{item.keyword} {error}")
+                continue
+            (body if isinstance(item, Field) else query)[item.name] = value
+        return body if self.fields else None, query, problems
 
     def parameter_values(self, path_values: list[Any], query: dict[str, Any]) -> Iterator[tuple[Parameter, Any]]:
         """Yield the parameters of path and query with their values; those of a list one by one."""

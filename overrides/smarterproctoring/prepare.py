@@ -9,6 +9,9 @@ from smarterproctoring_generated.records import Operation, Parameter, matches
 
 from smarterproctoring.errors import ConfigurationError, ValidationError
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+"""As httpx writes JSON: compact, UTF-8 as it is, and no NaN."""
+
 
 class Prepared(NamedTuple):
     """A request that passed every check: the operation it belongs to, and what is sent."""
@@ -53,8 +56,7 @@ def _prepare(operation: Operation, sids: Sequence[Any], body: Any, query: dict[s
     content = b""
     if body is not None:
         try:
-            # As httpx writes JSON: compact, UTF-8 as it is, and no NaN.
-            content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+            content = _JSON.encode(body).encode()
         except (ValueError, TypeError, RecursionError):
             problems.append("the body cannot be written as JSON: a value is NaN, not valid Unicode, or of no JSON type")
     if problems:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Self
 
 import httpx
 from smarterproctoring_generated.operations import VERSION
-from smarterproctoring_transport import Shared, TransportOptions, finish, limit, settled, sleep
+from smarterproctoring_transport import Requests, Shared, TransportOptions, finish, limit, settled, sleep
 
 from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Reply, Result
 from smarterproctoring.credentials import Secret, fetch
@@ -86,26 +86,27 @@ class _Seam(NoCopy):
 
     def __init__(self, source: Any, base_url: str, options: Options, transport: TransportOptions) -> None:
         self.shared = Shared(base_url, transport, asynchronous=self.asynchronous, error=ConfigurationError)
-        self.source, self.origin, self.call_options = source, base_url, options
+        self.source, self.origin = source, base_url
+        self._obey(options)
         self.hooks = transport.get("event_hooks", {})
         super().__init__(transport=_End(self.shared), trust_env=False)  # type: ignore[call-arg]
 
     def view(self, changes: CallOptions) -> Self:
         """Return a client with other options on the same pool."""
         view = object.__new__(type(self))
-        view.__dict__.update(self.__dict__, call_options=self.call_options.changed(changes))
+        view.__dict__.update(self.__dict__)
+        view._obey(self.call_options.changed(changes))
         return view
+
+    def _obey(self, options: Options) -> None:
+        headers = {"accept": "application/json", "user-agent": USER_AGENT, **options.headers}
+        headers["accept-encoding"] = "identity"  # answers are tiny, and a compressed one could be a bomb
+        self.call_options, self._requests = options, Requests(self.origin, headers)
 
     def request_for(self, prepared: Prepared, headers: Any = None) -> httpx.Request:
         """Make the request, complete but for the token."""
-        every = {"accept": "application/json", "user-agent": USER_AGENT, **self.call_options.headers}
-        every["accept-encoding"] = "identity"  # answers are tiny, and a compressed one could be a bomb
-        if prepared.content:
-            every["content-type"] = "application/json"
-        every |= check_headers(headers or {})
-        url = httpx.URL(self.origin + prepared.path)  # parsed once: a request parses text twice
-        query, content = prepared.query or None, prepared.content or None
-        return httpx.Request(prepared.operation.method, url, headers=every, params=query, content=content)
+        operation, path, query, content = prepared
+        return self._requests.make(operation.method, path, query, content, check_headers(headers or {}))
 
     async def generated(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
         """Check what a generated function sends, and make the call.

@@ -6,6 +6,7 @@ on the monotonic clock; no wait for the request, its answer or its body lasts lo
     with httpx.Client(transport=Shared("https://api.example.com", {}).get()) as client: ...
 """
 
+from smarterproctoring_transport.request import Requests as Requests
 from smarterproctoring_transport.shared import Shared as Shared
 from smarterproctoring_transport.shared import TransportOptions as TransportOptions
 from smarterproctoring_transport.shared import is_loopback as is_loopback

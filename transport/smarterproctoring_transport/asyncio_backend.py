@@ -6,6 +6,7 @@ On another loop than asyncio's own, anyio's backend, which httpcore has for all,
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections.abc import Iterable
 from typing import Any, cast
@@ -59,6 +60,8 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._ended = self._paused = self._writing_paused = self._secure = False
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._until, self._late = math.inf, Exception
 
     # -- what asyncio tells ------------------------------------------------------------------------------------------
 
@@ -83,6 +86,7 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end."""
         self._ended, self._error, self._writing_paused = True, exc, False
+        self._stop_timer()
         self._wake()
 
     def pause_writing(self) -> None:
@@ -99,18 +103,34 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._waiter.set_result(None)
 
     async def _wait(self, timeout: float | None, late: type[Exception]) -> None:
-        def expire() -> None:
-            if not waiter.done():
-                waiter.set_exception(late("no answer in time"))
-
         self._waiter = waiter = self._loop.create_future()
-        timer = None if timeout is None else self._loop.call_later(timeout, expire)
+        self._until, self._late = math.inf if timeout is None else self._loop.time() + timeout, late
+        # A timer that ends sooner finds out then; a new one for each wait would mostly be made to be cancelled.
+        if self._timer is None or self._timer.when() > self._until:
+            self._set_timer()
         try:
             await waiter
         finally:
             self._waiter = None
-            if timer is not None:
-                timer.cancel()
+
+    def _set_timer(self) -> None:
+        self._stop_timer()
+        if self._until < math.inf:
+            self._timer = self._loop.call_at(self._until, self._expire)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expire(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() < self._until:
+            self._set_timer()
+        else:
+            self._waiter.set_exception(self._late("no answer in time"))
 
     # -- what httpcore asks ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,88 @@
+"""Requests to one origin: what is the same in all of them is worked out once, what nobody looks at not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+
+class Target(httpx.URL):
+    """A URL of which a transport needs no more than its origin and its path, so that only others have it parsed.
+
+    httpx reads every URL character by character, which takes a tenth of a call.
+
+    Args:
+        base: The origin, parsed, and what the path begins with.
+        path: The rest of the path, percent-encoded.
+    """
+
+    def __init__(self, base: httpx.URL, path: str) -> None:
+        self._base, self._text = base, path
+
+    def __getattr__(self, name: str) -> Any:
+        """Parse for whoever asks for anything else: httpx keeps what all of that comes from in one attribute."""
+        if name != "_uri_reference":
+            raise AttributeError(name)
+        parsed = httpx.URL(str(self._base).rstrip("/") + self._text)
+        self._uri_reference = parsed._uri_reference
+        return self._uri_reference
+
+    @property
+    def raw_scheme(self) -> bytes:
+        """The scheme."""
+        return self._base.raw_scheme
+
+    @property
+    def raw_host(self) -> bytes:
+        """The host."""
+        return self._base.raw_host
+
+    @property
+    def port(self) -> int | None:
+        """The port, None for the scheme's own."""
+        return self._base.port
+
+    @property
+    def raw_path(self) -> bytes:
+        """The whole path."""
+        return self._base.raw_path.rstrip(b"/") + self._text.encode("ascii")
+
+
+class Requests:
+    """Makes requests.
+
+    Args:
+        base_url: The origin, and what every path begins with.
+        headers: What every request has, lower-case names.
+    """
+
+    def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
+        self._base = httpx.URL(base_url)
+        self._headers = httpx.Headers({"host": self._base.netloc.decode("ascii"), **headers})
+
+    def make(
+        self, method: str, path: str, query: Mapping[str, Any], content: bytes, headers: Mapping[str, str]
+    ) -> httpx.Request:
+        """Make a request with a JSON body, or with none.
+
+        Args:
+            method: In capitals.
+            path: Percent-encoded.
+            query: What follows the path.
+            content: The body; empty for none.
+            headers: What this request has besides, lower-case names.
+        """
+        # With a stream httpx adds no headers of its own, so all are here.
+        request = httpx.Request(method, self._base, headers=self._headers, stream=httpx.ByteStream(content))
+        request.read()
+        request.url = Target(self._base, path)
+        if query:
+            request.url = httpx.URL(request.url, params=query)
+        if content:
+            request.headers["content-type"] = "application/json"
+        if content or method in {"POST", "PUT", "PATCH"}:
+            request.headers["content-length"] = str(len(content))
+        request.headers.update(headers)
+        return request
