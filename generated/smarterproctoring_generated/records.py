@@ -9,20 +9,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
 T = TypeVar("T")
 _TYPES: Final[Mapping[str, Any]] = {"string": str, "integer": int, "number": int | float, "boolean": bool}
 
-_ISO_Z: Final = r"[0-9W-]+T[0-9:.,]+Z"  # datetime.fromisoformat takes any separator, a line break too
+_ISO_Z: Final = re.compile(r"[0-9W-]+T[0-9:.,]+Z")  # datetime.fromisoformat takes any separator, a line break too
 
 
 def matches(pattern: str, value: str) -> bool:
     """Match a pattern of the spec, which is ECMA-262: its `$` never matches before a final newline, Python's does."""
-    anchored = pattern.startswith("^") and pattern.endswith("$")
-    return (re.fullmatch if anchored else re.search)(pattern, value, re.ASCII) is not None
+    return _matcher(pattern)(value) is not None
+
+
+@cache
+def _matcher(pattern: str) -> Callable[[str], object]:
+    compiled = re.compile(pattern, re.ASCII)
+    return compiled.fullmatch if pattern.startswith("^") and pattern.endswith("$") else compiled.search
 
 
 def wire_time(text: str) -> str:
@@ -47,7 +54,7 @@ def wire_time(text: str) -> str:
 def _time_text(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, str) and re.fullmatch(_ISO_Z, value):
+    if isinstance(value, str) and _ISO_Z.fullmatch(value):
         return value
     raise ValueError("must be a datetime with a time zone, or ISO 8601 text that ends in Z")
 
@@ -109,7 +116,8 @@ class Field(NamedTuple):
         return None
 
 
-class Operation(NamedTuple):
+@dataclass(frozen=True)
+class Operation:
     """One operation.
 
     `route` is the path as a regular expression with a group for each path parameter, in their order; `date_times`
@@ -125,6 +133,17 @@ class Operation(NamedTuple):
     fields: tuple[Field, ...]
     date_times: tuple[tuple[str, ...], ...]
 
+    @cached_property
+    def _known(self) -> dict[str, Parameter | Field]:
+        """What can be given by keyword."""
+        known: list[Parameter | Field] = [item for item in self.parameters if item.location == "query"]
+        return {item.keyword: item for item in [*known, *self.fields]}
+
+    @cached_property
+    def _keywords(self) -> dict[str, str]:
+        """The keywords of the body's fields by their names."""
+        return {item.name: item.keyword for item in self.fields}
+
     def path_values(self, method: str, path: str) -> list[str] | None:
         """Return the decoded values of the path parameters, None if this request belongs to another operation."""
         match = re.fullmatch(self.route, path) if method == self.method else None
@@ -136,20 +155,19 @@ class Operation(NamedTuple):
         Raises:
             TypeError: A keyword that the operation does not have.
         """
-        items = [item for item in self.parameters if item.location == "query"] + [*self.fields]
-        if unknown := ", ".join(sorted(given.keys() - {item.keyword for item in items})):
-            known = ", ".join(item.keyword for item in items)
+        if unknown := ", ".join(sorted(given.keys() - self._known.keys())):
+            known = ", ".join(self._known)
             raise TypeError(f"unknown field {unknown}: the API would drop it silently. Known: {known}")
         body, query, problems = dict[str, Any](), dict[str, Any](), list[str]()
-        for item in items:
-            if (value := given.get(item.keyword)) is None:
+        for keyword, item in self._known.items():
+            if (value := given.get(keyword)) is None:
                 if item.required:
-                    problems.append(f"{item.keyword} is required")
+                    problems.append(f"{keyword} is required")
                 continue
             try:
                 value = _time_text(value) if item.format == "date-time" else value
             except ValueError as error:
-                problems.append(f"{item.keyword} {error}")
+                problems.append(f"{keyword} {error}")
                 continue
             (body if isinstance(item, Field) else query)[item.name] = value
         return body if self.fields else None, query, problems
@@ -170,7 +188,7 @@ class Operation(NamedTuple):
 
     def body_problems(self, body: Any) -> Iterator[str]:
         """Put the date-times of a body into the wire form, in place; yield everything in it that breaks the spec."""
-        keywords = {item.name: item.keyword for item in self.fields}
+        keywords = self._keywords
         for place in self.date_times:
             yield from times_to_wire(body, place, keywords.get(place[0], ".".join(place)))
         for item in self.fields if isinstance(body, dict) else ():

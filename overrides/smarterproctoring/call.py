@@ -161,7 +161,7 @@ class Call:
         """
         if isinstance(answer, Reply):
             answer = self._without_token(answer)
-            self._log(str(answer.status), answer.request_id())
+            self._log(str(answer.status), answer)
             if 200 <= answer.status < 300:
                 self.reply = answer
                 return None
@@ -249,9 +249,10 @@ class Call:
             text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _MASK, text, flags=re.IGNORECASE)
         return text
 
-    def _log(self, what: str, request_id: str | None) -> None:
+    def _log(self, what: str, reply: Reply | None) -> None:
         if not logger.isEnabledFor(logging.DEBUG):
             return
+        request_id = reply and reply.request_id()
         facts = (self.operation.method, self.operation.path, what, self._attempts)
         milliseconds = (time.monotonic() - self._began) * 1000
         logger.debug("%s %s -> %s, attempt %d, %.0f ms, request id %s", *facts, milliseconds, request_id)

@@ -13,7 +13,7 @@ THIRD_PARTY = {"httpx", "certifi", "idna", "anyio", "sniffio"}
 OWN = {
     "smarterproctoring": {"call", "client", "credentials", "errors", "many", "policy", "prepare", "seam", "settings"},
     "smarterproctoring_generated": {"facade", "operations", "records"},
-    "smarterproctoring_transport": {"shared", "steps"},
+    "smarterproctoring_transport": {"request", "shared", "steps"},
 }
 """Of the command line, the readers of people's times, and the generated models and functions, none."""
 STANDARD = {"_contextvars", "contextvars", "dataclasses", "platform"}

@@ -60,7 +60,8 @@ class Requests:
 
     def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
         self._base = httpx.URL(base_url)
-        self._headers = httpx.Headers({"host": self._base.netloc.decode("ascii"), **headers})
+        self._bare = httpx.Headers({"host": self._base.netloc.decode("ascii"), **headers})
+        self._json = httpx.Headers({**self._bare, "content-type": "application/json"})
 
     def make(
         self, method: str, path: str, query: Mapping[str, Any], content: bytes, headers: Mapping[str, str]
@@ -75,14 +76,14 @@ class Requests:
             headers: What this request has besides, lower-case names.
         """
         # With a stream httpx adds no headers of its own, so all are here.
-        request = httpx.Request(method, self._base, headers=self._headers, stream=httpx.ByteStream(content))
+        fixed, stream = self._json if content else self._bare, httpx.ByteStream(content)
+        request = httpx.Request(method, self._base, headers=fixed, stream=stream)
         request.read()
         request.url = Target(self._base, path)
         if query:
             request.url = httpx.URL(request.url, params=query)
-        if content:
-            request.headers["content-type"] = "application/json"
         if content or method in {"POST", "PUT", "PATCH"}:
             request.headers["content-length"] = str(len(content))
-        request.headers.update(headers)
+        if headers:
+            request.headers.update(headers)
         return request
