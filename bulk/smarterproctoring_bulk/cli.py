@@ -391,11 +391,20 @@ def _die(text: str, code: int) -> NoReturn:
     os._exit(code)
 
 
+def _keep_the_loop_quick() -> None:
+    """Let the loop have the interpreter back soon after each system call.
+
+    By default the journal's threads may keep it for 5 ms, in which the loop could send ten rows.
+    """
+    sys.setswitchinterval(0.0002)
+
+
 async def _serve(
     journal: Any, client: AsyncSmarterProctoring, job: Any, tally: Any, total: int, options: dict[str, Any]
 ) -> dict[str, str]:
     from smarterproctoring_bulk import engine, send  # noqa: PLC0415 - as above
 
+    _keep_the_loop_quick()
     gate = send.Gate(client, replay=job.replay, breaker=pacing.Breaker(patience=options["patience"]))
     counts = dict(tally.counts)
     with progress(total, tally.settled) as bar:
@@ -464,6 +473,7 @@ def worker(**options: Any) -> None:
 async def _serve_all(journal: Any, client: AsyncSmarterProctoring, options: dict[str, Any]) -> None:
     from smarterproctoring_bulk import engine, send  # noqa: PLC0415 - as above
 
+    _keep_the_loop_quick()
     gate = send.Gate(client, breaker=pacing.Breaker(patience=options["patience"]))
     base_url = _service(client)
     worker = engine.Worker(journal, gate, base_url)

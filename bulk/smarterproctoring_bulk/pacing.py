@@ -12,7 +12,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
-AT_RISK, AT_RISK_UNLIMITED, LEAST_WINDOW = 100, 300, 25
+AT_RISK, AT_RISK_UNLIMITED, LEAST_WINDOW = 100, 600, 25
 """Rows that may be under way, or answered and not yet in the journal: over all lanes, the same without a rate, and of
 each lane at least."""
 LATENCY = 0.25

@@ -47,7 +47,7 @@ def test_lanes_follow_rate_times_latency() -> None:
 
 def test_few_lanes_get_large_windows() -> None:
     assert [window_for(lanes, 1.0) for lanes in (1, 2, 4, 5, 64)] == [100, 50, 25, 25, 25]
-    assert [window_for(lanes, None) for lanes in (1, 3, 12, 64)] == [300, 100, 25, 25]
+    assert [window_for(lanes, None) for lanes in (1, 3, 24, 64)] == [600, 200, 25, 25]
 
 
 def test_no_second_holds_more_than_the_share_and_one() -> None:

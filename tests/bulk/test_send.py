@@ -21,7 +21,7 @@ ROWS = [Row(number, (INSTALL, EXAM, session(number)), {"notes": "moved"}) for nu
 
 
 def run_lane(
-    url: str, app: MockApp, *, seconds: float = 60.0, rows: list[Row] = ROWS, lanes: int = 4, **gate: Any
+    url: str, app: MockApp, *, seconds: float = 60.0, rows: list[Row] = ROWS, lanes: int = 24, **gate: Any
 ) -> tuple[list[Outcome], dict[int, History], Gate]:
     """Run one lane to its end, holding it to its window at every portion."""
 
@@ -44,7 +44,7 @@ def run_lane(
     return asyncio.run(main())
 
 
-@pytest.mark.parametrize("lanes", [1, 4])
+@pytest.mark.parametrize("lanes", [8, 24])
 def test_no_more_than_a_window_is_ever_open(bulk: Bulk, app: MockApp, lanes: int) -> None:
     outcomes, rest, _ = run_lane(bulk.url, app, lanes=lanes)
     assert rest == {}
