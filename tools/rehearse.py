@@ -66,6 +66,12 @@ class Rehearsal:
         if not well:
             print(words, file=sys.stderr, flush=True)
 
+    def together(self, *steps: tuple[str, Callable[[], str]]) -> None:
+        """Take steps, some at a time. What is no ToolError is raised: no step may be lost in a thread."""
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            for done in [pool.submit(self.take, *step) for step in steps]:
+                done.result()
+
     @property
     def well(self) -> bool:
         """Whether no step failed."""
@@ -198,11 +204,11 @@ def rehearse(rehearsal: Rehearsal, folder: Path, version: str) -> None:
     take("candidate", partial(candidate, tree, version))
     if not rehearsal.well:
         return
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        pool.submit(take, "built twice", partial(built_twice, tree))
-        for gate in GATES:
-            pool.submit(take, gate, partial(made, ROOT, gate))
-        pool.submit(take, "dependencies", lambda: f"{sum(1 for _ in wheels().iterdir())} locked wheels at hand")
+    rehearsal.together(
+        ("built twice", partial(built_twice, tree)),
+        *((gate, partial(made, ROOT, gate)) for gate in GATES),
+        ("dependencies", lambda: f"{sum(1 for _ in wheels().iterdir())} locked wheels at hand"),
+    )
     if not rehearsal.well:
         return
     with (
@@ -215,12 +221,13 @@ def rehearse(rehearsal: Rehearsal, folder: Path, version: str) -> None:
         take("refused: wrong password", lambda: refused(make(tree, "publish", **wrong), "does not know this name"))
         take("published", partial(made, tree, "publish", **to))
         if rehearsal.well:
-            with ThreadPoolExecutor(AT_A_TIME) as pool:
-                pool.submit(take, "downstream: service", partial(downstream, private, "service"))
-                pool.submit(take, "downstream: stranger", partial(downstream, private, "not service"))
-                again = partial(make, tree, "publish", **to)
-                pool.submit(take, "refused: once more", lambda: refused(again(), "is on the index already"))
-                pool.submit(take, "installed by pip", partial(installed, folder, private, version))
+            again = partial(make, tree, "publish", **to)
+            rehearsal.together(
+                ("downstream: service", partial(downstream, private, "service")),
+                ("downstream: stranger", partial(downstream, private, "not service")),
+                ("refused: once more", lambda: refused(again(), "is on the index already")),
+                ("installed by pip", partial(installed, folder, private, version)),
+            )
 
 
 def main() -> int:

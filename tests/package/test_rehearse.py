@@ -43,6 +43,14 @@ def test_a_step_that_fails_fails_the_rehearsal(capsys: pytest.CaptureFixture[str
     assert "it does not build" in capsys.readouterr().err
 
 
+def test_no_step_is_lost_in_a_thread() -> None:
+    def missing() -> str:
+        raise FileNotFoundError("no such program")
+
+    with pytest.raises(FileNotFoundError):
+        rehearse.Rehearsal().together(("lint", lambda: ""), ("built", missing), ("typecheck", lambda: ""))
+
+
 @pytest.mark.parametrize(
     "done",
     [
