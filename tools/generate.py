@@ -230,8 +230,6 @@ HEAD = """\"\"\"The records of the spec's operations, typed keywords for them, a
 A field added to the spec is a typed keyword argument of the client without a hand-written line.
 \"\"\"
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Required, TypedDict

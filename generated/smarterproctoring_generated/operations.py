@@ -4,8 +4,6 @@
 A field added to the spec is a typed keyword argument of the client without a hand-written line.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping
 from typing import Final, Literal, TypedDict

@@ -5,11 +5,8 @@
 `operations.py` beside it from the spec. It knows JSON Schema's words and nothing of any one API.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any, Final, NamedTuple, TypeVar
@@ -18,7 +15,9 @@ from urllib.parse import quote, unquote
 T = TypeVar("T")
 _TYPES: Final[Mapping[str, Any]] = {"string": str, "integer": int, "number": int | float, "boolean": bool}
 
-_ISO_Z: Final = re.compile(r"[0-9W-]+T[0-9:.,]+Z")  # datetime.fromisoformat takes any separator, a line break too
+# datetime.fromisoformat takes any separator, a line break too.
+_ISO_Z: Final = r"^[0-9W-]+T[0-9:.,]+Z$"
+_WIRE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 
 
 def matches(pattern: str, value: str) -> bool:
@@ -42,6 +41,8 @@ def wire_time(text: str) -> str:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("is not ISO 8601, like 2030-05-04T13:00:00.000Z") from None
+    if matches(_WIRE, text):  # as programs write it: nothing to do
+        return text
     if moment.utcoffset() is None:
         example = "datetime(2030, 5, 4, 9, 0, tzinfo=ZoneInfo('America/New_York'))"
         raise ValueError(f"has no time zone; give it one, for instance {example}")
@@ -54,7 +55,7 @@ def wire_time(text: str) -> str:
 def _time_text(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, str) and _ISO_Z.fullmatch(value):
+    if isinstance(value, str) and matches(_ISO_Z, value):
         return value
     raise ValueError("must be a datetime with a time zone, or ISO 8601 text that ends in Z")
 
@@ -62,8 +63,9 @@ def _time_text(value: object) -> str:
 def times_to_wire(node: Any, place: tuple[str, ...], label: str) -> Iterator[str]:
     """Put times, which models write with `isoformat()`, into the wire form, in place; yield what is wrong with them."""
     name, rest = place[0], place[1:]
-    keys: Any = range(len(node)) if isinstance(node, list) else node if isinstance(node, dict) else ()
-    for key in [key for key in keys if name in ("*", key)]:
+    there: Any = range(len(node)) if isinstance(node, list) else node if isinstance(node, dict) else ()
+    keys: list[Any] = list(there) if name == "*" else [name] if name in there else []
+    for key in keys:
         if rest:
             yield from times_to_wire(node[key], rest, label)
         elif isinstance(node[key], str):
@@ -116,14 +118,7 @@ class Field(NamedTuple):
         return None
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One operation.
-
-    `route` is the path as a regular expression with a group for each path parameter, in their order; `date_times`
-    are the places of date-times in the body, `*` standing for any item.
-    """
-
+class _Operation(NamedTuple):
     operation_id: str
     method: str
     path: str
@@ -133,16 +128,34 @@ class Operation:
     fields: tuple[Field, ...]
     date_times: tuple[tuple[str, ...], ...]
 
+
+class Operation(_Operation):
+    """One operation. What calls need of it again and again is worked out at the first one.
+
+    `route` is the path as a regular expression with a group for each path parameter, in their order; `date_times`
+    are the places of date-times in the body, `*` standing for any item.
+    """
+
+    @cached_property
+    def _path(self) -> tuple[list[Parameter], list[str]]:
+        """The parameters of the path, and what stands around them."""
+        return [item for item in self.parameters if item.location == "path"], re.split(r"\{[^{}]+\}", self.path)
+
+    @cached_property
+    def _query(self) -> list[Parameter]:
+        """The parameters of the query."""
+        return [item for item in self.parameters if item.location == "query"]
+
     @cached_property
     def _known(self) -> dict[str, Parameter | Field]:
         """What can be given by keyword."""
-        known: list[Parameter | Field] = [item for item in self.parameters if item.location == "query"]
-        return {item.keyword: item for item in [*known, *self.fields]}
+        known: list[Parameter | Field] = [*self._query, *self.fields]
+        return {item.keyword: item for item in known}
 
     @cached_property
-    def _keywords(self) -> dict[str, str]:
-        """The keywords of the body's fields by their names."""
-        return {item.name: item.keyword for item in self.fields}
+    def _body(self) -> dict[str, Field]:
+        """The body's fields by their names."""
+        return {item.name: item for item in self.fields}
 
     def path_values(self, method: str, path: str) -> list[str] | None:
         """Return the decoded values of the path parameters, None if this request belongs to another operation."""
@@ -174,37 +187,39 @@ class Operation:
 
     def parameter_values(self, path_values: list[Any], query: dict[str, Any]) -> Iterator[tuple[Parameter, Any]]:
         """Yield the parameters of path and query with their values; those of a list one by one."""
-        yield from zip((item for item in self.parameters if item.location == "path"), path_values, strict=True)
-        for item in self.parameters:
-            given = query.get(item.name) if item.location == "query" else None
+        yield from zip(self._path[0], path_values, strict=True)
+        for item in self._query:
+            given = query.get(item.name)
             for value in given if isinstance(given, list) else () if given is None else (given,):
                 yield item, str(value)
 
     def times_in_query(self, query: dict[str, Any]) -> Iterator[str]:
         """Put the date-times of a query into the wire form, in place; yield what is wrong with them."""
-        for item in self.parameters:
-            if item.location == "query" and item.format == "date-time":
+        for item in self._query:
+            if item.format == "date-time":
                 yield from times_to_wire(query, (item.name,), item.keyword)
 
     def body_problems(self, body: Any) -> Iterator[str]:
         """Put the date-times of a body into the wire form, in place; yield everything in it that breaks the spec."""
-        keywords = self._keywords
+        known = self._body
         for place in self.date_times:
-            yield from times_to_wire(body, place, keywords.get(place[0], ".".join(place)))
-        for item in self.fields if isinstance(body, dict) else ():
-            if (value := body.get(item.name)) is None:
+            yield from times_to_wire(body, place, known[place[0]].keyword if place[0] in known else ".".join(place))
+        for name, value in body.items() if isinstance(body, dict) else ():
+            if value is None or (item := known.get(name)) is None:
                 continue
             # A time that could not be rewritten is named already.
             if item.format != "date-time" and (problem := item.problem(value)):
                 yield f"{item.keyword} {problem}"
             # Both times are in the wire form by now, which sorts as text.
             if item.before and str(body.get(item.before) or "~") <= str(value):
-                yield f"{keywords[item.before]} must be after {item.keyword}"
+                yield f"{known[item.before].keyword} must be after {item.keyword}"
 
     def path_for(self, values: list[str]) -> str:
         """Return the path with these values of its parameters, encoded."""
-        found = iter(values)
-        return re.sub(r"\{[^{}]+\}", lambda _: quote(next(found), safe=""), self.path)
+        first, *rest = self._path[1]
+        # An SID needs no quoting, and finding that out takes quote longer than all else here.
+        quoted = [value if value.isascii() and value.isalnum() else quote(value, safe="") for value in values]
+        return first + "".join(map("".join, zip(quoted, rest, strict=True)))
 
 
 def parse_or_none(parse: Callable[..., T], **context: Any) -> T | None:

@@ -6,7 +6,6 @@ import random
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -22,14 +21,14 @@ MAX_BODY, MAX_ERROR_BODY = 1024 * 1024, 64 * 1024
 """Bytes of an answer that are read: of a success, of anything else."""
 _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_NONE_YET = Secret("")
 TOO_LATE = "the token did not come before the deadline"
 """The problem of a token that the driver stopped waiting for."""
 _MASK, _NOT = "[redacted]", "was not applied"
 ErrorT = TypeVar("ErrorT", bound=errors.SmarterProctoringError)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What happened to the session: it was changed.
 
     Attributes:
@@ -75,7 +74,10 @@ class Reply(NamedTuple):
 
     def request_id(self) -> str | None:
         """Return the first of the common request-id headers; the vendor documents none."""
-        return next((self.headers[name] for name in _REQUEST_IDS if self.headers.get(name)), None)
+        for name in _REQUEST_IDS:
+            if value := self.headers.get(name):
+                return value
+        return None
 
     def error(self) -> tuple[str | None, str | None]:
         """Return code and message from any of the three forms of error body that were seen (evidence: V, S)."""
@@ -122,7 +124,7 @@ class Call:
         self._options, self._can_renew = options, can_renew
         self._started = self._began = time.monotonic()
         self.deadline_at = self._started + options.deadline
-        self._secret, self._refused = Secret(""), False
+        self._secret, self._refused = _NONE_YET, False
         self._attempts = self._replays = self._renewals = 0
         self._maybe_applied = False
         self.hooked: object = None
@@ -150,7 +152,8 @@ class Call:
         self._attempts += 1
         self._replays += self._maybe_applied
         self._began = time.monotonic()
-        return {name: min(limit, remaining) for name, limit in self._options.timeout._asdict().items()}
+        connect, read, write, pool = [min(seconds, remaining) for seconds in self._options.timeout]
+        return {"connect": connect, "read": read, "write": write, "pool": pool}
 
     def settle(self, answer: Reply | tuple[Failure, str]) -> float | None:
         """Take what an attempt brought: None if the call is done, else the seconds to wait before the next attempt.
@@ -233,7 +236,7 @@ class Call:
         headers, body = {name: value for name, value in reply.headers.items() if name != "set-cookie"}, reply.body
         if token := self._secret.reveal():
             headers = {name: value.replace(token, _MASK) for name, value in headers.items()}
-            for form in (token, token.replace("/", "\\/")):
+            for form in {token, token.replace("/", "\\/")}:
                 body = body.replace(form.encode(), _MASK.encode())
         limit = MAX_BODY if 200 <= reply.status < 300 else MAX_ERROR_BODY
         return reply._replace(headers=headers, body=body[:limit])

@@ -1,7 +1,5 @@
 """The errors of this package: one small tree, the same fields everywhere, no third-party exception in it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -76,7 +74,7 @@ class DeadlineExceededError(APITimeoutError):
     """The deadline over all attempts and waits has passed."""
 
 
-_BY_STATUS: dict[int, type[APIStatusError]] = {}
+_BY_STATUS: "dict[int, type[APIStatusError]]" = {}
 
 
 class APIStatusError(SmarterProctoringError):

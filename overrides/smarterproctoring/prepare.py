@@ -1,7 +1,7 @@
 """From arguments to the exact request. Everything wrong is said at once, before the wire."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smarterproctoring_generated.operations import OPERATIONS, SID_KINDS
@@ -52,7 +52,11 @@ def from_generated(method: str, path: str, body: Any, query: dict[str, Any]) -> 
 
 def _prepare(operation: Operation, sids: Sequence[Any], body: Any, query: dict[str, Any], found: list[str]) -> Prepared:
     found += [*operation.times_in_query(query), *operation.body_problems(body)]
-    problems = [text for pair in operation.parameter_values([*sids], query) for text in _with_hint(*pair)] + found
+    problems = [
+        f"{parameter.keyword} {problem}{_hint(parameter, value)}"
+        for parameter, value in operation.parameter_values([*sids], query)
+        if (problem := parameter.problem(value))
+    ] + found
     content = b""
     if body is not None:
         try:
@@ -64,16 +68,14 @@ def _prepare(operation: Operation, sids: Sequence[Any], body: Any, query: dict[s
     return Prepared(operation, operation.path_for([*sids]), query, content)
 
 
-def _with_hint(parameter: Parameter, value: object) -> Iterator[str]:
-    """Yield what is wrong with a path or query parameter, if anything, and what it may come from."""
-    if problem := parameter.problem(value):
-        pattern, hint = parameter.pattern or "", ""
-        if not isinstance(value, str):
-            pass
-        elif matches(pattern, value.strip()):
-            hint = " (it has white space around it)"
-        elif matches(pattern, value[:2].upper() + value[2:].lower()):
-            hint = " (SIDs are case-sensitive)"
-        elif value[:2] in SID_KINDS:
-            hint = f" (this is an SID of kind {SID_KINDS[value[:2]]} with {len(value)} characters)"
-        yield f"{parameter.keyword} {problem}{hint}"
+def _hint(parameter: Parameter, value: object) -> str:
+    """Say what a wrong path or query parameter may come from, if that shows."""
+    pattern = parameter.pattern or ""
+    if not isinstance(value, str):
+        return ""
+    if matches(pattern, value.strip()):
+        return " (it has white space around it)"
+    if matches(pattern, value[:2].upper() + value[2:].lower()):
+        return " (SIDs are case-sensitive)"
+    kind = SID_KINDS.get(value[:2])
+    return f" (this is an SID of kind {kind} with {len(value)} characters)" if kind else ""

@@ -9,10 +9,11 @@ from __future__ import annotations
 import ssl
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, cast
 
 import httpx
 from smarterproctoring_generated.operations import VERSION
@@ -163,13 +164,12 @@ class _Seam(NoCopy):
                 for hook in self.hooks.get("response", ()):
                     await settled(hook(response))
                 with suppress(Exception):  # the status is known, and that is what counts
-                    async with aclosing(_chunks(response)) as chunks:
-                        async for chunk in chunks:
-                            body += chunk
-                            if len(body) > MAX_BODY or call.remaining() <= 0:
-                                break
-                        else:
+                    following = _chunks(response, asynchronous=self.asynchronous)
+                    while len(body) <= MAX_BODY and call.remaining() > 0:
+                        if (chunk := await settled(following())) is None:
                             whole = True
+                            break
+                        body += chunk
             finally:
                 with suppress(Exception):
                     await settled(response.aclose() if self.asynchronous else response.close())
@@ -179,15 +179,13 @@ class _Seam(NoCopy):
         return Reply(response.status_code, headers, bytes(body[:MAX_BODY]), incomplete)
 
 
-async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    """Yield the body; unpacked only where the server has packed it, though it was asked not to."""
-    packed, stream = "content-encoding" in response.headers, response.stream
-    if isinstance(stream, httpx.SyncByteStream):
-        for chunk in response.iter_bytes() if packed else stream:
-            yield chunk
-    else:
-        async for chunk in response.aiter_bytes() if packed else stream:
-            yield chunk
+def _chunks(response: httpx.Response, *, asynchronous: bool) -> Callable[[], Any]:
+    """Return what gives the next piece of the body, None at the end, to be awaited where the client is asynchronous."""
+    # Unpacked only where the server has packed it, though it was asked not to.
+    packed, stream = "content-encoding" in response.headers, cast("Any", response.stream)
+    if asynchronous:
+        return partial(anext, aiter(response.aiter_bytes() if packed else stream), None)
+    return partial(next, iter(response.iter_bytes() if packed else stream), None)
 
 
 def _response(reply: Reply) -> httpx.Response:

@@ -1,7 +1,5 @@
 """Settings: what a call may be told, how it is checked, and how the environment gives it."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re
@@ -82,7 +80,7 @@ class Options(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
     on_retry: RetryHook | None = None
 
-    def changed(self, changes: CallOptions) -> Options:
+    def changed(self, changes: CallOptions) -> "Options":
         """Return checked options with these changes; headers are added to those that are there.
 
         Raises:

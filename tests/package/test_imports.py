@@ -16,7 +16,7 @@ OWN = {
     "smarterproctoring_transport": {"request", "shared", "steps"},
 }
 """Of the command line, the readers of people's times, and the generated models and functions, none."""
-STANDARD = {"_contextvars", "contextvars", "dataclasses", "platform"}
+STANDARD = {"_contextvars", "contextvars", "platform"}
 """What of the standard library httpx and the other dependencies do not load by themselves."""
 ABSENT = ("trio", "h2", "socksio", "click", "rich", "pygments", "brotli", "brotlicffi", "zstandard")
 """httpx and httpcore load these where they are installed, as some are for the tests. Here they cannot be imported."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -156,7 +155,7 @@ def test_a_token_that_cannot_be_sent_ends_the_call(clock: Clock) -> None:
 
 
 def test_an_operation_without_security_needs_no_token(clock: Clock) -> None:
-    operation = replace(RESCHEDULE_EXAM_SESSION, token_header=None)
+    operation = RESCHEDULE_EXAM_SESSION._replace(token_header=None)
     one = Call(PREPARED._replace(operation=operation), Options(), can_renew=False)
     assert one.begin(Secret("")) == Timeouts()._asdict()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import pickle
 import socket
 import ssl
@@ -132,7 +131,7 @@ def test_the_result_is_frozen_and_picklable(driver: Driver, server: Server) -> N
         result = client.reschedule()
     assert (result.request_id, result.attempts, result.replays) == ("req-7", 2, 1)
     assert pickle.loads(pickle.dumps(result)) == result
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         result.status = 500  # type: ignore[misc]
 
 

@@ -61,6 +61,7 @@ class Answer:
         """Note the end, and whether the connection may stay open."""
         if self.headed and not self.done:
             self.done, self.keep = True, self._parser.should_keep_alive()
+            del self._parser  # each holds the other, and garbage of that kind is collected slowly
 
     def feed(self, data: bytes) -> None:
         """Read on; no bytes at all mean that the peer has closed.
@@ -111,7 +112,9 @@ class Connection:
         if request.method == b"HEAD":
             answer.done, answer.keep = True, False
         extensions = {"http_version": b"HTTP/1.1", "network_stream": self._stream}
-        return httpcore.Response(answer.status, headers=answer.headers, content=Body(self), extensions=extensions)
+        response = httpcore.Response(answer.status, content=Body(self), extensions=extensions)
+        response.headers = answer.headers  # bytes already: httpcore would look at each again
+        return response
 
     handle_request = handle_async_request
 
@@ -167,21 +170,22 @@ class Body:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def __iter__(self) -> Iterator[bytes]:
-        while True:
-            if chunk := self._connection.take():
-                yield chunk
-            if self._connection.done:
-                return
-            finish(self._connection.read_on())
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while True:
-            if chunk := self._connection.take():
-                yield chunk
-            if self._connection.done:
-                return
+    async def _more(self) -> bytes:
+        """Return what comes next, nothing at the end."""
+        while not (chunk := self._connection.take()) and not self._connection.done:
             await self._connection.read_on()
+        return chunk
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: finish(self._more()), b"")
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if chunk := await self._more():
+            return chunk
+        raise StopAsyncIteration
 
     def close(self) -> None:
         """Do nothing: the pool looks at the connection."""

@@ -128,11 +128,10 @@ class Lent:
         self._returned = False
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self._stream
+        return iter(self._stream)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            yield chunk
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._stream)
 
     async def _return(self, close: str) -> None:
         if not self._returned:
@@ -197,9 +196,7 @@ class AsyncPool(Pool):
         with anyio.CancelScope(shield=True):
             await super()._end(lease)
 
-    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        """Send a request."""
-        return await self.exchange(request)
+    handle_async_request = Pool.exchange
 
     async def aclose(self) -> None:
         """Close all connections."""

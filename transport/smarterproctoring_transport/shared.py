@@ -1,7 +1,5 @@
 """The one transport that many threads, tasks and views share: what it is made of, forks, and its end."""
 
-from __future__ import annotations
-
 import ipaddress
 import os
 import ssl

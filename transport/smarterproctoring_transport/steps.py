@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, cast
 
@@ -29,9 +29,13 @@ def finish(work: Coroutine[Any, Any, R], error: Exception | None = None) -> R:
     raise error
 
 
-async def settled(value: Any) -> Any:
-    """Return a value, awaiting it where it has to be awaited."""
-    return await value if hasattr(value, "__await__") else value
+def settled(value: Any) -> Awaitable[Any]:
+    """Return what can be awaited for a value, whether or not the value itself has to be."""
+    return value if hasattr(value, "__await__") else _at_once(value)
+
+
+async def _at_once(value: Any) -> Any:
+    return value
 
 
 _UNLIMITED = nullcontext()
