@@ -13,7 +13,6 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -23,12 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import report
-from report import Cell, Report, Row
+from report import FAST, OURS, Cell, Import, Report, Row
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE, PEERS = ROOT / "benchmarks", ROOT / "build" / "bench" / "peers"
 PACKAGE = "smarterproctoring-client"
-OURS, FAST = "this client", "this client, [fast]"
 IMPORTS = {
     "nothing": "pass",
     "httpx": "import httpx",
@@ -65,9 +63,9 @@ class Plan(NamedTuple):
     """
 
     concurrencies: tuple[int, ...] = (1, 16, 64, 256)
-    rounds: int = 7
-    seconds: float = 0.4
-    imports: int = 15
+    rounds: int = 11
+    seconds: float = 0.25
+    imports: int = 25
 
 
 QUICK = Plan((1, 64), rounds=3, seconds=0.1, imports=3)
@@ -158,59 +156,60 @@ class Worker:
 
 
 def measure_calls(kind: str, labels: list[str], url: str, plan: Plan, fast: list[str]) -> dict[int, list[Row]]:
-    """Measure all clients of a kind; every client has its turn in every round, and begins one of them."""
-    tables: dict[int, list[Row]] = {}
+    """Measure all clients of a kind; in every round each has its turn at every concurrency, and begins one of them."""
     with ExitStack() as stack:
         workers = [stack.enter_context(Worker(kind, label, url, fast if label == OURS else [])) for label in labels]
         workers = [worker for worker in workers if worker.ready()]
-        for concurrency in plan.concurrencies:
-            print(f"{kind}, {concurrency} at once", flush=True)
-            calls: dict[str, int] = {}
-            samples: dict[str, list[dict[str, Any]]] = {worker.label: [] for worker in workers}
-            failed: dict[str, str] = {}
-            for worker in workers:  # opens the connections, then finds out how many calls fill a turn
-                turns = [worker.turn(concurrency, max(50, concurrency * 2)) for _ in range(2)]
-                if "failed" in turns[1]:
-                    failed[worker.label] = turns[1]["failed"]
-                else:
-                    calls[worker.label] = max(concurrency, int(plan.seconds * 1e6 / turns[1]["wall"]))
-            for number in range(plan.rounds):
-                start = number % len(workers)
+        calls: dict[tuple[int, str], int] = {}
+        turns: dict[tuple[int, str], list[Cell]] = {(c, w.label): [] for c in plan.concurrencies for w in workers}
+        failed: dict[tuple[int, str], str] = {}
+
+        def take_turn(concurrency: int, worker: Worker, calls: int) -> Cell | None:
+            place = concurrency, worker.label
+            if place not in failed:
+                turn = worker.turn(concurrency, calls)
+                if "failed" not in turn:
+                    return Cell(turn["wall"], turn["cpu"])
+                failed[place] = turn["failed"]
+            return None
+
+        for concurrency in plan.concurrencies:  # finds out how many calls fill a turn
+            for worker in workers:
+                if first := take_turn(concurrency, worker, max(50, concurrency * 2)):
+                    calls[concurrency, worker.label] = max(concurrency, int(plan.seconds * 1e6 / first.wall))
+        for number in range(plan.rounds):
+            print(f"{kind}, round {number + 1} of {plan.rounds}", flush=True)
+            start = number % len(workers)
+            for concurrency in plan.concurrencies:
                 for worker in [*workers[start:], *workers[:start]]:
-                    if worker.label not in failed:
-                        turn = worker.turn(concurrency, calls[worker.label])
-                        if "failed" in turn:
-                            failed[worker.label] = turn["failed"]
-                        samples[worker.label].append(turn)
-            tables[concurrency] = [
-                Row(label, None, failed[label])
-                if label in failed
-                else Row(label, Cell(*(statistics.median(turn[part] for turn in turns) for part in ("wall", "cpu"))))
-                for label, turns in samples.items()
-            ]
-    return tables
+                    place = concurrency, worker.label
+                    if turn := take_turn(concurrency, worker, calls.get(place, 0)):
+                        turns[place].append(turn)
+    return {
+        concurrency: [
+            Row(worker.label, failed=failed[place])
+            if (place := (concurrency, worker.label)) in failed
+            else Row(worker.label, tuple(turns[place]))
+            for worker in workers
+        ]
+        for concurrency in plan.concurrencies
+    }
 
 
 # -- imports and the rest ----------------------------------------------------------------------------------------------
 
 
-def measure_imports(plan: Plan) -> list[tuple[str, float, float, float]]:
-    """Return name, milliseconds on the wall and on the processor, and megabytes, of imports in fresh processes."""
-    samples: dict[str, list[list[float]]] = {name: [] for name in IMPORTS}
+def measure_imports(plan: Plan) -> dict[str, list[Import]]:
+    """Measure imports in fresh processes; every one has its turn in every round."""
+    samples: dict[str, list[Import]] = {name: [] for name in IMPORTS if PEERS.exists() or "peer_" not in IMPORTS[name]}
     for number in range(plan.imports + 1):
-        for name, code in IMPORTS.items():
-            if "peer_" in code and not PEERS.exists():
-                continue
-            command = [sys.executable, "-c", _TIMED.format(code)]
+        for name, turns in samples.items():
+            command = [sys.executable, "-c", _TIMED.format(IMPORTS[name])]
             done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+            wall, cpu, memory = map(float, done.stdout.split())
             if number:  # the first one may have compiled
-                samples[name].append([float(figure) for figure in done.stdout.split()])
-    medians = {
-        name: [statistics.median(column) for column in zip(*rows, strict=True)]
-        for name, rows in samples.items()
-        if rows
-    }
-    return [(name, wall * 1e3, cpu * 1e3, memory) for name, (wall, cpu, memory) in medians.items()]
+                turns.append(Import(wall * 1e3, cpu * 1e3, memory))
+    return samples
 
 
 def measure_generate() -> float | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from html import escape
+from statistics import median
 from typing import NamedTuple
 
-REFERENCE = "httpx"
+REFERENCE, OURS, FAST = "httpx", "this client", "this client, [fast]"
+PLAIN, URLLIB3, AIOHTTP = "openapi-python-client", "OpenAPI Generator, urllib3", "OpenAPI Generator, aiohttp"
 _WIDTH, _LABEL, _BAR, _GAP = 760, 210, 20, 6
 
 
@@ -17,12 +19,30 @@ class Cell(NamedTuple):
     cpu: float
 
 
+class Import(NamedTuple):
+    """What an import took: milliseconds on the wall and on the processor, megabytes."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
 class Row(NamedTuple):
-    """A client's figures, or why there are none."""
+    """A client's turns, one for each round, or why there are none."""
 
     label: str
-    cell: Cell | None
+    turns: tuple[Cell, ...] = ()
     failed: str = ""
+
+    @property
+    def cell(self) -> Cell | None:
+        """The medians."""
+        return Cell(*map(median, zip(*self.turns, strict=True))) if self.turns else None
+
+
+def ratio(some: Iterable[float], others: Iterable[float]) -> float:
+    """Return the median of the rounds' own ratios: a slow minute of the machine is in both figures of a round."""
+    return median(one / other for one, other in zip(some, others, strict=True))
 
 
 class Report(NamedTuple):
@@ -32,7 +52,7 @@ class Report(NamedTuple):
         machine: Lines that say what it was measured on.
         rounds: Rounds behind each median.
         calls: By kind ("sync", "async") and concurrency.
-        imports: Name, milliseconds on the wall and on the processor, megabytes.
+        imports: What each import took, by name.
         wheel: Bytes of the wheel.
         generate: Seconds of a generation with all its checks.
         notes: What was skipped, and why.
@@ -42,7 +62,7 @@ class Report(NamedTuple):
     machine: list[str]
     rounds: int
     calls: dict[str, dict[int, list[Row]]]
-    imports: list[tuple[str, float, float, float]]
+    imports: dict[str, list[Import]]
     wheel: int | None
     generate: float | None
     notes: list[str]
@@ -72,9 +92,13 @@ def _lines(found: Report) -> Iterator[str]:
         yield from (f"\nFailed: {failure}" for failure in sorted(failures))
     yield from ("", "## Import", "", "In fresh processes; memory is what the process grew by.", "")
     yield from ("| | CPU ms | ÷ httpx | wall ms | MB |", "|---|---|---|---|---|")
-    base = {name: cpu for name, _, cpu, _ in found.imports}.get(REFERENCE, 0)
-    for name, wall, cpu, memory in found.imports:
-        yield f"| {name} | {cpu:.0f} | {cpu / base:.2f} | {wall:.0f} | {memory:.1f} |"
+    for name, turns in found.imports.items():
+        wall, cpu, memory = map(median, zip(*turns, strict=True))
+        times = ratio((turn.cpu for turn in turns), (turn.cpu for turn in found.imports[REFERENCE]))
+        yield f"| {name} | {cpu:.0f} | {times:.2f} | {wall:.0f} | {memory:.1f} |"
+    yield from ("", "## What is wanted", "", "Medians of the ratios within each round.", "")
+    yield from ("| | measured | wanted |", "|---|---|---|")
+    yield from (f"| {what} | {times:.2f} | {limit} |" for what, times, limit in _wanted(found))
     yield from ("", "## Size and generation", "")
     if found.wheel is not None:
         yield f"- wheel: {found.wheel / 1024:.0f} KiB"
@@ -83,12 +107,45 @@ def _lines(found: Report) -> Iterator[str]:
 
 
 def _entry(label: str, rows: list[Row]) -> str:
-    cells = {row.label: row.cell for row in rows}
-    cell, reference = cells.get(label), cells.get(REFERENCE)
+    found = {row.label: row for row in rows}
+    cell, reference = found[label].cell, found[REFERENCE]
     if cell is None:
         return "failed"
-    ratio = f", {cell.cpu / reference.cpu:.2f}×" if reference else ""
-    return f"{1e6 / cell.wall:,.0f} ({cell.cpu:,.0f}{ratio})"
+    times = f", {_more(found[label], reference, 'cpu'):.2f}×" if reference.turns else ""
+    return f"{1e6 / cell.wall:,.0f} ({cell.cpu:,.0f}{times})"
+
+
+def _more(row: Row, other: Row, part: str) -> float:
+    """Return how many times another client's time this one takes."""
+    return ratio((getattr(turn, part) for turn in row.turns), (getattr(turn, part) for turn in other.turns))
+
+
+def _wanted(found: Report) -> Iterator[tuple[str, float, str]]:
+    """Yield what this client is to hold beside its peers, as far as it was measured: what, its ratio, the limit."""
+
+    def turns(kind: str, concurrency: int, label: str, part: str) -> list[float]:
+        rows = found.calls[kind].get(concurrency, [])
+        return [getattr(turn, part) for row in rows if row.label == label for turn in row.turns]
+
+    for label, other, most in ((FAST, URLLIB3, 0.75), (OURS, REFERENCE, 1.15)):
+        for part, words in (("cpu", "CPU per call"), ("wall", "time per call")):
+            pair = turns("sync", 1, label, part), turns("sync", 1, other, part)
+            yield from _if_measured(f"synchronous, one connection: {words} of {label} to {other}", *pair, f"≤ {most}")
+    for label, other, least in ((FAST, AIOHTTP, 1.5), (FAST, PLAIN, 10), (OURS, PLAIN, 5)):
+        pair = turns("async", 64, other, "wall"), turns("async", 64, label, "wall")
+        yield from _if_measured(
+            f"asynchronous, 64 at once: calls per second of {label} to {other}", *pair, f"≥ {least}"
+        )
+    for label in (OURS, FAST):
+        pair = turns("async", 64, label, "wall"), turns("async", 256, label, "wall")
+        yield from _if_measured(f"calls per second of {label}, 256 at once to 64", *pair, "≥ 0.8")
+    pair = [turn.cpu for turn in found.imports[OURS]], [turn.cpu for turn in found.imports[REFERENCE]]
+    yield from _if_measured(f"import of {OURS} to {REFERENCE}", *pair, "≤ 1.15")
+
+
+def _if_measured(what: str, some: list[float], others: list[float], limit: str) -> Iterator[tuple[str, float, str]]:
+    if some and others:
+        yield what, ratio(some, others), limit
 
 
 # -- the chart ---------------------------------------------------------------------------------------------------------

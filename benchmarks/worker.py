@@ -66,22 +66,22 @@ async def run_async(call: Callable[[], Awaitable[object]], concurrency: int, cal
 
 
 def orders() -> Iterator[tuple[int, int]]:
-    """Read what to do; garbage of the round before is not paid for by the next."""
+    """Read what to do."""
     print("ready", flush=True)
     for line in sys.stdin:
         concurrency, calls = map(int, line.split())
-        gc.collect()
         yield concurrency, calls
 
 
 def clocks() -> tuple[float, float]:
-    """Return seconds on the wall, and on the processor for all threads of this process."""
+    """Return seconds on the wall, and on the processor for all threads; garbage of what went before is not paid for."""
+    gc.collect()
     return time.perf_counter(), time.process_time()
 
 
 def tell(begun: tuple[float, float], calls: int) -> None:
     """Tell the parent the microseconds per call."""
-    wall, cpu = (now - then for now, then in zip(clocks(), begun, strict=True))
+    wall, cpu = time.perf_counter() - begun[0], time.process_time() - begun[1]
     print(json.dumps({"wall": wall / calls * 1e6, "cpu": cpu / calls * 1e6}), flush=True)
 
 
@@ -96,8 +96,9 @@ async def serve_async(name: str, url: str) -> None:
     """Serve orders with an asynchronous client; between rounds there is nothing for the loop to do."""
     async with ASYNC[name](url) as call:
         for concurrency, calls in orders():
-            begun = clocks()
             try:
+                await run_async(call, concurrency, concurrency)  # opens what was closed since its last turn
+                begun = clocks()
                 await run_async(call, concurrency, calls)
                 tell(begun, calls)
             except BaseException as error:  # noqa: BLE001
@@ -108,8 +109,9 @@ def serve_sync(name: str, url: str) -> None:
     """Serve orders with a synchronous client."""
     with SYNC[name](url) as call:
         for concurrency, calls in orders():
-            begun = clocks()
             try:
+                run_sync(call, concurrency, concurrency)
+                begun = clocks()
                 run_sync(call, concurrency, calls)
                 tell(begun, calls)
             except BaseException as error:  # noqa: BLE001
