@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from smarterproctoring_bulk.engine import CHUNK
 from smarterproctoring_bulk.pacing import MARGIN, MAX_FLYING, Pace, lanes_for, window_for
 
 POLL = 0.2
@@ -67,7 +68,7 @@ def simulate(model: Model, seed: int = 1) -> Result:  # noqa: PLR0915 - one loop
     lanes = model.lanes or lanes_for(model.rate, model.latency, hosts=model.workers > 1)
     window = window_for(lanes, model.rate)
     interval = 0.0 if model.rate is None else lanes / (model.rate * MARGIN)
-    chunk = 2000
+    chunk = CHUNK
     pool = model.rows
     busy, flying, journal = [0.0] * model.workers, [0] * model.workers, 0.0
     begun, most, commits, last = deque[float](), 0, 0, 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -392,11 +393,13 @@ def _die(text: str, code: int) -> NoReturn:
 
 
 def _keep_the_loop_quick() -> None:
-    """Let the loop have the interpreter back soon after each system call.
+    """Let the loop wait little for others in this process.
 
-    By default the journal's threads may keep it for 5 ms, in which the loop could send ten rows.
+    By default the journal's threads may keep the interpreter for 5 ms, in which the loop could send ten rows, and the
+    collector looks through all that was imported, which takes as long as a hundred.
     """
-    sys.setswitchinterval(0.0002)
+    sys.setswitchinterval(0.0005)
+    gc.freeze()
 
 
 async def _serve(

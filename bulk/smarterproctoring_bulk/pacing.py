@@ -12,7 +12,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
-AT_RISK, AT_RISK_UNLIMITED, LEAST_WINDOW = 100, 600, 25
+AT_RISK, AT_RISK_UNLIMITED, LEAST_WINDOW = 100, 1200, 25
 """Rows that may be under way, or answered and not yet in the journal: over all lanes, the same without a rate, and of
 each lane at least."""
 LATENCY = 0.25
@@ -63,13 +63,13 @@ def lanes_for(rate: float | None, latency: float = LATENCY, *, hosts: bool = Tru
     Args:
         rate: Requests per second over all lanes; None for no limit.
         latency: Seconds from a request to its answer.
-        hosts: Whether lanes are to be shared by many hosts. One host needs two: the other works while one commits; and
-            without a rate a third, which works while another waits for its next chunk.
+        hosts: Whether lanes are to be shared by many hosts. One host needs two: the other works while one commits, or
+            waits for its next chunk.
     """
-    if rate is None:
-        return 4 if hosts else 3
     if not hosts:
-        return 2 if rate >= 10 else 1
+        return 2 if rate is None or rate >= 10 else 1
+    if rate is None:
+        return 4
     return max(1, min(MAX_LANES, max(math.ceil(rate * latency / 10), min(4, math.ceil(rate / 10)))))
 
 
@@ -240,7 +240,7 @@ class Concurrency:
             self.limit = max(4.0, self.limit - 1 / self.limit)
         elif self._line < self.SHORT and flying * 2 > self.limit:
             self.limit = min(float(MAX_FLYING), self.limit + 1 / self.limit)
-        # Down only by two or more: httpcore's pool works hard for connections that it has and does not need.
+        # Down only by two or more, so that the limit does not flutter.
         if not self._steady - 2 < self.limit < self._steady + 1:
             self._steady = round(self.limit)
 

@@ -22,7 +22,6 @@ COMMIT_AFTER = 2.0
 """Seconds that an outcome waits for company before it is written down."""
 BACKOFF_BASE, BACKOFF_MAX = 0.5, 8.0
 """Seconds: full jitter over `min(base * 2**n, max)` before a row's next try."""
-_TURNS = 6
 RETRYABLE = {408, 500, 502, 503, 504}
 
 History = tuple[int, int, int, bool, float]
@@ -178,7 +177,7 @@ class Lane:
         try:
             while True:
                 self._event.clear()
-                due = await self._begin_what_is_due()
+                due = self._begin_what_is_due()
                 now = gate.clock()
                 if self._finished(now):
                     gate.lanes -= 1
@@ -214,16 +213,12 @@ class Lane:
         outcomes, self._settled, self._handed = self._settled, [], len(self._settled)
         return Collected(outcomes, rest)
 
-    async def _begin_what_is_due(self) -> float:
+    def _begin_what_is_due(self) -> float:
         """Begin attempts; return the clock's reading at which the next may be due."""
         while isinstance(claimed := self._claim(), Entry):
             task = asyncio.create_task(self._fly(claimed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            # httpcore gives one idle connection to all that ask before the first has begun to use it, and the others
-            # have to ask again. So each gets a few turns of the loop.
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
         return claimed
 
     def _claim(self) -> Entry | float:
@@ -252,7 +247,7 @@ class Lane:
 
     def _take(self, now: float) -> Entry:
         """Take the row whose turn it is: one whose wait is over, else the next one."""
-        ready = [entry for entry in self._again if entry.ready <= now]
+        ready = self._again and [entry for entry in self._again if entry.ready <= now]
         if not ready:
             return self._waiting.popleft()
         entry = min(ready, key=lambda entry: entry.ready)
@@ -320,9 +315,9 @@ class Lane:
 
     def _count(self, entry: Entry, attempts: int, replays: int, *, maybe_applied: bool) -> None:
         self._gate.retries += attempts - (0 if entry.attempts else 1)
-        # The client's own renewal of the token is a second attempt within the call, and takes a slot too.
-        now = self._gate.clock()
         for _ in range(attempts - 1):
+            # The client's own renewal of the token is a second attempt within the call, and takes a slot too.
+            now = self._gate.clock()
             self._pace.begin(now, self._interval(now))
         entry.replays += replays + (1 if entry.maybe_applied and attempts else 0)
         entry.attempts += attempts
@@ -366,22 +361,14 @@ class Lane:
     def _settle(
         self, entry: Entry, state: State, error: errors.SmarterProctoringError | None, status: int | None = None
     ) -> None:
-        elapsed = 0.0 if entry.began is None else self._gate.clock() - entry.began
-        message = None if error is None else (error.api_message or error.message)
+        now, row, began = self._gate.clock(), entry.row, entry.began
+        elapsed, doubtful = 0.0 if began is None else now - began, state != "ok" and entry.maybe_applied
+        code, message = None, None
+        if error is not None:
+            status, code, message = error.status, error.code, error.api_message or error.message
         if not self._settled:
-            self._settled_at = self._gate.clock()
+            self._settled_at = now
+        counts = entry.attempts, entry.replays
         self._settled.append(
-            Outcome(
-                line=entry.row.line,
-                sids=entry.row.sids,
-                state=state,
-                status=status if error is None else error.status,
-                code=None if error is None else error.code,
-                message=message,
-                maybe_applied=state != "ok" and entry.maybe_applied,
-                attempts=entry.attempts,
-                replays=entry.replays,
-                elapsed=elapsed,
-                at=time.time(),
-            )
+            Outcome(row.line, row.sids, state, status, code, message, doubtful, *counts, elapsed, time.time())
         )

@@ -37,7 +37,7 @@ def test_what_is_no_rate(text: str) -> None:
 
 def test_lanes_follow_rate_times_latency() -> None:
     assert lanes_for(None) == 4
-    assert lanes_for(None, hosts=False) == 3
+    assert lanes_for(None, hosts=False) == 2
     assert lanes_for(100 / 60, hosts=False) == 1
     assert lanes_for(100 / 60) == 1
     assert lanes_for(200, 0.05) == 4
@@ -47,7 +47,7 @@ def test_lanes_follow_rate_times_latency() -> None:
 
 def test_few_lanes_get_large_windows() -> None:
     assert [window_for(lanes, 1.0) for lanes in (1, 2, 4, 5, 64)] == [100, 50, 25, 25, 25]
-    assert [window_for(lanes, None) for lanes in (1, 3, 24, 64)] == [600, 200, 25, 25]
+    assert [window_for(lanes, None) for lanes in (1, 3, 24, 64)] == [1200, 400, 50, 25]
 
 
 def test_no_second_holds_more_than_the_share_and_one() -> None:
