@@ -34,6 +34,10 @@ class Row(NamedTuple):
     turns: tuple[Cell, ...] = ()
     failed: str = ""
 
+    def figures(self, part: str) -> list[float]:
+        """Return "wall" or "cpu" of each turn."""
+        return [getattr(turn, part) for turn in self.turns]
+
     @property
     def cell(self) -> Cell | None:
         """The medians."""
@@ -111,21 +115,16 @@ def _entry(label: str, rows: list[Row]) -> str:
     cell, reference = found[label].cell, found[REFERENCE]
     if cell is None:
         return "failed"
-    times = f", {_more(found[label], reference, 'cpu'):.2f}×" if reference.turns else ""
+    times = f", {ratio(found[label].figures('cpu'), reference.figures('cpu')):.2f}×" if reference.turns else ""
     return f"{1e6 / cell.wall:,.0f} ({cell.cpu:,.0f}{times})"
-
-
-def _more(row: Row, other: Row, part: str) -> float:
-    """Return how many times another client's time this one takes."""
-    return ratio((getattr(turn, part) for turn in row.turns), (getattr(turn, part) for turn in other.turns))
 
 
 def _wanted(found: Report) -> Iterator[tuple[str, float, str]]:
     """Yield what this client is to hold beside its peers, as far as it was measured: what, its ratio, the limit."""
 
     def turns(kind: str, concurrency: int, label: str, part: str) -> list[float]:
-        rows = found.calls[kind].get(concurrency, [])
-        return [getattr(turn, part) for row in rows if row.label == label for turn in row.turns]
+        rows = {row.label: row for row in found.calls[kind].get(concurrency, [])}
+        return rows[label].figures(part) if label in rows else []
 
     for label, other, most in ((FAST, URLLIB3, 0.75), (OURS, REFERENCE, 1.15)):
         for part, words in (("cpu", "CPU per call"), ("wall", "time per call")):

@@ -110,7 +110,7 @@ def serve_sync(name: str, url: str) -> None:
     with SYNC[name](url) as call:
         for concurrency, calls in orders():
             try:
-                run_sync(call, concurrency, concurrency)
+                run_sync(call, concurrency, concurrency)  # opens what was closed since its last turn
                 begun = clocks()
                 run_sync(call, concurrency, calls)
                 tell(begun, calls)

@@ -136,19 +136,22 @@ class Operation(_Operation):
     """
 
     @cached_property
-    def _path(self) -> tuple[list[Parameter], list[str]]:
-        """The parameters of the path, and what stands around them."""
-        return [item for item in self.parameters if item.location == "path"], re.split(r"\{[^{}]+\}", self.path)
+    def _in_path(self) -> list[Parameter]:
+        return [item for item in self.parameters if item.location == "path"]
 
     @cached_property
-    def _query(self) -> list[Parameter]:
-        """The parameters of the query."""
+    def _in_query(self) -> list[Parameter]:
         return [item for item in self.parameters if item.location == "query"]
+
+    @cached_property
+    def _around(self) -> list[str]:
+        """What stands around the parameters in the path."""
+        return re.split(r"\{[^{}]+\}", self.path)
 
     @cached_property
     def _known(self) -> dict[str, Parameter | Field]:
         """What can be given by keyword."""
-        known: list[Parameter | Field] = [*self._query, *self.fields]
+        known: list[Parameter | Field] = [*self._in_query, *self.fields]
         return {item.keyword: item for item in known}
 
     @cached_property
@@ -186,15 +189,15 @@ class Operation(_Operation):
 
     def parameter_values(self, path_values: list[Any], query: dict[str, Any]) -> Iterator[tuple[Parameter, Any]]:
         """Yield the parameters of path and query with their values; those of a list one by one."""
-        yield from zip(self._path[0], path_values, strict=True)
-        for item in self._query:
+        yield from zip(self._in_path, path_values, strict=True)
+        for item in self._in_query:
             given = query.get(item.name)
             for value in given if isinstance(given, list) else () if given is None else (given,):
                 yield item, str(value)
 
     def times_in_query(self, query: dict[str, Any]) -> Iterator[str]:
         """Put the date-times of a query into the wire form, in place; yield what is wrong with them."""
-        for item in self._query:
+        for item in self._in_query:
             if item.format == "date-time":
                 yield from times_to_wire(query, (item.name,), item.keyword)
 
@@ -215,10 +218,13 @@ class Operation(_Operation):
 
     def path_for(self, values: list[str]) -> str:
         """Return the path with these values of its parameters, encoded."""
-        first, *rest = self._path[1]
-        # An SID needs no quoting, and finding that out takes quote longer than all else here.
-        quoted = [value if value.isascii() and value.isalnum() else quote(value, safe="") for value in values]
-        return first + "".join(map("".join, zip(quoted, rest, strict=True)))
+        first, *rest = self._around
+        return first + "".join(_quoted(value) + piece for value, piece in zip(values, rest, strict=True))
+
+
+def _quoted(value: str) -> str:
+    # An SID needs no quoting, and finding that out takes quote longer than all else in a path.
+    return value if value.isascii() and value.isalnum() else quote(value, safe="")
 
 
 def parse_or_none(parse: Callable[..., T], **context: Any) -> T | None:

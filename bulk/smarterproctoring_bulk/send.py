@@ -361,14 +361,21 @@ class Lane:
     def _settle(
         self, entry: Entry, state: State, error: errors.SmarterProctoringError | None, status: int | None = None
     ) -> None:
-        now, row, began = self._gate.clock(), entry.row, entry.began
-        elapsed, doubtful = 0.0 if began is None else now - began, state != "ok" and entry.maybe_applied
-        code, message = None, None
-        if error is not None:
-            status, code, message = error.status, error.code, error.api_message or error.message
+        now = self._gate.clock()
         if not self._settled:
             self._settled_at = now
-        counts = entry.attempts, entry.replays
         self._settled.append(
-            Outcome(row.line, row.sids, state, status, code, message, doubtful, *counts, elapsed, time.time())
+            Outcome(
+                line=entry.row.line,
+                sids=entry.row.sids,
+                state=state,
+                status=status if error is None else error.status,
+                code=None if error is None else error.code,
+                message=None if error is None else (error.api_message or error.message),
+                maybe_applied=state != "ok" and entry.maybe_applied,
+                attempts=entry.attempts,
+                replays=entry.replays,
+                elapsed=0.0 if entry.began is None else now - entry.began,
+                at=time.time(),
+            )
         )

@@ -74,10 +74,7 @@ class Reply(NamedTuple):
 
     def request_id(self) -> str | None:
         """Return the first of the common request-id headers; the vendor documents none."""
-        for name in _REQUEST_IDS:
-            if value := self.headers.get(name):
-                return value
-        return None
+        return next(filter(None, map(self.headers.get, _REQUEST_IDS)), None)
 
     def error(self) -> tuple[str | None, str | None]:
         """Return code and message from any of the three forms of error body that were seen (evidence: V, S)."""

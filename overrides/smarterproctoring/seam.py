@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NoReturn, Self, cast
+from typing import Any, NoReturn, Self
 
 import httpx
 from smarterproctoring_generated.operations import VERSION
@@ -164,12 +164,13 @@ class _Seam(NoCopy):
                 for hook in self.hooks.get("response", ()):
                     await settled(hook(response))
                 with suppress(Exception):  # the status is known, and that is what counts
-                    following = _chunks(response, asynchronous=self.asynchronous)
-                    while len(body) <= MAX_BODY and call.remaining() > 0:
-                        if (chunk := await settled(following())) is None:
-                            whole = True
-                            break
+                    following = _chunks(response)
+                    while (chunk := await settled(following())) is not None:
                         body += chunk
+                        if len(body) > MAX_BODY or call.remaining() <= 0:
+                            break
+                    else:
+                        whole = True
             finally:
                 with suppress(Exception):
                     await settled(response.aclose() if self.asynchronous else response.close())
@@ -179,13 +180,12 @@ class _Seam(NoCopy):
         return Reply(response.status_code, headers, bytes(body[:MAX_BODY]), incomplete)
 
 
-def _chunks(response: httpx.Response, *, asynchronous: bool) -> Callable[[], Any]:
-    """Return what gives the next piece of the body, None at the end, to be awaited where the client is asynchronous."""
-    # Unpacked only where the server has packed it, though it was asked not to.
-    packed, stream = "content-encoding" in response.headers, cast("Any", response.stream)
-    if asynchronous:
-        return partial(anext, aiter(response.aiter_bytes() if packed else stream), None)
-    return partial(next, iter(response.iter_bytes() if packed else stream), None)
+def _chunks(response: httpx.Response) -> Callable[[], Any]:
+    """Return what gives the next piece of the body, None at the end; unpacked only where the server has packed it."""
+    packed, stream = "content-encoding" in response.headers, response.stream
+    if isinstance(stream, httpx.SyncByteStream):
+        return partial(next, iter(response.iter_bytes() if packed else stream), None)
+    return partial(anext, aiter(response.aiter_bytes() if packed else stream), None)
 
 
 def _response(reply: Reply) -> httpx.Response:

@@ -196,6 +196,15 @@ def test_a_transport_of_the_callers_own(driver: Driver) -> None:
     assert len(seen) == 4
 
 
+def test_a_transport_of_the_callers_own_may_give_a_synchronous_body(driver: Driver) -> None:
+    def reply(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=iter([b'"moc', b'ked"']))
+
+    with driver.client("https://api.example.com", transport=httpx.MockTransport(reply)) as client:
+        result = client.reschedule()
+    assert (result.data, result.incomplete) == ("mocked", False)
+
+
 def test_a_transport_of_the_other_kind_is_refused(driver: Driver) -> None:
     kinds: list[Any] = [httpx.AsyncHTTPTransport, httpx.HTTPTransport]
     other = kinds[driver.kind != "sync"](verify=CERTIFICATES)

@@ -141,6 +141,14 @@ def test_the_deadline_cuts_an_attempt(any_driver: Driver, server: Server, step: 
     assert len(server.requests) == 1
 
 
+def test_a_body_that_is_there_already_is_read_though_the_deadline_is_over(driver: Driver, server: Server) -> None:
+    server.script(answer(409, b'{"code": "1203"}'))
+    late = {"response": [driver.hook(lambda _: time.sleep(0.5))]}
+    with driver.client(server, deadline=0.4, event_hooks=late) as client:
+        error = client.fails(APIStatusError)
+    assert (error.status, error.code) == (409, "1203")
+
+
 def flood(peer: Peer) -> None:
     """Say 100 Continue for ever, as fast as it goes."""
     peer.read()
