@@ -59,19 +59,24 @@ def _time_text(value: object) -> str:
     raise ValueError("must be a datetime with a time zone, or ISO 8601 text that ends in Z")
 
 
-def times_to_wire(node: Any, place: tuple[str, ...], label: str) -> Iterator[str]:
-    """Put times, which models write with `isoformat()`, into the wire form, in place; yield what is wrong with them."""
+def times_to_wire(node: Any, place: tuple[str, ...], label: str) -> list[str]:
+    """Put times, which models write with `isoformat()`, into the wire form, in place; return what is wrong."""
     name, rest = place[0], place[1:]
-    there: Any = range(len(node)) if isinstance(node, list) else node if isinstance(node, dict) else ()
-    keys: list[Any] = list(there) if name == "*" else [name] if name in there else []
+    keys: Any = ()
+    problems: list[str] = []
+    if isinstance(node, dict):
+        keys = list(node) if name == "*" else (name,) if name in node else ()
+    elif isinstance(node, list) and name == "*":
+        keys = range(len(node))
     for key in keys:
         if rest:
-            yield from times_to_wire(node[key], rest, label)
+            problems += times_to_wire(node[key], rest, label)
         elif isinstance(node[key], str):
             try:
                 node[key] = wire_time(node[key])
             except ValueError as error:
-                yield f"{label} {error}"
+                problems.append(f"{label} {error}")
+    return problems
 
 
 class Parameter(NamedTuple):
@@ -159,6 +164,12 @@ class Operation(_Operation):
         """The body's fields by their names."""
         return {item.name: item for item in self.fields}
 
+    @cached_property
+    def _times(self) -> list[tuple[tuple[str, ...], str]]:
+        """Where the body has times, and what each is called."""
+        names = {item.name: item.keyword for item in self.fields}
+        return [(place, names.get(place[0]) or ".".join(place)) for place in self.date_times]
+
     def path_values(self, method: str, path: str) -> list[str] | None:
         """Return the decoded values of the path parameters, None if this request belongs to another operation."""
         match = re.fullmatch(self.route, path) if method == self.method else None
@@ -170,11 +181,15 @@ class Operation(_Operation):
         Raises:
             TypeError: A keyword that the operation does not have.
         """
-        if unknown := ", ".join(sorted(given.keys() - self._known.keys())):
-            known = ", ".join(self._known)
-            raise TypeError(f"unknown field {unknown}: the API would drop it silently. Known: {known}")
-        body, query, problems = dict[str, Any](), dict[str, Any](), list[str]()
-        for keyword, item in self._known.items():
+        known = self._known
+        if unknown := [keyword for keyword in given if keyword not in known]:
+            names = ", ".join(sorted(unknown)), ", ".join(known)
+            raise TypeError("unknown field {}: the API would drop it silently. Known: {}".format(*names))
+        # Literals: dict[str, Any]() would make the type anew each time.
+        body: dict[str, Any] = {}
+        query: dict[str, Any] = {}
+        problems: list[str] = []
+        for keyword, item in known.items():
             if (value := given.get(keyword)) is None:
                 if item.required:
                     problems.append(f"{keyword} is required")
@@ -195,36 +210,35 @@ class Operation(_Operation):
             for value in given if isinstance(given, list) else () if given is None else (given,):
                 yield item, str(value)
 
-    def times_in_query(self, query: dict[str, Any]) -> Iterator[str]:
-        """Put the date-times of a query into the wire form, in place; yield what is wrong with them."""
-        for item in self._in_query:
-            if item.format == "date-time":
-                yield from times_to_wire(query, (item.name,), item.keyword)
+    def times_in_query(self, query: dict[str, Any]) -> list[str]:
+        """Put the date-times of a query into the wire form, in place; return what is wrong with them."""
+        times = [item for item in self._in_query if item.format == "date-time"]
+        return [problem for item in times for problem in times_to_wire(query, (item.name,), item.keyword)]
 
-    def body_problems(self, body: Any) -> Iterator[str]:
-        """Put the date-times of a body into the wire form, in place; yield everything in it that breaks the spec."""
+    def body_problems(self, body: Any) -> list[str]:
+        """Put the date-times of a body into the wire form, in place; return everything in it that breaks the spec."""
         known = self._body
-        for place in self.date_times:
-            yield from times_to_wire(body, place, known[place[0]].keyword if place[0] in known else ".".join(place))
+        problems = [problem for place, label in self._times for problem in times_to_wire(body, place, label)]
         for name, value in body.items() if isinstance(body, dict) else ():
             if value is None or (item := known.get(name)) is None:
                 continue
             # A time that could not be rewritten is named already.
             if item.format != "date-time" and (problem := item.problem(value)):
-                yield f"{item.keyword} {problem}"
+                problems.append(f"{item.keyword} {problem}")
             # Both times are in the wire form by now, which sorts as text.
             if item.before and str(body.get(item.before) or "~") <= str(value):
-                yield f"{known[item.before].keyword} must be after {item.keyword}"
+                problems.append(f"{known[item.before].keyword} must be after {item.keyword}")
+        return problems
 
     def path_for(self, values: list[str]) -> str:
         """Return the path with these values of its parameters, encoded."""
         first, *rest = self._around
-        return first + "".join(_quoted(value) + piece for value, piece in zip(values, rest, strict=True))
+        return first + "".join([_quoted(value) + piece for value, piece in zip(values, rest, strict=True)])
 
 
 def _quoted(value: str) -> str:
     # An SID needs no quoting, and finding that out takes quote longer than all else in a path.
-    return value if value.isascii() and value.isalnum() else quote(value, safe="")
+    return value if value.isascii() and value.isidentifier() else quote(value, safe="")
 
 
 def parse_or_none(parse: Callable[..., T], **context: Any) -> T | None:
