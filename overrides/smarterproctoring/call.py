@@ -236,7 +236,7 @@ class Call:
             for form in {token, token.replace("/", "\\/")}:
                 body = body.replace(form.encode(), _MASK.encode())
         limit = MAX_BODY if 200 <= reply.status < 300 else MAX_ERROR_BODY
-        return reply._replace(headers=headers, body=body[:limit])
+        return Reply(reply.status, headers, body[:limit], reply.incomplete)
 
     def _masked(self, text: str | None) -> str | None:
         """Mask what the request's body said: a server may quote it, and it is personal data."""

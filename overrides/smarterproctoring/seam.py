@@ -27,7 +27,7 @@ from smarterproctoring.prepare import Prepared, from_generated
 from smarterproctoring.settings import CallOptions, Options, check_headers
 
 USER_AGENT = f"smarterproctoring-client/{VERSION} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
-_ASYNC = "what has to be awaited, a token callable or a hook, takes AsyncSmarterProctoring"
+_UNABLE = partial(ConfigurationError, "what has to be awaited (a token callable, a hook) takes AsyncSmarterProctoring")
 _TOO_LATE = Secret("", TOO_LATE)
 _REGISTERED = {known.value for known in HTTPStatus}
 
@@ -87,15 +87,14 @@ class _Seam(NoCopy):
 
     def __init__(self, source: Any, base_url: str, options: Options, transport: TransportOptions) -> None:
         self.shared = Shared(base_url, transport, asynchronous=self.asynchronous, error=ConfigurationError)
-        self.source, self.origin = source, base_url
+        self.source, self.origin, self.hooks = source, base_url, transport.get("event_hooks", {})
         self._obey(options)
-        self.hooks = transport.get("event_hooks", {})
         super().__init__(transport=_End(self.shared), trust_env=False)  # type: ignore[call-arg]
 
     def view(self, changes: CallOptions) -> Self:
         """Return a client with other options on the same pool."""
         view = object.__new__(type(self))
-        view.__dict__.update(self.__dict__)
+        vars(view).update(vars(self))
         view._obey(self.call_options.changed(changes))
         return view
 
@@ -134,8 +133,7 @@ class _Seam(NoCopy):
                 request.extensions = {"timeout": call.begin(secret), "deadline": call.deadline_at}
                 if call.operation.token_header is not None:
                     request.headers[call.operation.token_header] = secret.reveal()
-                wait = call.settle(await self._attempt(request, call))
-                if wait is None:
+                if (wait := call.settle(await self._attempt(request, call))) is None:
                     return call
                 await settled(call.hooked)
                 if wait and wait >= call.remaining():
@@ -172,8 +170,9 @@ class _Seam(NoCopy):
                     else:
                         whole = True
             finally:
-                with suppress(Exception):
-                    await settled(response.aclose() if self.asynchronous else response.close())
+                if "body" not in response.extensions:  # else the connection is back already
+                    with suppress(Exception):
+                        await settled(response.aclose() if self.asynchronous else response.close())
         if response is None:
             return Failure.READ_TIMEOUT, "deadline"
         incomplete, headers = not whole or len(body) > MAX_BODY, dict(response.headers.items())
@@ -183,6 +182,10 @@ class _Seam(NoCopy):
 def _chunks(response: httpx.Response) -> Callable[[], Any]:
     """Return what gives the next piece of the body, None at the end; unpacked only where the server has packed it."""
     packed, stream = "content-encoding" in response.headers, response.stream
+    # A hook may have read it; or it came with the header.
+    there = response.content if response.is_stream_consumed else None if packed else response.extensions.get("body")
+    if there is not None:
+        return partial(next, iter([there]), None)
     if isinstance(stream, httpx.SyncByteStream):
         return partial(next, iter(response.iter_bytes() if packed else stream), None)
     return partial(anext, aiter(response.aiter_bytes() if packed else stream), None)
@@ -202,11 +205,11 @@ class SyncSeam(_Seam, httpx.Client):
 
     def request(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
         """Send for a generated function; only a 2xx returns."""
-        return finish(self.generated(method, url, **arguments), ConfigurationError(_ASYNC))
+        return finish(self.generated(method, url, **arguments), _UNABLE)
 
     def call(self, prepared: Prepared) -> Result:
         """Send, and say what happened."""
-        return finish(self.drive(prepared), ConfigurationError(_ASYNC)).result()
+        return finish(self.drive(prepared), _UNABLE).result()
 
     def __enter__(self) -> Self:
         return self

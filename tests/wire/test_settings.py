@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import logging
 import os
 import re
@@ -11,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,7 +22,7 @@ import httpx
 import pytest
 import smarterproctoring
 import trustme
-from smarterproctoring import APIConnectionError, ConfigurationError, NotFoundError, SmarterProctoring
+from smarterproctoring import APIConnectionError, BadRequestError, ConfigurationError, NotFoundError, SmarterProctoring
 from wire.driver import AI, CERTIFICATES, PATH, TOKEN, Driver, failure, shown
 from wire.misbehave import Peer, Server, answer, drop_read, json_body
 
@@ -294,6 +296,13 @@ def test_certificates_to_trust(driver: Driver, tmp_path: Path, form: str) -> Non
             assert client.reschedule().status == 200
 
 
+def test_connections_may_be_without_a_limit(driver: Driver, server: Server) -> None:
+    with driver.client(server, limits=httpx.Limits()) as client:
+        client.reschedule()
+        client.reschedule()
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
 def test_limits_are_passed_on(driver: Driver, server: Server) -> None:
     with driver.client(server, limits=httpx.Limits(max_keepalive_connections=0)) as client:
         for _ in range(3):
@@ -318,6 +327,28 @@ def test_event_hooks_are_called_for_each_attempt(driver: Driver, server: Server)
         client.reschedule()
         client.view(retries=0).generated()
     assert seen == ["PUT eyJ", "503", "PUT eyJ", "500", "PUT eyJ", "200", "PUT eyJ", "200"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
+def test_a_hook_may_read_the_answer(driver: Driver, server: Server, headers: dict[str, str]) -> None:
+    """It is read once: what the hook has seen is what the call is told from."""
+    whole, failed = b'"moved"', b'{"code": "X1"}'
+    packed: Callable[[bytes], bytes] = gzip.compress if headers else bytes
+    seen: list[bytes] = []
+
+    async def read_later(response: httpx.Response) -> None:
+        seen.append(await response.aread())
+
+    def read_now(response: httpx.Response) -> None:
+        seen.append(response.read())
+
+    read = read_now if driver.kind == "sync" else read_later
+    server.script(answer(200, packed(whole), headers), answer(400, packed(failed), headers))
+    with driver.client(server, event_hooks={"response": [read]}) as client:
+        result = client.reschedule()
+        assert (result.data, result.incomplete) == ("moved", False)
+        assert client.fails(BadRequestError).code == "X1"
+    assert seen == [whole, failed]
 
 
 def test_instrumentation_of_httpx_sees_each_attempt(

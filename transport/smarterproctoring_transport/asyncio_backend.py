@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import httpcore
 
-_FULL = 256 * 1024
-"""Bytes that may wait to be read before the peer is told to wait."""
+_FULL, _BUFFER = 256 * 1024, 16 * 1024
+"""Bytes that may wait to be read before the peer is told to wait; bytes that are taken from the system at once."""
 
 
 class Backend(httpcore.AsyncNetworkBackend):
@@ -51,11 +51,13 @@ class Backend(httpcore.AsyncNetworkBackend):
         return stream
 
 
-class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
+class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
     """A connection of asyncio as httpcore's network stream."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop, self._transport = loop, asyncio.Transport()
+        # Without it asyncio makes a buffer of 256 KiB for each read, which the system maps and unmaps each time.
+        self._buffer = memoryview(bytearray(_BUFFER))
         self._received = bytearray()
         self._ended = self._paused = self._writing_paused = self._secure = False
         self._error: Exception | None = None
@@ -69,9 +71,13 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        """Say where the next bytes go."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Keep what came; let the peer wait if nobody reads it."""
-        self._received += data
+        self._received += self._buffer[:nbytes]
         if len(self._received) > _FULL and not self._paused:
             self._paused = True
             self._transport.pause_reading()

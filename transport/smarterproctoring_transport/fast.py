@@ -32,7 +32,9 @@ class Answer:
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self.status, self.headers, self.chunks = 0, list[tuple[bytes, bytes]](), list[bytes]()
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.chunks: list[bytes] = []
+        self.status = 0
         self.headed = self.done = self.keep = self.more_came = self.broken = False
         self._head_bytes = 0
 
@@ -99,7 +101,7 @@ class Connection:
         self._used_at = 0.0
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        """Send a request; return when the answer's header is there."""
+        """Send a request; return when the answer's header is there, with the body if all of it came along."""
         self._timeouts = timeouts = request.extensions.get("timeout", {})
         data = _on_the_wire(request)
         self._answer = answer = Answer()
@@ -111,8 +113,11 @@ class Connection:
             await self.read_on()
         if request.method == b"HEAD":
             answer.done, answer.keep = True, False
-        extensions = {"http_version": b"HTTP/1.1", "network_stream": self._stream}
-        response = httpcore.Response(answer.status, content=Body(self), extensions=extensions)
+        extensions: dict[str, Any] = {"http_version": b"HTTP/1.1", "network_stream": self._stream}
+        if answer.done:
+            extensions["body"] = self.take()
+        content = extensions["body"] if answer.done else Body(self)
+        response = httpcore.Response(answer.status, content=content, extensions=extensions)
         response.headers = answer.headers  # bytes already: httpcore would look at each again
         return response
 

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
+
+
+class Base(NamedTuple):
+    """What the URLs of all requests begin with, in the parts that a transport asks for; no final slash."""
+
+    raw_scheme: bytes
+    raw_host: bytes
+    port: int | None
+    raw_path: bytes
+    text: str
 
 
 class Target(httpx.URL):
@@ -14,18 +24,18 @@ class Target(httpx.URL):
     httpx reads every URL character by character, which takes a tenth of a call.
 
     Args:
-        base: The origin, parsed, and what the path begins with.
+        base: The origin, and what the path begins with.
         path: The rest of the path, percent-encoded.
     """
 
-    def __init__(self, base: httpx.URL, path: str) -> None:
+    def __init__(self, base: Base, path: str) -> None:
         self._base, self._text = base, path
 
     def __getattr__(self, name: str) -> Any:
         """Parse for whoever asks for anything else: httpx keeps what all of that comes from in one attribute."""
         if name != "_uri_reference":
             raise AttributeError(name)
-        parsed = httpx.URL(str(self._base).rstrip("/") + self._text)
+        parsed = httpx.URL(self._base.text + self._text)
         self._uri_reference = parsed._uri_reference
         return self._uri_reference
 
@@ -47,7 +57,16 @@ class Target(httpx.URL):
     @property
     def raw_path(self) -> bytes:
         """The whole path."""
-        return self._base.raw_path.rstrip(b"/") + self._text.encode("ascii")
+        return self._base.raw_path + self._text.encode("ascii")
+
+
+class Request(httpx.Request):
+    """A request whose body is collected for those who ask for it: a hook, or who looks before it is sent."""
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        return self.read()
 
 
 class Requests:
@@ -59,8 +78,10 @@ class Requests:
     """
 
     def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
-        self._base = httpx.URL(base_url)
-        self._bare = httpx.Headers({"host": self._base.netloc.decode("ascii"), **headers})
+        self._url = url = httpx.URL(base_url)
+        path, text = url.raw_path.rstrip(b"/"), str(url).rstrip("/")
+        self._base = Base(url.raw_scheme, url.raw_host, url.port, path, text)
+        self._bare = httpx.Headers({"host": url.netloc.decode("ascii"), **headers})
         self._json = httpx.Headers({**self._bare, "content-type": "application/json"})
 
     def make(
@@ -77,8 +98,7 @@ class Requests:
         """
         # With a stream httpx adds no headers of its own, so all are here.
         fixed, stream = self._json if content else self._bare, httpx.ByteStream(content)
-        request = httpx.Request(method, self._base, headers=fixed, stream=stream)
-        request.read()
+        request = Request(method, self._url, headers=fixed, stream=stream)
         request.url = Target(self._base, path)
         if query:
             request.url = httpx.URL(request.url, params=query)

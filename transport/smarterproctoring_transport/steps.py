@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, TypeVar, cast
 
 R = TypeVar("R")
 
 
-def finish(work: Coroutine[Any, Any, R], error: Exception | None = None) -> R:
+_UNABLE = partial(RuntimeError, "a step has to be waited for, which synchronous code cannot do")
+
+
+def finish(work: Coroutine[Any, Any, R], unable: Callable[[], Exception] = _UNABLE) -> R:
     """Run a coroutine whose every step is synchronous.
 
     Args:
         work: The coroutine.
-        error: Raised where a step has to be waited for, at that step.
+        unable: Makes the error that is raised where a step has to be waited for, at that step.
 
     Raises:
         RuntimeError: A step has to be waited for, and no other error was given.
     """
-    error = error or RuntimeError("a step has to be waited for, which synchronous code cannot do")
+    error = None
     try:
         work.send(None)
+        error = unable()
         work.throw(error)
     except StopIteration as done:
         return cast("R", done.value)
