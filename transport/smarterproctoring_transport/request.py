@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 
 
-class Base(NamedTuple):
+class Base:
     """What the URLs of all requests begin with, in the parts that a transport asks for; no final slash."""
 
-    raw_scheme: bytes
-    raw_host: bytes
-    port: int | None
-    raw_path: bytes
-    text: str
+    def __init__(self, url: httpx.URL) -> None:
+        self.raw_scheme, self.raw_host, self.port = url.raw_scheme, url.raw_host, url.port
+        self.raw_path, self.text = url.raw_path.rstrip(b"/"), str(url).rstrip("/")
 
 
 class Target(httpx.URL):
@@ -78,10 +76,9 @@ class Requests:
     """
 
     def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
-        self._url = url = httpx.URL(base_url)
-        path, text = url.raw_path.rstrip(b"/"), str(url).rstrip("/")
-        self._base = Base(url.raw_scheme, url.raw_host, url.port, path, text)
-        self._bare = httpx.Headers({"host": url.netloc.decode("ascii"), **headers})
+        self._url = httpx.URL(base_url)
+        self._base = Base(self._url)
+        self._bare = httpx.Headers({"host": self._url.netloc.decode("ascii"), **headers})
         self._json = httpx.Headers({**self._bare, "content-type": "application/json"})
 
     def make(
