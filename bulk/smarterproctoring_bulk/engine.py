@@ -41,7 +41,7 @@ from smarterproctoring_bulk.send import Collected, Gate, History, Lane
 
 FORMAT = 1
 """What the journal's contents mean. Raise it with any change that a worker of the version before would misread."""
-CHUNK = 2000
+CHUNK = 4000
 """Rows of a chunk at most."""
 _PARKED = "parked"
 """A queue that nobody listens to: what is in it is a record, not work."""
@@ -212,8 +212,7 @@ def _pack(collected: Collected) -> dict[str, Any]:
 
 
 def _pack_outcome(outcome: Outcome) -> list[Any]:
-    line, _, *rest, elapsed, at = outcome
-    return [line, *rest, round(elapsed, 4), round(at, 3)]
+    return [outcome.line, *outcome[2:-2], round(outcome.elapsed, 4), round(outcome.at, 3)]
 
 
 class _Count:
@@ -224,10 +223,9 @@ class _Count:
         self.maybe_applied = self.attempts = 0
 
     def add(self, outcomes: list[list[Any]]) -> None:
-        for _, state, _, _, _, maybe_applied, attempts, *_ in outcomes:
-            self.states[state] += 1
-            self.maybe_applied += bool(maybe_applied)
-            self.attempts += attempts
+        self.states.update(outcome[1] for outcome in outcomes)
+        self.maybe_applied += sum(bool(outcome[5]) for outcome in outcomes)
+        self.attempts += sum(outcome[6] for outcome in outcomes)
 
     def add_packed(self, packed: dict[str, Any]) -> None:
         self.states.update(packed["states"])
@@ -360,13 +358,13 @@ class Journal:
             job.queue,
             global_concurrency=0 if job.paused else job.lanes,
             # A look costs some milliseconds of processor, which a run without a limit has better use for.
-            polling_interval_sec=0.4 if job.rate is None else 0.1,
+            polling_interval_sec=1.0 if job.rate is None else 0.1,
             application_name=_application(job.base_url),
         )
         self._note(job, _UNSENT, (outcome.to_json() for outcome in plan.not_sent()))
         self._note(job, _DUPLICATES, (list(pair) for pair in plan.duplicates()))
         rows = 0
-        for batch in _batches(enumerate(_chunks(plan.rows(), job)), 10):
+        for batch in _batches(enumerate(_chunks(plan.rows(), job)), 5):
             with self.engine.begin() as connection:
                 for number, chunk in batch:
                     self._client.enqueue_in_transaction(

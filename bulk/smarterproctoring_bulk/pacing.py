@@ -226,15 +226,17 @@ class Concurrency:
 
     def answered(self, seconds: float, flying: int) -> None:
         """Note an answer, and how many requests were under way."""
-        self.latency += (seconds - self.latency) * (0.1 if self._answers else 1.0)
         self._answers += 1
-        if self._answers % self.EPOCH == 0:
+        self.latency += (seconds - self.latency) * (0.1 if self._answers > 1 else 1.0)
+        epoch = self._answers % self.EPOCH == 0
+        if epoch:
             self._before, self._lowest = self._lowest, math.inf
-        self._lowest = min(seconds, self._lowest)
-        line = flying * (1 - min(1.0, min(self._lowest, self._before) / max(self.latency, 1e-9)))
+        self._lowest = min(self._lowest, seconds)
+        lowest = min(self._lowest, self._before)
+        line = flying * (1 - lowest / self.latency) if lowest < self.latency else 0.0
         # Smoothed over some fifty answers, and begun in the middle, so that no single answer moves the limit.
         self._line += (line - self._line) * 0.02
-        if self._answers % self.EPOCH == 0 and self._line > self.SHORT:
+        if epoch and self._line > self.SHORT:
             self.limit *= 0.75
         if self._line > self.LONG:
             self.limit = max(4.0, self.limit - 1 / self.limit)
@@ -255,22 +257,20 @@ class Breaker:
     Attributes:
         threshold: Failures in a row (no answer, or 5xx) that open it.
         patience: Seconds from the first failure of the row of failures to giving up.
+        failures: Failures in a row so far.
+        open: Whether sending is stopped but for probes.
     """
 
     threshold: int = 20
     patience: float = 300.0
-    _failures: int = 0
+    failures: int = 0
+    open: bool = False
     _since: float = 0.0
     _probe_at: float = 0.0
     _probing: bool = False
 
     MAX_DISTANCE = 10.0
     """Seconds between two probes at most."""
-
-    @property
-    def open(self) -> bool:
-        """Whether sending is stopped but for probes."""
-        return self._failures >= self.threshold
 
     def due(self, now: float) -> float:
         """Return the clock's reading at which an attempt may begin; infinity while a probe is under way."""
@@ -284,7 +284,7 @@ class Breaker:
 
     def succeeded(self) -> None:
         """Note an answer that is neither 5xx nor missing."""
-        self._failures, self._probing = 0, False
+        self.failures, self.open, self._probing = 0, False, False
 
     def failed(self, now: float) -> bool:
         """Note a failure.
@@ -292,18 +292,18 @@ class Breaker:
         Returns:
             Whether it counts against the row: not if the service is down as a whole.
         """
-        if not self._failures:
+        if not self.failures:
             self._since = now
-        self._failures += 1
-        self._probing = False
+        self.failures += 1
+        self.open, self._probing = self.failures >= self.threshold, False
         if self.open:
-            extra = min(self._failures - self.threshold, 10)
+            extra = min(self.failures - self.threshold, 10)
             self._probe_at = now + min(0.5 * 1.5**extra, self.MAX_DISTANCE)
         return not self.open
 
     def reset(self) -> None:
         """Forget all failures."""
-        self._failures, self._probing = 0, False
+        self.succeeded()
 
     def exhausted(self, now: float) -> bool:
         """Tell whether patience is at an end."""

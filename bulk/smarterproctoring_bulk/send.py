@@ -228,7 +228,9 @@ class Lane:
             return self._until
         if self._stopping(now):
             return self._until
-        due = max(self._pace.due(now, gate.brake.until), gate.breaker.due(now))
+        due = self._pace.due(now, gate.brake.until)
+        if gate.breaker.open:
+            due = max(due, gate.breaker.due(now))
         if not self._waiting:
             due = max(due, min(entry.ready for entry in self._again))
         if due > now:
@@ -236,7 +238,8 @@ class Lane:
         if not self._has_room():
             gate.hungry.setdefault(self)
             return self._until
-        gate.breaker.begin()
+        if gate.breaker.open:
+            gate.breaker.begin()
         gate.brake.begun(now)
         gate.flying += 1
         self._flying += 1
@@ -307,7 +310,8 @@ class Lane:
             self._put_back(entry, began)
             gate.stop("settings", f"the client raised {type(error).__name__}, which it never should")
         else:
-            gate.breaker.succeeded()
+            if gate.breaker.failures:
+                gate.breaker.succeeded()
             gate.brake.accepted(began)
             gate.concurrency.answered(gate.clock() - began, gate.flying)
             self._count(entry, result.attempts, result.replays, maybe_applied=False)
@@ -364,18 +368,12 @@ class Lane:
         now = self._gate.clock()
         if not self._settled:
             self._settled_at = now
+        code, message = (None, None) if error is None else (error.code, error.api_message or error.message)
+        # By position: a keyword for each of eleven takes as long as all else in here.
         self._settled.append(
             Outcome(
-                line=entry.row.line,
-                sids=entry.row.sids,
-                state=state,
-                status=status if error is None else error.status,
-                code=None if error is None else error.code,
-                message=None if error is None else (error.api_message or error.message),
-                maybe_applied=state != "ok" and entry.maybe_applied,
-                attempts=entry.attempts,
-                replays=entry.replays,
-                elapsed=0.0 if entry.began is None else now - entry.began,
-                at=time.time(),
+                entry.row.line, entry.row.sids, state, status if error is None else error.status, code, message,
+                state != "ok" and entry.maybe_applied, entry.attempts, entry.replays,
+                0.0 if entry.began is None else now - entry.began, time.time(),
             )
-        )
+        )  # fmt: skip
