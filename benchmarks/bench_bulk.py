@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -137,22 +138,27 @@ async def bare(path: Path, url: str, concurrency: int) -> float:
 
 
 def speed(bench: Bench) -> None:
-    """10,000 rows: bulk between two bare loops without a journal, in five turns; the median counts."""
-    path, found = bench.list_of(10_000), list[tuple[float, float]]()
+    """10,000 rows: bulk between two bare loops without a journal, in nine turns; the median counts."""
+    path, found = bench.list_of(10_000), list[tuple[float, dict[int, float]]]()
 
-    def plain() -> float:
+    def plain() -> dict[int, float]:
         with mock() as url:
-            return max(asyncio.run(bare(path, url, concurrency)) for concurrency in (4, 8))
+            return {concurrency: asyncio.run(bare(path, url, concurrency)) for concurrency in (4, 8)}
 
-    for turn in range(5):
+    for turn in range(9):
         before = plain()
         with mock() as url:
             finish(start("run", path, url=url, journal=str(bench.folder / f"speed{turn}.sqlite")))
             times = [moment for moment, _ in audit(url)]
+        after = plain()
         # A machine's speed drifts within such a turn, so the bare loop is that of before and after.
-        found.append((len(times) / (max(times) - min(times)), (before + plain()) / 2))
-    ratio, ours, bare_rate = sorted((ours / bare, ours, bare) for ours, bare in found)[len(found) // 2]
-    turns = ", ".join(f"{ours / bare:.2f}" for ours, bare in found)
+        bare_rates = {concurrency: (before[concurrency] + after[concurrency]) / 2 for concurrency in before}
+        found.append((len(times) / (max(times) - min(times)), bare_rates))
+    # The concurrency that suits the bare loop over all turns: the better of two in each would be the luckier of two.
+    best = max(found[0][1], key=lambda concurrency: statistics.median(rates[concurrency] for _, rates in found))
+    ratios = sorted((ours / rates[best], ours, rates[best]) for ours, rates in found)
+    ratio, ours, bare_rate = ratios[len(ratios) // 2]
+    turns = ", ".join(f"{ours / rates[best]:.2f}" for ours, rates in found)
     figure = f"{ratio:.2f} ({ours:.0f}/{bare_rate:.0f} rows/s; in turn {turns})"
     bench.note("10,000 rows, rows/s over a bare loop's", figure, "0.85", ratio >= 0.85)
 
