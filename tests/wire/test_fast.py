@@ -6,8 +6,10 @@ import ssl
 from typing import Any
 
 import httpcore
+import httpx
 import pytest
 from smarterproctoring_transport import finish
+from smarterproctoring_transport.pool import SyncPool
 from wire.misbehave import response
 
 fast = pytest.importorskip("smarterproctoring_transport.fast")
@@ -68,6 +70,22 @@ def test_a_connection_with_more_on_it_takes_no_other_request(more: bytes, *, idl
     connection = connected(Stream(response(200, b"first") + more))
     assert sent(connection).read() == b"first"
     assert connection.is_idle() is idle
+
+
+class Breaking(Stream):
+    """A stream that cannot even be closed, as a socket whose peer has reset it may be."""
+
+    def close(self) -> None:
+        raise OSError("reset")
+
+
+def test_an_answer_that_is_there_counts_though_its_connection_cannot_be_closed() -> None:
+    stream = Breaking(response(200, b"moved", {"Connection": "close"}))
+    pool = SyncPool(lambda _: connected(stream), httpx.Limits(max_connections=1))
+    for _ in range(2):  # the place in the pool is free again
+        answer = pool.handle_request(httpcore.Request("PUT", "http://127.0.0.1:1/", content=b"{}"))
+        assert (answer.status, answer.extensions["body"]) == (200, b"moved")
+        stream.pieces.append(response(200, b"moved", {"Connection": "close"}))
 
 
 def test_a_header_ends_somewhere() -> None:

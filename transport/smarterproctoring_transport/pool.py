@@ -114,7 +114,8 @@ class Pool:
         return None
 
     async def _end(self, lease: Lease) -> None:
-        await settled(getattr(lease.connection, self.close_connection)())
+        with suppress(Exception):  # a call is not to fail for a connection that it does not need
+            await settled(getattr(lease.connection, self.close_connection)())
 
     async def end(self) -> None:
         """Close all connections; calls that run are cut short."""
