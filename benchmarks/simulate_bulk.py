@@ -13,11 +13,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from smarterproctoring_bulk.engine import CHUNK
+from smarterproctoring_bulk.engine import chunk_size
 from smarterproctoring_bulk.pacing import MARGIN, MAX_FLYING, Pace, lanes_for, window_for
 
-POLL = 0.2
-"""Seconds, on average, until a lane that has done its chunk is given the next one."""
+POLL, POLL_UNLIMITED = 0.1, 0.25
+"""Seconds, on average, until a lane that has done its chunk is given the next one: with a rate, and without."""
+LEASE = 60.0
+"""Seconds of a job's lease, bulk's default."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Model:
     rate: float | None = None
     latency: float = 0.25
     lanes: int | None = None
-    processor: float = 0.0006
+    processor: float = 0.0004
     commit: float = 0.006
     journal: float = 0.003
 
@@ -68,7 +70,8 @@ def simulate(model: Model, seed: int = 1) -> Result:  # noqa: PLR0915 - one loop
     lanes = model.lanes or lanes_for(model.rate, model.latency, hosts=model.workers > 1)
     window = window_for(lanes, model.rate)
     interval = 0.0 if model.rate is None else lanes / (model.rate * MARGIN)
-    chunk = CHUNK
+    poll = POLL_UNLIMITED if model.rate is None else POLL
+    chunk = chunk_size(model.rows, model.rate, lanes, LEASE)
     pool = model.rows
     busy, flying, journal = [0.0] * model.workers, [0] * model.workers, 0.0
     begun, most, commits, last = deque[float](), 0, 0, 0.0
@@ -81,7 +84,8 @@ def simulate(model: Model, seed: int = 1) -> Result:  # noqa: PLR0915 - one loop
         heapq.heappush(events, (when, count, what, lane))
 
     for number in range(lanes):
-        lane = _Lane(number % model.workers, Pace(0.0, interval, draw.random()), min(chunk, pool))
+        first = min(chunk * (number + 1) // lanes, pool)  # of another size in each lane, as bulk cuts them
+        lane = _Lane(number % model.workers, Pace(0.0, interval, draw.random()), first)
         pool -= lane.left
         plan(0.0, "go", lane)
     while events:
@@ -99,8 +103,8 @@ def simulate(model: Model, seed: int = 1) -> Result:  # noqa: PLR0915 - one loop
                 lane.left = min(chunk, pool)
                 pool -= lane.left
                 if lane.left:
-                    lane.pace = Pace(now + POLL, interval, draw.random())
-                    plan(now + POLL, "go", lane)
+                    lane.pace = Pace(now + poll, interval, draw.random())
+                    plan(now + poll, "go", lane)
                 continue
         while lane.left and lane.flying + lane.settled + lane.handed < window and flying[lane.worker] < MAX_FLYING:
             due = lane.pace.due(now)
@@ -153,7 +157,8 @@ def main() -> int:
         found = simulate(model)
         minutes = f"{found.seconds / 60:.0f} min" if found.seconds < 5400 else f"{found.seconds / 3600:.1f} h"
         share = "" if model.rate is None else f"{found.speed / model.rate:.2f}"
-        cells = [name, f"{model.rows:,}", model.workers, found.lanes, f"{found.speed:,.3g}", share, f"{found.most:,}"]
+        speed = f"{found.speed:,.0f}" if found.speed >= 100 else f"{found.speed:.3g}"
+        cells = [name, f"{model.rows:,}", model.workers, found.lanes, speed, share, f"{found.most:,}"]
         print("| " + " | ".join(map(str, [*cells, minutes, f"{found.commits:.3g}"])) + " |", flush=True)
     return 0
 

@@ -358,7 +358,7 @@ class Journal:
             job.queue,
             global_concurrency=0 if job.paused else job.lanes,
             # A look costs some milliseconds of processor, which a run without a limit has better use for.
-            polling_interval_sec=1.0 if job.rate is None else 0.1,
+            polling_interval_sec=0.5 if job.rate is None else 0.1,
             application_name=_application(job.base_url),
         )
         self._note(job, _UNSENT, (outcome.to_json() for outcome in plan.not_sent()))
