@@ -184,8 +184,8 @@ class Operation(_Operation):
         """
         known = self._known
         if unknown := [keyword for keyword in given if keyword not in known]:
-            names = ", ".join(sorted(unknown)), ", ".join(known)
-            raise TypeError("unknown field {}: the API would drop it silently. Known: {}".format(*names))
+            names, there = ", ".join(sorted(unknown)), ", ".join(known)
+            raise TypeError(f"unknown field {names}: the API would drop it silently. Known: {there}")
         # Literals: dict[str, Any]() would make the type anew each time.
         body: dict[str, Any] = {}
         query: dict[str, Any] = {}
