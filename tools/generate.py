@@ -28,6 +28,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -558,9 +559,19 @@ def mend_templates(folder: Path) -> None:
 
 def run(command: list[str], environment: dict[str, str], failure: str, cwd: Path | None = None) -> None:
     """Run a tool quietly; on failure show all it said."""
-    done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise GenerationError(f"{failure}\n{done.stdout}{done.stderr}".rstrip())
+    pipe = subprocess.PIPE
+    # In a group of its own, so that what it starts in turn writes nothing any more after a Ctrl-C.
+    with subprocess.Popen(
+        command, env=environment, cwd=cwd, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        try:
+            stdout, stderr = process.communicate()
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        raise GenerationError(f"{failure}\n{stdout}{stderr}".rstrip())
 
 
 # -- checking what was generated --------------------------------------------------------------------------------
