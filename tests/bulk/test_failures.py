@@ -174,12 +174,12 @@ def test_an_expired_fixed_token_pauses_the_job(bulk: Bulk, app: MockApp) -> None
 
 
 class Gatekeeper(MockApp):
-    """Accepts one token, which can be changed."""
+    """Accepts the tokens that are valid at the time."""
 
-    accepted = TOKEN
+    accepted: tuple[str, ...] = (TOKEN,)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and dict(scope["headers"]).get(b"token") != self.accepted.encode():
+        if scope["type"] == "http" and dict(scope["headers"]).get(b"token", b"").decode() not in self.accepted:
             body = b'{"code": "AUTHENTICATIONFAILED", "message": "expired", "status": 401}'
             headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
             await send({"type": "http.response.start", "status": 401, "headers": headers})
@@ -198,8 +198,11 @@ def test_a_renewed_token_is_picked_up(tmp_path: Path) -> None:
         try:
             process = bulk.start("run", path, "--token-file", token, token="")
             wait_for(lambda: len(app.audit()) >= 60)
-            token.write_text("renewed-token")
-            app.accepted = "renewed-token"
+            # The new one is valid before anybody can read it, and its file is never there without it.
+            app.accepted = (TOKEN, "renewed-token")
+            (tmp_path / "next").write_text("renewed-token")
+            (tmp_path / "next").replace(token)
+            app.accepted = ("renewed-token",)
             bulk.end(process)
             assert bulk.states() == {"ok": rows}
         finally:
