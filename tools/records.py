@@ -167,8 +167,8 @@ class Operation(_Operation):
     @cached_property
     def _times(self) -> list[tuple[tuple[str, ...], str]]:
         """Where the body has times, and what each is called."""
-        names = {item.name: item.keyword for item in self.fields}
-        return [(place, names.get(place[0]) or ".".join(place)) for place in self.date_times]
+        known = self._body
+        return [(place, known[place[0]].keyword if place[0] in known else ".".join(place)) for place in self.date_times]
 
     def path_values(self, method: str, path: str) -> list[str] | None:
         """Return the decoded values of the path parameters, None if this request belongs to another operation."""

@@ -257,20 +257,23 @@ class Breaker:
     Attributes:
         threshold: Failures in a row (no answer, or 5xx) that open it.
         patience: Seconds from the first failure of the row of failures to giving up.
-        failures: Failures in a row so far.
-        open: Whether sending is stopped but for probes.
+        failures: Failures in a row so far. While there are none, there is nothing to ask or to tell it.
     """
 
     threshold: int = 20
     patience: float = 300.0
     failures: int = 0
-    open: bool = False
     _since: float = 0.0
     _probe_at: float = 0.0
     _probing: bool = False
 
     MAX_DISTANCE = 10.0
     """Seconds between two probes at most."""
+
+    @property
+    def open(self) -> bool:
+        """Whether sending is stopped but for probes."""
+        return self.failures >= self.threshold
 
     def due(self, now: float) -> float:
         """Return the clock's reading at which an attempt may begin; infinity while a probe is under way."""
@@ -284,7 +287,7 @@ class Breaker:
 
     def succeeded(self) -> None:
         """Note an answer that is neither 5xx nor missing."""
-        self.failures, self.open, self._probing = 0, False, False
+        self.failures, self._probing = 0, False
 
     def failed(self, now: float) -> bool:
         """Note a failure.
@@ -295,7 +298,7 @@ class Breaker:
         if not self.failures:
             self._since = now
         self.failures += 1
-        self.open, self._probing = self.failures >= self.threshold, False
+        self._probing = False
         if self.open:
             extra = min(self.failures - self.threshold, 10)
             self._probe_at = now + min(0.5 * 1.5**extra, self.MAX_DISTANCE)

@@ -229,7 +229,7 @@ class Lane:
         if self._stopping(now):
             return self._until
         due = self._pace.due(now, gate.brake.until)
-        if gate.breaker.open:
+        if gate.breaker.failures:
             due = max(due, gate.breaker.due(now))
         if not self._waiting:
             due = max(due, min(entry.ready for entry in self._again))
@@ -238,7 +238,7 @@ class Lane:
         if not self._has_room():
             gate.hungry.setdefault(self)
             return self._until
-        if gate.breaker.open:
+        if gate.breaker.failures:
             gate.breaker.begin()
         gate.brake.begun(now)
         gate.flying += 1

@@ -113,10 +113,9 @@ class Connection:
             await self.read_on()
         if request.method == b"HEAD":
             answer.done, answer.keep = True, False
-        extensions: dict[str, Any] = {"http_version": b"HTTP/1.1", "network_stream": self._stream}
-        if answer.done:
-            extensions["body"] = self.take()
-        content = extensions["body"] if answer.done else Body(self)
+        content: Any = self.take() if answer.done else Body(self)
+        extensions = {"http_version": b"HTTP/1.1", "network_stream": self._stream}
+        extensions |= {"body": content} if answer.done else {}
         response = httpcore.Response(answer.status, content=content, extensions=extensions)
         response.headers = answer.headers  # bytes already: httpcore would look at each again
         return response
