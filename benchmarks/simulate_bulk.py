@@ -13,10 +13,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from smarterproctoring_bulk.engine import chunk_size
+from smarterproctoring_bulk.engine import chunk_sizes, largest_chunk
 from smarterproctoring_bulk.pacing import MARGIN, MAX_FLYING, Pace, lanes_for, window_for
 
-POLL, POLL_UNLIMITED = 0.1, 0.25
+POLL, POLL_UNLIMITED = 0.1, 0.15
 """Seconds, on average, until a lane that has done its chunk is given the next one: with a rate, and without."""
 LEASE = 60.0
 """Seconds of a job's lease, bulk's default."""
@@ -28,7 +28,7 @@ class Model:
 
     Attributes:
         rows: Rows of the list.
-        workers: Worker processes.
+        workers: Processes that send.
         rate: Requests per second over all; None for no limit.
         latency: Seconds of an answer, in the middle; drawn from half of it to one and a half.
         lanes: Chunks at once; None chooses as `bulk` does.
@@ -71,8 +71,7 @@ def simulate(model: Model, seed: int = 1) -> Result:  # noqa: PLR0915 - one loop
     window = window_for(lanes, model.rate)
     interval = 0.0 if model.rate is None else lanes / (model.rate * MARGIN)
     poll = POLL_UNLIMITED if model.rate is None else POLL
-    chunk = chunk_size(model.rows, model.rate, lanes, LEASE)
-    pool = model.rows
+    chunks = chunk_sizes(model.rows, largest_chunk(model.rate, lanes, LEASE), lanes, window)
     busy, flying, journal = [0.0] * model.workers, [0] * model.workers, 0.0
     begun, most, commits, last = deque[float](), 0, 0, 0.0
     events: list[tuple[float, int, str, _Lane]] = []
@@ -84,9 +83,7 @@ def simulate(model: Model, seed: int = 1) -> Result:  # noqa: PLR0915 - one loop
         heapq.heappush(events, (when, count, what, lane))
 
     for number in range(lanes):
-        first = min(chunk * (number + 1) // lanes, pool)  # of another size in each lane, as bulk cuts them
-        lane = _Lane(number % model.workers, Pace(0.0, interval, draw.random()), first)
-        pool -= lane.left
+        lane = _Lane(number % model.workers, Pace(0.0, interval, draw.random()), next(chunks, 0))
         plan(0.0, "go", lane)
     while events:
         now, _, what, lane = heapq.heappop(events)
@@ -100,8 +97,7 @@ def simulate(model: Model, seed: int = 1) -> Result:  # noqa: PLR0915 - one loop
         else:  # committed
             lane.handed = 0
             if not (lane.left or lane.flying or lane.settled):
-                lane.left = min(chunk, pool)
-                pool -= lane.left
+                lane.left = next(chunks, 0)
                 if lane.left:
                     lane.pace = Pace(now + poll, interval, draw.random())
                     plan(now + poll, "go", lane)
@@ -138,8 +134,10 @@ CASES = [
     ("laptop, 100/min", Model(5_000, rate=100 / 60)),
     ("laptop, 20/s", Model(20_000, rate=20)),
     ("laptop, 200/s", Model(100_000, rate=200)),
-    ("laptop, no limit, fast service", Model(100_000, latency=0.005)),
-    ("laptop, no limit, answers in 250 ms", Model(100_000)),
+    ("laptop, no limit, fast service, one process", Model(100_000, latency=0.005, lanes=2)),
+    # Two processes and the server on two processors: each row takes longer.
+    ("laptop, no limit, fast service", Model(100_000, workers=2, latency=0.005, processor=0.0006)),
+    ("laptop, no limit, answers in 250 ms", Model(100_000, workers=2)),
     ("10 workers, 200/s", Model(200_000, workers=10, rate=200)),
     ("10 workers, 2,000/s", Model(1_000_000, workers=10, rate=2000)),
     ("10 workers, no limit", Model(1_000_000, workers=10, lanes=40)),

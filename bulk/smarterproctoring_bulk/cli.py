@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import json
 import os
+import queue
 import signal
 import statistics
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -21,11 +24,12 @@ from typing import Any, NoReturn
 import click
 from smarterproctoring import AsyncSmarterProctoring, ConfigurationError
 
+from smarterproctoring_bulk import helpers as helping
 from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk import pacing
 from smarterproctoring_bulk.outcomes import STATES
 from smarterproctoring_bulk.plan import Plan, plan
-from smarterproctoring_bulk.progress import progress
+from smarterproctoring_bulk.progress import Progress, progress
 from smarterproctoring_bulk.report import Summary, write_html, write_problems, write_report
 from smarterproctoring_bulk.rows import InputError, InputOptions
 
@@ -44,7 +48,12 @@ EXIT_CODES = {
 }
 _BAD_INPUT, _NOT_OK, _API_DOWN, _MAYBE_APPLIED, _AUTH, _BUSY, _JOURNAL, _VERSION = 2, 5, 7, 8, 9, 10, 11, 12
 _INTERRUPTED = 130
-_PAUSED = {"auth": _AUTH, "api": _API_DOWN, "settings": _BAD_INPUT, "cancelled": _NOT_OK}
+_WHY_PAUSED = {
+    "auth": ("paused, the token was refused", _AUTH),
+    "api": ("paused, the service does not answer", _API_DOWN),
+    "settings": ("paused, a setting does not work", _BAD_INPUT),
+    "cancelled": ("cancelled by another command", _NOT_OK),
+}
 _SHOWN = 20
 """Problems that are printed; all of them are in the file that --problems names."""
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
@@ -60,7 +69,21 @@ class _Stop(click.ClickException):
         vars(self)["exit_code"] = code
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Commands(click.Group):
+    """Ends with the code of the table wherever it is interrupted."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Stop("interrupted; the same command continues", _INTERRUPTED) from None
+
+
+@click.group(
+    cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 def main() -> None:
     """Move many exam sessions from one list, so that none is lost.
 
@@ -115,6 +138,11 @@ _client_options = _options(
     click.option("--timeout", type=float, help="Seconds for each phase of an attempt."),
     click.option("--patience", type=click.FloatRange(0), default=300.0, show_default=True,
                  help="Seconds to wait for a service that is down before the job is paused."),
+)  # fmt: skip
+
+_processes_option = click.option(
+    "--processes", type=click.IntRange(1, 16),
+    help="How many processes of this machine send.  [default: 2 for a long list without a rate, else 1]",
 )  # fmt: skip
 
 
@@ -209,6 +237,7 @@ def _measure(base_url: str) -> float | None:
 @click.argument("file", type=click.Path(dir_okay=False, exists=True))
 @_input_options
 @_job_options
+@_processes_option
 @_client_options
 @_journal_option
 @_report_option
@@ -219,15 +248,19 @@ def run(file: str, **options: Any) -> None:
     The same command continues a run that was interrupted, and tries the rows again that gave up. With a Postgres
     journal, a second one helps.
     """
-    client = _client(options, dry_run=options["dry_run"])
+    place, client = _place(options), _client(options, dry_run=options["dry_run"])
+    _check_processes(place, options["processes"])
     if options["dry_run"]:
         with _planned(file, options) as planned:
             _show_dry_run(client, planned, options)
         return
-    place = _place(options)
-    with _lock(place, f"bulk run {Path(file).name}"), _journal(place) as journal:
+    with _lock(place, f"bulk run {Path(file).name}") as lock, contextlib.ExitStack() as stack:
         with _planned(file, options) as planned:
-            job = _submit(journal, planned, file, client, options)
+            processes = _processes(place, _rate(options["rate"]), planned.counts.sendable, options["processes"])
+            # They load what they need while this process does.
+            helpers = stack.enter_context(_helpers(processes, place, lock, options))
+            journal = stack.enter_context(_journal(place))
+            job = _submit(journal, planned, file, client, options, processes)
         if job.paused == "cancelled":
             raise _Stop(f"job {job.id} was cancelled; go on with: {_RESUME} {job.id}", _BAD_INPUT)
         if job.paused:
@@ -235,7 +268,7 @@ def run(file: str, **options: Any) -> None:
         again = journal.try_again(job)
         if again:
             click.echo(f"trying {again} rows again that gave up", err=True)
-        _work(journal, job.id, client, options)
+        _work(journal, job.id, client, helpers, options)
 
 
 @main.command(epilog=_EPILOG)
@@ -284,12 +317,45 @@ def _show_plan(planned: Plan, options: dict[str, Any]) -> None:
     click.echo(f"{counts.rows:,} rows: {', '.join(parts)}", err=True)
 
 
-def _submit(journal: Any, planned: Plan, file: str, client: AsyncSmarterProctoring, options: dict[str, Any]) -> Any:
+def _check_processes(place: journals.Place, asked: int | None) -> None:
+    if (asked or 1) > 1 and place.path is None:
+        raise _Stop("a Postgres journal is for many workers: start `bulk worker` as often as you like", _BAD_INPUT)
+    if (asked or 1) > 1 and not helping.POSSIBLE:
+        raise _Stop("--processes does not work on Windows", _BAD_INPUT)
+
+
+def _processes(place: journals.Place, rate: float | None, rows: int, asked: int | None) -> int:
+    """Choose how many processes of this machine send."""
+    return 1 if place.path is None else asked or helping.processes_for(rate, rows)
+
+
+def _helpers(
+    processes: int, place: journals.Place, lock: journals.Lock | None, options: dict[str, Any]
+) -> helping.Helpers:
+    """Start the other processes, with this one's settings."""
+    named = {"--base-url": "base_url", "--token-file": "token_file", "--timeout": "timeout"}
+    settings = [text for option, name in named.items() if options[name] for text in (option, str(options[name]))]
+    settings += ["--allow-http"] if options["allow_http"] else []
+    settings += ["--patience", str(options["patience"]), "--journal", str(place.path)]
+    # Without -P, Python would take up modules from the folder that the user happens to be in.
+    command = [sys.executable, "-P", "-m", "smarterproctoring.cli", "bulk", "helper", *settings]
+    return helping.Helpers(processes - 1, command, None if lock is None else lock.fileno())
+
+
+def _lanes(place: journals.Place, rate: float | None, latency: float, processes: int, options: dict[str, Any]) -> int:
+    """Choose how many chunks run at once."""
+    asked: int | None = options["lanes"]
+    return asked or pacing.lanes_for(rate, latency, hosts=place.path is None) * processes
+
+
+def _submit(
+    journal: Any, planned: Plan, file: str, client: AsyncSmarterProctoring, options: dict[str, Any], processes: int = 1
+) -> Any:
     from smarterproctoring_bulk import engine  # noqa: PLC0415 - loads DBOS, a second's work
 
     base_url, rate = _service(client), _rate(options["rate"])
     latency = (rate and _measure(base_url)) or pacing.LATENCY
-    lanes = options["lanes"] or pacing.lanes_for(rate, latency, hosts=journal.place.path is None)
+    lanes = _lanes(journal.place, rate, latency, processes, options)
     job = engine.Job(
         id=engine.job_id(planned.fingerprint, base_url),
         source=Path(file).name,
@@ -298,7 +364,7 @@ def _submit(journal: Any, planned: Plan, file: str, client: AsyncSmarterProctori
         rate=rate,
         lanes=lanes,
         lease=options["lease"],
-        chunk=engine.chunk_size(planned.counts.sendable, rate, lanes, options["lease"]),
+        chunk=engine.largest_chunk(rate, lanes, options["lease"]),
         replay=not options["no_replay"],
         created=time.time(),
     )
@@ -320,8 +386,10 @@ def _show_dry_run(client: AsyncSmarterProctoring, planned: Plan, options: dict[s
         click.echo(f"\ntimes from {planned.earliest} to {planned.latest}")
     rate, measured = _rate(options["rate"]), _measure(_service(client))
     latency = measured or pacing.LATENCY
-    lanes = options["lanes"] or pacing.lanes_for(rate, latency, hosts=_place(options).path is None)
-    most = min(lanes * pacing.window_for(lanes, rate) / 2, pacing.MAX_FLYING) / latency
+    place = _place(options)
+    processes = _processes(place, rate, planned.counts.sendable, options["processes"])
+    lanes = _lanes(place, rate, latency, processes, options)
+    most = min(lanes * pacing.window_for(lanes, rate) / 2, pacing.MAX_FLYING * processes) / latency
     flow = min(most, rate or most)
     known = "measured" if measured else "assumed, since the service does not answer"
     click.echo(f"\n{planned.counts.sendable:,} requests; an answer takes {latency * 1000:.3g} ms ({known})")
@@ -339,38 +407,32 @@ def _duration(seconds: float) -> str:
 # -- working ----------------------------------------------------------------------------------------------------------
 
 
-def _work(journal: Any, job_id: str, client: AsyncSmarterProctoring, options: dict[str, Any]) -> NoReturn:
+def _work(
+    journal: Any, job_id: str, client: AsyncSmarterProctoring, helpers: helping.Helpers, options: dict[str, Any]
+) -> NoReturn:
     """Work on one job until it is done or has to stop; end the process with the code for it."""
     job = journal.job(job_id)
     tally = journal.tally(job)
-    total = sum(job.counts[1:]) - job.counts.duplicate
-    outcome = {"reason": "", "detail": ""}
+    reason = detail = ""
     if not journal.done(job):
+        journal.begin(job, len(helpers) + 1)
+        helpers.tell(job.id)
         try:
-            outcome = asyncio.run(_serve(journal, client, job, tally, total, options))
+            with progress(job.total, tally.settled) as bar:
+                reason, detail = asyncio.run(_serve(journal, client, job, tally, helpers, bar, options))
         except journals.JournalError as error:
             _die(f"{error}. Free some space; the same command continues", _JOURNAL)
-    reason, detail = outcome["reason"], outcome["detail"]
-    if reason in ("auth", "api", "settings"):
-        journal.pause(job, reason, detail)
     tally = journal.tally(job)
     _write_reports(journal, job, options.get("reports", ()))
-    _show_tally(tally, total)
+    _show_tally(tally, job.total)
     if reason == "disk":
         _end(f"stopped: {detail}. Free some space; the same command continues", _JOURNAL)
-    if reason in _PAUSED:
-        what = {
-            "auth": "the token was refused",
-            "api": "the service does not answer",
-            "settings": "a setting does not work",
-        }
-        go_on = f"go on with: {_RESUME} {job.id}"
-        _end(f"paused, {what[reason]}: {detail}\n{go_on}", _PAUSED[reason])
     if reason == "interrupt":
         _end(f"interrupted; the same command continues, or: {_RESUME} {job.id}", _INTERRUPTED)
     job = journal.job(job_id)
-    if job.paused:
-        _end(f"paused elsewhere ({job.paused}): {job.detail}".rstrip(": "), _PAUSED.get(job.paused, _NOT_OK))
+    if job.paused in _WHY_PAUSED:
+        why, code = _WHY_PAUSED[job.paused]
+        _end(f"{why}: {job.detail}".rstrip(": ") + f"\ngo on with: {_RESUME} {job.id}", code)
     sys.exit(_finished(tally))
 
 
@@ -403,47 +465,73 @@ def _keep_the_loop_quick() -> None:
 
 
 async def _serve(
-    journal: Any, client: AsyncSmarterProctoring, job: Any, tally: Any, total: int, options: dict[str, Any]
-) -> dict[str, str]:
+    journal: Any,
+    client: AsyncSmarterProctoring,
+    job: Any,
+    tally: Any,
+    helpers: helping.Helpers,
+    bar: Progress,
+    options: dict[str, Any],
+) -> tuple[str, str]:
+    """Send until the job is done or has to stop; return why it stopped, and more about that."""
     from smarterproctoring_bulk import engine, send  # noqa: PLC0415 - as above
 
     _keep_the_loop_quick()
     gate = send.Gate(client, replay=job.replay, breaker=pacing.Breaker(patience=options["patience"]))
-    counts = dict(tally.counts)
-    with progress(total, tally.settled) as bar:
+    gate.attach(lambda: helpers.tell("stop") if gate.stopped else None)
+    shared = bool(helpers) or journal.place.path is None
+    counts, retries, looked = dict(tally.counts), 0, 0.0
 
-        def settled(more: dict[str, int]) -> None:
-            for state, count in more.items():
-                counts[state] = counts.get(state, 0) + count
-            bar.update(counts, gate.retries)
+    def settled(more: dict[str, int]) -> None:
+        for state, count in more.items():
+            counts[state] = counts.get(state, 0) + count
+        bar.update(counts, max(gate.retries, retries))
 
-        worker = engine.Worker(journal, gate, _service(client), job.id, settled)
-        looked = 0.0
+    def look() -> None:
+        nonlocal counts, retries, looked
+        looked, now = time.monotonic(), journal.tally(job)
+        counts, retries = dict(now.counts), now.retries - tally.retries
 
-        async def ended() -> bool:
-            nonlocal counts, looked
-            now = time.monotonic()
-            if journal.place.path is None and now - looked > 5:
-                looked = now
-                counts = dict((await asyncio.to_thread(journal.tally, job)).counts)
-                bar.update(counts, gate.retries)
-            if worker.jobs[job.id].paused and not worker.lanes:
-                return True
-            return not worker.lanes and await asyncio.to_thread(journal.done, worker.jobs[job.id])
+    worker = engine.Worker(journal, gate, _service(client), job.id, settled)
 
-        async with client:
-            with _interruptible(gate, bar.say):
-                await worker.run(ended)
-    return {"reason": gate.stopped if gate.stopped != "stop" else "", "detail": gate.detail}
+    async def ended() -> bool:
+        for code in helpers.lost():
+            bar.say(f"another process of this run has ended ({code}); what it was doing is taken over")
+            await asyncio.to_thread(journal.share, job, len(helpers) + 1)
+        if shared and time.monotonic() - looked > 5:
+            await asyncio.to_thread(look)
+            settled({})
+        return await _over(journal, worker)
+
+    async with client:
+        with _interruptible(gate, bar.say):
+            await worker.run(ended)
+            if gate.stopped in _WHY_PAUSED:
+                journal.pause(job, gate.stopped, gate.detail)
+            while helpers.working() and not journal.done(job):  # noqa: ASYNC110 - another process has no event
+                await asyncio.sleep(0.1)
+    if shared:
+        look()
+        settled({})
+    return gate.stopped, gate.detail
+
+
+async def _over(journal: Any, worker: Any) -> bool:
+    """Tell whether there is nothing to do for a worker of one job: it is done, or paused."""
+    job = worker.jobs[worker.only]
+    return not worker.lanes and (bool(job.paused) or await asyncio.to_thread(journal.done, job))
 
 
 @contextlib.contextmanager
 def _interruptible(gate: Any, say: Callable[[str], object]) -> Generator[None]:
     """Make the first Ctrl-C (or SIGTERM) finish what is under way, and the second stop now."""
+    pressed = False
 
     def interrupted(*_: object) -> None:
-        if gate.stopped:
+        nonlocal pressed
+        if pressed:
             _die("stopped at once; what was under way will be sent again. The same command continues", _INTERRUPTED)
+        pressed = True
         say("stopping: finishing what is under way; press Ctrl-C again to stop at once")
         loop.call_soon_threadsafe(gate.stop, "interrupt", "")
 
@@ -454,6 +542,43 @@ def _interruptible(gate: Any, say: Callable[[str], object]) -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@main.command(hidden=True)
+@_client_options
+@_journal_option
+def helper(**options: Any) -> None:
+    """Send for a `bulk run` or `bulk resume`, which has started this process and says for which job."""
+    told, client = helping.follow(), _client(options)
+    with contextlib.suppress(ImportError):  # the run says so
+        importlib.import_module("smarterproctoring_bulk.engine")  # takes long, so before the job is known
+    name = told.get()
+    with _journal(_place(options)) as journal:
+        try:
+            asyncio.run(_help(journal, client, journal.job(name), told, options))
+        except journals.JournalError:
+            os._exit(_JOURNAL)
+
+
+async def _help(
+    journal: Any, client: AsyncSmarterProctoring, job: Any, told: queue.SimpleQueue[str], options: dict[str, Any]
+) -> None:
+    from smarterproctoring_bulk import engine, send  # noqa: PLC0415 - as above
+
+    _keep_the_loop_quick()
+    gate = send.Gate(client, replay=job.replay, breaker=pacing.Breaker(patience=options["patience"]))
+    worker, loop = engine.Worker(journal, gate, _service(client), job.id), asyncio.get_running_loop()
+
+    def obey() -> None:
+        reason = told.get()
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(gate.stop, reason)
+
+    threading.Thread(target=obey, daemon=True).start()
+    async with client:
+        await worker.run(lambda: _over(journal, worker))
+    if gate.stopped in _WHY_PAUSED:
+        journal.pause(job, gate.stopped, gate.detail)
 
 
 @main.command(epilog=_EPILOG)
@@ -491,6 +616,9 @@ async def _serve_all(journal: Any, client: AsyncSmarterProctoring, options: dict
                 await asyncio.to_thread(journal.pause, job, reason, detail)
                 click.echo(f"job {job.id} paused ({reason}): {detail}", err=True)
 
+    worker.refresh()
+    for job in worker.jobs.values():
+        journal.begin(job)
     async with client:
         with _interruptible(gate, lambda text: click.echo(text, err=True)):
             await worker.run(ended, pause)
@@ -527,9 +655,9 @@ def status(job: str | None, journal: str | None, as_json: bool) -> None:
 
 def facts_of(journal: Any, job: Any) -> dict[str, Any]:
     """Return what `status` shows of a job."""
-    tally, total = journal.tally(job), sum(job.counts[1:]) - job.counts.duplicate
+    tally = journal.tally(job)
     rows: dict[str, int] = {state: tally.counts[state] for state in STATES if tally.counts.get(state)}
-    left = total - tally.settled
+    left = job.total - tally.settled
     if left:
         rows["not settled yet"] = left
     state = f"paused ({job.paused})" if job.paused and left else "done" if journal.done(job) else "open"
@@ -562,6 +690,7 @@ def cancel(job: str, journal: str | None) -> None:
 
 @main.command(epilog=_EPILOG)
 @click.argument("job")
+@_processes_option
 @_client_options
 @_journal_option
 @_report_option
@@ -575,8 +704,9 @@ def resume(job: str, no_wait: bool, **options: Any) -> None:
             journal.unpause(found)
             click.echo(f"job {found.id} goes on; {journal.try_again(found)} rows again that gave up", err=True)
         return
+    _check_processes(place, options["processes"])
     client = _client(options)
-    with _lock(place, f"bulk resume {job}"), _journal(place) as journal:
+    with _lock(place, f"bulk resume {job}") as lock, _journal(place) as journal:
         found = journal.job(job)
         if not found.submitted:
             raise _Stop(
@@ -586,7 +716,10 @@ def resume(job: str, no_wait: bool, **options: Any) -> None:
             raise _Stop(f"job {found.id} is for {found.base_url}: set --base-url", _BAD_INPUT)
         journal.unpause(found)
         journal.try_again(found)
-        _work(journal, found.id, client, options)
+        left = found.total - journal.tally(found).settled
+        processes = min(found.lanes, _processes(place, found.rate, left, options["processes"]))
+        with _helpers(processes, place, lock, options) as helpers:
+            _work(journal, found.id, client, helpers, options)
 
 
 @main.command()
@@ -638,7 +771,7 @@ def purge(job: str, journal: str | None, yes: bool) -> None:
     place = _place({"journal": journal})
     with _lock(place, f"bulk purge {job}"), _journal(place) as opened:
         found = opened.job(job)
-        left = sum(found.counts[1:]) - found.counts.duplicate - opened.tally(found).settled
+        left = found.total - opened.tally(found).settled
         if not yes:
             click.confirm(f"delete job {found.id} ({found.source}), {left:,} rows of it not settled?", abort=True)
         opened.purge(found)
@@ -683,10 +816,10 @@ def _journal(place: journals.Place) -> Generator[Any]:
 
 
 @contextlib.contextmanager
-def _lock(place: journals.Place, what: str) -> Generator[None]:
+def _lock(place: journals.Place, what: str) -> Generator[journals.Lock | None]:
     """Hold an embedded journal; Postgres lets many work at once."""
     if place.path is None:
-        yield
+        yield None
         return
     try:
         journals.make_private(place.path)
@@ -696,4 +829,4 @@ def _lock(place: journals.Place, what: str) -> Generator[None]:
     except journals.JournalError as error:
         raise _Stop(str(error), _JOURNAL) from None
     with lock:
-        yield
+        yield lock

@@ -10,11 +10,13 @@ worker died is cancelled by its time limit, the lease, and any live worker makes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import heapq
 import itertools
 import json
 import logging
+import math
 import os
 import re
 import socket
@@ -72,7 +74,7 @@ class Job:
         rate: Requests per second over the whole fleet; None for no limit.
         lanes: How many chunks run at once over the whole fleet.
         lease: Seconds within which the work of a host that died is taken over.
-        chunk: Rows of a chunk.
+        chunk: Rows of a chunk at most.
         replay: Whether an attempt that may have been applied is repeated.
         submitted: Whether all rows are in the journal.
         paused: Why no chunk of it is begun: `auth`, `api`, `settings`, `cancelled`; empty while they are.
@@ -97,6 +99,11 @@ class Job:
     created: float = 0.0
     format: int = FORMAT
     client: str = __version__
+
+    @property
+    def total(self) -> int:
+        """Return how many rows have an outcome in the end."""
+        return sum(self.counts[1:]) - self.counts.duplicate
 
     @property
     def queue(self) -> str:
@@ -132,16 +139,24 @@ def job_id(fingerprint: str, base_url: str) -> str:
     return hashlib.sha256(f"{fingerprint} {base_url}".encode()).hexdigest()[:12]
 
 
-def chunk_size(rows: int, rate: float | None, lanes: int, lease: float) -> int:
-    """Choose the rows of a chunk.
+def largest_chunk(rate: float | None, lanes: int, lease: float) -> int:
+    """Choose the rows of a chunk at most, or a window: a lane does one in its turn, which is well under the lease."""
+    return CHUNK if rate is None else min(CHUNK, int(rate / lanes * _turn(lease) * 0.8))
 
-    A lane does one in its turn, which is well under the lease. Where there is a rate, there are eight for each lane, so
-    that the last chunks, when some lanes have no work any more, do not take long; without one, the lanes that have work
-    use all there is.
+
+def chunk_sizes(rows: int, largest: int, lanes: int, least: int) -> Iterator[int]:
+    """Yield the rows of one chunk after the other.
+
+    A chunk is half of a lane's share of what is left: large ones cost little, and with small ones at the end no lane
+    has much to do when others have nothing any more. The first ones of a long list differ, so that no two lanes end at
+    once.
     """
-    if rate is None:
-        return CHUNK
-    return max(window_for(lanes, rate), min(CHUNK, int(rate / lanes * _turn(lease) * 0.8), rows // (lanes * 8)))
+    number = 0
+    while rows > 0:
+        number += 1
+        size = min(rows, max(least, min(largest * min(number, lanes) // lanes, rows // (lanes * 2))))
+        yield size
+        rows -= size
 
 
 def _time_limit(lease: float) -> float:
@@ -178,6 +193,11 @@ class Tally(NamedTuple):
     def settled(self) -> int:
         """Return how many rows are settled."""
         return sum(self.counts.values())
+
+    @property
+    def retries(self) -> int:
+        """Return the attempts beyond each settled row's first."""
+        return self.attempts - sum(self.counts.get(state, 0) for state in ("ok", "rejected", "gave_up"))
 
 
 class _Json(Serializer):
@@ -345,26 +365,27 @@ class Journal:
         Raises:
             IncompatibleError: The job was begun by an incompatible version.
         """
-        known = self.find(job.id)
-        if known is not None:
-            self._update(known.check(), rate=job.rate)
-            job = replace(known, rate=job.rate)
-            if known.submitted:
-                return job
-        else:
+        known, rate = self.find(job.id), job.rate
+        if known is not None and known.check().submitted:
+            self._update(known, rate=rate)
+            return replace(known, rate=rate)
+        if known is None:
             record: EnqueueOptions = {"workflow_name": "job", "queue_name": _PARKED, "workflow_id": job.id}
             self._client.enqueue({**record, "attributes": _attributes(job)})
+        job = known or job  # a list that is in the journal in part has to be cut as it was begun
         self._client.register_queue(
             job.queue,
             global_concurrency=0 if job.paused else job.lanes,
-            # A look costs some milliseconds of processor, which a run without a limit has better use for.
-            polling_interval_sec=0.5 if job.rate is None else 0.1,
+            # A look costs 3 ms of processor, which a run without a limit has better use for.
+            polling_interval_sec=0.25 if job.rate is None else 0.1,
             application_name=_application(job.base_url),
         )
         self._note(job, _UNSENT, (outcome.to_json() for outcome in plan.not_sent()))
         self._note(job, _DUPLICATES, (list(pair) for pair in plan.duplicates()))
-        rows = 0
-        for batch in _batches(enumerate(_chunks(plan.rows(), job)), 5):
+        rows, left = 0, iter(plan.rows())
+        sizes = chunk_sizes(plan.counts.sendable, job.chunk, job.lanes, window_for(job.lanes, job.rate))
+        chunks = (list(itertools.islice(left, size)) for size in sizes)
+        for batch in _batches(enumerate(chunks), 5):
             with self.engine.begin() as connection:
                 for number, chunk in batch:
                     self._client.enqueue_in_transaction(
@@ -372,8 +393,8 @@ class Journal:
                     )
                     rows += len(chunk)
             said(rows)
-        self._update(job, submitted=True)
-        return replace(job, submitted=True)
+        self._update(job, submitted=True, rate=rate)
+        return replace(job, submitted=True, rate=rate)
 
     def _note(self, job: Job, kind: str, items: Iterable[Any]) -> None:
         """Keep what is said about a list and is no work."""
@@ -408,6 +429,7 @@ class Journal:
     def _set_lanes(self, job: Job, lanes: int) -> None:
         queue = self._client.retrieve_queue(job.queue)
         if queue is not None:
+            queue.set_worker_concurrency(None)  # it may not be over the other
             queue.set_global_concurrency(lanes)
 
     def purge(self, job: Job) -> None:
@@ -439,6 +461,7 @@ class Journal:
         for status in found:
             total.states["gave_up"] -= (status.attributes or {}).get("again", 0)
             total.maybe_applied -= (status.attributes or {}).get("maybe_applied", 0)
+            total.attempts -= (status.attributes or {}).get("attempts", 0)
             if status.status == "SUCCESS":
                 total.add_packed(cast("dict[str, Any]", status.output))
                 continue
@@ -521,7 +544,8 @@ class Journal:
                 for line, (_, _, _, _, maybe_applied, attempts, replays, *_) in again.items()
             }
             doubtful = sum(bool(rest[4]) for rest in again.values())
-            options = _part(job, number, last + 1, again=len(again), maybe_applied=doubtful)
+            attempts = sum(rest[5] for rest in again.values())
+            options = _part(job, number, last + 1, again=len(again), maybe_applied=doubtful, attempts=attempts)
             self._client.enqueue(options, job.id, number, last + 1, _pack_rows(rows), histories)
             total += len(again)
         return total
@@ -543,8 +567,21 @@ class Journal:
             self._client.enqueue(_part(job, number, part + 1), job.id, number, part + 1, left, histories)
         return len(dead)
 
-    def recover(self, job: Job) -> None:
-        """Free what a dead process of this machine was working on. Only under the embedded journal's lock."""
+    def share(self, job: Job, processes: int) -> None:
+        """Share the lanes among the processes of this machine. Of a fleet they go to whoever comes first."""
+        queue = None if self.place.path is None else self._client.retrieve_queue(job.queue)
+        if queue is not None:
+            with contextlib.suppress(ValueError):  # the job was paused meanwhile
+                queue.set_worker_concurrency(math.ceil(job.lanes / processes))
+
+    def begin(self, job: Job, processes: int = 1) -> None:
+        """Free what dead processes of this machine were working on, and share the lanes among those that will be.
+
+        For an embedded journal, whose lock this process holds while none of the others has begun.
+        """
+        if self.place.path is None:
+            return
+        self.share(job, processes)
         pending = [status.workflow_id for status in self._parts(job, status="PENDING")]
         if pending:
             self._client.resume_workflows(pending, queue_name=job.queue)
@@ -595,16 +632,6 @@ def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(items)
     while batch := list(itertools.islice(iterator, size)):
         yield batch
-
-
-def _chunks(rows: Iterable[Row], job: Job) -> Iterator[list[Row]]:
-    """Cut rows into chunks; the first ones are smaller, each by another amount, so that no two lanes end at once."""
-    iterator = iter(rows)
-    for number in itertools.count(1):
-        size = max(1, job.chunk * min(number, job.lanes) // job.lanes)
-        if not (chunk := list(itertools.islice(iterator, size))):
-            return
-        yield chunk
 
 
 # -- the worker -------------------------------------------------------------------------------------------------------
@@ -658,11 +685,6 @@ class Worker:
         """
         global _worker  # noqa: PLW0603 - a workflow is a plain function, and DBOS is one to a process
         await asyncio.to_thread(self.refresh)
-        embedded = self.journal.place.path is not None
-        executor = "local" if embedded else f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
-        if embedded:
-            for job in self.jobs.values():
-                await asyncio.to_thread(self.journal.recover, job)
         _worker = self
         DBOS(
             config={
@@ -671,7 +693,7 @@ class Worker:
                 "system_database_engine": self.journal.engine,
                 "serializer": _Json(),
                 "application_version": _application(self.base_url),
-                "executor_id": executor,
+                "executor_id": f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}",
                 "use_listen_notify": False,
                 "scheduler_polling_interval_sec": 3600.0,
                 "log_level": "CRITICAL",
@@ -781,4 +803,6 @@ async def _chunk(  # pyright: ignore[reportUnusedFunction] - DBOS calls it by it
             await DBOS.enqueue_workflow_with_options_async(options, job_id, number, part + 1, left, known)
     finally:
         worker.lanes -= 1
+        if lane is not None:
+            lane.close()
     return count.pack()

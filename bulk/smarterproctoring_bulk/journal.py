@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 from typing import NamedTuple, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 VARIABLE = "SMARTERPROCTORING_BULK_JOURNAL"
 """The environment variable that names the journal: a path, or a Postgres URL."""
@@ -67,7 +67,8 @@ def find(text: str | None) -> Place:
     text = text or os.environ.get(VARIABLE) or str(default_path())
     if "://" not in text:
         path = Path(text).expanduser().absolute()
-        return Place(f"sqlite:///{path}", path)
+        # Quoted, since a question mark would end the name, and the rows would go into another file.
+        return Place(f"sqlite:///{quote(str(path))}", path)
     scheme = text.partition("://")[0]
     if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
         raise JournalError("the journal must be a file, or a Postgres URL like postgresql://user@host/database")
@@ -109,9 +110,7 @@ class Lock:
 
     def __init__(self, path: Path, what: str) -> None:
         self._file = Path(f"{path}.lock").open("a+b")  # noqa: SIM115 - held until close()
-        try:
-            _lock(self._file.fileno())
-        except OSError:
+        if not self._taken():
             self._file.seek(0)
             holder = self._file.read().decode("utf-8", "replace")
             self._file.close()
@@ -121,6 +120,21 @@ class Lock:
         facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "what": what}
         self._file.write(json.dumps(facts).encode())
         self._file.flush()
+
+    def _taken(self) -> bool:
+        """Take it; the helpers of a run that was killed need a moment to notice."""
+        for attempt in range(20):
+            time.sleep(0.1 * bool(attempt))
+            try:
+                _lock(self._file.fileno())
+            except OSError:
+                continue
+            return True
+        return False
+
+    def fileno(self) -> int:
+        """Return the descriptor: whoever inherits it holds the lock too."""
+        return self._file.fileno()
 
     def close(self) -> None:
         """Let others in."""

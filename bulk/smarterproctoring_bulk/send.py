@@ -148,6 +148,7 @@ class Lane:
         self._gate, self._client = gate, client
         self._rate, self._lanes, self._until, self._halted = rate, lanes, until, halted
         gate.lanes += 1
+        self._closed = False
         self._waiting: deque[Entry] = deque()
         now = gate.clock()
         for row, history in rows:
@@ -180,8 +181,7 @@ class Lane:
                 due = self._begin_what_is_due()
                 now = gate.clock()
                 if self._finished(now):
-                    gate.lanes -= 1
-                    gate.hungry.pop(self, None)
+                    self.close()
                     rest = [*self._again, *self._waiting]
                     return self._hand_over({entry.row.line: entry.history(now) for entry in rest})
                 if self._portion_is_ready(now):
@@ -192,6 +192,13 @@ class Lane:
                 timer.cancel()
         finally:
             gate.detach(self._wake)
+
+    def close(self) -> None:
+        """Leave the other lanes their share; done where it ends, and by whoever gives it up before."""
+        if not self._closed:
+            self._closed = True
+            self._gate.lanes -= 1
+            self._gate.hungry.pop(self, None)
 
     def _stopping(self, now: float) -> bool:
         return bool(self._gate.stopped) or now >= self._until or self._halted()
@@ -207,7 +214,9 @@ class Lane:
         return bool(ready) and not self._stopping(now)
 
     def _interval(self, now: float) -> float:
-        return self._gate.brake.interval(now, self._rate(), self._lanes)
+        rate = self._rate()
+        # What the brake takes for the rate where there is none, it has measured over the lanes of this worker.
+        return self._gate.brake.interval(now, rate, self._gate.lanes if rate is None else self._lanes)
 
     def _hand_over(self, rest: dict[int, History] | None) -> Collected:
         outcomes, self._settled, self._handed = self._settled, [], len(self._settled)

@@ -72,7 +72,7 @@ class Bulk:
             "SMARTERPROCTORING_BULK_JOURNAL": self.journal,
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "smarterproctoring.cli", "bulk", str(command), *map(str, arguments)],
+            [sys.executable, "-P", "-m", "smarterproctoring.cli", "bulk", str(command), *map(str, arguments)],
             env={**clean, **own, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -28,17 +28,36 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 LANES = 4
 SLOW = {"delay": 0.03, "times": None}
 
+ALONE = ("--processes", "1")
+HELPED = ("--processes", "2", "--rate", "200/s", "--lanes", str(LANES))
+alone_and_helped = pytest.mark.parametrize("settings", [ALONE, HELPED], ids=["alone", "helped"])
+"""A long list without a rate has a second process by itself; these lists are short, so they need many chunks too."""
+
+
+def helpers_of(process: subprocess.Popen[str]) -> list[int]:
+    """Return the processes that a run has started."""
+    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(pid) for pid in found]
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
+    except FileNotFoundError:
+        return True
+
 
 # -- crash, kill -9 ---------------------------------------------------------------------------------------------------
 
 
-def test_kill_9_loses_nothing_and_repeats_little(bulk: Bulk, app: MockApp) -> None:
+@alone_and_helped
+def test_kill_9_loses_nothing_and_repeats_little(bulk: Bulk, app: MockApp, settings: tuple[str, ...]) -> None:
     rows = 600
     path = write_list(bulk.folder / "list.csv", rows)
     app.add_faults(SLOW)
     kills = 0
     for least in (3, 180, 370):  # at odd points: in the first window, between chunks, late
-        process = bulk.start("run", path, "--rate", "2000/s", "--lanes", str(LANES))
+        process = bulk.start("run", path, "--rate", "2000/s", "--lanes", str(LANES), *settings[:2])
         wait_for(partial(_audited, app, least))
         assert process.poll() is None, "it ended before it could be killed"
         kill(process)
@@ -49,6 +68,94 @@ def test_kill_9_loses_nothing_and_repeats_little(bulk: Bulk, app: MockApp) -> No
     assert set(counts) == {session(number) for number in range(rows)}
     assert sum(counts.values()) - rows <= kills * LANES * WINDOW
     assert bulk.states() == {"ok": rows}
+
+
+def test_helpers_end_with_a_run_that_is_killed(bulk: Bulk, app: MockApp) -> None:
+    """Whatever they were doing; until they have ended, nobody else gets the journal."""
+    path = write_list(bulk.folder / "list.csv", 200)
+    app.add_faults({"delay": 20, "times": None})
+    process = bulk.start("run", path, "--processes", "3", "--rate", "2000/s")
+    wait_for(lambda: len(helpers_of(process)) == 2 and all_wait(process, bulk))
+    helpers = helpers_of(process)
+    for pid in helpers:
+        os.kill(pid, signal.SIGSTOP)
+    process.kill()
+    process.wait()
+    assert pid_in(bulk.run("resume", bulk.status()["job"], code=10)) == process.pid
+    for pid in helpers:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: all(map(gone, helpers)))
+    app.clear_faults()
+    bulk.run("run", path)
+    assert bulk.states() == {"ok": 200}
+
+
+def test_a_helper_that_dies_costs_no_row(bulk: Bulk, app: MockApp) -> None:
+    rows = 400
+    path = write_list(bulk.folder / "list.csv", rows)
+    app.add_faults(SLOW)
+    settings = ["--rate", "2000/s", "--lanes", str(LANES), "--processes", "2", "--lease", "6"]
+    process = bulk.start("run", path, *settings)
+    wait_for(lambda: helpers_of(process) and all_wait(process, bulk))
+    (helper,) = helpers_of(process)
+    os.kill(helper, signal.SIGKILL)
+    app.clear_faults()
+    assert "another process of this run has ended (-9)" in bulk.end(process)
+    counts = sent(app)
+    assert set(counts) == {session(number) for number in range(rows)}
+    assert sum(counts.values()) - rows <= LANES * WINDOW
+    assert bulk.states() == {"ok": rows}
+
+
+def test_a_long_list_without_a_rate_is_sent_by_two_processes(bulk: Bulk, app: MockApp) -> None:
+    """Which share what is to be done; its end is told for all of it."""
+    rows = 6000
+    path = write_list(bulk.folder / "list.csv", rows)
+    (bulk.folder / "queue.py").write_text("raise SystemExit('what lies about in a folder is run')")
+    process = bulk.start("run", path)
+    (helper,) = wait_for(lambda: helpers_of(process))
+    wait_for(lambda: all_wait(process, bulk))
+    said = bulk.end(process)
+    assert f"{rows:,} of {rows:,} rows (100%)" in said
+    assert "ended" not in said
+    assert "stopped" not in said
+    assert gone(helper)
+    assert sent(app) == {session(number): 1 for number in range(rows)}
+
+
+def test_processes_are_for_a_file(fleet: Bulk) -> None:
+    path = write_list(fleet.folder / "list.csv", 3)
+    assert "bulk worker" in fleet.run("run", path, "--processes", "2", code=2)
+    fleet.run("submit", path)
+    job = fleet.status()["job"]
+    fleet.run("cancel", job)
+    assert "bulk worker" in fleet.run("resume", job, "--processes", "2", code=2)
+    assert fleet.status()["state"] == "paused (cancelled)"
+    fleet.run("resume", job, "--processes", "1")
+    assert fleet.states() == {"ok": 3}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_before_anything_is_sent(bulk: Bulk, app: MockApp, number: signal.Signals) -> None:
+    path = write_list(bulk.folder / "list.csv", 20_000)
+    process = bulk.start("run", path)
+    log = Path(bulk.journal + "-wal")
+    wait_for(lambda: log.exists() and log.stat().st_size > 300_000)
+    helpers = helpers_of(process)
+    process.send_signal(number)
+    assert "the same command continues" in bulk.end(process, code=130)
+    wait_for(lambda: all(map(gone, helpers)))
+    assert "not submitted whole" in bulk.status()["state"]
+    assert not app.audit()
+
+
+def test_a_journal_may_have_any_name(bulk: Bulk, app: MockApp) -> None:
+    place = bulk.folder / "odd"
+    bulk.journal = str(place / "a?b %20#&.sqlite")
+    bulk.run("run", write_list(bulk.folder / "list.csv", 3), "--processes", "2")
+    assert {file.name.partition(".sqlite")[0] for file in place.iterdir()} == {"a?b %20#&"}
+    assert all(oct(file.stat().st_mode & 0o777) == "0o600" for file in place.iterdir())
+    assert bulk.states() == {"ok": 3}
 
 
 def test_kill_9_on_postgres(fleet: Bulk, app: MockApp) -> None:
@@ -154,12 +261,13 @@ def test_a_429_storm_is_waited_out(bulk: Bulk, app: MockApp) -> None:
         assert not [other for other, _ in audit if moment + 0.3 < other < moment + 0.9]
 
 
-def test_an_expired_fixed_token_pauses_the_job(bulk: Bulk, app: MockApp) -> None:
+@alone_and_helped
+def test_an_expired_fixed_token_pauses_the_job(bulk: Bulk, app: MockApp, settings: tuple[str, ...]) -> None:
     rows = 300
     path = write_list(bulk.folder / "list.csv", rows)
     app.add_faults(SLOW)
-    process = bulk.start("run", path)
-    wait_for(lambda: len(app.audit()) >= 60)
+    process = bulk.start("run", path, *settings)
+    wait_for(lambda: len(app.audit()) >= 60 and all_wait(process, bulk))
     app.clear_faults()
     app.add_faults({"fault": "expired-token", "times": None})
     said = bulk.end(process, code=9)
@@ -210,12 +318,13 @@ def test_a_renewed_token_is_picked_up(tmp_path: Path) -> None:
     assert stored(app) == {session(number): 1 for number in range(rows)}
 
 
-def test_an_outage_stops_the_job_and_costs_no_row(bulk: Bulk, app: MockApp) -> None:
+@alone_and_helped
+def test_an_outage_stops_the_job_and_costs_no_row(bulk: Bulk, app: MockApp, settings: tuple[str, ...]) -> None:
     rows = 300
     path = write_list(bulk.folder / "list.csv", rows)
     app.add_faults(SLOW)
-    process = bulk.start("run", path, "--patience", "1")
-    wait_for(lambda: len(app.audit()) >= 60)
+    process = bulk.start("run", path, *settings, "--patience", "1")
+    wait_for(lambda: len(app.audit()) >= 60 and all_wait(process, bulk))
     app.clear_faults()
     app.add_faults({"fault": "unavailable", "retry_after": None, "times": None})
     bulk.end(process, code=7)
@@ -261,6 +370,7 @@ def test_rows_that_gave_up_are_tried_again(bulk: Bulk, app: MockApp) -> None:
     assert Counter(outcome.state for outcome in found.values()) == {"ok": 39, "rejected": 1}
     assert (found[7].attempts, found[7].replays) == (6, 5)
     assert bulk.status()["rows"] == {"ok": 39, "rejected": 1}
+    assert bulk.status()["attempts"] == sum(sent(app).values())
 
 
 # -- the list ---------------------------------------------------------------------------------------------------------
@@ -309,12 +419,15 @@ def test_a_dry_run_shows_the_range_of_times_and_refuses_a_list_without_rows(bulk
 # -- the user ---------------------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_once_finishes_what_is_under_way(bulk: Bulk, app: MockApp) -> None:
+@alone_and_helped
+def test_ctrl_c_once_finishes_what_is_under_way(bulk: Bulk, app: MockApp, settings: tuple[str, ...]) -> None:
     rows = 300
     path = write_list(bulk.folder / "list.csv", rows)
     app.add_faults(SLOW)
-    process = bulk.start("run", path)
-    wait_for(lambda: len(app.audit()) >= 60)
+    process = bulk.start("run", path, *settings)
+    wait_for(lambda: len(app.audit()) >= 60 and all_wait(process, bulk))
+    for pid in helpers_of(process):  # a terminal tells all processes
+        os.kill(pid, signal.SIGINT)
     process.send_signal(signal.SIGINT)
     said = bulk.end(process, code=130)
     assert "the same command continues" in said
@@ -325,11 +438,14 @@ def test_ctrl_c_once_finishes_what_is_under_way(bulk: Bulk, app: MockApp) -> Non
     assert sent(app) == {session(number): 1 for number in range(rows)}, "no row twice"
 
 
-def test_ctrl_c_twice_stops_now(bulk: Bulk, app: MockApp) -> None:
+@alone_and_helped
+def test_ctrl_c_twice_stops_now(bulk: Bulk, app: MockApp, settings: tuple[str, ...]) -> None:
     path = write_list(bulk.folder / "list.csv", 100)
     app.add_faults({"delay": 20, "times": None})
-    process = bulk.start("run", path)
-    wait_for(lambda: bulk_is_waiting(process, path, bulk))
+    process = bulk.start("run", path, *settings)
+    wait_for(lambda: all_wait(process, bulk))
+    helpers = helpers_of(process)
+    assert len(helpers) == (settings is HELPED)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     time.sleep(0.5)
@@ -337,27 +453,33 @@ def test_ctrl_c_twice_stops_now(bulk: Bulk, app: MockApp) -> None:
     process.send_signal(signal.SIGINT)
     assert "sent again" in bulk.end(process, code=130)
     assert time.monotonic() - began < 15
+    wait_for(lambda: all(map(gone, helpers)))
 
 
-def bulk_is_waiting(process: subprocess.Popen[str], path: Path, bulk: Bulk) -> bool:
-    """Tell whether it has connections to the server, which then delays its answers."""
+def all_wait(process: subprocess.Popen[str], bulk: Bulk) -> bool:
+    """Tell whether a run and all its helpers have connections to the server, which then delays its answers."""
     assert process.poll() is None
+    return all(_waits(pid, bulk) for pid in [process.pid, *helpers_of(process)])
+
+
+def _waits(pid: int, bulk: Bulk) -> bool:
     port = int(bulk.url.rpartition(":")[2])
-    found = Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]
+    found = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
     inodes = {line.split()[9] for line in found if f":{port:04X} 01" in line}
     mine: set[str] = set()
-    for link in Path(f"/proc/{process.pid}/fd").iterdir():
+    for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
             mine.add(str(link.readlink()))
     return any(f"socket:[{inode}]" in mine for inode in inodes)
 
 
-def test_cancel_and_resume(bulk: Bulk, app: MockApp) -> None:
+@alone_and_helped
+def test_cancel_and_resume(bulk: Bulk, app: MockApp, settings: tuple[str, ...]) -> None:
     rows = 400
     path = write_list(bulk.folder / "list.csv", rows)
     app.add_faults({"delay": 0.5, "times": None})
-    process = bulk.start("run", path)
-    wait_for(lambda: len(app.audit()) >= 10)
+    process = bulk.start("run", path, *settings)
+    wait_for(lambda: len(app.audit()) >= 10 and all_wait(process, bulk))
     job = bulk.status()["job"]
     bulk.run("cancel", job)
     assert "cancelled" in bulk.end(process, code=5)
@@ -402,14 +524,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", place], check=True)
 
 
+@alone_and_helped
 @pytest.mark.parametrize("left", [1_000_000, 0], ids=["nearly full", "full"])
-def test_a_full_disk_stops_the_run_and_loses_nothing(small_disk: Path, bulk: Bulk, app: MockApp, left: int) -> None:
+def test_a_full_disk_stops_the_run_and_loses_nothing(
+    small_disk: Path, bulk: Bulk, app: MockApp, left: int, settings: tuple[str, ...]
+) -> None:
     rows = 600
     bulk.journal = str(small_disk / "journal.sqlite")
     path = write_list(bulk.folder / "list.csv", rows)
     app.add_faults(SLOW)
-    process = bulk.start("run", path, "--rate", "2000/s", "--lanes", str(LANES))
-    wait_for(lambda: len(app.audit()) >= 60)
+    process = bulk.start("run", path, "--rate", "2000/s", "--lanes", str(LANES), *settings[:2])
+    wait_for(lambda: len(app.audit()) >= 60 and all_wait(process, bulk))
     ballast = small_disk / "ballast"
     facts = os.statvfs(small_disk)
     with ballast.open("wb") as file:

@@ -12,7 +12,7 @@ import pytest
 from bulk.runs import EXAM, INSTALL, TOKEN, Bulk, sent, session
 from smarterproctoring import AsyncSmarterProctoring
 from smarterproctoring_bulk.outcomes import Outcome
-from smarterproctoring_bulk.pacing import window_for
+from smarterproctoring_bulk.pacing import Brake, window_for
 from smarterproctoring_bulk.rows import Row
 from smarterproctoring_bulk.send import Gate, History, Lane
 from smarterproctoring_mock import MockApp
@@ -50,6 +50,19 @@ def test_no_more_than_a_window_is_ever_open(bulk: Bulk, app: MockApp, lanes: int
     assert rest == {}
     assert sorted(outcome.line for outcome in outcomes) == [row.line for row in ROWS]
     assert {(outcome.state, outcome.status, outcome.attempts) for outcome in outcomes} == {("ok", 200, 1)}
+
+
+def test_without_a_rate_the_brake_is_told_of_this_workers_lanes_alone(bulk: Bulk, app: MockApp) -> None:
+    """It takes the rate that was refused from this worker's attempts, so their other lanes have no share in it."""
+    told: set[tuple[float | None, int]] = set()
+
+    class Told(Brake):
+        def interval(self, now: float, rate: float | None, lanes: int) -> float:
+            told.add((rate, lanes))
+            return super().interval(now, rate, lanes)
+
+    run_lane(bulk.url, app, lanes=24, brake=Told())
+    assert told == {(None, 1)}
 
 
 def test_what_does_not_fit_into_its_turn_is_handed_on_with_its_history(bulk: Bulk, app: MockApp) -> None:

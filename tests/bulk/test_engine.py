@@ -1,0 +1,62 @@
+"""How a list is cut into chunks, and that a list that was submitted in part is cut the same way again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from bulk.runs import Bulk, sent, session, write_list
+from dbos import DBOSClient
+from smarterproctoring_bulk import engine
+from smarterproctoring_bulk.journal import find
+from smarterproctoring_bulk.plan import plan
+from smarterproctoring_bulk.rows import InputOptions
+from smarterproctoring_mock import MockApp
+
+
+@pytest.mark.parametrize(
+    ("rows", "largest", "lanes", "least"),
+    [(0, 4000, 2, 600), (1, 4000, 2, 600), (10_000, 4000, 4, 300), (1_000_000, 4000, 4, 25), (700, 30, 3, 25)],
+)
+def test_chunks_hold_every_row_and_get_smaller_towards_the_end(rows: int, largest: int, lanes: int, least: int) -> None:
+    sizes = list(engine.chunk_sizes(rows, largest, lanes, least))
+    assert sum(sizes) == rows
+    assert all(0 < size <= max(largest, least) for size in sizes)
+    rest = sizes[lanes:]
+    assert rest == sorted(rest, reverse=True)
+    assert len(set(sizes[:lanes])) == min(lanes, len(sizes)) or rows == 700, "no two lanes end at once"
+    left = rows
+    for size in sizes:
+        assert size <= max(least, left / lanes / 2), "more than a lane's share of what is left"
+        left -= size
+
+
+def test_a_chunk_is_no_more_than_a_lane_does_in_its_turn() -> None:
+    assert engine.largest_chunk(None, 2, 60) == engine.CHUNK
+    assert engine.largest_chunk(200, 2, 60) == 100 * 24 * 0.8
+    assert engine.largest_chunk(1e6, 2, 60) == engine.CHUNK
+
+
+@pytest.mark.slow
+def test_a_list_that_was_submitted_in_part_is_finished_as_it_was_begun(
+    bulk: Bulk, app: MockApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other settings the second time would cut other chunks: rows would be lost, or sent twice."""
+    path = write_list(bulk.folder / "list.csv", 1500)
+    enqueue, chunks = DBOSClient.enqueue_in_transaction, iter(range(12))
+
+    def power_cut(*arguments: Any) -> Any:
+        if next(chunks, None) is None:
+            raise KeyboardInterrupt
+        return enqueue(*arguments)
+
+    monkeypatch.setattr(DBOSClient, "enqueue_in_transaction", power_cut)
+    with plan(path, InputOptions()) as planned, engine.Journal(find(bulk.journal)) as journal:
+        name = engine.job_id(planned.fingerprint, bulk.url)
+        job = engine.Job(name, "list.csv", bulk.url, planned.counts, rate=20.0, lanes=4, lease=60, chunk=96)
+        with pytest.raises(KeyboardInterrupt):
+            journal.submit(planned, job)
+    assert "not submitted whole" in bulk.status()["state"]
+    bulk.run("run", path)
+    assert (bulk.status()["rate"], bulk.status()["lanes"]) == ("no limit", 4)
+    assert sent(app) == {session(number): 1 for number in range(1500)}
