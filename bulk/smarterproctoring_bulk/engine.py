@@ -703,7 +703,14 @@ class Worker:
             DBOS.listen_queues([self.jobs[self.only].queue])
         DBOS.launch()
         watch = asyncio.create_task(self._watch())
-        while not watch.done() and not await ended():
+
+        async def over() -> bool:
+            try:
+                return await ended()
+            except SQLAlchemyError:
+                return False  # the watch finds out whether it stays so
+
+        while not watch.done() and not await over():
             if self.gate.stopped and (pause is None or self.gate.stopped in _FINAL):
                 break
             if self.gate.stopped and pause is not None:
