@@ -123,13 +123,13 @@ class Lock:
 
     def _taken(self) -> bool:
         """Take it; the helpers of a run that was killed need a moment to notice."""
-        for attempt in range(20):
-            time.sleep(0.1 * bool(attempt))
+        for _ in range(20):
             try:
                 _lock(self._file.fileno())
             except OSError:
-                continue
-            return True
+                time.sleep(0.1)
+            else:
+                return True
         return False
 
     def fileno(self) -> int:
