@@ -333,10 +333,13 @@ def _helpers(
     processes: int, place: journals.Place, lock: journals.Lock | None, options: dict[str, Any]
 ) -> helping.Helpers:
     """Start the other processes, with this one's settings."""
-    named = {"--base-url": "base_url", "--token-file": "token_file", "--timeout": "timeout"}
-    settings = [text for option, name in named.items() if options[name] for text in (option, str(options[name]))]
-    settings += ["--allow-http"] if options["allow_http"] else []
-    settings += ["--patience", str(options["patience"]), "--journal", str(place.path)]
+    settings: list[str] = []
+    for option in helper.params:
+        value = options[str(option.name)] if option.name != "journal" else place.path
+        if value is True:
+            settings.append(option.opts[0])
+        elif value is not None and value is not False:
+            settings += [option.opts[0], str(value)]
     # Without -P, Python would take up modules from the folder that the user happens to be in.
     command = [sys.executable, "-P", "-m", "smarterproctoring.cli", "bulk", "helper", *settings]
     return helping.Helpers(processes - 1, command, None if lock is None else lock.fileno())
@@ -454,14 +457,25 @@ def _die(text: str, code: int) -> NoReturn:
     os._exit(code)
 
 
-def _keep_the_loop_quick() -> None:
-    """Let the loop wait little for others in this process.
+def _worker(
+    journal: Any,
+    client: AsyncSmarterProctoring,
+    options: dict[str, Any],
+    job: Any = None,
+    settled: Callable[[dict[str, int]], object] = lambda _: None,
+) -> Any:
+    """Make this process a worker, of one job or of all.
 
-    By default the journal's threads may keep the interpreter for 5 ms, in which the loop could send ten rows, and the
-    collector looks through all that was imported, which takes as long as a hundred.
+    Its loop is to wait little for others in this process. By default the journal's threads may keep the interpreter for
+    5 ms, in which the loop could send ten rows, and the collector looks through all that was imported, which takes as
+    long as a hundred.
     """
+    from smarterproctoring_bulk import engine, send  # noqa: PLC0415 - as above
+
     sys.setswitchinterval(0.0005)
     gc.freeze()
+    gate = send.Gate(client, breaker=pacing.Breaker(patience=options["patience"]))
+    return engine.Worker(journal, gate, _service(client), job and job.id, settled)
 
 
 async def _serve(
@@ -474,11 +488,6 @@ async def _serve(
     options: dict[str, Any],
 ) -> tuple[str, str]:
     """Send until the job is done or has to stop; return why it stopped, and more about that."""
-    from smarterproctoring_bulk import engine, send  # noqa: PLC0415 - as above
-
-    _keep_the_loop_quick()
-    gate = send.Gate(client, replay=job.replay, breaker=pacing.Breaker(patience=options["patience"]))
-    gate.attach(lambda: helpers.tell("stop") if gate.stopped else None)
     shared = bool(helpers) or journal.place.path is None
     counts, retries, looked = dict(tally.counts), 0, 0.0
 
@@ -492,7 +501,9 @@ async def _serve(
         looked, now = time.monotonic(), journal.tally(job)
         counts, retries = dict(now.counts), now.retries - tally.retries
 
-    worker = engine.Worker(journal, gate, _service(client), job.id, settled)
+    worker = _worker(journal, client, options, job, settled)
+    gate = worker.gate
+    gate.attach(lambda: helpers.tell("stop") if gate.stopped else None)
 
     async def ended() -> bool:
         for code in helpers.lost():
@@ -563,11 +574,8 @@ def helper(**options: Any) -> None:
 async def _help(
     journal: Any, client: AsyncSmarterProctoring, job: Any, told: queue.SimpleQueue[str], options: dict[str, Any]
 ) -> None:
-    from smarterproctoring_bulk import engine, send  # noqa: PLC0415 - as above
-
-    _keep_the_loop_quick()
-    gate = send.Gate(client, replay=job.replay, breaker=pacing.Breaker(patience=options["patience"]))
-    worker, loop = engine.Worker(journal, gate, _service(client), job.id), asyncio.get_running_loop()
+    worker, loop = _worker(journal, client, options, job), asyncio.get_running_loop()
+    gate = worker.gate
 
     def obey() -> None:
         reason = told.get()
@@ -599,13 +607,8 @@ def worker(**options: Any) -> None:
 
 
 async def _serve_all(journal: Any, client: AsyncSmarterProctoring, options: dict[str, Any]) -> None:
-    from smarterproctoring_bulk import engine, send  # noqa: PLC0415 - as above
-
-    _keep_the_loop_quick()
-    gate = send.Gate(client, breaker=pacing.Breaker(patience=options["patience"]))
-    base_url = _service(client)
-    worker = engine.Worker(journal, gate, base_url)
-    click.echo(f"worker for {base_url}; journal: {journal.place.shown}", err=True)
+    worker = _worker(journal, client, options)
+    click.echo(f"worker for {worker.base_url}; journal: {journal.place.shown}", err=True)
 
     async def ended() -> bool:
         return False
@@ -620,7 +623,7 @@ async def _serve_all(journal: Any, client: AsyncSmarterProctoring, options: dict
     for job in worker.jobs.values():
         journal.begin(job)
     async with client:
-        with _interruptible(gate, lambda text: click.echo(text, err=True)):
+        with _interruptible(worker.gate, lambda text: click.echo(text, err=True)):
             await worker.run(ended, pause)
 
 

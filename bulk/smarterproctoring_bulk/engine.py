@@ -667,7 +667,7 @@ class Worker:
         view = self.gate.client.with_options(retries=0, deadline=attempt_limit(job.lease))
         return Lane(
             self.gate, view, rows, rate=lambda: self.jobs[job_id].rate, lanes=job.lanes, until=until,
-            halted=lambda: bool(self.jobs[job_id].paused),
+            replay=job.replay, halted=lambda: bool(self.jobs[job_id].paused),
         )  # fmt: skip
 
     async def run(

@@ -66,7 +66,6 @@ class Gate:
 
     Attributes:
         client: The public client.
-        replay: Whether an attempt that may have been applied is repeated.
         brake: What 429 does.
         breaker: What an outage does.
         concurrency: How many requests may be under way.
@@ -82,7 +81,6 @@ class Gate:
     """
 
     client: AsyncSmarterProctoring
-    replay: bool = True
     brake: Brake = field(default_factory=Brake)
     breaker: Breaker = field(default_factory=Breaker)
     concurrency: Concurrency = field(default_factory=Concurrency)
@@ -131,6 +129,7 @@ class Lane:
         rate: Tells the attempts per second over all lanes; None for no limit.
         lanes: How many lanes share the rate.
         until: The clock's reading at which to hand on what is left.
+        replay: Whether an attempt that may have been applied is repeated.
         halted: Tells whether the job is to stop for now.
     """
 
@@ -143,10 +142,12 @@ class Lane:
         rate: Callable[[], float | None],
         lanes: int,
         until: float,
+        replay: bool = True,
         halted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._gate, self._client = gate, client
         self._rate, self._lanes, self._until, self._halted = rate, lanes, until, halted
+        self._replay = replay
         gate.lanes += 1
         self._closed = False
         self._waiting: deque[Entry] = deque()
@@ -357,7 +358,7 @@ class Lane:
             counts = gate.breaker.failed(now)
             entry.tries += counts
             retryable = error.status is None or error.status in RETRYABLE
-            ambiguous = error.maybe_applied and not gate.replay
+            ambiguous = error.maybe_applied and not self._replay
             if gate.breaker.exhausted(now):
                 gate.stop("api", error.message)
             if (counts and (not retryable or entry.tries >= MAX_TRIES)) or ambiguous:

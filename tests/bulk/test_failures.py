@@ -372,6 +372,20 @@ def test_rows_that_gave_up_are_tried_again(bulk: Bulk, app: MockApp) -> None:
     assert bulk.status()["attempts"] == sum(sent(app).values())
 
 
+def test_a_worker_keeps_each_jobs_word_on_replays(bulk: Bulk, app: MockApp) -> None:
+    app.add_faults({"drop": "after-store", "times": 2})
+    careful = write_list(bulk.folder / "careful.csv", 1)
+    bulk.run("submit", careful, "--no-replay")
+    worker = bulk.start("worker")
+    wait_for(lambda: bulk.status()["state"] == "done")
+    assert [(found.state, found.attempts, found.maybe_applied) for found in bulk.outcomes().values()] == [
+        ("gave_up", 1, True)
+    ]
+    worker.send_signal(signal.SIGTERM)
+    bulk.end(worker)
+    assert len(app.audit()) == 1
+
+
 # -- the list ---------------------------------------------------------------------------------------------------------
 
 

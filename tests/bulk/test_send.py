@@ -21,7 +21,14 @@ ROWS = [Row(number, (INSTALL, EXAM, session(number)), {"notes": "moved"}) for nu
 
 
 def run_lane(
-    url: str, app: MockApp, *, seconds: float = 60.0, rows: list[Row] = ROWS, lanes: int = 24, **gate: Any
+    url: str,
+    app: MockApp,
+    *,
+    seconds: float = 60.0,
+    rows: list[Row] = ROWS,
+    lanes: int = 24,
+    replay: bool = True,
+    **gate: Any,
 ) -> tuple[list[Outcome], dict[int, History], Gate]:
     """Run one lane to its end, holding it to its window at every portion."""
 
@@ -30,7 +37,7 @@ def run_lane(
         async with AsyncSmarterProctoring(TOKEN, base_url=url, retries=0) as client:
             shared = Gate(client, **gate)
             until = time.monotonic() + seconds
-            lane = Lane(shared, client, given, rate=lambda: None, lanes=lanes, until=until)
+            lane = Lane(shared, client, given, rate=lambda: None, lanes=lanes, until=until, replay=replay)
             outcomes = list[Outcome]()
             while True:
                 collected = await lane.collect()
