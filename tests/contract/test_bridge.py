@@ -129,7 +129,7 @@ def test_every_field_was_among_the_cases() -> None:
     seen: set[str] = set()
     kinds: set[type] = set()
 
-    @drawn(300)
+    @drawn(40)
     @given(change=drawing.changes())
     def draw(change: Change) -> None:
         seen.update(change.fields)

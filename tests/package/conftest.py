@@ -10,7 +10,8 @@ from pathlib import Path
 import build
 import pytest
 from loopback import LOGIN, PASSWORD, USERNAME, UV, Index, check, make, running_index, wheels
-from package.releases import JUDGE, WHEEL, Released, Watch, empty_repository, once, set_version
+from once import once
+from package.releases import JUDGE, WHEEL, Released, Watch, empty_repository, set_version
 from redocly import ROOT
 
 # What `make publish` looks at itself, before it builds.

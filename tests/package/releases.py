@@ -1,12 +1,8 @@
 """Helpers of the release tests: a repository to release from, and what was released."""
 
 import contextlib
-import fcntl
-import os
 import re
-import shutil
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
@@ -14,25 +10,9 @@ from threading import Thread
 from typing import Self
 from urllib.parse import urlsplit
 
-import pytest
 from loopback import Index, check
 
 WHEEL, SDIST = "smarterproctoring_client-1.0.0-py3-none-any.whl", "smarterproctoring_client-1.0.0.tar.gz"
-
-
-def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], None]) -> Path:
-    """Return a folder that the first of the test processes fills, and that the others find filled."""
-    base = factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder, filled = shared / name, shared / f"{name}.filled"
-    with (shared / f"{name}.lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if not filled.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            fill(folder)
-            filled.touch()
-    return folder
 
 
 # -- the repository ---------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import pytest
 from loopback import PACKAGE, PASSWORD, USERNAME, UV, Index, check, run, running_index, wheels
-from package.releases import Released, once
+from once import once
+from package.releases import Released
 from redocly import ROOT, ToolError
 
 EXAMPLE = ROOT / "examples" / "downstream-service"

@@ -12,7 +12,7 @@ import build
 import check_package
 import pytest
 from baseline import SPEC, spec_version
-from package.releases import once
+from once import once
 from redocly import ROOT, ToolError
 
 VERSION = spec_version((ROOT / SPEC).read_text())
