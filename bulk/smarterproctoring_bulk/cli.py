@@ -28,7 +28,7 @@ from smarterproctoring_bulk import helpers as helping
 from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk import pacing
 from smarterproctoring_bulk.outcomes import STATES
-from smarterproctoring_bulk.plan import Plan, plan
+from smarterproctoring_bulk.plan import Plan, fingerprint, plan
 from smarterproctoring_bulk.progress import Progress, progress
 from smarterproctoring_bulk.report import Summary, write_html, write_problems, write_report
 from smarterproctoring_bulk.rows import InputError, InputOptions
@@ -113,6 +113,8 @@ _input_options = _options(
     click.option("--timezone", help="IANA zone of times that name none, for instance America/New_York."),
     click.option("--timezone-column", help="The column that holds each row's zone."),
     click.option("--day-first/--month-first", default=None, help="How to read 03/04/2030; without it, it is refused."),
+    click.option("--allow-past", is_flag=True, help="Accept times in the past."),
+    click.option("--allow-far", is_flag=True, help="Accept times more than two years ahead."),
     click.option("--shift", help="Move every time of a row: +2d, -90m, +1d12h."),
     click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Give a column this value in every row."),
     click.option("--common", multiple=True, metavar="NAME=VALUE", help="The value where the list has none."),
@@ -182,6 +184,8 @@ def _input(options: dict[str, Any]) -> InputOptions:
         encoding=options["encoding"],
         format=options["file_format"],
         unknown="ignore" if options["ignore_unknown"] else "refuse",
+        allow_past=options["allow_past"],
+        allow_far=options["allow_far"],
     )
 
 
@@ -255,11 +259,11 @@ def run(file: str, **options: Any) -> None:
             _show_dry_run(client, planned, options)
         return
     with _lock(place, f"bulk run {Path(file).name}") as lock, contextlib.ExitStack() as stack:
-        with _planned(file, options) as planned:
+        journal = stack.enter_context(_journal(place))
+        with _planned(file, options, _begun(journal, file, client, options)) as planned:
             processes = _processes(place, _rate(options["rate"]), planned.counts.sendable, options["processes"])
             # They load what they need while this process does.
             helpers = stack.enter_context(_helpers(processes, place, lock, options))
-            journal = stack.enter_context(_journal(place))
             job = _submit(journal, planned, file, client, options, processes)
         if job.paused == "cancelled":
             raise _Stop(f"job {job.id} was cancelled; go on with: {_RESUME} {job.id}", _BAD_INPUT)
@@ -280,18 +284,36 @@ def run(file: str, **options: Any) -> None:
 def submit(file: str, **options: Any) -> None:
     """Check a list and put it into the journal; `bulk worker` sends it."""
     client = _client(options, dry_run=True)
-    with _planned(file, options) as planned, _journal(_place(options)) as journal:
+    with (
+        _journal(_place(options)) as journal,
+        _planned(file, options, _begun(journal, file, client, options)) as planned,
+    ):
         job = _submit(journal, planned, file, client, options)
         again = journal.try_again(job)
         click.echo(job.id)
         click.echo(f"submitted; {again} rows again that gave up" if again else "submitted", err=True)
 
 
+def _begun(journal: Any, file: str, client: AsyncSmarterProctoring, options: dict[str, Any]) -> datetime | None:
+    """Return when the job of this list was begun; None if it is new.
+
+    A list that is continued is checked against that moment: a time that has passed since then is not an error of the
+    list, and the journal holds its rows as they were cut then.
+    """
+    from smarterproctoring_bulk import engine  # noqa: PLC0415 - loads DBOS, a second's work
+
+    try:
+        known = journal.find(engine.job_id(fingerprint(Path(file), _input(options)), _service(client)))
+    except OSError:
+        return None  # the check of the list says why it cannot be read
+    return None if known is None else datetime.fromtimestamp(known.created, UTC)
+
+
 @contextlib.contextmanager
-def _planned(file: str, options: dict[str, Any]) -> Generator[Plan]:
+def _planned(file: str, options: dict[str, Any], now: datetime | None = None) -> Generator[Plan]:
     """Check a list; report all that is wrong with it before anything is sent."""
     try:
-        with plan(file, _input(options)) as planned:
+        with plan(file, _input(options), now=now) as planned:
             _show_plan(planned, options)
             if options["strict"] and planned.counts.invalid + planned.counts.conflict:
                 raise _Stop("--strict: nothing was sent, because rows are wrong", _BAD_INPUT)

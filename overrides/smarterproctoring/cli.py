@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 try:
     import click
 
-    from smarterproctoring.times import read_time, zone
+    from smarterproctoring.times import read_time
+    from smarterproctoring.zones import zone
 except ImportError as missing:
     sys.exit(
         f"error: {missing.name} is missing; install the command line with: pip install 'smarterproctoring-client[cli]'"

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDAwMDAwMDB9.c2VjcmV0LXNpZ25hdHVyZQ"
 INSTALL, EXAM = "AI" + "1f" * 16, "EX" + "2e" * 16
 WINDOW = 25
 SECRET = "phone 555-0199"
+START = f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%d}T13:00:00"
+"""A time that lists may hold without an option: neither past nor years ahead; in UTC."""
 
 
 def session(number: int, salt: str = "") -> str:
@@ -40,7 +43,7 @@ def write_list(path: Path, rows: int, salt: str = "", extra: list[list[str]] | N
         writer = csv.writer(file)
         writer.writerow(["installSid", "examSid", "sessionSid", "appointmentStartDateTime", "notes"])
         for number in range(rows):
-            writer.writerow([INSTALL, EXAM, session(number, salt), "2030-05-04T13:00:00Z", f"{SECRET} {number}"])
+            writer.writerow([INSTALL, EXAM, session(number, salt), f"{START}Z", f"{SECRET} {number}"])
         writer.writerows(extra or [])
     return path
 

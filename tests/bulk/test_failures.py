@@ -16,7 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bulk.runs import EXAM, INSTALL, TOKEN, WINDOW, Bulk, kill, pid_in, sent, session, stored, wait_for, write_list
+from bulk.runs import (
+    EXAM,
+    INSTALL,
+    START,
+    TOKEN,
+    WINDOW,
+    Bulk,
+    kill,
+    pid_in,
+    sent,
+    session,
+    stored,
+    wait_for,
+    write_list,
+)
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.journal import find
 from smarterproctoring_bulk.plan import plan
@@ -392,8 +406,8 @@ def test_a_worker_keeps_each_jobs_word_on_replays(bulk: Bulk, app: MockApp) -> N
 def test_contradictions_and_wrong_rows_are_reported_and_not_sent(bulk: Bulk, app: MockApp) -> None:
     extra = [
         [INSTALL, EXAM, session(1), "2031-01-01T10:00:00Z", "another value"],
-        [INSTALL, EXAM, session(2), "2030-05-04T13:00:00Z", "phone 555-0199 2"],
-        [INSTALL, EXAM, "ESnonsense", "2030-05-04T13:00:00Z", ""],
+        [INSTALL, EXAM, session(2), f"{START}Z", "phone 555-0199 2"],
+        [INSTALL, EXAM, "ESnonsense", f"{START}Z", ""],
     ]
     path = write_list(bulk.folder / "list.csv", 10, extra=extra)
     strict = bulk.run("run", path, "--strict", "--problems", bulk.folder / "problems.csv", code=2)
@@ -424,7 +438,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(bulk: Bulk, 
 
 def test_a_dry_run_shows_the_range_of_times_and_refuses_a_list_without_rows(bulk: Bulk, app: MockApp) -> None:
     said = bulk.run("run", write_list(bulk.folder / "list.csv", 3), "--dry-run")
-    assert "times from 2030-05-04T13:00:00.000Z to 2030-05-04T13:00:00.000Z" in said
+    assert f"times from {START}.000Z to {START}.000Z" in said
     assert "nothing to send" in bulk.run("run", write_list(bulk.folder / "empty.csv", 0), "--dry-run", code=2)
     assert not sent(app)
 
