@@ -23,6 +23,8 @@ from typing import Any, NoReturn
 
 import click
 from smarterproctoring import AsyncSmarterProctoring, ConfigurationError
+from smarterproctoring.terminal import visible
+from smarterproctoring.token_file import TokenFile
 
 from smarterproctoring_bulk import helpers as helping
 from smarterproctoring_bulk import journal as journals
@@ -65,8 +67,13 @@ class _Stop(click.ClickException):
     """Ends the command with a code of the table."""
 
     def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
+        super().__init__(_visible_lines(message))
         vars(self)["exit_code"] = code
+
+
+def _visible_lines(text: str) -> str:
+    """Make control characters visible in text of several lines: it may hold what a server or a list says."""
+    return "\n".join(visible(line) for line in text.split("\n"))
 
 
 class _Commands(click.Group):
@@ -77,7 +84,7 @@ class _Commands(click.Group):
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
             raise _Stop("interrupted; the same command continues", _INTERRUPTED) from None
 
 
@@ -136,7 +143,7 @@ _job_options = _options(
 _client_options = _options(
     click.option("--base-url", help="Where the API is.  [default: $SMARTERPROCTORING_BASE_URL, or production]"),
     click.option("--allow-http", is_flag=True, help="Allow plain http to another machine; it shows the token."),
-    click.option("--token-file", type=click.Path(dir_okay=False), help="File of the token; read anew each time."),
+    click.option("--token-file", help="File of the token; read again for each attempt."),
     click.option("--timeout", type=float, help="Seconds for each phase of an attempt."),
     click.option("--patience", type=click.FloatRange(0), default=300.0, show_default=True,
                  help="Seconds to wait for a service that is down before the job is paused."),
@@ -202,7 +209,7 @@ def _client(options: dict[str, Any], *, dry_run: bool = False) -> AsyncSmarterPr
     }
     settings |= {"allow_http": True} if options["allow_http"] else {}
     if options["token_file"]:
-        settings["token"] = Path(options["token_file"]).read_text
+        settings["token"] = TokenFile(options["token_file"], "--token-file")
     elif dry_run:
         settings["token"] = "not-needed-for-a-dry-run"  # noqa: S105 - says what it is
     try:
@@ -329,8 +336,8 @@ def _show_plan(planned: Plan, options: dict[str, Any]) -> None:
             click.echo("… and more; --problems FILE writes all of them", err=True)
             break
         where = f"line {problem.line}" + (f", {problem.column}" if problem.column else "")
-        click.secho(f"{where}: {problem.mend} ({problem.kind})" if problem.kind else f"{where}: {problem.mend}",
-                    fg="yellow", err=True)  # fmt: skip
+        text = f"{where}: {problem.mend} ({problem.kind})" if problem.kind else f"{where}: {problem.mend}"
+        click.secho(visible(text), fg="yellow", err=True)
     if options["problems_file"]:
         write_problems(options["problems_file"], planned.problems())
         click.echo(f"all problems: {options['problems_file']}", err=True)
@@ -406,7 +413,7 @@ def _show_dry_run(client: AsyncSmarterProctoring, planned: Plan, options: dict[s
         fields: Any = row.fields
         request = client.dry_run_reschedule(*row.sids, **fields)
         click.echo(f"\nline {row.line}: {request.method} {request.url}")
-        click.echo(json.dumps(json.loads(request.content), indent=2, ensure_ascii=False))
+        click.echo(_visible_lines(json.dumps(json.loads(request.content), indent=2, ensure_ascii=False)))
     if planned.earliest:
         click.echo(f"\ntimes from {planned.earliest} to {planned.latest}")
     rate, measured = _rate(options["rate"]), _measure(_service(client))
@@ -468,13 +475,13 @@ def _finished(tally: Any) -> int:
 
 
 def _end(text: str, code: int) -> NoReturn:
-    click.secho(text, fg="yellow", err=True)
+    click.secho(_visible_lines(text), fg="yellow", err=True)
     sys.exit(code)
 
 
 def _die(text: str, code: int) -> NoReturn:
     """End at once: a thread of DBOS that cannot write would hold the process for ever."""
-    click.secho(text, fg="red", err=True)
+    click.secho(_visible_lines(text), fg="red", err=True)
     sys.stderr.flush()
     os._exit(code)
 
@@ -639,7 +646,7 @@ async def _serve_all(journal: Any, client: AsyncSmarterProctoring, options: dict
         for job in worker.jobs.values():
             if not job.paused and not await asyncio.to_thread(journal.done, job):
                 await asyncio.to_thread(journal.pause, job, reason, detail)
-                click.echo(f"job {job.id} paused ({reason}): {detail}", err=True)
+                click.echo(visible(f"job {job.id} paused ({reason}): {detail}"), err=True)
 
     worker.refresh()
     for job in worker.jobs.values():
@@ -666,7 +673,8 @@ def status(job: str | None, journal: str | None, as_json: bool) -> None:
             return
         click.echo(f"journal: {opened.place.shown}")
         for fact in facts or []:
-            click.echo(f"\n{fact['job']}  {fact['state']}  {fact['source']}  for {fact['service']}")
+            click.echo()
+            click.echo(visible(f"{fact['job']}  {fact['state']}  {fact['source']}  for {fact['service']}"))
             click.echo(
                 f"  submitted {fact['submitted']} by version {fact['version']}, {fact['rate']}, {fact['lanes']} lanes"
             )
@@ -798,7 +806,10 @@ def purge(job: str, journal: str | None, yes: bool) -> None:
         found = opened.job(job)
         left = found.total - opened.tally(found).settled
         if not yes:
-            click.confirm(f"delete job {found.id} ({found.source}), {left:,} rows of it not settled?", abort=True)
+            question = visible(f"delete job {found.id} ({found.source}), {left:,} rows of it not settled?")
+            if not click.confirm(question):
+                click.echo("nothing was deleted", err=True)
+                return
         opened.purge(found)
         click.echo(f"job {found.id} is deleted", err=True)
 

@@ -4,13 +4,13 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypedDict
 
 from smarterproctoring_transport import is_loopback
 
 from smarterproctoring.errors import ConfigurationError, SmarterProctoringError
+from smarterproctoring.token_file import TokenFile
 
 logger = logging.getLogger("smarterproctoring")
 """The package's one logger; off unless SMARTERPROCTORING_LOG (or the application) turns it on."""
@@ -155,7 +155,7 @@ def settings_from_env() -> dict[str, Any]:
         "timeout": (text := variable("TIMEOUT", *number)) and float(text),
         "deadline": (text := variable("DEADLINE", *number)) and float(text),
         "retries": (text := variable("RETRIES", "[0-9]{1,3}", "a whole number from 0 to 10")) and int(text),
-        "token": variable("TOKEN") or (Path(file).read_text if file else ""),
+        "token": variable("TOKEN") or (TokenFile(file, f"{PREFIX}TOKEN_FILE") if file else ""),
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -405,7 +405,7 @@ def test_a_worker_keeps_each_jobs_word_on_replays(bulk: Bulk, app: MockApp) -> N
 
 def test_contradictions_and_wrong_rows_are_reported_and_not_sent(bulk: Bulk, app: MockApp) -> None:
     extra = [
-        [INSTALL, EXAM, session(1), "2031-01-01T10:00:00Z", "another value"],
+        [INSTALL, EXAM, session(1), f"{START[:10]}T10:00:00Z", "another value"],
         [INSTALL, EXAM, session(2), f"{START}Z", "phone 555-0199 2"],
         [INSTALL, EXAM, "ESnonsense", f"{START}Z", ""],
     ]
@@ -441,6 +441,51 @@ def test_a_dry_run_shows_the_range_of_times_and_refuses_a_list_without_rows(bulk
     assert f"times from {START}.000Z to {START}.000Z" in said
     assert "nothing to send" in bulk.run("run", write_list(bulk.folder / "empty.csv", 0), "--dry-run", code=2)
     assert not sent(app)
+
+
+LATER = """
+import datetime
+from smarterproctoring_bulk import rows
+begin = rows.Reader.__init__
+
+def a_year_later(self, options, now=None):
+    begin(self, options, now or datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=365))
+
+rows.Reader.__init__ = a_year_later
+"""
+
+
+def test_a_list_that_is_continued_is_not_checked_against_a_later_present(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 3)
+    (bulk.folder / "sitecustomize.py").write_text(LATER)
+    bulk.run("run", path, "--strict")
+    assert "3 to send" in bulk.run("run", path, "--strict", PYTHONPATH=str(bulk.folder))
+    assert sent(app) == {session(number): 1 for number in range(3)}
+    fresh = write_list(bulk.folder / "fresh.csv", 3, salt="fresh")
+    assert "--allow-past" in bulk.run("run", fresh, "--strict", code=2, PYTHONPATH=str(bulk.folder))
+    assert "3 to send" in bulk.run("run", fresh, "--allow-past", PYTHONPATH=str(bulk.folder))
+
+
+def test_the_terminal_is_safe_from_its_encoding_and_from_what_others_say(bulk: Bulk, app: MockApp) -> None:
+    header = "installSid,examSid,sessionSid,appointmentStartDateTime,\x1b[2JŁłź\n"
+    (bulk.folder / "bad.csv").write_text(header)
+    for encoding in ("cp1252", "ascii"):
+        refused = bulk.start("run", bulk.folder / "bad.csv", PYTHONIOENCODING=f"{encoding}:strict")
+        out, err = refused.communicate(timeout=300)
+        assert refused.returncode == 2
+        assert "means nothing here" in out + err
+        assert "\x1b" not in out + err
+        assert "Traceback" not in out + err
+    app.add_faults({"status": 401, "message": "\x1b[2Jno\nfaked line", "times": None})
+    paused = bulk.run("run", write_list(bulk.folder / "list.csv", 1), code=9)
+    assert "\x1b" not in paused
+    assert "\nfaked" not in paused
+
+
+def test_a_token_file_that_cannot_be_read_is_named(bulk: Bulk, app: MockApp) -> None:
+    said = bulk.run("run", write_list(bulk.folder / "list.csv", 1), "--token-file", "/nope", code=2)
+    assert "--token-file /nope: no such file" in said
+    assert not app.audit()
 
 
 # -- the user ---------------------------------------------------------------------------------------------------------

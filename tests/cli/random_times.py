@@ -139,12 +139,17 @@ def _sign(at: datetime) -> str:
     return f"{'-' if offset < timedelta() else '+'}{minutes // 60:02}{minutes % 60:02}"
 
 
+def _signs(at: datetime) -> list[str]:
+    """Return the offset as ±HHMM; no offset has either sign."""
+    return ["+0000", "-0000"] if not at.utcoffset() else [_sign(at)]
+
+
 OFFSET_WRITERS: dict[str, Writer] = {
     "Z": lambda at: ["Z"] if not at.utcoffset() else [],
     "UTC": lambda at: ["UTC", "GMT"] if not at.utcoffset() else [],
-    "+HH:MM": lambda at: [f"{_sign(at)[:3]}:{_sign(at)[3:]}"],
-    "+HHMM": lambda at: [_sign(at)],
-    "+HH": lambda at: [_sign(at)[:3]] if _sign(at)[3:] == "00" else [],
+    "+HH:MM": lambda at: [f"{sign[:3]}:{sign[3:]}" for sign in _signs(at)],
+    "+HHMM": _signs,
+    "+HH": lambda at: [sign[:3] for sign in _signs(at) if sign.endswith("00")],
 }
 
 
