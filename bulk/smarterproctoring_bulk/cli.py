@@ -458,13 +458,13 @@ def _work(
     _write_reports(journal, job, options.get("reports", ()))
     _show_tally(tally, job.total)
     if reason == "disk":
-        _end(f"stopped: {detail}. Free some space; the same command continues", _JOURNAL)
+        _end(f"stopped: {visible(detail)}. Free some space; the same command continues", _JOURNAL)
     if reason == "interrupt":
         _end(f"interrupted; the same command continues, or: {_RESUME} {job.id}", _INTERRUPTED)
     job = journal.job(job_id)
     if job.paused in _WHY_PAUSED:
         why, code = _WHY_PAUSED[job.paused]
-        _end(f"{why}: {job.detail}".rstrip(": ") + f"\ngo on with: {_RESUME} {job.id}", code)
+        _end(f"{why}: {visible(job.detail)}".rstrip(": ") + f"\ngo on with: {_RESUME} {job.id}", code)
     sys.exit(_finished(tally))
 
 

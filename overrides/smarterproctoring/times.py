@@ -34,6 +34,8 @@ MAX_LENGTH: Final = 80
 """Characters of a text; every accepted form is shorter."""
 YEARS_AHEAD: Final = 2
 """How far ahead a moment may be unless that is allowed."""
+_LONGEST_NIGHT: Final = 6 * 60
+"""Minutes of a range over midnight, such as 22:00-02:00, that people may mean."""
 _COMMON: Final = re.compile(
     r"(?:19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?Z?"
 )
@@ -357,5 +359,12 @@ def _may_be_range(parts: _Parts, hours: int, minutes: int) -> bool:
     has_half_day = time.get("noon") is not None or _half_day(time) is not None
     if has_half_day and not parts.spaced:
         return True
-    start = (12, 0) if time.get("noon") else (_number(time, "hour"), _number(time, "minute"))
-    return (hours, minutes) > start
+    hour, minute, _, _ = _time_of(time)
+    written_hour = _number(time, "hour") if _half_day(time) else hour
+    end = hours * 60 + minutes
+    return any(_is_range(start * 60 + minute, end) for start in (hour, written_hour))
+
+
+def _is_range(start: int, end: int) -> bool:
+    """Tell whether two times of day, in minutes, may be a start and an end: on one day, or in one night."""
+    return end > start or 0 < end + 24 * 60 - start <= _LONGEST_NIGHT

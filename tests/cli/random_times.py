@@ -222,10 +222,10 @@ def draw(random_: random.Random) -> Drawn:
         order = random_.choice([True, False, None]) if order is None else None
     half = "m" in time_form.lower().replace("mm", "") or time_form == "noon"
     end = _sign(moment)[1:] if offset_text.startswith("-") else "0000"
-    shown_hour = at.hour % 12 or 12 if half else at.hour
-    begin = f"{shown_hour:02}{at.minute:02}"
-    range_like = offset_text.startswith("-") and not exact and not time_first and (
-        end > begin or (half and not space))  # fmt: skip
+    starts = [at, at.replace(hour=at.hour % 12 or 12)] if half else [at]
+    spans = [(int(end[:2]) * 60 + int(end[2:]) - start.hour * 60 - start.minute) for start in starts]
+    follows = any(span > 0 or -1440 < span <= -1080 for span in spans)
+    range_like = offset_text.startswith("-") and not exact and not time_first and (follows or (half and not space))
     return Drawn(_disguised(text, random_), zone, order, moment, f"{date_form} {time_form}", range_like)
 
 
@@ -266,7 +266,12 @@ def plain(text: str) -> str:
 
 def says(text: str, moment: datetime, zone: ZoneInfo, day_first: bool | None) -> bool:
     """Tell whether this text is one of the ways to write this moment, by writing it in all of them."""
-    text = re.sub(r"(:\d\d[.,]\d{6})\d{1,3}(?!\d)", r"\1", plain(text))  # below a microsecond
+    whole = plain(text)
+    cut = re.sub(r"(:\d\d:\d\d[.,]\d{6})\d{1,3}(?!\d)", r"\1", whole)  # below a microsecond
+    return any(_says(way, moment, zone, day_first) for way in {whole, cut})
+
+
+def _says(text: str, moment: datetime, zone: ZoneInfo, day_first: bool | None) -> bool:
     at = moment.replace(tzinfo=None)
     dates = {
         way.lower() for form, write in DATE_WRITERS.items() for way in write(at)
@@ -336,10 +341,10 @@ def _time_then_gap(before: str, after: str, times: set[str], offsets: set[str], 
 def looks_like_range(text: str) -> bool:
     """Tell whether the text has two clock times with a hyphen between them, the later one second."""
     match = re.search(r"(?<![\d:t.])(\d{1,2}):(\d\d) ?- ?(\d\d):?(\d\d)(?![\d:])", plain(text))
-    if match is None or "t" in plain(text)[match.start() - 1 : match.start()]:
+    if match is None or re.match(r"\d{4}-\d\d-\d\d", plain(text)[match.start(3) - 5 :]):
         return False
-    begin, end = (int(match[1]), int(match[2])), (int(match[3]), int(match[4]))
-    return end > begin and not re.match(r"\d{4}-\d\d-\d\d", plain(text)[match.start(3) - 5 :])
+    begin, end = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
+    return end > begin or 0 < end + 1440 - begin <= 360
 
 
 def second_opinion(text: str, day_first: bool | None) -> datetime | None:
