@@ -364,7 +364,7 @@ def second_opinion(text: str, day_first: bool | None) -> datetime | None:
     if "12 noon" in text:  # or noon of the 12th
         return None
     text = text.replace("noon", "12:00")
-    text = re.sub(r"(:\d\d:\d\d),(?=\d)", r"\1.", text)
+    text = re.sub(r"(:\d\d:\d\d),(?=\d+(?![\d/.-]))", r"\1.", text)
     text = re.sub(r"\b(?:sept)\b", "sep", text)
     text = re.sub(r",(?! )", ", ", text)
     if match := re.search(r"(?<!\d)(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})", text):
@@ -375,9 +375,10 @@ def second_opinion(text: str, day_first: bool | None) -> datetime | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            return other_parser.parse(text, default=datetime(1, 1, 1))
+            moment = other_parser.parse(text, default=datetime(1, 1, 1))
     except (ValueError, OverflowError, Warning):
         return None
+    return None if moment.year == 1 else moment  # it took the date for a fraction of a second
 
 
 # -- the two checks ---------------------------------------------------------------------------------------------------
