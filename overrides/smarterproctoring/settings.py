@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypedDict
 from smarterproctoring_transport import is_loopback
 
 from smarterproctoring.errors import ConfigurationError, SmarterProctoringError
-from smarterproctoring.token_file import TokenFile
 
 logger = logging.getLogger("smarterproctoring")
 """The package's one logger; off unless SMARTERPROCTORING_LOG (or the application) turns it on."""
@@ -155,9 +154,15 @@ def settings_from_env() -> dict[str, Any]:
         "timeout": (text := variable("TIMEOUT", *number)) and float(text),
         "deadline": (text := variable("DEADLINE", *number)) and float(text),
         "retries": (text := variable("RETRIES", "[0-9]{1,3}", "a whole number from 0 to 10")) and int(text),
-        "token": variable("TOKEN") or (TokenFile(file, f"{PREFIX}TOKEN_FILE") if file else ""),
+        "token": variable("TOKEN") or (_token_file(file) if file else ""),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _token_file(path: str) -> Callable[[], str]:
+    from smarterproctoring.token_file import TokenFile  # noqa: PLC0415 - most callers have no such file
+
+    return TokenFile(path, f"{PREFIX}TOKEN_FILE")
 
 
 def turn_on_logging() -> None:
