@@ -398,7 +398,7 @@ def _submit(
         lease=options["lease"],
         chunk=engine.largest_chunk(rate, lanes, options["lease"]),
         replay=not options["no_replay"],
-        created=time.time(),
+        created=planned.checked_at.timestamp(),  # what a continued list is checked against
     )
     job = journal.submit(planned, job)
     click.echo(f"job {job.id} for {base_url}; journal: {journal.place.shown}", err=True)

@@ -79,7 +79,7 @@ class Job:
         submitted: Whether all rows are in the journal.
         paused: Why no chunk of it is begun: `auth`, `api`, `settings`, `cancelled`; empty while they are.
         detail: More about that.
-        created: When it was submitted, in seconds since 1970.
+        created: When its list was checked, just before it was submitted, in seconds since 1970.
         format: The journal format it was begun with.
         client: The version of this package that began it.
     """

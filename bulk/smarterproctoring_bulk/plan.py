@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -75,6 +75,7 @@ class Plan:
         columns: The list's columns, each with the API's name for what it means; empty for one that is ignored.
         earliest: The earliest time that would be sent, in the wire form; None if none would.
         latest: The latest.
+        checked_at: The moment that the times were checked against.
     """
 
     def __init__(
@@ -82,7 +83,8 @@ class Plan:
     ) -> None:
         self._path = path
         self._options = options
-        reader = Reader(options, now)
+        self.checked_at = now or datetime.now(UTC)
+        reader = Reader(options, self.checked_at)
         items = reader.read(path)
         self._signature = signature(path)
         # A nameless database is kept in memory up to the cache's size, and then in a temporary file of its own.
