@@ -445,13 +445,13 @@ def test_a_dry_run_shows_the_range_of_times_and_refuses_a_list_without_rows(bulk
 
 LATER = """
 import datetime
-from smarterproctoring_bulk import rows
-begin = rows.Reader.__init__
+from smarterproctoring_bulk import plan
+begin = plan.Plan.__init__
 
-def a_year_later(self, options, now=None):
-    begin(self, options, now or datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=365))
+def a_year_later(self, path, options, hook, now):
+    begin(self, path, options, hook, now or datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=365))
 
-rows.Reader.__init__ = a_year_later
+plan.Plan.__init__ = a_year_later
 """
 
 
