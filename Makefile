@@ -29,7 +29,7 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 	@echo "setting up $(VENV)"
 	@"$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/bootstrap.txt
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -43,7 +43,7 @@ node_modules/.ready: package.json package-lock.json
 build/%/.ready: requirements/%.txt $(READY)
 	@echo "setting up $(@D)"
 	@$(BIN)/python -m venv --clear $(@D)
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(@D)/bin/python $<
 	@touch $@
 
 .PHONY: lock
