@@ -108,11 +108,19 @@ typecheck: $(READY) node_modules/.ready  ## mypy --strict and pyright over gener
 # The tests of the spec's tools need npm, and say so where they are skipped for want of it.
 .PHONY: test
 test: $(READY) $(if $(shell command -v npm),node_modules/.ready)  ## run all tests
-	@$(BIN)/pytest -q $(if $(CI),-n 2,-n auto) $(ARGS)
+	@$(BIN)/pytest -q -n $(if $(CI),2,auto) $(ARGS)
+
+.PHONY: test-fast
+test-fast: $(READY)  ## the tests for the inner loop: no builds, no browser, no waits
+	@$(BIN)/pytest -q -n auto -m 'not slow and not tooling' $(ARGS)
+
+.PHONY: test-python
+test-python: $(READY)  ## the tests that depend on the Python; PYTHON=… VENV=build/venv-3.13 for another one
+	@$(BIN)/pytest -q -m 'not tooling and not slow' $(ARGS)
 
 .PHONY: test-default-transport
 test-default-transport: $(READY)  ## the wire tests once more, over httpcore's connections instead of the fast ones
-	@TRANSPORT=default $(BIN)/pytest -q $(if $(CI),-n 2,-n auto) tests/wire
+	@TRANSPORT=default $(BIN)/pytest -q tests/wire $(ARGS)
 
 .PHONY: contract
 contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all checks, state in memory and in a file
