@@ -59,6 +59,7 @@ def test_the_unittest_file_of_the_document_passes(project: Path) -> None:
 SENT = "appointment_start_date_time=start)\n    except"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "wrong", "caught_by"),
     [
