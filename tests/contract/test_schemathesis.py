@@ -20,6 +20,7 @@ from smarterproctoring_mock.testing import network
 
 ROOT = SPEC.parents[1]
 TOKEN = "contract-token"
+pytestmark = pytest.mark.slow
 
 
 def fuzz(app: MockApp, *, examples: int, token: str | None = TOKEN) -> list[str]:

@@ -15,6 +15,7 @@ DOC = Path(__file__).resolve().parents[2] / "docs" / "testing.md"
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "SMARTERPROCTORING"))
 }
+pytestmark = pytest.mark.slow
 
 
 def files() -> dict[str, str]:
@@ -59,7 +60,6 @@ def test_the_unittest_file_of_the_document_passes(project: Path) -> None:
 SENT = "appointment_start_date_time=start)\n    except"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "wrong", "caught_by"),
     [

@@ -31,6 +31,7 @@ TOLERATED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "number"), [("cases.json", 136), ("more_cases.json", 657)])
 def test_the_cases_all_pass_exactly(client: Client, app: MockApp, tmp_path: Path, file: str, number: int) -> None:
     outcome = tmp_path / "outcome.json"
@@ -242,6 +243,7 @@ def test_content_codings(client: Client, coding: str, body: bytes, status: int) 
     assert answer.status == status, answer.body
 
 
+@pytest.mark.slow
 def test_a_bomb_is_not_unpacked(client: Client) -> None:
     bomb = gzip.compress(b" " * 10**8, compresslevel=1)
     for coding, body in (("gzip", bomb), ("gzip, gzip", gzip.compress(bomb))):

@@ -15,6 +15,7 @@ from baseline import SPEC, spec_version
 from once import once
 from redocly import ROOT, ToolError
 
+pytestmark = pytest.mark.slow
 VERSION = spec_version((ROOT / SPEC).read_text())
 Files = tuple[Path, Path, Path]
 Edits = dict[str, list[tuple[bytes, bytes]]]
