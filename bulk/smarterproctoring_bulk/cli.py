@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import importlib
 import json
 import os
-import queue
 import signal
 import statistics
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -26,7 +23,6 @@ from smarterproctoring import AsyncSmarterProctoring, ConfigurationError
 from smarterproctoring.terminal import visible
 from smarterproctoring.token_file import TokenFile
 
-from smarterproctoring_bulk import helpers as helping
 from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk import pacing
 from smarterproctoring_bulk.outcomes import STATES
@@ -149,11 +145,6 @@ _client_options = _options(
                  help="Seconds to wait for a service that is down before the job is paused."),
 )  # fmt: skip
 
-_processes_option = click.option(
-    "--processes", type=click.IntRange(1, 16),
-    help="How many processes of this machine send.  [default: 2 for a long list without a rate, else 1]",
-)  # fmt: skip
-
 
 def _report_paths(_context: click.Context, _option: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a report that could not be written, before hours of work rather than after them."""
@@ -248,7 +239,6 @@ def _measure(base_url: str) -> float | None:
 @click.argument("file", type=click.Path(dir_okay=False, exists=True))
 @_input_options
 @_job_options
-@_processes_option
 @_client_options
 @_journal_option
 @_report_option
@@ -260,18 +250,13 @@ def run(file: str, **options: Any) -> None:
     journal, a second one helps.
     """
     place, client = _place(options), _client(options, dry_run=options["dry_run"])
-    _check_processes(place, options["processes"])
     if options["dry_run"]:
         with _planned(file, options) as planned:
             _show_dry_run(client, planned, options)
         return
-    with _lock(place, f"bulk run {Path(file).name}") as lock, contextlib.ExitStack() as stack:
-        journal = stack.enter_context(_journal(place))
+    with _lock(place, f"bulk run {Path(file).name}"), _journal(place) as journal:
         with _planned(file, options, _begun(journal, file, client, options)) as planned:
-            processes = _processes(place, _rate(options["rate"]), planned.counts.sendable, options["processes"])
-            # They load what they need while this process does.
-            helpers = stack.enter_context(_helpers(processes, place, lock, options))
-            job = _submit(journal, planned, file, client, options, processes)
+            job = _submit(journal, planned, file, client, options)
         if job.paused == "cancelled":
             raise _Stop(f"job {job.id} was cancelled; go on with: {_RESUME} {job.id}", _BAD_INPUT)
         if job.paused:
@@ -279,7 +264,7 @@ def run(file: str, **options: Any) -> None:
         again = journal.try_again(job)
         if again:
             click.echo(f"trying {again} rows again that gave up", err=True)
-        _work(journal, job.id, client, helpers, options)
+        _work(journal, job.id, client, options)
 
 
 @main.command(epilog=_EPILOG)
@@ -346,48 +331,18 @@ def _show_plan(planned: Plan, options: dict[str, Any]) -> None:
     click.echo(f"{counts.rows:,} rows: {', '.join(parts)}", err=True)
 
 
-def _check_processes(place: journals.Place, asked: int | None) -> None:
-    if (asked or 1) > 1 and place.path is None:
-        raise _Stop("a Postgres journal is for many workers: start `bulk worker` as often as you like", _BAD_INPUT)
-    if (asked or 1) > 1 and not helping.POSSIBLE:
-        raise _Stop("--processes does not work on Windows", _BAD_INPUT)
-
-
-def _processes(place: journals.Place, rate: float | None, rows: int, asked: int | None) -> int:
-    """Choose how many processes of this machine send."""
-    return 1 if place.path is None else asked or helping.processes_for(rate, rows)
-
-
-def _helpers(
-    processes: int, place: journals.Place, lock: journals.Lock | None, options: dict[str, Any]
-) -> helping.Helpers:
-    """Start the other processes, with this one's settings."""
-    settings: list[str] = []
-    for option in helper.params:
-        value = options[str(option.name)] if option.name != "journal" else place.path
-        if value is True:
-            settings.append(option.opts[0])
-        elif value is not None and value is not False:
-            settings += [option.opts[0], str(value)]
-    # Without -P, Python would take up modules from the folder that the user happens to be in.
-    command = [sys.executable, "-P", "-m", "smarterproctoring.cli", "bulk", "helper", *settings]
-    return helping.Helpers(processes - 1, command, None if lock is None else lock.fileno())
-
-
-def _lanes(place: journals.Place, rate: float | None, latency: float, processes: int, options: dict[str, Any]) -> int:
+def _lanes(place: journals.Place, rate: float | None, latency: float, options: dict[str, Any]) -> int:
     """Choose how many chunks run at once."""
     asked: int | None = options["lanes"]
-    return asked or pacing.lanes_for(rate, latency, hosts=place.path is None) * processes
+    return asked or pacing.lanes_for(rate, latency, hosts=place.path is None)
 
 
-def _submit(
-    journal: Any, planned: Plan, file: str, client: AsyncSmarterProctoring, options: dict[str, Any], processes: int = 1
-) -> Any:
+def _submit(journal: Any, planned: Plan, file: str, client: AsyncSmarterProctoring, options: dict[str, Any]) -> Any:
     from smarterproctoring_bulk import engine  # noqa: PLC0415 - loads DBOS, a second's work
 
     base_url, rate = _service(client), _rate(options["rate"])
     latency = (rate and _measure(base_url)) or pacing.LATENCY
-    lanes = _lanes(journal.place, rate, latency, processes, options)
+    lanes = _lanes(journal.place, rate, latency, options)
     job = engine.Job(
         id=engine.job_id(planned.fingerprint, base_url),
         source=Path(file).name,
@@ -418,10 +373,8 @@ def _show_dry_run(client: AsyncSmarterProctoring, planned: Plan, options: dict[s
         click.echo(f"\ntimes from {planned.earliest} to {planned.latest}")
     rate, measured = _rate(options["rate"]), _measure(_service(client))
     latency = measured or pacing.LATENCY
-    place = _place(options)
-    processes = _processes(place, rate, planned.counts.sendable, options["processes"])
-    lanes = _lanes(place, rate, latency, processes, options)
-    most = min(lanes * pacing.window_for(lanes, rate) / 2, pacing.MAX_FLYING * processes) / latency
+    lanes = _lanes(_place(options), rate, latency, options)
+    most = min(lanes * pacing.window_for(lanes, rate) / 2, pacing.MAX_FLYING) / latency
     flow = min(most, rate or most)
     known = "measured" if measured else "assumed, since the service does not answer"
     click.echo(f"\n{planned.counts.sendable:,} requests; an answer takes {latency * 1000:.3g} ms ({known})")
@@ -439,19 +392,16 @@ def _duration(seconds: float) -> str:
 # -- working ----------------------------------------------------------------------------------------------------------
 
 
-def _work(
-    journal: Any, job_id: str, client: AsyncSmarterProctoring, helpers: helping.Helpers, options: dict[str, Any]
-) -> NoReturn:
+def _work(journal: Any, job_id: str, client: AsyncSmarterProctoring, options: dict[str, Any]) -> NoReturn:
     """Work on one job until it is done or has to stop; end the process with the code for it."""
     job = journal.job(job_id)
     tally = journal.tally(job)
     reason = detail = ""
     if not journal.done(job):
-        journal.begin(job, len(helpers) + 1)
-        helpers.tell(job.id)
+        journal.begin(job)
         try:
             with progress(job.total, tally.settled) as bar:
-                reason, detail = asyncio.run(_serve(journal, client, job, tally, helpers, bar, options))
+                reason, detail = asyncio.run(_serve(journal, client, job, tally, bar, options))
         except journals.JournalError as error:
             _die(f"{error}. Free some space; the same command continues", _JOURNAL)
     tally = journal.tally(job)
@@ -508,16 +458,10 @@ def _worker(
 
 
 async def _serve(
-    journal: Any,
-    client: AsyncSmarterProctoring,
-    job: Any,
-    tally: Any,
-    helpers: helping.Helpers,
-    bar: Progress,
-    options: dict[str, Any],
+    journal: Any, client: AsyncSmarterProctoring, job: Any, tally: Any, bar: Progress, options: dict[str, Any]
 ) -> tuple[str, str]:
     """Send until the job is done or has to stop; return why it stopped, and more about that."""
-    shared = bool(helpers) or journal.place.path is None
+    shared = journal.place.path is None
     counts, retries, looked = dict(tally.counts), 0, 0.0
 
     def settled(more: dict[str, int]) -> None:
@@ -532,12 +476,8 @@ async def _serve(
 
     worker = _worker(journal, client, options, job, settled)
     gate = worker.gate
-    gate.attach(lambda: helpers.tell("stop") if gate.stopped else None)
 
     async def ended() -> bool:
-        for code in helpers.lost():
-            bar.say(f"another process of this run has ended ({code}); what it was doing is taken over")
-            await asyncio.to_thread(journal.share, job, len(helpers) + 1)
         if shared and time.monotonic() - looked > 5:
             await asyncio.to_thread(look)
             settled({})
@@ -548,8 +488,6 @@ async def _serve(
             await worker.run(ended)
             if gate.stopped in _WHY_PAUSED:
                 journal.pause(job, gate.stopped, gate.detail)
-            while helpers.working() and not journal.done(job):  # noqa: ASYNC110 - another process has no event
-                await asyncio.sleep(0.1)
     if shared:
         look()
         settled({})
@@ -582,40 +520,6 @@ def _interruptible(gate: Any, say: Callable[[str], object]) -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@main.command(hidden=True)
-@_client_options
-@_journal_option
-def helper(**options: Any) -> None:
-    """Send for a `bulk run` or `bulk resume`, which has started this process and says for which job."""
-    told, client = helping.follow(), _client(options)
-    with contextlib.suppress(ImportError):  # the run says so
-        importlib.import_module("smarterproctoring_bulk.engine")  # takes long, so before the job is known
-    name = told.get()
-    with _journal(_place(options)) as journal:
-        try:
-            asyncio.run(_help(journal, client, journal.job(name), told, options))
-        except journals.JournalError:
-            os._exit(_JOURNAL)
-
-
-async def _help(
-    journal: Any, client: AsyncSmarterProctoring, job: Any, told: queue.SimpleQueue[str], options: dict[str, Any]
-) -> None:
-    worker, loop = _worker(journal, client, options, job), asyncio.get_running_loop()
-    gate = worker.gate
-
-    def obey() -> None:
-        reason = told.get()
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(gate.stop, reason)
-
-    threading.Thread(target=obey, daemon=True).start()
-    async with client:
-        await worker.run(lambda: _over(journal, worker))
-    if gate.stopped in _WHY_PAUSED:
-        journal.pause(job, gate.stopped, gate.detail)
 
 
 @main.command(epilog=_EPILOG)
@@ -723,7 +627,6 @@ def cancel(job: str, journal: str | None) -> None:
 
 @main.command(epilog=_EPILOG)
 @click.argument("job")
-@_processes_option
 @_client_options
 @_journal_option
 @_report_option
@@ -737,9 +640,8 @@ def resume(job: str, no_wait: bool, **options: Any) -> None:
             journal.unpause(found)
             click.echo(f"job {found.id} goes on; {journal.try_again(found)} rows again that gave up", err=True)
         return
-    _check_processes(place, options["processes"])
     client = _client(options)
-    with _lock(place, f"bulk resume {job}") as lock, _journal(place) as journal:
+    with _lock(place, f"bulk resume {job}"), _journal(place) as journal:
         found = journal.job(job)
         if not found.submitted:
             raise _Stop(
@@ -749,10 +651,7 @@ def resume(job: str, no_wait: bool, **options: Any) -> None:
             raise _Stop(f"job {found.id} is for {found.base_url}: set --base-url", _BAD_INPUT)
         journal.unpause(found)
         journal.try_again(found)
-        left = found.total - journal.tally(found).settled
-        processes = min(found.lanes, _processes(place, found.rate, left, options["processes"]))
-        with _helpers(processes, place, lock, options) as helpers:
-            _work(journal, found.id, client, helpers, options)
+        _work(journal, found.id, client, options)
 
 
 @main.command()
@@ -852,10 +751,10 @@ def _journal(place: journals.Place) -> Generator[Any]:
 
 
 @contextlib.contextmanager
-def _lock(place: journals.Place, what: str) -> Generator[journals.Lock | None]:
+def _lock(place: journals.Place, what: str) -> Generator[None]:
     """Hold an embedded journal; Postgres lets many work at once."""
     if place.path is None:
-        yield None
+        yield
         return
     try:
         journals.make_private(place.path)
@@ -865,4 +764,4 @@ def _lock(place: journals.Place, what: str) -> Generator[journals.Lock | None]:
     except journals.JournalError as error:
         raise _Stop(str(error), _JOURNAL) from None
     with lock:
-        yield lock
+        yield

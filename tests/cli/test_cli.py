@@ -573,6 +573,7 @@ def test_doctor_names_a_server_that_does_not_speak_http(server: RunningServer) -
 # -- as a process -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_mock_command_prints_its_url_and_ends_on_sigterm() -> None:
     command = [str(Path(sys.executable).with_name("smarterproctoring")), "mock", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -131,6 +131,7 @@ def test_a_refused_connection_is_tried_again(driver: Driver) -> None:
     assert (error.attempts, error.replays, error.maybe_applied) == (3, 0, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_waited_for(driver: Driver, form: str) -> None:
     until = int(time.time()) + 3  # a date has whole seconds

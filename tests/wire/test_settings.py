@@ -53,6 +53,7 @@ def run(url: str, **environment: str) -> str:
 # -- the log -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_log_is_off_by_default_and_one_variable_turns_it_on(server: Server) -> None:
     server.script(answer(503), answer(200, headers={"X-Request-Id": "req-1"}))
     assert run(server.url) == ""

@@ -141,6 +141,7 @@ with SmarterProctoring("t", base_url=url, transport=httpx.MockTransport(lambda _
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_a_forked_child_opens_its_own_connection(server: Server) -> None:
     done = subprocess.run(
