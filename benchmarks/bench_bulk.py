@@ -33,7 +33,7 @@ from smarterproctoring_bulk.pacing import window_for
 from smarterproctoring_mock import MockApp, running_server
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from bulk.runs import EXAM, INSTALL, postgres, postgres_tools, session
+from bulk.runs import EXAM, INSTALL, START, postgres, postgres_tools, session
 
 TOKEN = "bench-token"  # noqa: S105 - the mock server's, made up here
 LANES = 4
@@ -58,7 +58,7 @@ class Bench:
             writer = csv.writer(file)
             writer.writerow(["installSid", "examSid", "sessionSid", "appointmentStartDateTime", "notes"])
             for number in range(rows):
-                writer.writerow([INSTALL, EXAM, session(number), "2030-05-04T13:00:00Z", f"row {number}"])
+                writer.writerow([INSTALL, EXAM, session(number), f"{START}Z", f"row {number}"])
         return path
 
 

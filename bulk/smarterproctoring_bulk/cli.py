@@ -20,11 +20,13 @@ from typing import Any, NoReturn
 
 import click
 from smarterproctoring import AsyncSmarterProctoring, ConfigurationError
+from smarterproctoring.terminal import visible
+from smarterproctoring.token_file import TokenFile
 
 from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk import pacing
 from smarterproctoring_bulk.outcomes import STATES
-from smarterproctoring_bulk.plan import Plan, plan
+from smarterproctoring_bulk.plan import Plan, fingerprint, plan
 from smarterproctoring_bulk.progress import Progress, progress
 from smarterproctoring_bulk.report import Summary, write_html, write_problems, write_report
 from smarterproctoring_bulk.rows import InputError, InputOptions
@@ -61,8 +63,13 @@ class _Stop(click.ClickException):
     """Ends the command with a code of the table."""
 
     def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
+        super().__init__(_visible_lines(message))
         vars(self)["exit_code"] = code
+
+
+def _visible_lines(text: str) -> str:
+    """Make control characters visible in text of several lines: it may hold what a server or a list says."""
+    return "\n".join(visible(line) for line in text.split("\n"))
 
 
 class _Commands(click.Group):
@@ -73,7 +80,7 @@ class _Commands(click.Group):
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
             raise _Stop("interrupted; the same command continues", _INTERRUPTED) from None
 
 
@@ -109,6 +116,8 @@ _input_options = _options(
     click.option("--timezone", help="IANA zone of times that name none, for instance America/New_York."),
     click.option("--timezone-column", help="The column that holds each row's zone."),
     click.option("--day-first/--month-first", default=None, help="How to read 03/04/2030; without it, it is refused."),
+    click.option("--allow-past", is_flag=True, help="Accept times in the past."),
+    click.option("--allow-far", is_flag=True, help="Accept times more than two years ahead."),
     click.option("--shift", help="Move every time of a row: +2d, -90m, +1d12h."),
     click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Give a column this value in every row."),
     click.option("--common", multiple=True, metavar="NAME=VALUE", help="The value where the list has none."),
@@ -130,7 +139,7 @@ _job_options = _options(
 _client_options = _options(
     click.option("--base-url", help="Where the API is.  [default: $SMARTERPROCTORING_BASE_URL, or production]"),
     click.option("--allow-http", is_flag=True, help="Allow plain http to another machine; it shows the token."),
-    click.option("--token-file", type=click.Path(dir_okay=False), help="File of the token; read anew each time."),
+    click.option("--token-file", help="File of the token; read again for each attempt."),
     click.option("--timeout", type=float, help="Seconds for each phase of an attempt."),
     click.option("--patience", type=click.FloatRange(0), default=300.0, show_default=True,
                  help="Seconds to wait for a service that is down before the job is paused."),
@@ -173,6 +182,8 @@ def _input(options: dict[str, Any]) -> InputOptions:
         encoding=options["encoding"],
         format=options["file_format"],
         unknown="ignore" if options["ignore_unknown"] else "refuse",
+        allow_past=options["allow_past"],
+        allow_far=options["allow_far"],
     )
 
 
@@ -189,7 +200,7 @@ def _client(options: dict[str, Any], *, dry_run: bool = False) -> AsyncSmarterPr
     }
     settings |= {"allow_http": True} if options["allow_http"] else {}
     if options["token_file"]:
-        settings["token"] = Path(options["token_file"]).read_text
+        settings["token"] = TokenFile(options["token_file"], "--token-file")
     elif dry_run:
         settings["token"] = "not-needed-for-a-dry-run"  # noqa: S105 - says what it is
     try:
@@ -244,8 +255,8 @@ def run(file: str, **options: Any) -> None:
             _show_dry_run(client, planned, options)
         return
     with _lock(place, f"bulk run {Path(file).name}"), contextlib.ExitStack() as stack:
-        with _planned(file, options) as planned:
-            journal = stack.enter_context(_journal(place))
+        journal = stack.enter_context(_journal(place))
+        with _planned(file, options, _begun(journal, file, client, options)) as planned:
             job = _submit(journal, planned, file, client, options)
         if job.paused == "cancelled":
             raise _Stop(f"job {job.id} was cancelled; go on with: {_RESUME} {job.id}", _BAD_INPUT)
@@ -266,18 +277,36 @@ def run(file: str, **options: Any) -> None:
 def submit(file: str, **options: Any) -> None:
     """Check a list and put it into the journal; `bulk worker` sends it."""
     client = _client(options, dry_run=True)
-    with _planned(file, options) as planned, _journal(_place(options)) as journal:
+    with (
+        _journal(_place(options)) as journal,
+        _planned(file, options, _begun(journal, file, client, options)) as planned,
+    ):
         job = _submit(journal, planned, file, client, options)
         again = journal.try_again(job)
         click.echo(job.id)
         click.echo(f"submitted; {again} rows again that gave up" if again else "submitted", err=True)
 
 
+def _begun(journal: Any, file: str, client: AsyncSmarterProctoring, options: dict[str, Any]) -> datetime | None:
+    """Return when the job of this list was begun; None if it is new.
+
+    A list that is continued is checked against that moment: a time that has passed since then is not an error of the
+    list, and the journal holds its rows as they were cut then.
+    """
+    from smarterproctoring_bulk import engine  # noqa: PLC0415 - loads DBOS, a second's work
+
+    try:
+        known = journal.find(engine.job_id(fingerprint(Path(file), _input(options)), _service(client)))
+    except OSError:
+        return None  # the check of the list says why it cannot be read
+    return None if known is None else datetime.fromtimestamp(known.created, UTC)
+
+
 @contextlib.contextmanager
-def _planned(file: str, options: dict[str, Any]) -> Generator[Plan]:
+def _planned(file: str, options: dict[str, Any], now: datetime | None = None) -> Generator[Plan]:
     """Check a list; report all that is wrong with it before anything is sent."""
     try:
-        with plan(file, _input(options)) as planned:
+        with plan(file, _input(options), now=now) as planned:
             _show_plan(planned, options)
             if options["strict"] and planned.counts.invalid + planned.counts.conflict:
                 raise _Stop("--strict: nothing was sent, because rows are wrong", _BAD_INPUT)
@@ -293,8 +322,8 @@ def _show_plan(planned: Plan, options: dict[str, Any]) -> None:
             click.echo("… and more; --problems FILE writes all of them", err=True)
             break
         where = f"line {problem.line}" + (f", {problem.column}" if problem.column else "")
-        click.secho(f"{where}: {problem.mend} ({problem.kind})" if problem.kind else f"{where}: {problem.mend}",
-                    fg="yellow", err=True)  # fmt: skip
+        text = f"{where}: {problem.mend} ({problem.kind})" if problem.kind else f"{where}: {problem.mend}"
+        click.secho(visible(text), fg="yellow", err=True)
     if options["problems_file"]:
         write_problems(options["problems_file"], planned.problems())
         click.echo(f"all problems: {options['problems_file']}", err=True)
@@ -340,7 +369,7 @@ def _show_dry_run(client: AsyncSmarterProctoring, planned: Plan, options: dict[s
         fields: Any = row.fields
         request = client.dry_run_reschedule(*row.sids, **fields)
         click.echo(f"\nline {row.line}: {request.method} {request.url}")
-        click.echo(json.dumps(json.loads(request.content), indent=2, ensure_ascii=False))
+        click.echo(_visible_lines(json.dumps(json.loads(request.content), indent=2, ensure_ascii=False)))
     if planned.earliest:
         click.echo(f"\ntimes from {planned.earliest} to {planned.latest}")
     rate, measured = _rate(options["rate"]), _measure(_service(client))
@@ -380,13 +409,13 @@ def _work(journal: Any, job_id: str, client: AsyncSmarterProctoring, options: di
     _write_reports(journal, job, options.get("reports", ()))
     _show_tally(tally, job.total)
     if reason == "disk":
-        _end(f"stopped: {detail}. Free some space; the same command continues", _JOURNAL)
+        _end(f"stopped: {visible(detail)}. Free some space; the same command continues", _JOURNAL)
     if reason == "interrupt":
         _end(f"interrupted; the same command continues, or: {_RESUME} {job.id}", _INTERRUPTED)
     job = journal.job(job_id)
     if job.paused in _WHY_PAUSED:
         why, code = _WHY_PAUSED[job.paused]
-        _end(f"{why}: {job.detail}".rstrip(": ") + f"\ngo on with: {_RESUME} {job.id}", code)
+        _end(f"{why}: {visible(job.detail)}".rstrip(": ") + f"\ngo on with: {_RESUME} {job.id}", code)
     sys.exit(_finished(tally))
 
 
@@ -397,13 +426,13 @@ def _finished(tally: Any) -> int:
 
 
 def _end(text: str, code: int) -> NoReturn:
-    click.secho(text, fg="yellow", err=True)
+    click.secho(_visible_lines(text), fg="yellow", err=True)
     sys.exit(code)
 
 
 def _die(text: str, code: int) -> NoReturn:
     """End at once: a thread of DBOS that cannot write would hold the process for ever."""
-    click.secho(text, fg="red", err=True)
+    click.secho(_visible_lines(text), fg="red", err=True)
     sys.stderr.flush()
     os._exit(code)
 
@@ -522,7 +551,7 @@ async def _serve_all(journal: Any, client: AsyncSmarterProctoring, options: dict
         for job in worker.jobs.values():
             if not job.paused and not await asyncio.to_thread(journal.done, job):
                 await asyncio.to_thread(journal.pause, job, reason, detail)
-                click.echo(f"job {job.id} paused ({reason}): {detail}", err=True)
+                click.echo(visible(f"job {job.id} paused ({reason}): {detail}"), err=True)
 
     worker.refresh()
     for job in worker.jobs.values():
@@ -549,7 +578,8 @@ def status(job: str | None, journal: str | None, as_json: bool) -> None:
             return
         click.echo(f"journal: {opened.place.shown}")
         for fact in facts or []:
-            click.echo(f"\n{fact['job']}  {fact['state']}  {fact['source']}  for {fact['service']}")
+            click.echo()
+            click.echo(visible(f"{fact['job']}  {fact['state']}  {fact['source']}  for {fact['service']}"))
             click.echo(
                 f"  submitted {fact['submitted']} by version {fact['version']}, {fact['rate']}, {fact['lanes']} lanes"
             )
@@ -676,7 +706,10 @@ def purge(job: str, journal: str | None, yes: bool) -> None:
         found = opened.job(job)
         left = found.total - opened.tally(found).settled
         if not yes:
-            click.confirm(f"delete job {found.id} ({found.source}), {left:,} rows of it not settled?", abort=True)
+            question = visible(f"delete job {found.id} ({found.source}), {left:,} rows of it not settled?")
+            if not click.confirm(question):
+                click.echo("nothing was deleted", err=True)
+                return
         opened.purge(found)
         click.echo(f"job {found.id} is deleted", err=True)
 

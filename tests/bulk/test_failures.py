@@ -16,7 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bulk.runs import EXAM, INSTALL, TOKEN, WINDOW, Bulk, kill, pid_in, sent, session, stored, wait_for, write_list
+from bulk.runs import (
+    EXAM,
+    INSTALL,
+    START,
+    TOKEN,
+    WINDOW,
+    Bulk,
+    kill,
+    pid_in,
+    sent,
+    session,
+    stored,
+    wait_for,
+    write_list,
+)
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.journal import find
 from smarterproctoring_bulk.plan import plan
@@ -305,9 +319,9 @@ def test_a_worker_keeps_each_jobs_word_on_replays(bulk: Bulk, app: MockApp) -> N
 
 def test_contradictions_and_wrong_rows_are_reported_and_not_sent(bulk: Bulk, app: MockApp) -> None:
     extra = [
-        [INSTALL, EXAM, session(1), "2031-01-01T10:00:00Z", "another value"],
-        [INSTALL, EXAM, session(2), "2030-05-04T13:00:00Z", "phone 555-0199 2"],
-        [INSTALL, EXAM, "ESnonsense", "2030-05-04T13:00:00Z", ""],
+        [INSTALL, EXAM, session(1), f"{START[:10]}T10:00:00Z", "another value"],
+        [INSTALL, EXAM, session(2), f"{START}Z", "phone 555-0199 2"],
+        [INSTALL, EXAM, "ESnonsense", f"{START}Z", ""],
     ]
     path = write_list(bulk.folder / "list.csv", 10, extra=extra)
     strict = bulk.run("run", path, "--strict", "--problems", bulk.folder / "problems.csv", code=2)
@@ -338,9 +352,52 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(bulk: Bulk, 
 
 def test_a_dry_run_shows_the_range_of_times_and_refuses_a_list_without_rows(bulk: Bulk, app: MockApp) -> None:
     said = bulk.run("run", write_list(bulk.folder / "list.csv", 3), "--dry-run")
-    assert "times from 2030-05-04T13:00:00.000Z to 2030-05-04T13:00:00.000Z" in said
+    assert f"times from {START}.000Z to {START}.000Z" in said
     assert "nothing to send" in bulk.run("run", write_list(bulk.folder / "empty.csv", 0), "--dry-run", code=2)
     assert not sent(app)
+
+
+LATER = """
+import datetime
+from smarterproctoring_bulk import rows
+begin = rows.Reader.__init__
+
+def a_year_later(self, options, now=None):
+    begin(self, options, now or datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=365))
+
+rows.Reader.__init__ = a_year_later
+"""
+
+
+def test_a_list_that_is_continued_is_not_checked_against_a_later_present(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 3)
+    (bulk.folder / "sitecustomize.py").write_text(LATER)
+    bulk.run("run", path, "--strict")
+    assert "3 to send" in bulk.run_anew("run", path, "--strict", PYTHONPATH=str(bulk.folder))
+    assert sent(app) == {session(number): 1 for number in range(3)}
+    fresh = write_list(bulk.folder / "fresh.csv", 3, salt="fresh")
+    assert "--allow-past" in bulk.run_anew("run", fresh, "--strict", code=2, PYTHONPATH=str(bulk.folder))
+    assert "3 to send" in bulk.run_anew("run", fresh, "--allow-past", PYTHONPATH=str(bulk.folder))
+
+
+def test_the_terminal_is_safe_from_its_encoding_and_from_what_others_say(bulk: Bulk, app: MockApp) -> None:
+    header = "installSid,examSid,sessionSid,appointmentStartDateTime,\x1b[2JŁłź\n"
+    (bulk.folder / "bad.csv").write_text(header)
+    for encoding in ("cp1252", "ascii"):
+        refused = bulk.run_anew("run", bulk.folder / "bad.csv", code=2, PYTHONIOENCODING=f"{encoding}:strict")
+        assert "means nothing here" in refused
+        assert "\x1b" not in refused
+        assert "Traceback" not in refused
+    app.add_faults({"status": 401, "message": "\x1b[2Jno\nfaked line", "times": None})
+    paused = bulk.run("run", write_list(bulk.folder / "list.csv", 1), code=9)
+    assert "\x1b" not in paused
+    assert "\nfaked" not in paused
+
+
+def test_a_token_file_that_cannot_be_read_is_named(bulk: Bulk, app: MockApp) -> None:
+    said = bulk.run("run", write_list(bulk.folder / "list.csv", 1), "--token-file", "/nope", code=2)
+    assert "--token-file /nope: no such file" in said
+    assert not app.audit()
 
 
 # -- the user ---------------------------------------------------------------------------------------------------------
