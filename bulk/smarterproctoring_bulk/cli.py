@@ -254,7 +254,8 @@ def run(file: str, **options: Any) -> None:
         with _planned(file, options) as planned:
             _show_dry_run(client, planned, options)
         return
-    with _lock(place, f"bulk run {Path(file).name}"), _journal(place) as journal:
+    with _lock(place, f"bulk run {Path(file).name}"), contextlib.ExitStack() as stack:
+        journal = stack.enter_context(_journal(place))
         with _planned(file, options, _begun(journal, file, client, options)) as planned:
             job = _submit(journal, planned, file, client, options)
         if job.paused == "cancelled":

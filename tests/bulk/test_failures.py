@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -358,21 +357,6 @@ def test_a_dry_run_shows_the_range_of_times_and_refuses_a_list_without_rows(bulk
     assert not sent(app)
 
 
-def in_fresh_interpreter(bulk: Bulk, *arguments: str | Path, code: int = 0, **environment: str) -> str:
-    """Run the command line in an interpreter that begins with these variables; return all that it printed."""
-    own = {
-        "SMARTERPROCTORING_TOKEN": TOKEN,
-        "SMARTERPROCTORING_BASE_URL": bulk.url,
-        "SMARTERPROCTORING_BULK_JOURNAL": bulk.journal,
-    }
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "smarterproctoring.cli", "bulk", *map(str, arguments)],
-        env={**os.environ, **own, **environment}, capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 LATER = """
 import datetime
 from smarterproctoring_bulk import plan
@@ -389,19 +373,18 @@ def test_a_list_that_is_continued_is_not_checked_against_a_later_present(bulk: B
     path = write_list(bulk.folder / "list.csv", 3)
     (bulk.folder / "sitecustomize.py").write_text(LATER)
     bulk.run("run", path, "--strict")
-    assert "3 to send" in in_fresh_interpreter(bulk, "run", path, "--strict", PYTHONPATH=str(bulk.folder))
+    assert "3 to send" in bulk.run_anew("run", path, "--strict", PYTHONPATH=str(bulk.folder))
     assert sent(app) == {session(number): 1 for number in range(3)}
     fresh = write_list(bulk.folder / "fresh.csv", 3, salt="fresh")
-    assert "--allow-past" in in_fresh_interpreter(bulk, "run", fresh, "--strict", code=2, PYTHONPATH=str(bulk.folder))
-    assert "3 to send" in in_fresh_interpreter(bulk, "run", fresh, "--allow-past", PYTHONPATH=str(bulk.folder))
+    assert "--allow-past" in bulk.run_anew("run", fresh, "--strict", code=2, PYTHONPATH=str(bulk.folder))
+    assert "3 to send" in bulk.run_anew("run", fresh, "--allow-past", PYTHONPATH=str(bulk.folder))
 
 
 def test_the_terminal_is_safe_from_its_encoding_and_from_what_others_say(bulk: Bulk, app: MockApp) -> None:
     header = "installSid,examSid,sessionSid,appointmentStartDateTime,\x1b[2JŁłź\n"
     (bulk.folder / "bad.csv").write_text(header)
     for encoding in ("cp1252", "ascii"):
-        encoded = f"{encoding}:strict"
-        refused = in_fresh_interpreter(bulk, "run", bulk.folder / "bad.csv", code=2, PYTHONIOENCODING=encoded)
+        refused = bulk.run_anew("run", bulk.folder / "bad.csv", code=2, PYTHONIOENCODING=f"{encoding}:strict")
         assert "means nothing here" in refused
         assert "\x1b" not in refused
         assert "Traceback" not in refused
