@@ -110,8 +110,8 @@ WEEKDAY: Final = re.compile(rf"({any_of(WEEKDAYS)})(?:\.?, ?|\.? )")
 """A day of the week before a date, and what joins the two."""
 AFTER_DATE: Final = re.compile("(?:, ?| )(?:at )?")
 """What joins a date and the time after it."""
-AFTER_TIME: Final = re.compile("(?: ?(?P<utc>z|utc|gmt))?(?:, ?| )(?:on )?")
-"""What joins a time and the date after it; it may hold the offset."""
+AFTER_TIME: Final = re.compile("(?: ?(?P<utc>z|utc|gmt))?(?:, | )(?:on )?")
+"""What joins a time and the date after it; it may hold the offset. A comma needs a space: it may begin a fraction."""
 BEFORE_T: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}")
 """The dates that the letter T may follow."""
 HYPHENS: Final = {0x2010: "-", 0x2011: "-", 0x2212: "-"}

@@ -329,7 +329,7 @@ def _time_then_gap(before: str, after: str, times: set[str], offsets: set[str], 
         if not before.startswith(time):
             continue
         rest = before[len(time) :]
-        match = re.match("(?: ?(z|utc|gmt))?(?:, ?| )(?:on )?", rest)
+        match = re.match("(?: ?(z|utc|gmt))?(?:, | )(?:on )?", rest)
         if match is None or rest[match.end() :] not in weekdays:
             continue
         if match[1]:
@@ -364,7 +364,7 @@ def second_opinion(text: str, day_first: bool | None) -> datetime | None:
     if "12 noon" in text:  # or noon of the 12th
         return None
     text = text.replace("noon", "12:00")
-    text = re.sub(r"(:\d\d:\d\d),(?=\d+(?!\d|[/.]|-\d{1,2}-|-[a-z]))", r"\1.", text)
+    text = re.sub(r"(:\d\d:\d\d),(?=\d)", r"\1.", text)
     text = re.sub(r"\b(?:sept)\b", "sep", text)
     text = re.sub(r",(?! )", ", ", text)
     if match := re.search(r"(?<!\d)(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})", text):
