@@ -4,7 +4,6 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypedDict
 
@@ -155,9 +154,15 @@ def settings_from_env() -> dict[str, Any]:
         "timeout": (text := variable("TIMEOUT", *number)) and float(text),
         "deadline": (text := variable("DEADLINE", *number)) and float(text),
         "retries": (text := variable("RETRIES", "[0-9]{1,3}", "a whole number from 0 to 10")) and int(text),
-        "token": variable("TOKEN") or (Path(file).read_text if file else ""),
+        "token": variable("TOKEN") or (_token_file(file) if file else ""),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _token_file(path: str) -> Callable[[], str]:
+    from smarterproctoring.token_file import TokenFile  # noqa: PLC0415 - most callers have no such file
+
+    return TokenFile(path, f"{PREFIX}TOKEN_FILE")
 
 
 def turn_on_logging() -> None:
