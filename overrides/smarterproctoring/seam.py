@@ -17,7 +17,18 @@ from typing import Any, NoReturn, Self
 
 import httpx
 from smarterproctoring_generated.operations import VERSION
-from smarterproctoring_transport import Requests, Shared, TransportOptions, finish, limit, settled, sleep
+from smarterproctoring_transport import (
+    NotSent,
+    ProxyFailure,
+    Requests,
+    Shared,
+    StillRunning,
+    TransportOptions,
+    finish,
+    limit,
+    settled,
+    sleep,
+)
 
 from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Reply, Result
 from smarterproctoring.credentials import Secret, fetch
@@ -35,6 +46,7 @@ _REGISTERED = {known.value for known in HTTPStatus}
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 _FAILURES: dict[type[Exception], Failure] = {
+    NotSent: Failure.NOT_SENT,
     httpx.ConnectTimeout: Failure.CONNECT_TIMEOUT,
     httpx.PoolTimeout: Failure.POOL_TIMEOUT,
     httpx.WriteTimeout: Failure.WRITE_TIMEOUT,
@@ -55,7 +67,7 @@ def _failure(error: BaseException) -> tuple[Failure, str]:
         if isinstance(link, ssl.SSLError):
             return Failure.TLS, str(getattr(link, "verify_message", "") or getattr(link, "reason", "") or "TLS")
         link = link.__cause__ or link.__context__
-    return kind, type(error).__name__
+    return kind, str(error) if isinstance(error, ProxyFailure) else type(error).__name__
 
 
 # -- the seam ----------------------------------------------------------------------------------------------------------
@@ -128,8 +140,9 @@ class _Seam(NoCopy):
         try:
             while True:
                 secret = _TOO_LATE
-                with limit(call.remaining(), needed=self.asynchronous and callable(self.source)):
-                    secret = await fetch(self.source)
+                waiting = limit(call.remaining(), needed=self.asynchronous and callable(self.source))
+                with waiting, suppress(StillRunning):
+                    secret = await fetch(self.source, None if self.asynchronous else call.remaining())
                 request.extensions = {"timeout": call.begin(secret), "deadline": call.deadline_at}
                 if call.operation.token_header is not None:
                     request.headers[call.operation.token_header] = secret.reveal()

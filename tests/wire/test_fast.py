@@ -9,7 +9,8 @@ import httpcore
 import httpx
 import pytest
 from smarterproctoring_transport import finish
-from smarterproctoring_transport.pool import SyncPool
+from smarterproctoring_transport.deadline import Watch
+from smarterproctoring_transport.pool import Lease, SyncPool
 from wire.misbehave import response
 
 fast = pytest.importorskip("smarterproctoring_transport.fast")
@@ -81,7 +82,7 @@ class Breaking(Stream):
 
 def test_an_answer_that_is_there_counts_though_its_connection_cannot_be_closed() -> None:
     stream = Breaking(response(200, b"moved", {"Connection": "close"}))
-    pool = SyncPool(lambda _: connected(stream), httpx.Limits(max_connections=1))
+    pool = SyncPool(lambda: Lease(connected(stream), Watch()), httpx.Limits(max_connections=1))
     for _ in range(2):  # the place in the pool is free again
         answer = pool.handle_request(httpcore.Request("PUT", "http://127.0.0.1:1/", content=b"{}"))
         assert (answer.status, answer.extensions["body"]) == (200, b"moved")
