@@ -288,7 +288,7 @@ class Chunks:
     def _data_end(self) -> bytes | None:
         if len(self._waiting) < 2:
             return None
-        if self._waiting[:2] != b"\r\n":
+        if not self._waiting.startswith(b"\r\n"):
             self.problem = "a chunk is longer than its size"
             return None
         del self._waiting[:2]

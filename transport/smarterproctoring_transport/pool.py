@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import httpcore
@@ -200,6 +200,12 @@ class SyncPool(Pool):
         """Close all connections."""
         finish(self.end())
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 class AsyncPool(Pool):
     """The pool of tasks, on asyncio or trio."""
@@ -229,6 +235,12 @@ class AsyncPool(Pool):
     async def aclose(self) -> None:
         """Close all connections."""
         await self.end()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
 class Transport(httpx.HTTPTransport):
