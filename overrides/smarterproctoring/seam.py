@@ -24,6 +24,7 @@ from smarterproctoring_transport import (
     Shared,
     StillRunning,
     TransportOptions,
+    Unpacker,
     finish,
     limit,
     settled,
@@ -175,13 +176,14 @@ class _Seam(NoCopy):
                 for hook in self.hooks.get("response", ()):
                     await settled(hook(response))
                 with suppress(Exception):  # the status is known, and that is what counts
+                    unpacker = _unpacker(response)
                     following = _chunks(response)
                     while (chunk := await settled(following())) is not None:
-                        body += chunk
+                        body += unpacker.feed(chunk) if unpacker else chunk
                         if len(body) > MAX_BODY or call.remaining() <= 0:
                             break
                     else:
-                        whole = True
+                        whole = unpacker is None or unpacker.whole
             finally:
                 if "body" not in response.extensions:  # else the connection is back already
                     with suppress(Exception):
@@ -192,16 +194,28 @@ class _Seam(NoCopy):
         return Reply(response.status_code, headers, bytes(body[:MAX_BODY]), incomplete)
 
 
+def _unpacker(response: httpx.Response) -> Unpacker | None:
+    """Return what unpacks the body where the server has packed it, though it was asked not to.
+
+    Raises:
+        CannotUnpack: It is packed in another way than gzip.
+    """
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding in ("", "identity") or response.is_stream_consumed:  # a hook that has read it has unpacked it
+        return None
+    return Unpacker(coding, MAX_BODY)
+
+
 def _chunks(response: httpx.Response) -> Callable[[], Any]:
-    """Return what gives the next piece of the body, None at the end; unpacked only where the server has packed it."""
-    packed, stream = "content-encoding" in response.headers, response.stream
+    """Return what gives the next piece of the body as it came, None at the end."""
     # A hook may have read it; or it came with the header.
-    there = response.content if response.is_stream_consumed else None if packed else response.extensions.get("body")
+    there = response.content if response.is_stream_consumed else response.extensions.get("body")
     if there is not None:
         return partial(next, iter([there]), None)
+    stream = response.stream
     if isinstance(stream, httpx.SyncByteStream):
-        return partial(next, iter(response.iter_bytes() if packed else stream), None)
-    return partial(anext, aiter(response.aiter_bytes() if packed else stream), None)
+        return partial(next, iter(stream), None)
+    return partial(anext, aiter(stream), None)
 
 
 def _response(reply: Reply) -> httpx.Response:

@@ -71,7 +71,9 @@ class Breaking(Stream):
 
 def test_an_answer_that_is_there_counts_though_its_connection_cannot_be_closed() -> None:
     stream = Breaking(response(200, b"moved", {"Connection": "close"}))
-    pool = SyncPool(lambda: Lease(connected(stream), Watch()), httpx.Limits(max_connections=1, max_keepalive_connections=0))
+    pool = SyncPool(
+        lambda: Lease(connected(stream), Watch()), httpx.Limits(max_connections=1, max_keepalive_connections=0)
+    )
     for _ in range(2):  # the place in the pool is free again
         answer = pool.handle_request(httpcore.Request("PUT", "http://127.0.0.1:1/", content=b"{}"))
         assert (answer.status, answer.extensions["body"]) == (200, b"moved")

@@ -20,3 +20,4 @@ from smarterproctoring_transport.steps import limit as limit
 from smarterproctoring_transport.steps import settled as settled
 from smarterproctoring_transport.steps import sleep as sleep
 from smarterproctoring_transport.steps import together as together
+from smarterproctoring_transport.unpack import Unpacker as Unpacker

@@ -134,6 +134,10 @@ class Watched:
         self._watch.open = final
         return type(self)(opened, self._watch, final=final)
 
+    def get_extra_info(self, info: str) -> Any:
+        """Return what httpcore asks for by its own names."""
+        return self._inner.get_extra_info(info)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
