@@ -14,6 +14,7 @@ import httpx
 
 from smarterproctoring_transport import asyncio_backend, sync_backend
 from smarterproctoring_transport.deadline import AsyncWatched, Watch, Watched
+from smarterproctoring_transport.patched import is_patched
 from smarterproctoring_transport.pool import AsyncTransport, Lease, Transport
 from smarterproctoring_transport.shared import is_loopback
 from smarterproctoring_transport.tunnel import AsyncTunnel, SyncTunnel
@@ -53,8 +54,8 @@ def maker(
         watch = Watch(secure=secure, checked=not http2)
         watched = watching(backend, watch)
         expiry = limits.keepalive_expiry
-        if quick:
-            return Lease(quick(origin, context, watched, expiry), watch)
+        if quick and not is_patched(asynchronous=asynchronous):
+            return Lease(quick(origin, context, watched, expiry), watch, own=True)
         # A pool of httpcore knows which kind of connection it takes to get to the origin.
         pool = kind(ssl_context=context, proxy=via, keepalive_expiry=expiry, http2=http2, network_backend=watched)
         return Lease(pool.create_connection(origin), watch)

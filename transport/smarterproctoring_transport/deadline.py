@@ -24,18 +24,20 @@ class Watch:
     Attributes:
         deadline: The end of all waits on the monotonic clock, in seconds.
         connect_by: The end of all waits until the connection is open, on the same clock.
+        tried: Whether a connection was begun; a tool that stands in for connections begins none.
         open: Whether the server was reached.
         sent: Whether some of the request may have been written.
         answer: The answer, None where answers are not checked.
     """
 
-    __slots__ = ("_checked", "answer", "connect_by", "deadline", "open", "secure", "sent")
+    __slots__ = ("_checked", "answer", "connect_by", "deadline", "open", "secure", "sent", "tried")
 
     def __init__(self, *, secure: bool = False, checked: bool = True) -> None:
         self._checked = checked
         self.secure = secure
         self.deadline = math.inf
         self.connect_by = math.inf
+        self.tried = False
         self.open = False
         self.sent = False
         self.answer: Answer | None = None
@@ -64,7 +66,7 @@ class Watch:
 
     def explained(self, error: Exception) -> Exception:
         """Return the error that says that nothing was sent, if nothing was; else the same error."""
-        if self.sent:
+        if self.sent or not self.tried:
             return error
         late = isinstance(error, httpcore.TimeoutException)
         if self.open:
@@ -91,6 +93,7 @@ class Watched:
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any) -> Any:
         """Open a connection; the limit holds until TLS is there, too."""
         watch = self._watch
+        watch.tried = True
         watch.connect_by = math.inf if timeout is None else time.monotonic() + timeout
         limit = watch.clip(timeout, httpcore.ConnectTimeout)
         return self._watched(self._inner.connect_tcp(host, port, limit), final=not watch.secure)

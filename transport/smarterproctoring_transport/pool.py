@@ -19,16 +19,26 @@ import httpcore
 import httpx
 
 from smarterproctoring_transport.deadline import Watch
+from smarterproctoring_transport.patched import is_patched
 from smarterproctoring_transport.steps import finish, settled
 
 
 class Lease:
-    """A connection and what goes with it."""
+    """A connection and what goes with it.
 
-    __slots__ = ("connection", "idle_since", "watch")
+    Args:
+        connection: The connection, of httpcore's interface.
+        watch: What is known of its request.
+        own: Whether it is of our own kind, which a tool that patches httpcore does not see.
+    """
 
-    def __init__(self, connection: Any, watch: Watch) -> None:
-        self.connection, self.watch, self.idle_since = connection, watch, 0.0
+    __slots__ = ("connection", "idle_since", "own", "watch")
+
+    def __init__(self, connection: Any, watch: Watch, *, own: bool = False) -> None:
+        self.connection = connection
+        self.watch = watch
+        self.own = own
+        self.idle_since = 0.0
 
     def can_go_on(self) -> bool:
         """Tell whether another request can follow: exactly one answer came, and nothing after it."""
@@ -38,6 +48,7 @@ class Lease:
 class Pool:
     """Lends connections. It stands where httpx's transports have httpcore's pool; the subclasses say how to wait."""
 
+    asynchronous: bool
     send: str
     close_connection: str
     _leave: Callable[[], object]
@@ -84,11 +95,16 @@ class Pool:
             except IndexError:
                 lease = self._connect()
                 break
-            if not lease.connection.has_expired():
+            if self._usable(lease):
                 break
             await self._end(lease)
         self._busy.add(lease)
         return lease
+
+    def _usable(self, lease: Lease) -> bool:
+        if lease.own and is_patched(asynchronous=self.asynchronous):
+            return False
+        return not lease.connection.has_expired()
 
     async def _give_back(self, lease: Lease | None, *, whole: bool = True) -> None:
         try:
@@ -167,6 +183,7 @@ def _patience(seconds: float | None, deadline: float) -> float | None:
 class SyncPool(Pool):
     """The pool of threads."""
 
+    asynchronous = False
     send, close_connection = "handle_request", "close"
 
     def __init__(self, connect: Callable[[], Lease], limits: httpx.Limits) -> None:
@@ -210,6 +227,7 @@ class SyncPool(Pool):
 class AsyncPool(Pool):
     """The pool of tasks, on asyncio or trio."""
 
+    asynchronous = True
     send, close_connection = "handle_async_request", "aclose"
 
     def __init__(self, connect: Callable[[], Lease], limits: httpx.Limits) -> None:
