@@ -27,6 +27,7 @@ from smarterproctoring.errors import PermissionDeniedError as PermissionDeniedEr
 from smarterproctoring.errors import RateLimitError as RateLimitError
 from smarterproctoring.errors import ServerError as ServerError
 from smarterproctoring.errors import SmarterProctoringError as SmarterProctoringError
+from smarterproctoring.errors import UnconfirmedError as UnconfirmedError
 from smarterproctoring.errors import UnexpectedRedirectError as UnexpectedRedirectError
 from smarterproctoring.errors import UnprocessableEntityError as UnprocessableEntityError
 from smarterproctoring.errors import ValidationError as ValidationError

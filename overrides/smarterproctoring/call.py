@@ -5,13 +5,11 @@ import logging
 import random
 import re
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from typing import Any, NamedTuple, TypeVar
 
 from smarterproctoring import errors
+from smarterproctoring.answers import Reply
 from smarterproctoring.credentials import Secret
 from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide
 from smarterproctoring.prepare import Prepared
@@ -19,8 +17,6 @@ from smarterproctoring.settings import Options, logger
 
 MAX_BODY, MAX_ERROR_BODY = 1024 * 1024, 64 * 1024
 """Bytes of an answer that are read: of a success, of anything else."""
-_REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _NONE_YET = Secret("")
 TOO_LATE = "the token did not come before the deadline"
 """The problem of a token that the driver stopped waiting for."""
@@ -48,58 +44,6 @@ class Result(NamedTuple):
     replays: int
     elapsed: float
     incomplete: bool = False
-
-
-class Reply(NamedTuple):
-    """A server's answer, read as far as it goes; header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    incomplete: bool = False
-
-    def __repr__(self) -> str:  # it stands in frames, and a server may echo the token
-        return f"<Reply {self.status}>"
-
-    def text(self) -> str:
-        """Decode the body as UTF-8; never fails."""
-        return self.body.decode("utf-8", "replace")
-
-    def data(self) -> Any:
-        """Return the JSON value, else the text, else None."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return self.text() or None
-
-    def request_id(self) -> str | None:
-        """Return the first of the common request-id headers; the vendor documents none."""
-        return next(filter(None, map(self.headers.get, _REQUEST_IDS)), None)
-
-    def error(self) -> tuple[str | None, str | None]:
-        """Return code and message from any of the three forms of error body that were seen (evidence: V, S)."""
-        source = self.data()
-        if isinstance(source, dict) and isinstance(source.get("error"), dict):
-            source = source["error"]
-        code, message = (source.get("code"), source.get("message")) if isinstance(source, dict) else (None, None)
-        return str(code) if type(code) in (str, int) else None, message if isinstance(message, str) else None
-
-    def retry_after(self) -> float | None:
-        """Return the seconds of Retry-After, given as seconds or as a date; None if there is none to understand."""
-        text, now = self.headers.get("retry-after", "").strip(), time.time()
-        if re.fullmatch("[0-9]+", text):
-            return float(text[:10])
-        at = _http_date(text)
-        # By the server's clock too where it tells the time, so that a fast local clock does not retry early.
-        return None if at is None else max(0.0, at - now, at - (_http_date(self.headers.get("date", "")) or now))
-
-
-def _http_date(text: str) -> float | None:
-    try:
-        at = parsedate_to_datetime(text)
-        return at.replace(tzinfo=at.tzinfo or UTC).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
 
 
 class Call:
@@ -162,17 +106,19 @@ class Call:
         if isinstance(answer, Reply):
             answer = self._without_token(answer)
             self._log(str(answer.status), answer)
-            if 200 <= answer.status < 300:
+            doubt = answer.doubt() if 200 <= answer.status < 300 else None
+            if 200 <= answer.status < 300 and doubt is None:
                 self.reply = answer
                 return None
             code, message = answer.error()
-            outcome, what = Outcome(answer.status, None, code, answer.retry_after()), f"status {answer.status}"
+            what = f"status {answer.status}"
+            outcome = Outcome(answer.status, None, code, answer.retry_after(), confirmed=doubt is None)
         else:
             self._log(f"{answer[0].name.lower()} ({answer[1]})", None)
-            outcome, what, message = Outcome(failure=answer[0]), answer[0].value, None
+            outcome, what, message, doubt = Outcome(failure=answer[0]), answer[0].value, None, None
         self._maybe_applied |= outcome.maybe_applied
         if isinstance(answer, Reply):
-            self.error = self._refusal(answer, outcome, message)
+            self.error = self._refusal(answer, outcome, message, doubt)
         else:
             self.error = self._loss(*answer)
         retried, can_renew = self._attempts - 1 - self._renewals, self._can_renew and not self._renewals
@@ -201,21 +147,25 @@ class Call:
         elapsed, data, request_id = time.monotonic() - self._started, self.reply.data(), self.reply.request_id()
         return Result(data, status, request_id, self._attempts, self._replays, elapsed, incomplete=incomplete)
 
-    def _refusal(self, reply: Reply, outcome: Outcome, message: str | None) -> errors.APIStatusError:
-        kind = errors.error_class(reply.status, outcome.code)
-        shown, said = self._masked(outcome.code), self._masked(message)
-        text = f"{reply.status} {_PHRASES.get(reply.status, 'unknown status')}"
-        text += (f" (code {shown})" if shown else "") + (f": {said}" if said else "")
+    def _refusal(
+        self, reply: Reply, outcome: Outcome, message: str | None, doubt: str | None
+    ) -> errors.SmarterProctoringError:
+        kind: type[errors.SmarterProctoringError] = errors.error_class(reply.status, outcome.code)
+        if doubt is not None:
+            kind = errors.UnconfirmedError
+        code, reason = self._masked(outcome.code), self._masked(message)
+        text = doubt or reply.phrase()
+        text += (f" (code {code})" if code else "") + (f": {reason}" if reason else "")
         expires = self._secret.expires_at() if kind is errors.AuthenticationError else None
         if expires is not None and expires <= datetime.now(UTC):
             text += f"; the token expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
-        told = {
-            "code": shown,
-            "api_message": said,
+        fields = {
+            "code": code,
+            "api_message": reason,
             "retry_after": outcome.retry_after,
             "request_id": reply.request_id(),
         }
-        return self.failure(kind, text, status=reply.status, headers=reply.headers, body=reply.text(), **told)
+        return self.failure(kind, text, status=reply.status, headers=reply.headers, body=reply.text(), **fields)
 
     def _loss(self, failure: Failure, cause: str) -> errors.SmarterProctoringError:
         text = f"{failure.value} ({cause})"

@@ -37,7 +37,7 @@ EXIT_CODES = {
     4: "no such install, exam or session",
     5: "refused by the API for another reason",
     6: "rate limit; try again later",
-    7: "not applied: no connection, or the service is unavailable; try again later",
+    7: "not applied: no connection, or the server answered 501; try again later",
     8: "MAY HAVE BEEN APPLIED: look at the session before you try again",
 }
 _BAD_INPUT, _AUTH, _NOT_FOUND, _REFUSED, _RATE_LIMIT, _NOT_APPLIED, _MAYBE_APPLIED = range(2, 9)

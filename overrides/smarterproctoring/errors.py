@@ -10,7 +10,7 @@ class SmarterProctoringError(Exception):
     Attributes:
         message: What happened and how to mend it; never holds the token or a value of the request's body.
         maybe_applied: Whether the change may have been carried out all the same. False only if every attempt
-            was never sent, or was answered with 3xx, 4xx, 501 or 503.
+            was never sent, or was answered with 3xx (but 303), 4xx (but 499) or 501.
         status: HTTP status of the last answer; None if there was none.
         code: The API's own error code (a string), for instance "1203".
         api_message: The API's own words, with values of the request's body masked.
@@ -72,6 +72,16 @@ class APITimeoutError(APIConnectionError):
 
 class DeadlineExceededError(APITimeoutError):
     """The deadline over all attempts and waits has passed."""
+
+
+class UnconfirmedError(SmarterProctoringError):
+    """The server answered with 2xx, and not as the API answers a change that was made.
+
+    It is an HTML page, an error object, or a status such as 202 or 206. The change may have been carried out, so
+    `maybe_applied` is true; the call is not repeated, because the same answer would follow.
+    """
+
+    maybe_applied = True
 
 
 _BY_STATUS: "dict[int, type[APIStatusError]]" = {}

@@ -19,7 +19,8 @@ import httpx
 from smarterproctoring_generated.operations import VERSION
 from smarterproctoring_transport import Requests, Shared, TransportOptions, finish, limit, settled, sleep
 
-from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Reply, Result
+from smarterproctoring.answers import Reply
+from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Result
 from smarterproctoring.credentials import Secret, fetch
 from smarterproctoring.errors import ConfigurationError, NoCopy
 from smarterproctoring.policy import Failure
