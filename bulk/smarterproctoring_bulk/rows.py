@@ -403,11 +403,10 @@ class _Draft:
             # What is wrong already was left out, so that there may seem to be nothing to change.
             from_keywords(OPERATION, sids, self.given, allow_empty=bool(self.problems))
         except ValidationError as error:
-            for text in error.problems:
-                keyword, _, mend = text.partition(" ")
-                if keyword not in self.wrong:
-                    known = keyword in _NAMES
-                    self.problem(keyword if known else "", mend.removeprefix("is wrong: ") if known else text)
+            for found in error.problems:
+                if found.field not in self.wrong:
+                    known = found.field in _NAMES
+                    self.problem(found.field if known else "", found.text if known else str(found))
 
 
 class Shift(NamedTuple):

@@ -68,8 +68,8 @@ class Reply(NamedTuple):
     def doubt(self) -> str | None:
         """Return why a 2xx does not confirm that the change was made; None if it does."""
         if self.status not in CONFIRMING:
-            what = {202: "the change was accepted and is not made yet", 206: "a part of an answer"}
-            return f"answered {self.phrase()}: {what.get(self.status, 'this does not confirm the change')}"
+            known = {202: "the change was accepted and is not made yet", 206: "a part of an answer"}
+            return f"answered {self.phrase()}: {known.get(self.status, 'this does not confirm the change')}"
         if not self.body.strip() and not (self.incomplete and self._is_page()):
             return None
         what = self._stranger()

@@ -18,8 +18,8 @@ from smarterproctoring.settings import Options, logger
 MAX_BODY, MAX_ERROR_BODY = 1024 * 1024, 64 * 1024
 """Bytes of an answer that are read: of a success, of anything else."""
 _NONE_YET = Secret("")
-TOO_LATE = "the token did not come before the deadline"
-"""The problem of a token that the driver stopped waiting for."""
+TOO_LATE = Secret("")
+"""In the place of a token that did not come before the deadline."""
 _MASK, _NOT = "[redacted]", "was not applied"
 ErrorT = TypeVar("ErrorT", bound=errors.SmarterProctoringError)
 
@@ -83,10 +83,13 @@ class Call:
             DeadlineExceededError: There is no time left for an attempt.
         """
         remaining = self.remaining()
-        if remaining <= 0 or secret.problem == TOO_LATE:
+        if remaining <= 0 or secret is TOO_LATE:
             raise self.failure(errors.DeadlineExceededError, self._too_late())
         if secret.problem and self.operation.token_header:
-            raise self.failure(errors.ConfigurationError, secret.problem)
+            problems = tuple(secret.problems())
+            raise self.failure(
+                errors.ConfigurationError, f"the token {secret.problem}", setting="token", problems=problems
+            )
         if self._refused and secret.reveal() == self._secret.reveal():
             raise self.error
         self._refused, self._secret, self.hooked = False, secret, None

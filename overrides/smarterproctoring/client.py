@@ -11,19 +11,11 @@ from smarterproctoring_transport import TransportOptions, finish, sleep, togethe
 
 from smarterproctoring.call import Result
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
-from smarterproctoring.errors import ConfigurationError, NoCopy
+from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.many import Many, Outcome
 from smarterproctoring.prepare import Prepared, from_keywords
 from smarterproctoring.seam import AsyncSeam, SyncSeam
-from smarterproctoring.settings import (
-    FROM_ENV,
-    PREFIX,
-    CallOptions,
-    Options,
-    check_base_url,
-    settings_from_env,
-    turn_on_logging,
-)
+from smarterproctoring.settings import CallOptions, Options, base_url_problem, read_environment, turn_on_logging
 
 if TYPE_CHECKING:
     from smarterproctoring.generated import GeneratedClient
@@ -68,12 +60,25 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
     def __init__(self, token: TokenT, **settings: Unpack[Settings]) -> None:
         source = token if callable(token) else Secret(token)
         del token  # a traceback with locals must not show it
-        turn_on_logging()
-        if isinstance(source, Secret) and source.problem:
-            raise ConfigurationError(source.problem)
-        base_url = check_base_url(settings.pop("base_url", SERVERS[0]), allow_http=settings.pop("allow_http", False))
+        log = turn_on_logging()
+        problems = [log] if log else []
+        problems += source.problems() if isinstance(source, Secret) else []
+        base_url = settings.pop("base_url", SERVERS[0])
+        unusable = base_url_problem(base_url, allow_http=settings.pop("allow_http", False))
+        problems += [unusable] if unusable else []
         transport: Any = {name: settings.pop(name) for name in TransportOptions.__annotations__ if name in settings}  # type: ignore[misc]
-        self._seam: SeamT = self._kind(source, base_url, Options().changed(settings), transport)
+        options, found = Options().with_problems(settings)
+        problems += found
+        seam: SeamT | None = None
+        try:
+            # With a base URL or an option that cannot be used, the rest is looked at all the same.
+            url = SERVERS[0] if unusable else base_url.rstrip("/")
+            seam = self._kind(source, url, Options() if found else options, transport)
+        except ConfigurationError as error:
+            problems += error.problems
+        if seam is None or problems:
+            raise wrong_settings(problems)
+        self._seam: SeamT = seam
 
     @classmethod
     def from_env(cls, **settings: Unpack[Settings]) -> Self:
@@ -82,17 +87,18 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         SMARTERPROCTORING_TOKEN, or _TOKEN_FILE (read anew for each attempt), _BASE_URL, _TIMEOUT, _DEADLINE, _RETRIES.
 
         Raises:
-            ConfigurationError: A variable that is missing or wrong, by its name.
+            ConfigurationError: All settings that are missing or wrong, each by the name of its variable or argument.
         """
-        problem = ""
+        found = read_environment(without=settings)
+        client: Self | None = None
         try:
-            # No local variable: a traceback must not show the token.
-            return cls(**cast("Any", {**settings_from_env(), **settings}))
+            # No local variable for the values: a traceback must not show the token.
+            client = cls(**cast("Any", {**found.values, **settings}))
         except ConfigurationError as error:
-            problem = error.message
-        setting = problem.removeprefix("the ").partition(" ")[0]  # of which each complaint speaks first
-        named = f"{PREFIX}{setting.upper()}: " if setting in FROM_ENV else ""
-        raise ConfigurationError(named + problem)
+            found.problems += error.problems
+        if client is None or found.problems:
+            raise wrong_settings(found.problems, found.names)
+        return client
 
     def with_options(self, **options: Unpack[CallOptions]) -> Self:
         """Return a client with other options on the same connections; headers are added to those that are set.

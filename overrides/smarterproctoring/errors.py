@@ -1,7 +1,9 @@
 """The errors of this package: one small tree, the same fields everywhere, no third-party exception in it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
+
+from smarterproctoring_generated.records import Problem
 
 
 class SmarterProctoringError(Exception):
@@ -42,7 +44,27 @@ class SmarterProctoringError(Exception):
 
 
 class ConfigurationError(SmarterProctoringError):
-    """The client cannot work as it is set up: settings, token, or use after close."""
+    """The client cannot work as it is set up: settings, token, or use after close.
+
+    Attributes:
+        setting: The keyword of the (first) setting that is wrong; None if it is not about a setting.
+        problems: Every setting that is wrong, not only the first.
+    """
+
+    setting: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def wrong_settings(problems: Sequence[Problem], names: Mapping[str, str] | None = None) -> ConfigurationError:
+    """Make one error of all that is wrong with the settings.
+
+    Args:
+        problems: At least one.
+        names: What a setting is called where that is not its keyword, such as the environment variable it came from.
+    """
+    named = [problem._replace(name=(names or {}).get(problem.field, problem.name)) for problem in problems]
+    text = "; ".join(map(str, named))
+    return ConfigurationError(text, setting=problems[0].field or None, problems=tuple(named))
 
 
 class NoCopy:
@@ -56,10 +78,10 @@ class ValidationError(SmarterProctoringError, ValueError):
     """The call was refused before anything was sent.
 
     Attributes:
-        problems: Every problem found, not only the first.
+        problems: Every problem found, not only the first; `problem.field` is the keyword.
     """
 
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class APIConnectionError(SmarterProctoringError):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smarterproctoring_generated.operations import OPERATIONS, SID_KINDS
-from smarterproctoring_generated.records import Operation, Parameter, matches
+from smarterproctoring_generated.records import Operation, Parameter, Problem, matches
 
 from smarterproctoring.errors import ConfigurationError, ValidationError
 
@@ -33,7 +33,8 @@ def from_keywords(
     """
     body, query, problems = operation.from_keywords(given)
     if body == {} and not problems and not allow_empty:
-        problems.append("nothing to change: give at least one field, or allow it with allow_empty=True")
+        text = "nothing to change: give at least one field, or allow it with allow_empty=True"
+        problems.append(Problem("", "empty", text))
     return _prepare(operation, sids, body, query, problems)
 
 
@@ -50,10 +51,12 @@ def from_generated(method: str, path: str, body: Any, query: dict[str, Any]) -> 
     raise ConfigurationError("the spec has no operation with this method and path; nothing else is sent")
 
 
-def _prepare(operation: Operation, sids: Sequence[Any], body: Any, query: dict[str, Any], found: list[str]) -> Prepared:
+def _prepare(
+    operation: Operation, sids: Sequence[Any], body: Any, query: dict[str, Any], found: list[Problem]
+) -> Prepared:
     found += [*operation.times_in_query(query), *operation.body_problems(body)]
     problems = [
-        f"{parameter.keyword} {problem}{_hint(parameter, value)}"
+        problem._replace(text=problem.text + _hint(parameter, value))
         for parameter, value in operation.parameter_values([*sids], query)
         if (problem := parameter.problem(value))
     ] + found
@@ -62,9 +65,10 @@ def _prepare(operation: Operation, sids: Sequence[Any], body: Any, query: dict[s
         try:
             content = _JSON.encode(body).encode()
         except (ValueError, TypeError, RecursionError):
-            problems.append("the body cannot be written as JSON: a value is NaN, not valid Unicode, or of no JSON type")
+            text = "the body cannot be written as JSON: a value is NaN, not valid Unicode, or of no JSON type"
+            problems.append(Problem("", "json", text))
     if problems:
-        raise ValidationError(f"{'; '.join(problems)}. Nothing was sent.", problems=tuple(problems))
+        raise ValidationError(f"{'; '.join(map(str, problems))}. Nothing was sent.", problems=tuple(problems))
     return Prepared(operation, operation.path_for([*sids]), query, content)
 
 

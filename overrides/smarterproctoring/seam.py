@@ -17,19 +17,19 @@ from typing import Any, NoReturn, Self
 
 import httpx
 from smarterproctoring_generated.operations import VERSION
+from smarterproctoring_generated.records import Problem
 from smarterproctoring_transport import Requests, Shared, TransportOptions, finish, limit, settled, sleep
 
 from smarterproctoring.answers import Reply
 from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Result
-from smarterproctoring.credentials import Secret, fetch
-from smarterproctoring.errors import ConfigurationError, NoCopy
+from smarterproctoring.credentials import fetch
+from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated
 from smarterproctoring.settings import CallOptions, Options, check_headers
 
 USER_AGENT = f"smarterproctoring-client/{VERSION} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
 _UNABLE = partial(ConfigurationError, "what has to be awaited (a token callable, a hook) takes AsyncSmarterProctoring")
-_TOO_LATE = Secret("", TOO_LATE)
 _REGISTERED = {known.value for known in HTTPStatus}
 
 
@@ -57,6 +57,13 @@ def _failure(error: BaseException) -> tuple[Failure, str]:
             return Failure.TLS, str(getattr(link, "verify_message", "") or getattr(link, "reason", "") or "TLS")
         link = link.__cause__ or link.__context__
     return kind, type(error).__name__
+
+
+def _unusable(setting: str, text: str) -> ConfigurationError:
+    """Make the error of a transport that cannot be set up, or not be used any more."""
+    if not setting:
+        return ConfigurationError(text)
+    return wrong_settings([Problem(setting, "unusable", text)])
 
 
 # -- the seam ----------------------------------------------------------------------------------------------------------
@@ -87,7 +94,7 @@ class _Seam(NoCopy):
     sleep: Callable[..., Any]
 
     def __init__(self, source: Any, base_url: str, options: Options, transport: TransportOptions) -> None:
-        self.shared = Shared(base_url, transport, asynchronous=self.asynchronous, error=ConfigurationError)
+        self.shared = Shared(base_url, transport, asynchronous=self.asynchronous, error=_unusable)
         self.source, self.origin, self.hooks = source, base_url, transport.get("event_hooks", {})
         self._obey(options)
         super().__init__(transport=_End(self.shared), trust_env=False)  # type: ignore[call-arg]
@@ -128,7 +135,7 @@ class _Seam(NoCopy):
         call = Call(prepared, self.call_options, can_renew=callable(self.source))
         try:
             while True:
-                secret = _TOO_LATE
+                secret = TOO_LATE
                 with limit(call.remaining(), needed=self.asynchronous and callable(self.source)):
                     secret = await fetch(self.source)
                 request.extensions = {"timeout": call.begin(secret), "deadline": call.deadline_at}

@@ -103,7 +103,7 @@ def test_wrong_sid_stops_before_the_wire(call: Call, sids: tuple[str, ...], enro
     with Loopback(VIEW) as server, pytest.raises(client.ValidationError) as refused:
         fetch(call, server, *sids, enrollment_sid=enrollment)
     assert server.seen == []
-    assert [problem.partition(" ")[0] for problem in refused.value.problems] == names
+    assert [problem.field for problem in refused.value.problems] == names
 
 
 def test_naive_times_stop_before_the_wire(call: Call) -> None:
@@ -226,7 +226,7 @@ def test_new_operations_are_methods_of_the_public_clients(kind: str) -> None:
             named = given.pop() if isinstance(given[-1], dict) else {}
             with pytest.raises(client.ValidationError) as caught:
                 ask(method, *given, **named)
-            found.append(sorted(problem.partition(" ")[0] for problem in caught.value.problems))
+            found.append(sorted(problem.field for problem in caught.value.problems))
         with pytest.raises(TypeError, match="enrolment_sid"):
             ask("get_exam_session", *sids, enrolment_sid=ENROLLMENT)
     assert found == [["enrollment_sid"], ["enrollment_sid", "session_sid", "since"], ["attempts", "window"]]

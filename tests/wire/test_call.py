@@ -68,7 +68,7 @@ def test_no_limit_of_an_attempt_is_past_the_deadline(clock: Clock) -> None:
     assert one.begin(FIRST) == {"connect": 0.5, "read": 0.5, "write": 0.5, "pool": 0.5}
 
 
-@pytest.mark.parametrize(("passed", "secret"), [(25.0, FIRST), (25.5, FIRST), (1.0, Secret("", TOO_LATE))])
+@pytest.mark.parametrize(("passed", "secret"), [(25.0, FIRST), (25.5, FIRST), (1.0, TOO_LATE)])
 def test_no_attempt_begins_after_the_deadline(clock: Clock, passed: float, secret: Secret) -> None:
     one = call(deadline=25.0)
     clock.now += passed
