@@ -6,10 +6,10 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
 T = TypeVar("T")
@@ -18,6 +18,22 @@ _TYPES: Final[Mapping[str, Any]] = {"string": str, "integer": int, "number": int
 # datetime.fromisoformat takes any separator, a line break too.
 _ISO_Z: Final = r"^[0-9W-]+T[0-9:.,]+Z$"
 _WIRE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+
+
+class Hidden(Generic[T]):
+    """Holds a value that is not shown: it is in frames, and some tools show what those hold."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def reveal(self) -> T:
+        """Return the value; not to be kept in a variable of a function that raises."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "<hidden>"
 
 
 class Problem(NamedTuple):
@@ -155,13 +171,15 @@ class _Operation(NamedTuple):
     parameters: tuple[Parameter, ...]
     fields: tuple[Field, ...]
     date_times: tuple[tuple[str, ...], ...]
+    idempotent: bool = False
 
 
 class Operation(_Operation):
     """One operation. What calls need of it again and again is worked out at the first one.
 
     `route` is the path as a regular expression with a group for each path parameter, in their order; `date_times`
-    are the places of date-times in the body, `*` standing for any item.
+    are the places of date-times in the body, `*` standing for any item; `idempotent` says whether the state is the
+    same however often it is carried out.
     """
 
     @cached_property
@@ -199,16 +217,24 @@ class Operation(_Operation):
         match = re.fullmatch(self.route, path) if method == self.method else None
         return match and [unquote(value) for value in match.groups()]
 
+    def check_keywords(self, given: Iterable[str]) -> None:
+        """Refuse a keyword that does not exist.
+
+        Raises:
+            TypeError: A keyword that the operation does not have.
+        """
+        if unknown := [keyword for keyword in given if keyword not in self._known]:
+            names, there = ", ".join(sorted(unknown)), ", ".join(self._known)
+            raise TypeError(f"unknown field {names}: the API would drop it silently. Known: {there}")
+
     def from_keywords(self, given: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any], list[Problem]]:
         """Return body, query and problems of a call by keyword; `None` is not sent.
 
         Raises:
             TypeError: A keyword that the operation does not have.
         """
+        self.check_keywords(given)
         known = self._known
-        if unknown := [keyword for keyword in given if keyword not in known]:
-            names, there = ", ".join(sorted(unknown)), ", ".join(known)
-            raise TypeError(f"unknown field {names}: the API would drop it silently. Known: {there}")
         # Literals: dict[str, Any]() would make the type anew each time.
         body: dict[str, Any] = {}
         query: dict[str, Any] = {}

@@ -54,7 +54,8 @@ def exit_code(error: Exception) -> int:
         ((errors.AuthenticationError, errors.PermissionDeniedError), _AUTH),
         ((errors.NotFoundError,), _NOT_FOUND),
         ((errors.RateLimitError,), _RATE_LIMIT),
-        ((errors.ServerError, errors.APIConnectionError), _NOT_APPLIED),
+        ((errors.ServerError, errors.APIConnectionError, errors.InterruptedCallError), _NOT_APPLIED),
+        ((errors.HookError,), _BAD_INPUT),
         ((errors.APIStatusError,), _REFUSED),
     ):
         if isinstance(error, kinds):
@@ -130,12 +131,9 @@ def reschedule(
             result = client.reschedule(*sids.values(), **fields)
     except (errors.SmarterProctoringError, ValueError) as error:
         _fail(error, sids, as_json=options["as_json"])
-    except KeyboardInterrupt:
-        interrupted = errors.APIConnectionError(
-            "interrupted. The change may have been applied: look at the session before you send it again.",
-            maybe_applied=True,
-        )
-        _fail(interrupted, sids, as_json=options["as_json"])
+    except KeyboardInterrupt as interrupt:
+        nothing = errors.InterruptedCallError("interrupted. The change was not applied.")
+        _fail(errors.what_is_known(interrupt) or nothing, sids, as_json=options["as_json"])
     if options["as_json"]:
         facts = {name: getattr(result, name) for name in ("status", "data", "request_id", "attempts", "replays")}
         elapsed = {"elapsed": round(result.elapsed, 3), "incomplete": result.incomplete}

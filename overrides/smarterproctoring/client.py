@@ -1,13 +1,12 @@
 """The public clients: `SmarterProctoring` and `AsyncSmarterProctoring`, the same surface twice."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 
 from smarterproctoring_generated.facade import AsyncOperations, Operations
-from smarterproctoring_generated.operations import SERVERS
-from smarterproctoring_generated.records import Operation
-from smarterproctoring_transport import TransportOptions, finish, sleep, together
+from smarterproctoring_generated.operations import SERVERS, RescheduleExamSessionItem
+from smarterproctoring_generated.records import Hidden, Operation
+from smarterproctoring_transport import TransportOptions, sleep, together
 
 from smarterproctoring.call import Result
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
@@ -66,14 +65,17 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         base_url = settings.pop("base_url", SERVERS[0])
         unusable = base_url_problem(base_url, allow_http=settings.pop("allow_http", False))
         problems += [unusable] if unusable else []
-        transport: Any = {name: settings.pop(name) for name in TransportOptions.__annotations__ if name in settings}  # type: ignore[misc]
+        # Hidden, because the URL of a proxy may hold a password.
+        transport: Hidden[Any] = Hidden(
+            {name: settings.pop(name) for name in TransportOptions.__annotations__ if name in settings}  # type: ignore[misc]
+        )
         options, found = Options().with_problems(settings)
         problems += found
         seam: SeamT | None = None
         try:
             # With a base URL or an option that cannot be used, the rest is looked at all the same.
             url = SERVERS[0] if unusable else base_url.rstrip("/")
-            seam = self._kind(source, url, Options() if found else options, transport)
+            seam = self._kind(source, url, Options() if found else options, transport.reveal())
         except ConfigurationError as error:
             problems += error.problems
         if seam is None or problems:
@@ -89,11 +91,12 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         Raises:
             ConfigurationError: All settings that are missing or wrong, each by the name of its variable or argument.
         """
-        found = read_environment(without=settings)
+        given: Hidden[Any] = Hidden(settings)
+        found = read_environment(without=list(settings))
+        del settings  # as the token, the password of a proxy must not be in a traceback with local variables
         client: Self | None = None
         try:
-            # No local variable for the values: a traceback must not show the token.
-            client = cls(**cast("Any", {**found.values, **settings}))
+            client = cls(**cast("Any", {**found.values, **given.reveal()}))
         except ConfigurationError as error:
             found.problems += error.problems
         if client is None or found.problems:
@@ -118,10 +121,10 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
 
         return GeneratedClient(self._seam)
 
-    def _prepare(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> Prepared:
+    def _prepare(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Prepared:
         return from_keywords(operation, sids, given, allow_empty=self._seam.call_options.allow_empty)
 
-    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> DryRun:
+    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> DryRun:
         request = self._seam.request_for(self._prepare(operation, sids, given))
         token = {operation.token_header: "<token>"} if operation.token_header else {}
         return DryRun(request.method, str(request.url), {**request.headers, **token}, request.content)
@@ -146,11 +149,11 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRu
 
     _kind = SyncSeam
 
-    def _call(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> Result:
+    def _call(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Result:
         return self._seam.call(self._prepare(operation, sids, given))
 
     def reschedule_many(
-        self, items: Iterable[Mapping[str, Any]], *, concurrency: int = 16, rate: float | None = None
+        self, items: Iterable[RescheduleExamSessionItem], *, concurrency: int = 16, rate: float | None = None
     ) -> list[Outcome]:
         """Move many exam sessions: so many calls at once, each with this client's options.
 
@@ -164,15 +167,14 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRu
             token nothing more is sent, and the rest have a `ConfigurationError` that says so.
 
         Raises:
-            ConfigurationError: A concurrency or rate that is none.
-            TypeError: A keyword that does not exist, or a SID that is missing; nothing was sent.
+            ConfigurationError: `concurrency` or `rate` is not a number above 0.
+            TypeError: A keyword that does not exist, a SID that is missing, or an item that is not a mapping; it names
+                the item by its index, and nothing was sent.
+            KeyboardInterrupt: Ctrl-C. What was not begun is not sent, and calls under way have a second to end;
+                `what_is_known(interrupt).outcomes` says what became of each item.
         """
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - not for those who never need it
-
         many = Many(items, self.dry_run_reschedule, concurrency, rate)
-        with ThreadPoolExecutor(max(1, many.workers)) as threads:
-            for done in [threads.submit(finish, many.work(self.reschedule, time.sleep)) for _ in range(many.workers)]:
-                done.result()
+        many.in_threads(self.reschedule)
         return many.outcomes
 
     def close(self) -> None:
@@ -199,15 +201,22 @@ class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource], AsyncOperatio
 
     _kind = AsyncSeam
 
-    async def _call(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> Result:
+    async def _call(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Result:
         return await self._seam.call(self._prepare(operation, sids, given))
 
     async def reschedule_many(
-        self, items: Iterable[Mapping[str, Any]], *, concurrency: int = 16, rate: float | None = None
+        self, items: Iterable[RescheduleExamSessionItem], *, concurrency: int = 16, rate: float | None = None
     ) -> list[Outcome]:
-        """Move many exam sessions; arguments, outcomes and errors as for `SmarterProctoring.reschedule_many`."""
+        """Move many exam sessions; arguments, outcomes and errors as for `SmarterProctoring.reschedule_many`.
+
+        A cancellation cuts the calls under way, and carries the outcomes as Ctrl-C does there.
+        """
         many = Many(items, self.dry_run_reschedule, concurrency, rate)
-        await together(many.work, many.workers, self.reschedule, sleep)
+        try:
+            await together(many.work, many.workers, self.reschedule, sleep)
+        except BaseException as interrupt:
+            many.interrupted(interrupt)
+            raise
         return many.outcomes
 
     async def aclose(self) -> None:

@@ -23,6 +23,7 @@ class SmarterProctoringError(Exception):
         attempts: How often the request was begun.
         replays: How many of those followed an attempt that may have been applied.
         elapsed: Seconds from the start of the call.
+        retry_budget_spent: Whether the call was not repeated because the client's retry budget is used up.
     """
 
     maybe_applied: bool = False
@@ -36,6 +37,7 @@ class SmarterProctoringError(Exception):
     attempts: int = 0
     replays: int = 0
     elapsed: float = 0.0
+    retry_budget_spent: bool = False
 
     def __init__(self, message: str, **fields: Any) -> None:
         super().__init__(message)
@@ -104,6 +106,51 @@ class UnconfirmedError(SmarterProctoringError):
     """
 
     maybe_applied = True
+
+
+class HookError(SmarterProctoringError):
+    """An event hook of the caller's raised: before the request was sent, or after an answer that is a success.
+
+    After any other answer the call's own error is raised, and not this one.
+    """
+
+
+class InterruptedCallError(SmarterProctoringError):
+    """What is known of a call that Ctrl-C or cancellation ended. Not raised: `what_is_known` returns it.
+
+    Attributes:
+        outcomes: Of `reschedule_many`: what became of each item, in their order.
+    """
+
+    outcomes: "tuple[Any, ...]" = ()
+
+
+_KNOWN = "smarterproctoring"
+
+
+def attach_what_is_known(interrupt: BaseException, known: InterruptedCallError) -> None:
+    """Let an interrupt carry what is known of the call that it ends."""
+    if _KNOWN not in vars(interrupt):
+        interrupt.add_note(known.message)
+    vars(interrupt)[_KNOWN] = known
+
+
+def what_is_known(interrupt: BaseException) -> InterruptedCallError | None:
+    """Return what is known of the call that an interrupt ended.
+
+    Args:
+        interrupt: The KeyboardInterrupt or cancellation, or an exception that followed it.
+
+    Returns:
+        An error (not raised) with `maybe_applied`, `attempts` and the rest; None if no call was under way.
+    """
+    link: BaseException | None = interrupt
+    while link is not None:
+        known = vars(link).get(_KNOWN)
+        if isinstance(known, InterruptedCallError):
+            return known
+        link = link.__cause__ or link.__context__
+    return None
 
 
 _BY_STATUS: "dict[int, type[APIStatusError]]" = {}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smarterproctoring_generated.operations import OPERATIONS, SID_KINDS
-from smarterproctoring_generated.records import Operation, Parameter, Problem, matches
+from smarterproctoring_generated.records import Hidden, Operation, Parameter, Problem, matches
 
 from smarterproctoring.errors import ConfigurationError, ValidationError
 
@@ -19,11 +19,14 @@ class Prepared(NamedTuple):
     operation: Operation
     path: str
     query: Mapping[str, Any]
-    content: bytes
+    content: Hidden[bytes]
+
+    def __repr__(self) -> str:  # it is in frames, and says things of a person
+        return f"<Prepared {self.operation.operation_id}>"
 
 
 def from_keywords(
-    operation: Operation, sids: Sequence[Any], given: Mapping[str, Any], *, allow_empty: bool
+    operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]], *, allow_empty: bool
 ) -> Prepared:
     """Prepare a call of the public clients.
 
@@ -31,6 +34,13 @@ def from_keywords(
         TypeError: A keyword that the operation does not have.
         ValidationError: All problems with the arguments.
     """
+    operation.check_keywords(list(given.reveal()))
+    return _or_raise(_from_keywords(operation, sids, given.reveal(), allow_empty=allow_empty))
+
+
+def _from_keywords(
+    operation: Operation, sids: Sequence[Any], given: Mapping[str, Any], *, allow_empty: bool
+) -> "Prepared | list[Problem]":
     body, query, problems = operation.from_keywords(given)
     if body == {} and not problems and not allow_empty:
         text = "nothing to change: give at least one field, or allow it with allow_empty=True"
@@ -47,13 +57,20 @@ def from_generated(method: str, path: str, body: Any, query: dict[str, Any]) -> 
     """
     for operation in OPERATIONS:
         if (sids := operation.path_values(method.upper(), path)) is not None:
-            return _prepare(operation, sids, body, query, [])
+            return _or_raise(_prepare(operation, sids, body, query, []))
     raise ConfigurationError("the spec has no operation with this method and path; nothing else is sent")
+
+
+def _or_raise(prepared: "Prepared | list[Problem]") -> Prepared:
+    """Raise what is wrong: here, where no local variable holds what the call says of a person."""
+    if isinstance(prepared, Prepared):
+        return prepared
+    raise ValidationError(f"{'; '.join(map(str, prepared))}. Nothing was sent.", problems=tuple(prepared))
 
 
 def _prepare(
     operation: Operation, sids: Sequence[Any], body: Any, query: dict[str, Any], found: list[Problem]
-) -> Prepared:
+) -> "Prepared | list[Problem]":
     found += [*operation.times_in_query(query), *operation.body_problems(body)]
     problems = [
         problem._replace(text=problem.text + _hint(parameter, value))
@@ -67,9 +84,7 @@ def _prepare(
         except (ValueError, TypeError, RecursionError):
             text = "the body cannot be written as JSON: a value is NaN, not valid Unicode, or of no JSON type"
             problems.append(Problem("", "json", text))
-    if problems:
-        raise ValidationError(f"{'; '.join(map(str, problems))}. Nothing was sent.", problems=tuple(problems))
-    return Prepared(operation, operation.path_for([*sids]), query, content)
+    return problems or Prepared(operation, operation.path_for([*sids]), query, Hidden(content))
 
 
 def _hint(parameter: Parameter, value: object) -> str:

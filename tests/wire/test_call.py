@@ -25,11 +25,12 @@ from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import from_keywords
 from smarterproctoring.settings import Options, Timeouts
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
+from smarterproctoring_generated.records import Hidden
 from wire.driver import AI, ES, EX
 
 GOOD = Reply(200, {"x-request-id": "req-1"}, b'"moved"')
 BUSY = Reply(429, {}, b"")
-PREPARED = from_keywords(RESCHEDULE_EXAM_SESSION, (AI, EX, ES), {"notes": "moved"}, allow_empty=False)
+PREPARED = from_keywords(RESCHEDULE_EXAM_SESSION, (AI, EX, ES), Hidden({"notes": "moved"}), allow_empty=False)
 FIRST, SECOND = Secret("first-token"), Secret("second-token")
 
 
@@ -257,7 +258,7 @@ def test_the_request_id(headers: dict[str, str], expected: str | None) -> None:
 def test_what_says_nothing_of_a_person_is_kept_in_a_message(clock: Clock) -> None:
     change = {"type": "proctoru", "notes": "Ada", "appointment_start_date_time": "2030-05-04T13:00:00.000Z"}
     one = Call(
-        from_keywords(RESCHEDULE_EXAM_SESSION, (AI, EX, ES), change, allow_empty=False),
+        from_keywords(RESCHEDULE_EXAM_SESSION, (AI, EX, ES), Hidden(change), allow_empty=False),
         Options(retries=0),
         can_renew=False,
     )

@@ -86,6 +86,16 @@ def test_a_missing_permission_is_no_reason_to_renew(code: str | None) -> None:
     assert decided(Outcome(status=403, code=code), can_renew=True).action == "raise"
 
 
+@pytest.mark.parametrize("ambiguous", [True, False])
+def test_what_is_not_idempotent_is_repeated_only_where_it_was_not_taken(*, ambiguous: bool) -> None:
+    taken = {425, 429, Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT}
+    for met in [*range(300, 1000), *Failure]:
+        outcome = Outcome(status=met) if isinstance(met, int) else Outcome(failure=met)
+        action = decided(outcome, retry_ambiguous=ambiguous, idempotent=False).action
+        assert action == ("retry" if met in taken else "raise"), met
+    assert decided(Outcome(status=401), can_renew=True, idempotent=False).action == "renew"
+
+
 # -- on the wire --------------------------------------------------------------------------------------------------
 
 

@@ -190,8 +190,7 @@ def test_event_loops_at_once(server: Server) -> None:
     found: list[list[int]] = []
 
     async def work() -> None:
-        for _ in range(5):
-            found.append(await several(client, 4))
+        found.extend([await several(client, 4) for _ in range(5)])
 
     threads = [threading.Thread(target=lambda: asyncio.run(work())) for _ in range(3)]
     for thread in threads:

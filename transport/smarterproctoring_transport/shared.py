@@ -23,7 +23,7 @@ class TransportOptions(TypedDict, total=False):
         limits: Connections in the pool; 100 by default, all of which may stay open for 5 s without a request.
         fast: Whether httptools reads the answers (the extra `fast`); httpcore does by default, and through a proxy.
         trust_env: Whether proxy and certificate variables of the environment count.
-        event_hooks: httpx's event hooks, called for every attempt; what they raise is not caught.
+        event_hooks: httpx's event hooks, called for every attempt.
     """
 
     transport: Any
