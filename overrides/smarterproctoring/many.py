@@ -157,9 +157,7 @@ class Many:
         attach_what_is_known(interrupt, InterruptedCallError(text, **facts))
 
 
-def _problem(
-    index: int, item: Hidden[Mapping[str, Any]], check: Callable[..., object]
-) -> SmarterProctoringError | TypeError | None:
+def _problem(index: int, item: Hidden[Any], check: Callable[..., object]) -> SmarterProctoringError | TypeError | None:
     """Return what keeps an item from being sent; an item of the wrong shape is named by its index."""
     if not isinstance(item.reveal(), Mapping):
         return TypeError(f"items[{index}] must be a mapping of keyword arguments, not {type(item.reveal()).__name__}")

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-import smarterproctoring
 from smarterproctoring import (
     AsyncSmarterProctoring,
     ConfigurationError,
@@ -22,6 +21,8 @@ from smarterproctoring import (
     ServerError,
     SmarterProctoring,
     SmarterProctoringError,
+    many,
+    seam,
     what_is_known,
 )
 from wire.driver import AI, CERTIFICATES, ES, EX, TOKEN, Driver
@@ -116,7 +117,7 @@ def test_ctrl_c_while_waiting_tells_attempts_and_outcome(
     def interrupting(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(smarterproctoring.seam.SyncSeam, "sleep", staticmethod(interrupting))
+    monkeypatch.setattr(seam.SyncSeam, "sleep", staticmethod(interrupting))
     server.script(step)
     with SmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES) as client:
         with pytest.raises(KeyboardInterrupt) as caught:
@@ -185,7 +186,7 @@ def check_outcomes(interrupt: BaseException, server: Server, number: int) -> Non
 
 def test_ctrl_c_in_many_stops_at_once_and_keeps_the_outcomes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C comes to the thread that waits for the workers."""
-    monkeypatch.setattr(smarterproctoring.many, "_GRACE", 0.05)
+    monkeypatch.setattr(many, "_GRACE", 0.05)
     begun = threading.Event()
 
     def slow(peer: Peer) -> None:
@@ -234,7 +235,7 @@ def test_a_cancellation_of_many_keeps_the_outcomes(server: Server) -> None:
 
 def test_a_bad_item_is_named_by_its_index(driver: Driver, server: Server) -> None:
     with driver.client(server) as client:
-        many = client.raw.reschedule_many
+        call = client.raw.reschedule_many
         for bad, said in (
             ([*items(2), {**items(1)[0], "notse": "x"}], r"items\[2\]: unknown field notse"),
             ([*items(1), {"install_sid": AI}], r"items\[1\]: .*exam_sid"),
@@ -242,8 +243,8 @@ def test_a_bad_item_is_named_by_its_index(driver: Driver, server: Server) -> Non
             ([["a"]], r"items\[0\] must be a mapping"),
         ):
             with pytest.raises(TypeError, match=said):
-                client.run(many, bad)
+                client.run(call, bad)
         with pytest.raises(ConfigurationError) as caught:
-            client.run(many, items(1), concurrency=0, rate=0)
+            client.run(call, items(1), concurrency=0, rate=0)
         assert [problem.field for problem in caught.value.problems] == ["concurrency", "rate"]
     assert server.requests == []
