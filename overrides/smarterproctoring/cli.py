@@ -6,11 +6,10 @@ import getpass
 import http.client
 import json
 import sys
-import time
 import traceback
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -30,12 +29,12 @@ except ImportError as missing:
     )
 
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, VERSION
-from smarterproctoring_generated.records import Field
+from smarterproctoring_generated.records import Field, Problem
 
 from smarterproctoring import client as clients
 from smarterproctoring import errors
 from smarterproctoring.credentials import Secret
-from smarterproctoring.settings import PREFIX, check_base_url, settings_from_env, variable
+from smarterproctoring.settings import PLAIN_HTTP, PREFIX, base_url_problem, variable
 from smarterproctoring.terminal import echo, echo_json
 from smarterproctoring.token_file import TokenFile
 
@@ -47,7 +46,7 @@ EXIT_CODES = {
     4: "no such install, exam or session",
     5: "refused by the API for another reason",
     6: "rate limit; try again later",
-    7: "not applied: no connection, or the service is unavailable; try again later",
+    7: "not applied: no connection, or the server answered 501; try again later",
     8: "MAY HAVE BEEN APPLIED: look at the session before you try again",
     130: "interrupted; the change was not applied",
 }
@@ -56,11 +55,8 @@ _INTERRUPTED = 130
 _ALIASES = {"appointmentStartDateTime": "--start", "appointmentEndDateTime": "--end"}
 _START, _END = "appointment_start_date_time", "appointment_end_date_time"
 _FIELDS_LIMIT = 1024 * 1024
+_NOTHING_SENT = "interrupted; nothing was sent"
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
-
-
-class _InterruptedError(errors.APIConnectionError):
-    """Ctrl-C was pressed."""
 
 
 def exit_code(error: Exception) -> int:
@@ -68,12 +64,13 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, errors.SmarterProctoringError) and error.maybe_applied:
         return _MAYBE_APPLIED
     for kinds, code in (
-        ((_InterruptedError,), _INTERRUPTED),
+        ((errors.InterruptedCallError,), _INTERRUPTED),
         ((errors.ValidationError, errors.ConfigurationError), _BAD_INPUT),
         ((errors.AuthenticationError, errors.PermissionDeniedError), _AUTH),
         ((errors.NotFoundError,), _NOT_FOUND),
         ((errors.RateLimitError,), _RATE_LIMIT),
         ((errors.ServerError, errors.APIConnectionError), _NOT_APPLIED),
+        ((errors.HookError,), _BAD_INPUT),
         ((errors.APIStatusError,), _REFUSED),
     ):
         if isinstance(error, kinds):
@@ -103,8 +100,10 @@ class _CommandLine(click.Group):
             _show_early(error, error.format_message(), code) if as_json else error.show()
         except (KeyboardInterrupt, click.Abort):
             code = _INTERRUPTED
-            interrupted = "interrupted; nothing was sent"
-            _show_early(_InterruptedError(interrupted), interrupted, code) if as_json else echo(interrupted, err=True)
+            if as_json:
+                _show_early(errors.InterruptedCallError(_NOTHING_SENT), _NOTHING_SENT, code)
+            else:
+                echo(_NOTHING_SENT, err=True)
         except Exception as error:
             if not as_json:
                 raise
@@ -116,7 +115,7 @@ class _CommandLine(click.Group):
 
 def _show_early(error: Exception, message: str, code: int) -> None:
     """Print what ended a command that had not come to its own output, as JSON."""
-    kind = type(error).__name__.lstrip("_")
+    kind = type(error).__name__
     echo_json({"outcome": "not moved", "error": kind, "message": message, "maybe_applied": False, "exit_code": code})
 
 
@@ -171,10 +170,9 @@ _USER_NAMES = {
 """What the user of the command line calls the arguments of the Python method."""
 
 
-def _named(problem: str, names: Mapping[str, str] = _USER_NAMES) -> str:
-    """Begin a problem with the user's name of what it is about."""
-    keyword, _, rest = problem.partition(" ")
-    return f"{names[keyword]} {rest}" if keyword in names else problem
+def _named(problem: Problem) -> Problem:
+    """Call what a problem is about by the user's name."""
+    return problem._replace(name=_USER_NAMES.get(problem.field, problem.name))
 
 
 @main.command(epilog=_EPILOG)
@@ -205,22 +203,21 @@ def reschedule(install_sid: str, exam_sid: str, session_sid: str, **options: Any
     --fields keeps them out of the list of processes and of the shell's history.
     """  # noqa: D301 - click's mark for "do not rewrap" is a real backspace
     sids = {"install_sid": install_sid, "exam_sid": exam_sid, "session_sid": session_sid}
-    watch = _Watch()
     try:
         change = _read_change(options)
-        with _client(options, watch, dry_run=options["dry_run"]) as client:
+        with _client(options, dry_run=options["dry_run"]) as client:
             request = _checked(client, sids, change)
             if not options["as_json"]:
                 _note_what_stays(change.fields)
             if options["dry_run"]:
                 _show_dry_run(request, as_json=options["as_json"])
                 return
-            watch.is_sending = True
             result = client.reschedule(*sids.values(), **change.fields)
     except (errors.SmarterProctoringError, ValueError) as error:
         _fail(error, sids, as_json=options["as_json"])
-    except KeyboardInterrupt:
-        _fail(watch.interrupted(), sids, as_json=options["as_json"])
+    except KeyboardInterrupt as interrupt:
+        known = errors.what_is_known(interrupt)
+        _fail(known or errors.InterruptedCallError(_NOTHING_SENT), sids, as_json=options["as_json"])
     if options["as_json"]:
         facts = {name: getattr(result, name) for name in ("status", "data", "request_id", "attempts", "replays")}
         elapsed = {"elapsed": round(result.elapsed, 3), "incomplete": result.incomplete}
@@ -243,41 +240,6 @@ def _replayed(replays: int) -> str:
     return f", {replays} of them after one that may have been applied" if replays else ""
 
 
-class _Watch:
-    """Knows how far a call has come, for the case that it is interrupted.
-
-    Attributes:
-        is_sending: Whether the call has begun.
-    """
-
-    def __init__(self) -> None:
-        self.is_sending = False
-        self._last: errors.SmarterProctoringError | None = None
-        self._resumes_at = 0.0
-
-    def on_retry(self, error: errors.SmarterProctoringError, wait: float) -> None:
-        """Take note of a failed attempt, after which the client waits."""
-        self._last = error
-        self._resumes_at = time.monotonic() + wait
-
-    def interrupted(self) -> _InterruptedError:
-        """Return what is known at this moment."""
-        if not self.is_sending:
-            return _InterruptedError("interrupted; nothing was sent")
-        last = self._last
-        if last is not None and time.monotonic() < self._resumes_at:
-            open_ = "may have been applied" if last.maybe_applied else "was not applied"
-            return _InterruptedError(
-                f"interrupted while waiting to try again. The change {open_}. The last attempt: {last.message}",
-                maybe_applied=last.maybe_applied, attempts=last.attempts, replays=last.replays, status=last.status,
-            )  # fmt: skip
-        return _InterruptedError(
-            "interrupted during an attempt. The change may have been applied: "
-            "look at the session before you send it again.",
-            maybe_applied=True, attempts=1 if last is None else last.attempts + 1,
-        )  # fmt: skip
-
-
 # -- what is to be changed --------------------------------------------------------------------------------------------
 
 
@@ -293,7 +255,11 @@ class _Change:
 
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
     zone: tzinfo | None = None
-    problems: list[str] = field(default_factory=list[str])
+    problems: list[Problem] = field(default_factory=list[Problem])
+
+    def add(self, option: str, text: str) -> None:
+        """Note what is wrong with an option."""
+        self.problems.append(Problem("", "value", text, f"{option}:"))
 
 
 def _read_change(options: dict[str, Any]) -> _Change:
@@ -303,7 +269,7 @@ def _read_change(options: dict[str, Any]) -> _Change:
         try:
             change.zone = zone(options["zone_name"])
         except ZoneError as error:
-            change.problems.append(f"--timezone: {error.reason}")
+            change.add("--timezone", error.reason)
     given = {item.keyword: options[f"field_{item.keyword}"] for item in RESCHEDULE_EXAM_SESSION.fields}
     texts = {keyword: text for keyword, text in given.items() if text is not None}
     if options["fields_file"] is not None:
@@ -316,47 +282,46 @@ def _read_change(options: dict[str, Any]) -> _Change:
     if options["duration"] is not None:
         _add_duration(options["duration"], texts, options, change)
     if not change.fields and not change.problems:
-        change.problems.append("nothing to change: give at least one field, such as --start")
+        change.problems.append(Problem("", "empty", "nothing to change: give at least one field, such as --start"))
     return change
 
 
 def _read_moment(item: Field, text: str, options: dict[str, Any], change: _Change) -> None:
-    name = _option_of(item)
     # After a wrong zone, UTC serves to find what else is wrong.
     default_zone = UTC if change.zone is None and options["zone_name"] is not None else change.zone
     try:
         moment = read_time(text, default_zone, day_first=options["day_first"])
     except TimeError as error:
-        change.problems.append(f"{name}: {error}")
+        change.add(_option_of(item), str(error))
         return
     change.fields[item.keyword] = moment
-    _check_limits(f"{name}: {text!r}", moment, options, change)
+    _check_limits(_option_of(item), repr(text), moment, options, change)
 
 
-def _check_limits(what: str, moment: datetime, options: dict[str, Any], change: _Change) -> None:
+def _check_limits(option: str, what: str, moment: datetime, options: dict[str, Any], change: _Change) -> None:
     problem = limit_problem(moment, now(), allow_past=options["allow_past"], allow_far=options["allow_far"])
     if problem is not None:
-        change.problems.append(f"{what} {problem}")
+        change.add(option, f"{what} {problem}")
 
 
 def _add_duration(text: str, texts: dict[str, str], options: dict[str, Any], change: _Change) -> None:
     """Compute the end from the start."""
     if _END in texts:
-        change.problems.append("--duration and --end contradict each other; give one of them")
+        change.add("--duration", "contradicts --end; give one of them")
         return
     if _START not in texts:
-        change.problems.append("--duration needs --start, after which it begins")
+        change.add("--duration", "needs --start, after which it begins")
         return
     try:
         length = read_duration(text)
     except ValueError as error:
-        change.problems.append(f"--duration: {error}")
+        change.add("--duration", str(error))
         return
     start = change.fields.get(_START)
     if isinstance(start, datetime):
         # In UTC: hours are exact, whatever the clocks do in between.
         change.fields[_END] = start.astimezone(UTC) + length
-        _check_limits(f"--duration: the end, {text!r} after the start,", change.fields[_END], options, change)
+        _check_limits("--duration", f"the end, {text!r} after the start,", change.fields[_END], options, change)
 
 
 def _add_fields(name: str, texts: dict[str, str], change: _Change) -> None:
@@ -366,16 +331,16 @@ def _add_fields(name: str, texts: dict[str, str], change: _Change) -> None:
         pairs = _read_fields_file(name)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        change.problems.append(f"--fields {name}: {reason}")
+        change.add(f"--fields {name}", str(reason))
         return
     for key, value in pairs.items():
         keyword = keywords.get(key, key)
         if keyword not in keywords.values():
-            change.problems.append(f"--fields {name}: there is no field {key[:80]!r}")
+            change.add(f"--fields {name}", f"there is no field {key[:80]!r}")
         elif not isinstance(value, str):
-            change.problems.append(f"--fields {name}: {key} has to be text, in quotes")
+            change.add(f"--fields {name}", f"{key} has to be text, in quotes")
         elif keyword in texts:
-            change.problems.append(f"--fields {name}: {key} is given twice; drop one")
+            change.add(f"--fields {name}", f"{key} is given twice; drop one")
         else:
             texts[keyword] = value
 
@@ -425,7 +390,7 @@ def _checked(client: clients.SmarterProctoring, sids: dict[str, str], change: _C
         found += [_named(problem) for problem in error.problems]
     if request is not None and not found:
         return request
-    raise errors.ValidationError(f"{'; '.join(found)}. Nothing was sent.", problems=tuple(found))
+    raise errors.ValidationError(f"{'; '.join(map(str, found))}. Nothing was sent.", problems=tuple(found))
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------
@@ -442,45 +407,26 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _setting_names(options: dict[str, Any]) -> dict[str, str]:
-    """Return what the user calls each setting: its option if it is given, else its variable."""
-    names = ("base_url", "timeout", "deadline", "retries")
-    return {
-        name: f"{PREFIX}{name.upper()}" if options.get(name) is None else f"--{name.replace('_', '-')}"
-        for name in names
-    }
+def _user_problems(error: errors.ConfigurationError, options: dict[str, Any]) -> list[Problem]:
+    """Return what is wrong with the settings, each by its option if that was given, else by its variable."""
+    return [_user_problem(problem, options) for problem in error.problems]
 
 
-def _base_url_problem(options: dict[str, Any]) -> str | None:
-    """Say what is wrong with the base URL, without the URL: it may hold a password."""
-    url = _base_url(options)
-    name = _setting_names(options)["base_url"]
+def _user_problem(problem: Problem, options: dict[str, Any]) -> Problem:
+    if options.get(problem.field) is not None:
+        problem = problem._replace(name=f"--{problem.field.replace('_', '-')}")
+    if problem.code == PLAIN_HTTP:
+        problem = problem._replace(text="is plain http, which shows the token: use https, or add --allow-http")
+    return problem
+
+
+def _client(options: dict[str, Any], *, dry_run: bool) -> clients.SmarterProctoring:
+    settings: dict[str, Any] = {**_token(options, dry_run), **_settings(options)}
     try:
-        check_base_url(url, allow_http=True)
+        return clients.SmarterProctoring.from_env(**settings)
     except errors.ConfigurationError as error:
-        return _named(error.message, {"base_url": name})
-    try:
-        check_base_url(url, allow_http=options["allow_http"])
-    except errors.ConfigurationError:
-        return f"{name} is plain http, which shows the token: use https, or add --allow-http"
-    return None
-
-
-def _base_url(options: dict[str, Any]) -> str:
-    return options["base_url"] or variable("BASE_URL") or SERVERS[0]
-
-
-def _client(options: dict[str, Any], watch: _Watch, *, dry_run: bool) -> clients.SmarterProctoring:
-    problem = _base_url_problem(options)
-    if problem is not None:
-        raise errors.ConfigurationError(problem)
-    settings: dict[str, Any] = {**settings_from_env(), **_token(options, dry_run), **_settings(options)}
-    settings["on_retry"] = watch.on_retry
-    try:
-        return clients.SmarterProctoring(**settings)
-    except errors.ConfigurationError as error:
-        named = _named(error.message, _setting_names(options))
-    raise errors.ConfigurationError(named)
+        problems = _user_problems(error, options)
+    raise errors.wrong_settings(problems)
 
 
 def _token(options: dict[str, Any], dry_run: bool) -> dict[str, Any]:
@@ -511,11 +457,11 @@ def _fail(error: Exception, sids: dict[str, str], *, as_json: bool) -> NoReturn:
     """Say what happened and end with the code for it."""
     code = exit_code(error) if isinstance(error, errors.SmarterProctoringError) else _BAD_INPUT
     maybe = getattr(error, "maybe_applied", False)
-    problems: Iterable[str] = getattr(error, "problems", ()) or (str(error),)
+    problems: Iterable[object] = getattr(error, "problems", ()) or (error,)
     if as_json:
         names = ("status", "code", "api_message", "request_id", "retry_after", "attempts", "replays")
         facts = {name: getattr(error, name, None) for name in names}
-        kind = type(error).__name__.lstrip("_")
+        kind = type(error).__name__
         outcome = {"outcome": "unknown" if maybe else "not moved", "error": kind, "message": str(error)}
         found = {"problems": [str(problem) for problem in problems]}
         echo_json({**outcome, **found, "maybe_applied": maybe, **sids, **facts, "exit_code": code})
@@ -591,19 +537,12 @@ def doctor(**options: Any) -> None:
 
 def _check_settings(options: dict[str, Any]) -> _Check:
     """Check all settings but the token, which is the next check's."""
-    problems: list[str] = []
-    base_url_problem = _base_url_problem(options)
-    settings: dict[str, Any] = {"allow_http": True, **_settings(options), "token": "checked-later"}
-    if base_url_problem is not None:
-        problems.append(base_url_problem)
-        settings["base_url"] = SERVERS[0]
-    shown = ""
+    settings: dict[str, Any] = {**_settings(options), "token": "checked-later"}
     try:
-        with clients.SmarterProctoring(**{**settings_from_env(), **settings}) as client:
-            shown = repr(client).strip("<>")
+        with clients.SmarterProctoring.from_env(**settings) as client:
+            return _Check("settings", 0, repr(client).strip("<>"))
     except errors.ConfigurationError as error:
-        problems.append(_named(error.message, _setting_names(options)))
-    return _Check("settings", _BAD_INPUT if problems else 0, "; ".join(problems) or shown)
+        return _Check("settings", _BAD_INPUT, "; ".join(map(str, _user_problems(error, options))))
 
 
 def _check_token(options: dict[str, Any]) -> _Check:
@@ -628,9 +567,9 @@ def _token_from_env() -> str | TokenFile:
 
 
 def _check_reachable(options: dict[str, Any]) -> _Check:
-    if _base_url_problem(options) is not None:
+    base_url = options["base_url"] or variable("BASE_URL") or SERVERS[0]
+    if base_url_problem(base_url, allow_http=options["allow_http"]) is not None:
         return _Check("network", _BAD_INPUT, "not checked: the base URL is not valid")
-    base_url = _base_url(options)
     host = urlsplit(base_url).hostname
     try:
         request = urllib.request.Request(base_url, method="HEAD")  # noqa: S310 - the scheme is checked above

@@ -19,7 +19,6 @@ class Watch:
 
     Args:
         secure: Whether the server is reached by TLS, so that nothing before it is the request.
-        checked: Whether answers are HTTP/1.1 and checked.
 
     Attributes:
         deadline: The end of all waits on the monotonic clock, in seconds.
@@ -27,13 +26,12 @@ class Watch:
         tried: Whether a connection was begun; a tool that stands in for connections begins none.
         open: Whether the server was reached.
         sent: Whether some of the request may have been written.
-        answer: The answer, None where answers are not checked.
+        answer: The answer; None before the first request.
     """
 
-    __slots__ = ("_checked", "answer", "connect_by", "deadline", "open", "secure", "sent", "tried")
+    __slots__ = ("answer", "connect_by", "deadline", "open", "secure", "sent", "tried")
 
-    def __init__(self, *, secure: bool = False, checked: bool = True) -> None:
-        self._checked = checked
+    def __init__(self, *, secure: bool = False) -> None:
         self.secure = secure
         self.deadline = math.inf
         self.connect_by = math.inf
@@ -51,7 +49,7 @@ class Watch:
         """
         self.deadline = deadline
         self.sent = False
-        self.answer = Answer(to_head=to_head) if self._checked else None
+        self.answer = Answer(to_head=to_head)
 
     def clip(self, timeout: float | None, late: type[Exception], until: float = math.inf) -> float | None:
         """Shorten a wait to the deadline; past it there is none, even if data is there: a flood has no end either."""
