@@ -17,6 +17,7 @@ class Failure(enum.Enum):
     CONNECT = "could not connect"
     CONNECT_TIMEOUT = "could not connect in time"
     POOL_TIMEOUT = "no free connection in the pool in time"
+    NOT_SENT = "there was no time left to send the request"
     TLS = "could not set up TLS (is the certificate trusted?)"
     WRITE_TIMEOUT = "could not send the request in time"
     READ_TIMEOUT = "no answer in time"
@@ -24,8 +25,14 @@ class Failure(enum.Enum):
     OTHER = "the transport failed"
 
 
-NEVER_SENT = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.TLS}
-TIMEOUTS = {Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.WRITE_TIMEOUT, Failure.READ_TIMEOUT}
+NEVER_SENT = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.NOT_SENT, Failure.TLS}
+TIMEOUTS = {
+    Failure.CONNECT_TIMEOUT,
+    Failure.POOL_TIMEOUT,
+    Failure.NOT_SENT,
+    Failure.WRITE_TIMEOUT,
+    Failure.READ_TIMEOUT,
+}
 SAFE = {408, 429, 503, *NEVER_SENT} - {Failure.TLS}
 """What may always be repeated: statuses that say that nothing was done, and requests that were never sent."""
 AMBIGUOUS = {500, 502, 504, Failure.WRITE_TIMEOUT, Failure.READ_TIMEOUT, Failure.LOST}

@@ -17,7 +17,19 @@ from typing import Any, NoReturn, Self
 
 import httpx
 from smarterproctoring_generated.operations import VERSION
-from smarterproctoring_transport import Requests, Shared, TransportOptions, finish, limit, settled, sleep
+from smarterproctoring_transport import (
+    NotSent,
+    ProxyFailure,
+    Requests,
+    Shared,
+    StillRunning,
+    TransportOptions,
+    Unpacker,
+    finish,
+    limit,
+    settled,
+    sleep,
+)
 
 from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Reply, Result
 from smarterproctoring.credentials import Secret, fetch
@@ -35,6 +47,7 @@ _REGISTERED = {known.value for known in HTTPStatus}
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 _FAILURES: dict[type[Exception], Failure] = {
+    NotSent: Failure.NOT_SENT,
     httpx.ConnectTimeout: Failure.CONNECT_TIMEOUT,
     httpx.PoolTimeout: Failure.POOL_TIMEOUT,
     httpx.WriteTimeout: Failure.WRITE_TIMEOUT,
@@ -55,7 +68,7 @@ def _failure(error: BaseException) -> tuple[Failure, str]:
         if isinstance(link, ssl.SSLError):
             return Failure.TLS, str(getattr(link, "verify_message", "") or getattr(link, "reason", "") or "TLS")
         link = link.__cause__ or link.__context__
-    return kind, type(error).__name__
+    return kind, str(error) if isinstance(error, ProxyFailure) else type(error).__name__
 
 
 # -- the seam ----------------------------------------------------------------------------------------------------------
@@ -128,8 +141,9 @@ class _Seam(NoCopy):
         try:
             while True:
                 secret = _TOO_LATE
-                with limit(call.remaining(), needed=self.asynchronous and callable(self.source)):
-                    secret = await fetch(self.source)
+                waiting = limit(call.remaining(), needed=self.asynchronous and callable(self.source))
+                with waiting, suppress(StillRunning):
+                    secret = await fetch(self.source, None if self.asynchronous else call.remaining())
                 request.extensions = {"timeout": call.begin(secret), "deadline": call.deadline_at}
                 if call.operation.token_header is not None:
                     request.headers[call.operation.token_header] = secret.reveal()
@@ -162,13 +176,14 @@ class _Seam(NoCopy):
                 for hook in self.hooks.get("response", ()):
                     await settled(hook(response))
                 with suppress(Exception):  # the status is known, and that is what counts
+                    unpacker = _unpacker(response)
                     following = _chunks(response)
                     while (chunk := await settled(following())) is not None:
-                        body += chunk
+                        body += unpacker.feed(chunk) if unpacker else chunk
                         if len(body) > MAX_BODY or call.remaining() <= 0:
                             break
                     else:
-                        whole = True
+                        whole = unpacker is None or unpacker.whole
             finally:
                 if "body" not in response.extensions:  # else the connection is back already
                     with suppress(Exception):
@@ -179,16 +194,28 @@ class _Seam(NoCopy):
         return Reply(response.status_code, headers, bytes(body[:MAX_BODY]), incomplete)
 
 
+def _unpacker(response: httpx.Response) -> Unpacker | None:
+    """Return what unpacks the body where the server has packed it, though it was asked not to.
+
+    Raises:
+        CannotUnpack: It is packed in another way than gzip.
+    """
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding in ("", "identity") or response.is_stream_consumed:  # a hook that has read it has unpacked it
+        return None
+    return Unpacker(coding, MAX_BODY)
+
+
 def _chunks(response: httpx.Response) -> Callable[[], Any]:
-    """Return what gives the next piece of the body, None at the end; unpacked only where the server has packed it."""
-    packed, stream = "content-encoding" in response.headers, response.stream
+    """Return what gives the next piece of the body as it came, None at the end."""
     # A hook may have read it; or it came with the header.
-    there = response.content if response.is_stream_consumed else None if packed else response.extensions.get("body")
+    there = response.content if response.is_stream_consumed else response.extensions.get("body")
     if there is not None:
         return partial(next, iter([there]), None)
+    stream = response.stream
     if isinstance(stream, httpx.SyncByteStream):
-        return partial(next, iter(response.iter_bytes() if packed else stream), None)
-    return partial(anext, aiter(response.aiter_bytes() if packed else stream), None)
+        return partial(next, iter(stream), None)
+    return partial(anext, aiter(stream), None)
 
 
 def _response(reply: Reply) -> httpx.Response:

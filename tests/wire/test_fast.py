@@ -9,7 +9,8 @@ import httpcore
 import httpx
 import pytest
 from smarterproctoring_transport import finish
-from smarterproctoring_transport.pool import SyncPool
+from smarterproctoring_transport.deadline import Watch
+from smarterproctoring_transport.pool import Lease, SyncPool
 from wire.misbehave import response
 
 fast = pytest.importorskip("smarterproctoring_transport.fast")
@@ -61,17 +62,6 @@ def test_no_answer_to_what_could_not_be_written_to_its_end_may_have_been_sent() 
         sent(connected(Stream(breaks=True)))
 
 
-@pytest.mark.parametrize(
-    ("more", "idle"),
-    [(b"", True), (b"HTTP/1.1 2", False), (response(200, b"stale"), False), (b"rubbish", False)],
-    ids=["nothing", "part of a head", "an answer", "rubbish"],
-)
-def test_a_connection_with_more_on_it_takes_no_other_request(more: bytes, *, idle: bool) -> None:
-    connection = connected(Stream(response(200, b"first") + more))
-    assert sent(connection).read() == b"first"
-    assert connection.is_idle() is idle
-
-
 class Breaking(Stream):
     """A stream that cannot even be closed, as a socket whose peer has reset it may be."""
 
@@ -81,16 +71,10 @@ class Breaking(Stream):
 
 def test_an_answer_that_is_there_counts_though_its_connection_cannot_be_closed() -> None:
     stream = Breaking(response(200, b"moved", {"Connection": "close"}))
-    pool = SyncPool(lambda _: connected(stream), httpx.Limits(max_connections=1))
+    pool = SyncPool(
+        lambda: Lease(connected(stream), Watch()), httpx.Limits(max_connections=1, max_keepalive_connections=0)
+    )
     for _ in range(2):  # the place in the pool is free again
         answer = pool.handle_request(httpcore.Request("PUT", "http://127.0.0.1:1/", content=b"{}"))
         assert (answer.status, answer.extensions["body"]) == (200, b"moved")
         stream.pieces.append(response(200, b"moved", {"Connection": "close"}))
-
-
-def test_a_header_ends_somewhere() -> None:
-    endless = [b"HTTP/1.1 200 OK\r\n", *[b"X-A: " + b"a" * 8192 + b"\r\n"] * 13]
-    stream = Stream(*endless, *endless)
-    with pytest.raises(httpcore.RemoteProtocolError, match="too long"):
-        sent(connected(stream))
-    assert stream.pieces

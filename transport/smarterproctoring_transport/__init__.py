@@ -6,6 +6,11 @@ on the monotonic clock; no wait for the request, its answer or its body lasts lo
     with httpx.Client(transport=Shared("https://api.example.com", {}).get()) as client: ...
 """
 
+from smarterproctoring_transport.background import StillRunning as StillRunning
+from smarterproctoring_transport.background import call_aside as call_aside
+from smarterproctoring_transport.background import call_within as call_within
+from smarterproctoring_transport.failures import NotSent as NotSent
+from smarterproctoring_transport.failures import ProxyFailure as ProxyFailure
 from smarterproctoring_transport.request import Requests as Requests
 from smarterproctoring_transport.shared import Shared as Shared
 from smarterproctoring_transport.shared import TransportOptions as TransportOptions
@@ -15,3 +20,4 @@ from smarterproctoring_transport.steps import limit as limit
 from smarterproctoring_transport.steps import settled as settled
 from smarterproctoring_transport.steps import sleep as sleep
 from smarterproctoring_transport.steps import together as together
+from smarterproctoring_transport.unpack import Unpacker as Unpacker

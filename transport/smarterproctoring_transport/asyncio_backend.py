@@ -1,17 +1,21 @@
 """httpcore's network backend on bare asyncio: one future for each wait, where anyio makes a scope and two checkpoints.
 
-On another loop than asyncio's own, anyio's backend, which httpcore has for all, takes over.
+On trio, anyio's backend, which httpcore has for all loops, takes over.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import socket
 import ssl
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, cast
 
 import httpcore
+
+from smarterproctoring_transport.addresses import STAGGER, Address, find_async
 
 _FULL, _BUFFER = 256 * 1024, 16 * 1024
 """Bytes that may wait to be read before the peer is told to wait; bytes that are taken from the system at once."""
@@ -28,27 +32,79 @@ class Backend(httpcore.AsyncNetworkBackend):
         host: str,
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - our pools set neither this nor the next
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.AsyncNetworkStream:
-        """Open a connection, to whichever of the host's addresses answers first (RFC 8305)."""
+        """Open a connection, to whichever of the host's addresses answers first (RFC 8305).
+
+        Args:
+            host: A name, or an address as text.
+            port: The port.
+            timeout: Seconds for the name look-up and all addresses.
+            local_address: Not in use.
+            socket_options: Not in use.
+        """
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:
-            loop = None
-        if not isinstance(loop, asyncio.BaseEventLoop):  # trio; or uvloop, which opens no connection by RFC 8305
-            return cast(
-                "httpcore.AsyncNetworkStream",
-                await self._other.connect_tcp(host, port, timeout, local_address, socket_options),
-            )
+        except RuntimeError:  # trio's
+            return cast("httpcore.AsyncNetworkStream", await self._other.connect_tcp(host, port, timeout))
         try:
             async with asyncio.timeout(timeout):
-                _, stream = await loop.create_connection(lambda: Stream(loop), host, port, happy_eyeballs_delay=0.25)
+                connection = await _race(loop, await find_async(host, port))
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                _, stream = await loop.create_connection(lambda: Stream(loop), sock=connection)
         except TimeoutError:
             raise httpcore.ConnectTimeout("connecting took too long") from None
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         return stream
+
+
+async def _race(loop: asyncio.AbstractEventLoop, addresses: list[Address]) -> socket.socket:
+    """Connect to several addresses, one more every quarter of a second, until one has answered.
+
+    asyncio's own race fails where tasks begin eagerly, and uvloop has none.
+
+    Raises:
+        OSError: No address answers.
+    """
+    waiting = deque(addresses)
+    connecting: set[asyncio.Task[socket.socket]] = set()
+    problem: BaseException = OSError("the host has no address")
+    try:
+        while waiting or connecting:
+            if waiting:
+                connecting.add(loop.create_task(_connect(loop, waiting.popleft())))
+            patience = STAGGER if waiting else None
+            ended, connecting = await asyncio.wait(connecting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            winners = [task for task in ended if task.exception() is None]
+            if winners:
+                connecting.update(winners[1:])
+                return winners[0].result()
+            for task in ended:
+                problem = task.exception() or problem
+    finally:
+        for task in connecting:
+            task.cancel()
+            task.add_done_callback(_drop)
+    raise problem
+
+
+async def _connect(loop: asyncio.AbstractEventLoop, address: Address) -> socket.socket:
+    connection = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        await loop.sock_connect(connection, address.target)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _drop(task: asyncio.Task[socket.socket]) -> None:
+    """Close what a task that nobody waits for any more has opened."""
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
 
 
 class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
@@ -108,9 +164,11 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def _wait(self, timeout: float | None, late: type[Exception]) -> None:
+    async def _wait(self, until: float, late: type[Exception]) -> None:
+        """Wait for whatever comes next, until a time on the loop's clock."""
         self._waiter = waiter = self._loop.create_future()
-        self._until, self._late = math.inf if timeout is None else self._loop.time() + timeout, late
+        self._until = until
+        self._late = late
         # A timer that ends sooner finds out then; a new one for each wait would mostly be made to be cancelled.
         if self._timer is None or self._timer.when() > self._until:
             self._set_timer()
@@ -136,18 +194,22 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
         if self._loop.time() < self._until:
             self._set_timer()
         else:
-            self._waiter.set_exception(self._late("no answer in time"))
+            self._waiter.set_exception(self._late("the time limit is reached"))
+
+    def _end(self, timeout: float | None) -> float:
+        return math.inf if timeout is None else self._loop.time() + timeout
 
     # -- what httpcore asks ------------------------------------------------------------------------------------------
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return some bytes, none at the end."""
+        until = self._end(timeout)
         while not self._received:
             if self._error is not None:
                 raise httpcore.ReadError(str(self._error))
             if self._ended:
                 return b""
-            await self._wait(timeout, httpcore.ReadTimeout)
+            await self._wait(until, httpcore.ReadTimeout)
         data = bytes(self._received[:max_bytes])
         del self._received[:max_bytes]
         if self._paused and not self._received:
@@ -159,9 +221,10 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
         """Send bytes; returns once the system has taken them, but for what its buffers hold."""
         if self._error is not None or self._transport.is_closing():
             raise httpcore.WriteError(str(self._error or "the connection is closed"))
+        until = self._end(timeout)  # what the peer sends meanwhile does not prolong it
         self._transport.write(buffer)
         while self._writing_paused:
-            await self._wait(timeout, httpcore.WriteTimeout)
+            await self._wait(until, httpcore.WriteTimeout)
         if self._error is not None:
             raise httpcore.WriteError(str(self._error))
 

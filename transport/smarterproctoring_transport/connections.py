@@ -12,10 +12,12 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
-from smarterproctoring_transport.asyncio_backend import Backend
-from smarterproctoring_transport.deadline import Watch, Watched
-from smarterproctoring_transport.pool import AsyncTransport, Transport
+from smarterproctoring_transport import asyncio_backend, sync_backend
+from smarterproctoring_transport.deadline import AsyncWatched, Watch, Watched
+from smarterproctoring_transport.patched import is_patched
+from smarterproctoring_transport.pool import AsyncTransport, Lease, Transport
 from smarterproctoring_transport.shared import is_loopback
+from smarterproctoring_transport.tunnel import AsyncTunnel, SyncTunnel
 
 
 def maker(
@@ -37,22 +39,28 @@ def maker(
     """
     origin, via = httpcore.URL(base_url).origin, _proxy(urlsplit(base_url), proxy, trust_env)
     context = httpx.create_ssl_context(verify, trust_env=trust_env)
+    secure = origin.scheme == b"https"
+    backend: Any = asyncio_backend.Backend() if asynchronous else sync_backend.Backend()
+    watching = AsyncWatched if asynchronous else Watched
+    if via and secure and via.url.scheme in (b"http", b"https"):
+        backend = (AsyncTunnel if asynchronous else SyncTunnel)(backend, via)
+        via = None
     quick = None if http2 or via else _fast(fast)
     if http2:
         importlib.import_module("h2")
-    backend: Any = Backend() if asynchronous else httpcore.SyncBackend()
     kind: Any = httpcore.AsyncConnectionPool if asynchronous else httpcore.ConnectionPool
 
-    def connect(watch: Watch) -> Any:
-        watched = Watched(backend, watch)
-        if quick:
-            return quick(origin, context, watched, limits.keepalive_expiry)
-        # A pool of httpcore knows which kind of connection it takes to get to the origin.
+    def connect() -> Lease:
+        watch = Watch(secure=secure, checked=not http2)
+        watched = watching(backend, watch)
         expiry = limits.keepalive_expiry
+        if quick and not is_patched(asynchronous=asynchronous):
+            return Lease(quick(origin, context, watched, expiry), watch, own=True)
+        # A pool of httpcore knows which kind of connection it takes to get to the origin.
         pool = kind(ssl_context=context, proxy=via, keepalive_expiry=expiry, http2=http2, network_backend=watched)
-        return pool.create_connection(origin)
+        return Lease(pool.create_connection(origin), watch)
 
-    connect(Watch())  # what is wrong with the proxy shows here
+    connect()  # what is wrong with the proxy shows here
     return lambda: (AsyncTransport if asynchronous else Transport)(connect, limits)
 
 

@@ -1,7 +1,7 @@
 """An HTTP/1.1 connection whose answers httptools reads: a third of the work of h11, with the same rules.
 
 It sends a request once and never again. What fails before the first byte is written was not sent; what fails later may
-have been. The pool lends it like httpcore's own connections; it takes no proxy and no HTTP/2.
+have been. The pool lends it like httpcore's own connections; it does not speak HTTP/2.
 """
 
 from __future__ import annotations
@@ -23,71 +23,52 @@ except ModuleNotFoundError:
 
 from smarterproctoring_transport.steps import finish, settled
 
-_MAX_HEAD = 100 * 1024
-"""Bytes that may come before the end of the header, as in h11."""
 
-
-class Answer:
-    """What httptools tells of one answer."""
+class Parsed:
+    """What httptools reads of one answer, whose bytes `answers.py` has checked: no interim answer, nothing after it."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self.headers: list[tuple[bytes, bytes]] = []
         self.chunks: list[bytes] = []
         self.status = 0
-        self.headed = self.done = self.keep = self.more_came = self.broken = False
-        self._head_bytes = 0
+        self.headed = False
+        self.done = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; of a trailer, or of what follows the answer, nothing."""
-        if not self.headed:
-            self.headers.append((name, value))
+        """Keep a header."""
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Take the status; an interim answer (1xx) is forgotten."""
-        if not self.headed:
-            self.status = self._parser.get_status_code()
-            self.headed = self.status >= 200
-            self.headers = self.headers if self.headed else []
+        """Take the status."""
+        self.status = self._parser.get_status_code()
+        self.headed = True
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece of the body."""
-        if not self.done:
-            self.chunks.append(data)
-
-    def on_message_begin(self) -> None:
-        """Note that something follows the answer, which no request asked for."""
-        self.more_came |= self.done
+        self.chunks.append(data)
 
     def on_message_complete(self) -> None:
-        """Note the end, and whether the connection may stay open."""
-        if self.headed and not self.done:
-            self.done, self.keep = True, self._parser.should_keep_alive()
-            del self._parser  # each holds the other, and garbage of that kind is collected slowly
+        """Note the end."""
+        self.done = True
+        del self._parser  # each holds the other, and garbage of that kind is collected slowly
 
     def feed(self, data: bytes) -> None:
         """Read on; no bytes at all mean that the peer has closed.
 
         Raises:
-            httpcore.RemoteProtocolError: It broke off, or is no HTTP. Once the status is known, `broken` says the
-                latter: the status and what came of the body count first.
+            httpcore.RemoteProtocolError: It broke off, or is not HTTP.
         """
         if not data:
             framed = any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
-            if not self.done and (framed or not self.headed):
+            if framed or not self.headed:
                 raise httpcore.RemoteProtocolError("the server closed the connection before its answer was complete")
-            self.done, self.keep = True, False
+            self.done = True
             return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if not self.headed:
-                raise httpcore.RemoteProtocolError(type(error).__name__) from None
-            self.broken, self.more_came = not self.done, True
-        if not self.headed:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MAX_HEAD:
-                raise httpcore.RemoteProtocolError("the header is too long")
+            raise httpcore.RemoteProtocolError(type(error).__name__) from None
 
 
 class Connection:
@@ -96,7 +77,7 @@ class Connection:
     def __init__(self, origin: httpcore.Origin, context: ssl.SSLContext, backend: Any, expiry: float | None) -> None:
         self._origin, self._context, self._backend, self._expiry = origin, context, backend, expiry
         self._stream: Any = None
-        self._answer = Answer()
+        self._answer = Parsed()
         self._timeouts: dict[str, float] = {}
         self._used_at = 0.0
 
@@ -104,7 +85,7 @@ class Connection:
         """Send a request; return when the answer's header is there, with the body if all of it came along."""
         self._timeouts = timeouts = request.extensions.get("timeout", {})
         data = _on_the_wire(request)
-        self._answer = answer = Answer()
+        self._answer = answer = Parsed()
         if self._stream is None:
             self._stream = await self._open()
         with suppress(httpcore.WriteError):  # a server may answer early and close: then its answer says more
@@ -112,7 +93,7 @@ class Connection:
         while not answer.headed:
             await self.read_on()
         if request.method == b"HEAD":
-            answer.done, answer.keep = True, False
+            answer.done = True
         content: Any = self.take() if answer.done else Body(self)
         extensions = {"http_version": b"HTTP/1.1", "network_stream": self._stream}
         extensions |= {"body": content} if answer.done else {}
@@ -132,8 +113,6 @@ class Connection:
 
     async def read_on(self) -> None:
         """Wait for more of the answer."""
-        if self._answer.broken:
-            raise httpcore.RemoteProtocolError("the body is no HTTP")
         self._answer.feed(await settled(self._stream.read(65536, self._timeouts.get("read"))))
 
     def take(self) -> bytes:
@@ -147,10 +126,9 @@ class Connection:
         return self._answer.done
 
     def is_idle(self) -> bool:
-        """Whether another request can follow: exactly one answer came, and nothing after it."""
+        """Whether the whole answer has come; whether another may follow is decided in `answers.py`."""
         self._used_at = time.monotonic()
-        answer = self._answer
-        return answer.done and answer.keep and not answer.more_came
+        return self._answer.done
 
     def has_expired(self) -> bool:
         """Whether it was unused for too long, or the peer has said something since: most often, that it closes."""

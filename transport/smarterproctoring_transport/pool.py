@@ -12,42 +12,48 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import httpcore
 import httpx
 
 from smarterproctoring_transport.deadline import Watch
+from smarterproctoring_transport.patched import is_patched
 from smarterproctoring_transport.steps import finish, settled
 
 
 class Lease:
-    """A connection and what goes with it."""
+    """A connection and what goes with it.
 
-    __slots__ = ("connection", "idle_since", "watch")
+    Args:
+        connection: The connection, of httpcore's interface.
+        watch: What is known of its request.
+        own: Whether it is of our own kind, which a tool that patches httpcore does not see.
+    """
 
-    def __init__(self, connection: Any, watch: Watch) -> None:
-        self.connection, self.watch, self.idle_since = connection, watch, 0.0
+    __slots__ = ("connection", "idle_since", "own", "watch")
 
-    def check(self, response: httpcore.Response) -> None:
-        """Refuse left-over bytes: an answer though nothing was read since its request was written.
+    def __init__(self, connection: Any, watch: Watch, *, own: bool = False) -> None:
+        self.connection = connection
+        self.watch = watch
+        self.own = own
+        self.idle_since = 0.0
 
-        Raises:
-            httpcore.RemoteProtocolError: It is the answer to no request.
-        """
-        if not self.watch.answering and response.extensions.get("http_version") == b"HTTP/1.1":
-            raise httpcore.RemoteProtocolError("an answer that came before its request")
+    def can_go_on(self) -> bool:
+        """Tell whether another request can follow: exactly one answer came, and nothing after it."""
+        return bool(self.connection.is_idle()) and self.watch.keeps()
 
 
 class Pool:
     """Lends connections. It stands where httpx's transports have httpcore's pool; the subclasses say how to wait."""
 
+    asynchronous: bool
     send: str
     close_connection: str
     _leave: Callable[[], object]
 
-    def __init__(self, connect: Callable[[Watch], Any], limits: httpx.Limits) -> None:
+    def __init__(self, connect: Callable[[], Lease], limits: httpx.Limits) -> None:
         self._connect, self._expiry = connect, limits.keepalive_expiry
         most = limits.max_connections
         self._size = 2**31 if most is None else most
@@ -62,15 +68,19 @@ class Pool:
         The connection comes back when the answer's stream is closed; or at once, if all of the answer is there, which
         it says by holding its `body` in an extension of that name.
         """
-        await settled(self._enter(request.extensions.get("timeout", {}).get("pool")))
+        deadline = request.extensions.get("deadline", math.inf)
+        await settled(self._enter(request.extensions.get("timeout", {}).get("pool"), deadline))
         lease = None
         try:
             lease = await self._take()
-            lease.watch.deadline = request.extensions.get("deadline", math.inf)
+            lease.watch.begin(deadline, to_head=request.method == b"HEAD")
             response: httpcore.Response = await settled(getattr(lease.connection, self.send)(request))
-            lease.check(response)
-        except BaseException:
+        except BaseException as error:
             await self._give_back(lease, whole=False)
+            if lease is not None and isinstance(error, Exception):
+                explained = lease.watch.explained(error)
+                if explained is not error:
+                    raise explained from error
             raise
         if "body" in response.extensions:
             await self._give_back(lease)
@@ -83,21 +93,25 @@ class Pool:
             try:
                 lease = self._idle.pop()
             except IndexError:
-                watch = Watch()
-                lease = Lease(self._connect(watch), watch)
+                lease = self._connect()
                 break
-            if not lease.connection.has_expired():
+            if self._usable(lease):
                 break
             await self._end(lease)
         self._busy.add(lease)
         return lease
+
+    def _usable(self, lease: Lease) -> bool:
+        if lease.own and is_patched(asynchronous=self.asynchronous):
+            return False
+        return not lease.connection.has_expired()
 
     async def _give_back(self, lease: Lease | None, *, whole: bool = True) -> None:
         try:
             if lease is not None:
                 self._busy.discard(lease)
                 lease.idle_since = time.monotonic()
-                if whole and not self._closed and len(self._idle) < self._keep and lease.connection.is_idle():
+                if whole and not self._closed and len(self._idle) < self._keep and lease.can_go_on():
                     self._idle.append(lease)
                 else:
                     await self._end(lease)
@@ -124,7 +138,7 @@ class Pool:
             await self._end(lease)
         self._idle.clear()
 
-    def _enter(self, seconds: float | None) -> Any:
+    def _enter(self, seconds: float | None, deadline: float) -> Any:
         raise NotImplementedError
 
 
@@ -158,12 +172,21 @@ class Lent:
         await self._return("aclose")
 
 
+def _patience(seconds: float | None, deadline: float) -> float | None:
+    """Return how long to wait for a place in the pool: no longer than the deadline allows."""
+    left = max(deadline - time.monotonic(), 0.0)
+    if left == math.inf:
+        return seconds
+    return left if seconds is None else min(seconds, left)
+
+
 class SyncPool(Pool):
     """The pool of threads."""
 
+    asynchronous = False
     send, close_connection = "handle_request", "close"
 
-    def __init__(self, connect: Callable[[Watch], Any], limits: httpx.Limits) -> None:
+    def __init__(self, connect: Callable[[], Lease], limits: httpx.Limits) -> None:
         super().__init__(connect, limits)
         # A queue of free places: threading's semaphore is written in Python, and takes ten times as long.
         self._slots: SimpleQueue[None] = SimpleQueue()
@@ -171,10 +194,14 @@ class SyncPool(Pool):
         for _ in range(limits.max_connections or 0):
             self._slots.put(None)
 
-    def _enter(self, seconds: float | None) -> None:
+    def _enter(self, seconds: float | None, deadline: float) -> None:
+        if not self._limited:
+            return
+        with suppress(Empty):
+            self._slots.get_nowait()
+            return
         try:
-            if self._limited:
-                self._slots.get(timeout=seconds)
+            self._slots.get(timeout=_patience(seconds, deadline))
         except Empty:
             raise httpcore.PoolTimeout("no free connection") from None
 
@@ -190,22 +217,29 @@ class SyncPool(Pool):
         """Close all connections."""
         finish(self.end())
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 class AsyncPool(Pool):
     """The pool of tasks, on asyncio or trio."""
 
+    asynchronous = True
     send, close_connection = "handle_async_request", "aclose"
 
-    def __init__(self, connect: Callable[[Watch], Any], limits: httpx.Limits) -> None:
+    def __init__(self, connect: Callable[[], Lease], limits: httpx.Limits) -> None:
         super().__init__(connect, limits)
         self._slots = anyio.Semaphore(self._size, fast_acquire=True)
         self._leave = self._slots.release
 
-    async def _enter(self, seconds: float | None) -> None:
+    async def _enter(self, seconds: float | None, deadline: float) -> None:
         try:
             self._slots.acquire_nowait()
         except anyio.WouldBlock:
-            with anyio.move_on_after(seconds) as scope:
+            with anyio.move_on_after(_patience(seconds, deadline)) as scope:
                 await self._slots.acquire()
             if scope.cancelled_caught:
                 raise httpcore.PoolTimeout("no free connection") from None
@@ -220,13 +254,19 @@ class AsyncPool(Pool):
         """Close all connections."""
         await self.end()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
 
 class Transport(httpx.HTTPTransport):
     """httpx's transport, over the lending pool; what wraps httpx's own, as instrumentation does, wraps it too."""
 
     keeps_deadline = True
 
-    def __init__(self, connect: Callable[[Watch], Any], limits: httpx.Limits) -> None:
+    def __init__(self, connect: Callable[[], Lease], limits: httpx.Limits) -> None:
         # The one private attribute in use: httpx has no way to take a pool.
         self._pool: Any = SyncPool(connect, limits)
 
@@ -236,5 +276,5 @@ class AsyncTransport(httpx.AsyncHTTPTransport):
 
     keeps_deadline = True
 
-    def __init__(self, connect: Callable[[Watch], Any], limits: httpx.Limits) -> None:
+    def __init__(self, connect: Callable[[], Lease], limits: httpx.Limits) -> None:
         self._pool: Any = AsyncPool(connect, limits)
