@@ -603,7 +603,7 @@ COMMAND = [sys.executable, "-P", "-m", "smarterproctoring.cli"]
 
 def environment(server: RunningServer, **more: str) -> dict[str, str]:
     own = {"SMARTERPROCTORING_BASE_URL": server.url, "SMARTERPROCTORING_TOKEN": TOKEN}
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
     return {**clean, **own, **more}
 
 
