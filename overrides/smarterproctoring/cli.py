@@ -202,6 +202,7 @@ def reschedule(install_sid: str, exam_sid: str, session_sid: str, **options: Any
     Names, notes and other personal data can be seen by other users of the machine if they are arguments;
     --fields keeps them out of the list of processes and of the shell's history.
     """  # noqa: D301 - click's mark for "do not rewrap" is a real backspace
+    calling = False
     sids = {"install_sid": install_sid, "exam_sid": exam_sid, "session_sid": session_sid}
     try:
         change = _read_change(options)
@@ -212,12 +213,12 @@ def reschedule(install_sid: str, exam_sid: str, session_sid: str, **options: Any
             if options["dry_run"]:
                 _show_dry_run(request, as_json=options["as_json"])
                 return
+            calling = True
             result = client.reschedule(*sids.values(), **change.fields)
     except (errors.SmarterProctoringError, ValueError) as error:
         _fail(error, sids, as_json=options["as_json"])
     except KeyboardInterrupt as interrupt:
-        known = errors.what_is_known(interrupt)
-        _fail(known or errors.InterruptedCallError(_NOTHING_SENT), sids, as_json=options["as_json"])
+        _fail(errors.what_is_known(interrupt) or _interrupted(calling=calling), sids, as_json=options["as_json"])
     if options["as_json"]:
         facts = {name: getattr(result, name) for name in ("status", "data", "request_id", "attempts", "replays")}
         elapsed = {"elapsed": round(result.elapsed, 3), "incomplete": result.incomplete}
@@ -230,6 +231,14 @@ def reschedule(install_sid: str, exam_sid: str, session_sid: str, **options: Any
     rows += [("attempts", f"{result.attempts} in {result.elapsed:.2f} s" + _replayed(result.replays))]
     rows += [("request id", result.request_id)] if result.request_id else []
     _table(rows)
+
+
+def _interrupted(*, calling: bool) -> errors.InterruptedCallError:
+    """Make the error of a Ctrl-C that carries nothing: it came before the call, or in the moment after its answer."""
+    if not calling:
+        return errors.InterruptedCallError(_NOTHING_SENT)
+    text = "interrupted. The change may have been applied: look at the session before you send it again."
+    return errors.InterruptedCallError(text, maybe_applied=True)
 
 
 def _as_text(data: object) -> str:
@@ -552,7 +561,7 @@ def _check_token(options: dict[str, Any]) -> _Check:
     except errors.ConfigurationError as error:
         return _Check("token", _AUTH, error.message)
     if secret.problem:
-        return _Check("token", _AUTH, secret.problem)
+        return _Check("token", _AUTH, f"the token {secret.problem}")
     expires = secret.expires_at()
     if expires is None:
         return _Check("token", 0, "well-formed; it is not a JWT with an expiry, so when it ends is not known")

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from smarterproctoring import SmarterProctoring, __version__, cli, errors, token_file
+from smarterproctoring.seam import SyncSeam
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_mock import RunningServer, running_server
 
@@ -203,6 +204,19 @@ def test_ctrl_c_says_that_the_change_may_have_been_applied(
     assert "may have been applied" in result.stderr
 
 
+@pytest.mark.parametrize(("status", "code"), [(429, 130), (500, 8)])
+def test_ctrl_c_while_waiting_tells_what_is_known(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, status: int, code: int
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SyncSeam, "sleep", staticmethod(interrupt))
+    server.app.add_faults({"status": status})
+    told = json.loads(run("reschedule", *SIDS, *MOVE, "--json").stdout)
+    assert (told["exit_code"], told["maybe_applied"], told["attempts"]) == (code, code == 8, 1)
+
+
 def test_every_error_has_a_documented_code() -> None:
     for kind in vars(errors).values():
         if isinstance(kind, type) and issubclass(kind, errors.SmarterProctoringError):
@@ -281,8 +295,8 @@ def test_a_duration_is_exact_when_the_clocks_change(server: RunningServer) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((*MOVE, "--duration", "2h"), "--duration and --end contradict each other"),
-        (("--duration", "2h"), "--duration needs --start"),
+        ((*MOVE, "--duration", "2h"), "--duration: contradicts --end"),
+        (("--duration", "2h"), "--duration: needs --start"),
         ((*MOVE[:2], *MOVE[4:], "--duration", "2"), "hours and minutes, as in 2h"),
         ((*MOVE[:2], *MOVE[4:], "--duration", "1:30"), "hours and minutes, as in 2h"),
         ((*MOVE[:2], *MOVE[4:], "--duration", "-2h"), "hours and minutes, as in 2h"),
@@ -745,6 +759,6 @@ def test_ctrl_c_during_an_attempt_says_that_it_may_have_been_applied(server: Run
             out, err = process.communicate(timeout=60)
     assert process.returncode == 8, out + err
     told = json.loads(out)
-    assert "interrupted during an attempt. The change may have been applied" in told["message"]
+    assert "interrupted. The change may have been applied" in told["message"]
     assert (told["outcome"], told["maybe_applied"], told["attempts"]) == ("unknown", True, 1)
     assert b"Traceback" not in err

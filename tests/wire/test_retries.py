@@ -15,7 +15,7 @@ from smarterproctoring.settings import Options
 from wire.driver import Driver
 from wire.misbehave import Server, answer, drop_read, drop_unread, json_body
 
-SAFE = {408, 425, 429, Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT}
+SAFE = {408, 425, 429, Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.NOT_SENT}
 AMBIGUOUS = {500, 502, 503, 504, Failure.READ_TIMEOUT, Failure.WRITE_TIMEOUT, Failure.LOST}
 
 
@@ -46,7 +46,8 @@ def test_every_outcome_says_whether_it_may_have_been_applied() -> None:
         assert Outcome(status=status).maybe_applied is not (
             status not in {303, 499} and (status == 501 or 300 <= status < 500)
         ), status
-    never = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.TLS, Failure.HOOK}
+    unsent = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.NOT_SENT}
+    never = {*unsent, Failure.TLS, Failure.HOOK}
     for failure in Failure:
         assert Outcome(failure=failure).maybe_applied is (failure not in never), failure
 
@@ -88,7 +89,7 @@ def test_a_missing_permission_is_no_reason_to_renew(code: str | None) -> None:
 
 @pytest.mark.parametrize("ambiguous", [True, False])
 def test_what_is_not_idempotent_is_repeated_only_where_it_was_not_taken(*, ambiguous: bool) -> None:
-    taken = {425, 429, Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT}
+    taken = {425, 429, Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.NOT_SENT}
     for met in [*range(300, 1000), *Failure]:
         outcome = Outcome(status=met) if isinstance(met, int) else Outcome(failure=met)
         action = decided(outcome, retry_ambiguous=ambiguous, idempotent=False).action
