@@ -15,7 +15,7 @@ from smarterproctoring.settings import Options
 from wire.driver import Driver
 from wire.misbehave import Server, answer, drop_read, drop_unread, json_body
 
-SAFE = {408, 429, 503, Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT}
+SAFE = {408, 429, 503, Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.NOT_SENT}
 AMBIGUOUS = {500, 502, 504, Failure.READ_TIMEOUT, Failure.WRITE_TIMEOUT, Failure.LOST}
 
 
@@ -44,7 +44,7 @@ def test_every_outcome_is_decided_as_the_rules_say(*, ambiguous: bool) -> None:
 def test_every_outcome_says_whether_it_may_have_been_applied() -> None:
     for status in range(100, 1000):
         assert Outcome(status=status).maybe_applied is not (status in {501, 503} or 300 <= status < 500), status
-    never = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.TLS}
+    never = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.NOT_SENT, Failure.TLS}
     for failure in Failure:
         assert Outcome(failure=failure).maybe_applied is (failure not in never), failure
 
