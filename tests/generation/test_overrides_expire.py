@@ -308,6 +308,31 @@ def test_unlimited_body() -> None:
     assert "gzip" in server.seen[0].headers["accept-encoding"][0]
 
 
+@row("endless-look-up")
+def test_endless_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*arguments: Any, **named: Any) -> Any:
+        time.sleep(0.6)
+        return look_up(*arguments, **named)
+
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with Loopback(OK) as server, httpx.Client(timeout=0.1) as client:
+        began = time.monotonic()
+        assert client.get(server.url).status_code == 200
+        assert time.monotonic() - began >= 0.6
+
+
+@row("two-answers")
+def test_two_answers() -> None:
+    def both(handler: Handler) -> None:
+        first = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfirst"
+        handler.wfile.write(first + first.replace(b"first", b"stale"))
+
+    with Loopback(both) as server, httpx.Client() as client:
+        assert client.get(server.url).content == b"first"
+        assert client.get(server.url).content == b"stale"
+
+
 FORK = """
 import os, sys, httpx
 client = httpx.Client()

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import anyio
+import httpcore
 import httpx
 import pytest
 import trustme
@@ -28,6 +29,7 @@ from smarterproctoring import (
     SmarterProctoringError,
     Timeouts,
 )
+from smarterproctoring_transport.sync_backend import Stream
 from wire.driver import AI, CERTIFICATES, ES, EX, TOKEN, Driver, shown
 from wire.misbehave import Peer, Server, Step, answer, head
 
@@ -208,6 +210,24 @@ def test_a_server_that_does_not_take_the_request(any_driver: Driver, step: Any, 
         finally:
             released.set()
     assert error.maybe_applied
+
+
+def test_the_pieces_that_a_slow_reader_takes_have_one_limit() -> None:
+    def read() -> None:
+        while not released.wait(0.005) and there.recv(4096):
+            pass
+
+    here, there = socket.socketpair()
+    here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
+    released = threading.Event()
+    reader = threading.Thread(target=read)
+    reader.start()
+    with cut(5), pytest.raises(httpcore.WriteTimeout):
+        Stream(here).write(b"n" * 10_000_000, 0.3)
+    released.set()
+    here.close()
+    reader.join()
+    there.close()
 
 
 def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:

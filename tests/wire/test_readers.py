@@ -82,6 +82,7 @@ CASES = {
     "a chunk size with zeros": Case(CHUNKED + b"005\r\nmoved\r\n000\r\n\r\n", MOVED, reused=True),
     "spaces after a chunk size": Case(CHUNKED + b"5  \r\nmoved\r\n0\r\n\r\n", MOVED, reused=True),
     "trailers": Case(CHUNKED + b"5\r\nmoved\r\n0\r\nX-A: b\r\nContent-Length: 9\r\n\r\n", MOVED, reused=True),
+    "trailers for ever": Case(CHUNKED + b"5\r\nmoved\r\n0\r\n" + b"X-A: b\r\n" * 20_000, "200 moved …"),
     "a bad chunk size": Case(CHUNKED + b"5\r\nmoved\r\nzz\r\n\r\n", "200 moved …"),
     "a chunk size with a sign": Case(CHUNKED + b"+5\r\nmoved\r\n0\r\n\r\n", "200  …"),
     "a chunk size of a hundred digits": Case(CHUNKED + b"1" * 100 + b"\r\nmoved", "200  …"),

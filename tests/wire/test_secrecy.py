@@ -248,7 +248,17 @@ def test_an_interrupt_shows_no_token(server: Server, phase: str, monkeypatch: py
     client.close()
 
 
-@pytest.mark.parametrize("place", ["_on_the_wire", "Answer.feed", "Connection.take"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "fast._on_the_wire",
+        "fast.Parsed.feed",
+        "fast.Connection.take",
+        "sync_backend.Stream.write",
+        "sync_backend.Stream.read",
+        "answers.Answer.take",
+    ],
+)
 def test_an_interrupt_of_the_fast_connection_shows_no_token(
     server: Server, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,7 +266,7 @@ def test_an_interrupt_of_the_fast_connection_shows_no_token(
         raise KeyboardInterrupt
 
     client = SmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES, fast=True)
-    monkeypatch.setattr(f"smarterproctoring_transport.fast.{place}", interrupting)
+    monkeypatch.setattr(f"smarterproctoring_transport.{place}", interrupting)
     with pytest.raises(KeyboardInterrupt) as caught:
         client.reschedule(AI, EX, ES, notes="x")
     monkeypatch.undo()

@@ -18,12 +18,21 @@ MAX_HEAD = 100 * 1024
 _MAX_CHUNK_LINE = 4096
 """Bytes that the line before a chunk may have; few servers write more than ten."""
 
-_USUAL = re.compile(
-    rb"HTTP/1\.1 (?P<status>[2-9][0-9][0-9]) [\t\x20-\x7e\x80-\xff]*+\r\n"
-    rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+\r\n"
+_VALUE = rb"[\t\x20-\x7e\x80-\xff]*+\r\n"
+_FIELD = (
+    rb"(?:(?![CcTt](?i:ontent-length|ransfer-encoding|onnection):)[!#$%&'*+.^_`|~0-9A-Za-z-]++:"
+    + _VALUE
+    + rb"|(?i:connection: keep-alive)\r\n)*+"
 )
-"""A header without any oddity, whole."""
-_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|connection):[ \t]*+([^\r]*+)", re.IGNORECASE)
+_USUAL = re.compile(
+    rb"HTTP/1\.1 (?!204|304)[2-9][0-9][0-9] "
+    + _VALUE
+    + _FIELD
+    + rb"(?i:content-length):[ \t]*+(?P<length>[0-9]{1,18})\r\n"
+    + _FIELD
+    + rb"\r\n"
+)
+"""A whole header without any oddity: the body has one length, and the connection stays open. Most are like that."""
 _STATUS_LINE = re.compile(rb"HTTP/1\.(?P<minor>[0-9]) (?P<status>[1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?")
 _HEADER_LINE = re.compile(rb"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]++):(?P<value>[\t\x20-\x7e\x80-\xff]*+)")
 _HEAD_END = re.compile(rb"\n\r?\n")
@@ -51,7 +60,7 @@ class Head(NamedTuple):
         return [part.strip().lower() for value in found for part in value.split(b",")]
 
 
-def head_end(data: bytes | bytearray, start: int = 0) -> int:
+def head_end(data: bytes) -> int:
     """Return where the header ends that begins these bytes, 0 if its end is not there yet.
 
     Raises:
@@ -59,7 +68,7 @@ def head_end(data: bytes | bytearray, start: int = 0) -> int:
     """
     if data[: len(_START)] != _START[: len(data)]:
         raise httpcore.RemoteProtocolError("the answer is not HTTP/1.0 or HTTP/1.1")
-    found = _HEAD_END.search(data, start)
+    found = _HEAD_END.search(data)
     if (found.end() if found else len(data)) > MAX_HEAD:
         raise httpcore.RemoteProtocolError("the header is too long")
     return found.end() if found else 0
@@ -103,27 +112,20 @@ class Answer:
 
     Attributes:
         keep: Whether the connection may be used again once a reader has read the whole answer.
+        problem: What was wrong with the last bytes, None if nothing was; whoever wants more is to raise it.
     """
+
+    # Values of the class are cheaper than values of each answer; most answers change two of them.
+    keep = True
+    problem: str | None = None
+    _headed = False
+    _left: int | None = 0
+    _waiting = b""
+    _spent = 0
+    _chunks: Chunks | None = None
 
     def __init__(self, *, to_head: bool = False) -> None:
         self._to_head = to_head
-        self._waiting = bytearray()
-        self._searched = 0
-        self._spent = 0
-        self._headed = False
-        self._left: int | None = 0
-        self._chunks: Chunks | None = None
-        self._problem: str | None = None
-        self.keep = True
-
-    def check(self) -> None:
-        """Say what was wrong with the last bytes, once all before them were given out.
-
-        Raises:
-            httpcore.RemoteProtocolError: Something was.
-        """
-        if self._problem is not None:
-            raise httpcore.RemoteProtocolError(self._problem)
 
     def take(self, data: bytes) -> bytes:
         """Take what came and return what a reader may see of it; nothing if more has to come first.
@@ -136,43 +138,33 @@ class Answer:
         """
         if self._headed:
             return self._body(data)
-        if not self._waiting and (usual := _USUAL.match(data)) and self._is_plain(usual):
-            self._headed = True
-            rest = len(data) - usual.end()
-            left = self._left or 0
-            if rest <= left:
-                self._left = left - rest
-                return data
-            return data[: usual.end()] + self._body(data[usual.end() :])
-        self._waiting += data
-        return self._take_heads()
-
-    def _is_plain(self, usual: re.Match[bytes]) -> bool:
-        """Take the length of an answer of the most usual form: one length, and nothing else about its end."""
-        if self._to_head or usual["status"] in (b"204", b"304"):
-            return False
-        framing = _FRAMING.findall(usual[0])
-        if len(framing) != 1 or len(framing[0][0]) != len(b"content-length") or not _LENGTH.fullmatch(framing[0][1]):
-            return False
-        self._left = int(framing[0][1])
-        return True
+        usual = None if self._waiting or self._to_head else _USUAL.match(data)
+        if usual is None:
+            self._waiting += data
+            return self._take_heads()
+        self._headed = True
+        end = usual.end()
+        length = int(usual["length"])
+        if len(data) - end <= length:
+            self._left = length - (len(data) - end)
+            return data
+        self._left = length
+        return data[:end] + self._body(data[end:])
 
     def _take_heads(self) -> bytes:
         """Leave interim answers out; at the end of the answer's own header, return it and what follows."""
-        while self._waiting and (end := head_end(self._waiting, self._searched)):
-            head = read_head(bytes(self._waiting[:end]))
-            rest = bytes(self._waiting[end:])
-            self._searched = 0
+        while self._waiting and (end := head_end(self._waiting)):
+            head = read_head(self._waiting[:end])
+            self._waiting = self._waiting[end:]
             self._spent += end
             if head.status >= 200:
-                self._waiting.clear()
+                rest = self._waiting
+                self._waiting = b""
                 self._headed = True
                 self._decide(head)
                 return self._canonical(head) + self._body(rest)
             if head.status == 101:
                 raise httpcore.RemoteProtocolError("the server changed the protocol, which nobody asked for")
-            self._waiting[:] = rest
-        self._searched = max(len(self._waiting) - 3, 0)
         if self._spent + len(self._waiting) > MAX_HEAD:
             raise httpcore.RemoteProtocolError("the header is too long")
         return b""
@@ -223,7 +215,7 @@ class Answer:
 
     def _chunked(self, chunks: Chunks, data: bytes) -> bytes:
         seen = chunks.take(data)
-        self._problem = chunks.problem
+        self.problem = chunks.problem
         if chunks.problem or chunks.surplus:
             self.keep = False
         return seen
@@ -241,6 +233,7 @@ class Chunks:
         self._waiting = bytearray()
         self._left = 0
         self._step: Callable[[], bytes | None] = self._size_line
+        self._trailer_room = MAX_HEAD
         self.problem: str | None = None
         self.surplus = False
 
@@ -300,6 +293,10 @@ class Chunks:
         if line is None:
             return None
         if line:
+            self._trailer_room -= len(line) + 2
+            if self._trailer_room < 0:
+                self.problem = "the trailer is too long"
+                return None
             return b""
         self._step = self._end
         return b"0\r\n\r\n"

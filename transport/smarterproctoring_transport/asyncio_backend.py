@@ -203,12 +203,13 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return some bytes, none at the end."""
-        until = self._end(timeout)
+        until: float | None = None
         while not self._received:
             if self._error is not None:
                 raise httpcore.ReadError(str(self._error))
             if self._ended:
                 return b""
+            until = self._end(timeout) if until is None else until
             await self._wait(until, httpcore.ReadTimeout)
         data = bytes(self._received[:max_bytes])
         del self._received[:max_bytes]
@@ -221,9 +222,10 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
         """Send bytes; returns once the system has taken them, but for what its buffers hold."""
         if self._error is not None or self._transport.is_closing():
             raise httpcore.WriteError(str(self._error or "the connection is closed"))
-        until = self._end(timeout)  # what the peer sends meanwhile does not prolong it
         self._transport.write(buffer)
+        until: float | None = None  # one for all waits: what the peer sends meanwhile does not prolong it
         while self._writing_paused:
+            until = self._end(timeout) if until is None else until
             await self._wait(until, httpcore.WriteTimeout)
         if self._error is not None:
             raise httpcore.WriteError(str(self._error))

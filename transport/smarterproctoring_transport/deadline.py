@@ -51,9 +51,9 @@ class Watch:
         self.sent = False
         self.answer = Answer(to_head=to_head)
 
-    def clip(self, timeout: float | None, late: type[Exception], until: float = math.inf) -> float | None:
+    def clip(self, timeout: float | None, late: type[Exception], until: float | None = None) -> float | None:
         """Shorten a wait to the deadline; past it there is none, even if data is there: a flood has no end either."""
-        left = min(self.deadline, until) - time.monotonic()
+        left = (self.deadline if until is None else min(self.deadline, until)) - time.monotonic()
         if left <= 0:
             raise late("the time limit is reached")
         return timeout if left == math.inf else left if timeout is None else min(left, timeout)
@@ -105,8 +105,8 @@ class Watched:
         """Read some of the answer, in the form that all readers know."""
         answer = self._answer()
         while True:
-            if answer is not None:
-                answer.check()
+            if answer is not None and answer.problem is not None:
+                raise httpcore.RemoteProtocolError(answer.problem)
             data = self._inner.read(max_bytes, self._limit(timeout, httpcore.ReadTimeout))
             if not data or answer is None:
                 return data
@@ -129,7 +129,7 @@ class Watched:
         return self._watch.answer if self._final else None
 
     def _limit(self, timeout: float | None, late: type[Exception]) -> float | None:
-        return self._watch.clip(timeout, late, math.inf if self._final else self._watch.connect_by)
+        return self._watch.clip(timeout, late, None if self._final else self._watch.connect_by)
 
     def _watched(self, opened: Any, *, final: bool) -> Any:
         self._watch.open = final
@@ -150,8 +150,8 @@ class AsyncWatched(Watched):
         """Read some of the answer, in the form that all readers know."""
         answer = self._answer()
         while True:
-            if answer is not None:
-                answer.check()
+            if answer is not None and answer.problem is not None:
+                raise httpcore.RemoteProtocolError(answer.problem)
             data = await self._inner.read(max_bytes, self._limit(timeout, httpcore.ReadTimeout))
             if not data or answer is None:
                 return data
