@@ -117,6 +117,7 @@ test-fast: $(READY)  ## the tests for the inner loop: no builds, no browser, no 
 .PHONY: test-python
 test-python: $(READY)  ## the tests that depend on the Python; PYTHON=… VENV=build/venv-3.13 for another one
 	@$(BIN)/pytest -q -m 'not tooling and not slow' $(ARGS)
+	@$(BIN)/pytest -q -m slow tests/wire tests/cli $(ARGS)
 
 .PHONY: test-default-transport
 test-default-transport: $(READY)  ## the wire tests once more, over httpcore's connections instead of the fast ones
@@ -133,6 +134,10 @@ fuzz: $(READY)  ## the same at random and longer, and the tests of tests/contrac
 .PHONY: prove
 prove: $(READY)  ## put each seeded fault of tools/prove.toml into a copy, and see a test fail; ARGS="--only TEXT"
 	@$(BIN)/python tools/prove.py $(ARGS)
+
+.PHONY: prove-outcome
+prove-outcome: $(READY)  ## cut calls at every byte and compare what they say with what was applied; ARGS="--runs 5000"
+	@$(BIN)/python tools/prove_outcome.py $(ARGS)
 
 MUTATE := build/mutate
 .PHONY: mutate
