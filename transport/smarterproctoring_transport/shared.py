@@ -19,8 +19,8 @@ class TransportOptions(TypedDict, total=False):
         verify: Certificates to trust: True, False (never in production), or an `ssl.SSLContext`.
         limits: Connections in the pool; 100 by default, all of which may stay open for 5 s without a request.
         http2: Whether to offer HTTP/2 (needs the package h2).
-        fast: Whether httptools reads the answers (the extra `fast`); by default wherever it is installed. httpcore reads
-            HTTP/2, and what comes through a SOCKS proxy or as plain http through a proxy.
+        fast: Whether httptools reads the answers (the extra `fast`); by default wherever it is installed. httpcore
+            reads HTTP/2, and what comes through a SOCKS proxy or as plain http through a proxy.
         trust_env: Whether proxy and certificate variables of the environment count.
         event_hooks: httpx's event hooks, called for every attempt; what they raise is not caught.
     """
