@@ -29,7 +29,7 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 	@echo "setting up $(VENV)"
 	@"$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/bootstrap.txt
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -43,7 +43,7 @@ node_modules/.ready: package.json package-lock.json
 build/%/.ready: requirements/%.txt $(READY)
 	@echo "setting up $(@D)"
 	@$(BIN)/python -m venv --clear $(@D)
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(@D)/bin/python $<
 	@touch $@
 
 .PHONY: lock
@@ -108,11 +108,19 @@ typecheck: $(READY) node_modules/.ready  ## mypy --strict and pyright over gener
 # The tests of the spec's tools need npm, and say so where they are skipped for want of it.
 .PHONY: test
 test: $(READY) $(if $(shell command -v npm),node_modules/.ready)  ## run all tests
-	@$(BIN)/pytest -q $(if $(CI),-n 2,-n auto) $(ARGS)
+	@$(BIN)/pytest -q -n $(if $(CI),2,auto) $(ARGS)
+
+.PHONY: test-fast
+test-fast: $(READY)  ## the tests for the inner loop: no builds, no browser, no waits
+	@$(BIN)/pytest -q -n auto -m 'not slow and not tooling' $(ARGS)
+
+.PHONY: test-python
+test-python: $(READY)  ## the tests that depend on the Python; PYTHON=… VENV=build/venv-3.13 for another one
+	@$(BIN)/pytest -q -m 'not tooling and not slow' $(ARGS)
 
 .PHONY: test-default-transport
 test-default-transport: $(READY)  ## the wire tests once more, over httpcore's connections instead of the fast ones
-	@TRANSPORT=default $(BIN)/pytest -q $(if $(CI),-n 2,-n auto) tests/wire
+	@TRANSPORT=default $(BIN)/pytest -q tests/wire $(ARGS)
 
 .PHONY: contract
 contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all checks, state in memory and in a file

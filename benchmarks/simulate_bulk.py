@@ -134,10 +134,8 @@ CASES = [
     ("laptop, 100/min", Model(5_000, rate=100 / 60)),
     ("laptop, 20/s", Model(20_000, rate=20)),
     ("laptop, 200/s", Model(100_000, rate=200)),
-    ("laptop, no limit, fast service, one process", Model(100_000, latency=0.005, lanes=2)),
-    # Two processes and the server on two processors: each row takes longer.
-    ("laptop, no limit, fast service", Model(100_000, workers=2, latency=0.005, processor=0.0006)),
-    ("laptop, no limit, answers in 250 ms", Model(100_000, workers=2)),
+    ("laptop, no limit, fast service", Model(100_000, latency=0.005, lanes=2)),
+    ("laptop, no limit, answers in 250 ms", Model(100_000, lanes=2)),
     ("10 workers, 200/s", Model(200_000, workers=10, rate=200)),
     ("10 workers, 2,000/s", Model(1_000_000, workers=10, rate=2000)),
     ("10 workers, no limit", Model(1_000_000, workers=10, lanes=40)),

@@ -182,6 +182,16 @@ def tool_problems(root: Path, files: tuple[Path, Path, Path]) -> Iterator[str]:
             yield str(error)
 
 
+def bill_problems(bill: Path) -> Iterator[str]:
+    """Hold the bill of materials to its standard."""
+    from cyclonedx.schema import SchemaVersion  # noqa: PLC0415 - takes seconds, and is needed here only
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+
+    problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill.read_text(encoding="utf-8"))
+    if problem is not None:
+        yield f"{bill.name} is no valid CycloneDX 1.6: {str(problem).splitlines()[0]}"
+
+
 # -- installed --------------------------------------------------------------------------------------------------------
 
 
@@ -267,6 +277,7 @@ def main() -> int:
         ("sdist: files and bytes", lambda: content_problems(files[1], "sdist", root)),
         ("built anew elsewhere, and from the sdist: the same bytes", lambda: rebuild_problems(root, files)),
         ("metadata: twine, check-wheel-contents, validate-pyproject", lambda: tool_problems(root, files)),
+        ("bill of materials: CycloneDX 1.6", lambda: bill_problems(files[2])),
         (f"extras {', '.join(extras(root))} resolve on {', '.join(PYTHONS)}", lambda: resolve_problems(root)),
     ]
     installs = [partial(installed_problems, files[0], python, version, root) for python in pythons]

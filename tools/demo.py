@@ -8,11 +8,17 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 INSTALL, EXAM, SESSION = f"AI{'1f' * 16}", f"EX{'2e' * 16}", f"ES{'3d' * 16}"
-BEFORE = {"appointmentStartDateTime": "2030-05-04T13:00:00.000Z", "appointmentEndDateTime": "2030-05-04T15:00:00.000Z"}
+DAY = datetime.now(UTC) + timedelta(days=30)
+"""The day that the session is moved to; the command line refuses the past, and what is years ahead."""
+BEFORE = {
+    "appointmentStartDateTime": f"{DAY - timedelta(days=1):%Y-%m-%d}T13:00:00.000Z",
+    "appointmentEndDateTime": f"{DAY - timedelta(days=1):%Y-%m-%d}T15:00:00.000Z",
+}
 TOKEN = "demo-token"  # noqa: S105 - the mock server's, made up here
 COMMAND = str(Path(sys.executable).with_name("smarterproctoring"))
 
@@ -44,7 +50,8 @@ def main() -> int:
                     return server.wait()
                 print(f"mock server: {base_url}\n")
                 show("stored session before:", base_url)
-                change = ["--start", "5 May 2030 9am", "--end", "5 May 2030 11am", "--timezone", "America/New_York"]
+                day = f"{DAY:%d %b %Y}"
+                change = ["--start", f"{day} 9am", "--end", f"{day} 11am", "--timezone", "America/New_York"]
                 print(f"$ smarterproctoring reschedule {INSTALL} \\\n    {EXAM} {SESSION} \\")
                 print(f"    --start '{change[1]}' --end '{change[3]}' --timezone {change[5]}", flush=True)
                 environment = {

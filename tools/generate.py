@@ -240,6 +240,31 @@ from .records import Field, Operation, Parameter
 """
 
 
+def item_type(operation: dict[str, Any]) -> Iterator[str]:
+    """Write the type of all keyword arguments of an operation, those of its path included."""
+    in_path = [parameter for parameter in operation["parameters"] if parameter["in"] == "path"]
+    if not in_path:
+        return
+    name = ClassName(operation["operationId"], "")
+    yield f"class {name}Item({name}Fields):\n"
+    yield f'    """All keyword arguments of `{operation["operationId"]}`, those of its path included."""\n\n'
+    for parameter in in_path:
+        yield f"    {keyword_name(parameter['name'])}: str\n"
+    yield "\n\n"
+
+
+def is_idempotent(method: str, operation: dict[str, Any]) -> bool:
+    """Tell whether an operation leaves the same state however often it is carried out (RFC 9110, 9.2.2).
+
+    Raises:
+        GenerationError: `x-idempotent` is not true or false.
+    """
+    stated = operation.get("x-idempotent", method.upper() in {"GET", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE"})
+    if not isinstance(stated, bool):
+        raise GenerationError(f"{operation['operationId']}: x-idempotent must be true or false")
+    return stated
+
+
 def emit_operations(spec: Spec) -> str:
     """Write the module `operations`: records, keyword types, servers and the version."""
     lines: list[str] = [HEAD]
@@ -265,13 +290,14 @@ def emit_operations(spec: Spec) -> str:
         check_names(operation, [name for name, _, _ in fields])
         if fields:
             lines += keyword_types(operation_id, fields)
+            lines += item_type(operation)
         parameters = "".join(emit_parameter(spec, operation_id, parameter) for parameter in operation["parameters"])
         body = "".join(emit_field(spec, operation_id, schema, name) for name in schema["properties"])
         lines.append(
             f"{constant}: Final = Operation("
             f"operation_id={operation_id!r}, method={method.upper()!r}, path={path!r}, route={route(path)!r}, "
             f"token_header={spec.token_header(operation)!r}, parameters=({parameters}), fields=({body}), "
-            f"date_times={spec.date_times(operation)!r},)\n\n"
+            f"date_times={spec.date_times(operation)!r}, idempotent={is_idempotent(method, operation)!r},)\n\n"
         )
         records.append((path, constant))
     # A path without parameters before one that matches it too: the first match counts.
@@ -293,7 +319,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar, Unpack
 
 from . import operations
-from .records import Operation
+from .records import Hidden, Operation
 
 ResultT = TypeVar("ResultT")
 DryRunT = TypeVar("DryRunT")
@@ -308,7 +334,7 @@ def emit_facade(spec: Spec) -> str:
         lines += [f"class {kind}(Generic[ResultT, DryRunT]):\n"]
         lines += [f'    """What the {prefix}client can do."""\n\n'.replace("async ", "asynchronous ")]
         for asynchronous, name, result in ((prefix, "_call", "ResultT"), ("", "_dry_run", "DryRunT")):
-            arguments = "self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]"
+            arguments = "self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]"
             lines += [f"    {asynchronous}def {name}({arguments}) -> {result}:\n        raise NotImplementedError\n\n"]
         taken: set[str] = set()
         for _, _, operation in spec.operations():
@@ -323,15 +349,18 @@ def emit_facade(spec: Spec) -> str:
             typed = [f"{keyword_name(p['name'])}: str" for p in sids]
             typed += [f"**fields: Unpack[operations.{ClassName(operation['operationId'], '')}Fields]"] if more else []
             values = ", ".join(keyword_name(p["name"]) for p in sids)
-            given = f"{constant}, [{values}], {'fields' if more else '{}'}"
+            given = f"{constant}, [{values}], given"
+            # Without the local variable, no traceback shows what the call says of a person.
+            hide = "        given = Hidden[Mapping[str, Any]](fields)\n        del fields\n"
+            hide = hide if more else "        given = Hidden[Mapping[str, Any]]({})\n"
             signature = ", ".join(["self", *typed])
             lines += [f"    {prefix}def {name}({signature}) -> ResultT:\n", *facade_docstring(operation, sids, more)]
-            lines += [f"        return {wait}self._call({given})\n\n"]
+            lines += [hide, f"        return {wait}self._call({given})\n\n"]
             lines += [f"    def dry_run_{name}({signature}) -> DryRunT:\n"]
             lines += [
                 f'        """Return the request that `{name}` would send, without sending it; raises as that."""\n'
             ]
-            lines += [f"        return self._dry_run({given})\n\n"]
+            lines += [hide, f"        return self._dry_run({given})\n\n"]
     return "".join(lines)
 
 

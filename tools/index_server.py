@@ -54,6 +54,7 @@ def main() -> int:
         auther=(lambda _name, _password: True) if options.open else knows,
         disable_fallback=options.fallback is None,
         fallback_url=options.fallback or "",
+        backend_arg="simple-dir",  # a cache would learn of new files from another thread, and so too late for some
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with make_server("127.0.0.1", options.port, application, _Server, _Handler) as server:

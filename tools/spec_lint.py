@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from baseline import SPEC
-from openapi_spec_validator import OpenAPIV30SpecValidator
 from redocly import ToolError, redocly
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -39,6 +38,8 @@ def read(file: Path) -> dict[str, Any]:
 
 def by_the_standard(document: dict[str, Any]) -> list[str]:
     """Return what the OpenAPI standard objects to, each as `place: message`."""
+    from openapi_spec_validator import OpenAPIV30SpecValidator  # noqa: PLC0415 - takes seconds, so only where it is used
+
     try:
         errors = list(OpenAPIV30SpecValidator(document).iter_errors())
     except Exception as error:  # noqa: BLE001 - what it cannot follow, such as a broken $ref, ends it with any error

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import importlib
 import json
 import os
-import queue
 import signal
 import statistics
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -23,12 +20,13 @@ from typing import Any, NoReturn
 
 import click
 from smarterproctoring import AsyncSmarterProctoring, ConfigurationError
+from smarterproctoring.terminal import visible
+from smarterproctoring.token_file import TokenFile
 
-from smarterproctoring_bulk import helpers as helping
 from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk import pacing
 from smarterproctoring_bulk.outcomes import STATES
-from smarterproctoring_bulk.plan import Plan, plan
+from smarterproctoring_bulk.plan import Plan, fingerprint, plan
 from smarterproctoring_bulk.progress import Progress, progress
 from smarterproctoring_bulk.report import Summary, write_html, write_problems, write_report
 from smarterproctoring_bulk.rows import InputError, InputOptions
@@ -65,8 +63,13 @@ class _Stop(click.ClickException):
     """Ends the command with a code of the table."""
 
     def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
+        super().__init__(_visible_lines(message))
         vars(self)["exit_code"] = code
+
+
+def _visible_lines(text: str) -> str:
+    """Make control characters visible in text of several lines: it may hold what a server or a list says."""
+    return "\n".join(visible(line) for line in text.split("\n"))
 
 
 class _Commands(click.Group):
@@ -77,7 +80,7 @@ class _Commands(click.Group):
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
             raise _Stop("interrupted; the same command continues", _INTERRUPTED) from None
 
 
@@ -113,6 +116,8 @@ _input_options = _options(
     click.option("--timezone", help="IANA zone of times that name none, for instance America/New_York."),
     click.option("--timezone-column", help="The column that holds each row's zone."),
     click.option("--day-first/--month-first", default=None, help="How to read 03/04/2030; without it, it is refused."),
+    click.option("--allow-past", is_flag=True, help="Accept times in the past."),
+    click.option("--allow-far", is_flag=True, help="Accept times more than two years ahead."),
     click.option("--shift", help="Move every time of a row: +2d, -90m, +1d12h."),
     click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Give a column this value in every row."),
     click.option("--common", multiple=True, metavar="NAME=VALUE", help="The value where the list has none."),
@@ -134,15 +139,10 @@ _job_options = _options(
 _client_options = _options(
     click.option("--base-url", help="Where the API is.  [default: $SMARTERPROCTORING_BASE_URL, or production]"),
     click.option("--allow-http", is_flag=True, help="Allow plain http to another machine; it shows the token."),
-    click.option("--token-file", type=click.Path(dir_okay=False), help="File of the token; read anew each time."),
+    click.option("--token-file", help="File of the token; read again for each attempt."),
     click.option("--timeout", type=float, help="Seconds for each phase of an attempt."),
     click.option("--patience", type=click.FloatRange(0), default=300.0, show_default=True,
                  help="Seconds to wait for a service that is down before the job is paused."),
-)  # fmt: skip
-
-_processes_option = click.option(
-    "--processes", type=click.IntRange(1, 16),
-    help="How many processes of this machine send.  [default: 2 for a long list without a rate, else 1]",
 )  # fmt: skip
 
 
@@ -182,6 +182,8 @@ def _input(options: dict[str, Any]) -> InputOptions:
         encoding=options["encoding"],
         format=options["file_format"],
         unknown="ignore" if options["ignore_unknown"] else "refuse",
+        allow_past=options["allow_past"],
+        allow_far=options["allow_far"],
     )
 
 
@@ -197,8 +199,9 @@ def _client(options: dict[str, Any], *, dry_run: bool = False) -> AsyncSmarterPr
         name: options[name] for name in ("base_url", "timeout") if options.get(name) is not None
     }
     settings |= {"allow_http": True} if options["allow_http"] else {}
+    settings["fast"] = True
     if options["token_file"]:
-        settings["token"] = Path(options["token_file"]).read_text
+        settings["token"] = TokenFile(options["token_file"], "--token-file")
     elif dry_run:
         settings["token"] = "not-needed-for-a-dry-run"  # noqa: S105 - says what it is
     try:
@@ -237,7 +240,6 @@ def _measure(base_url: str) -> float | None:
 @click.argument("file", type=click.Path(dir_okay=False, exists=True))
 @_input_options
 @_job_options
-@_processes_option
 @_client_options
 @_journal_option
 @_report_option
@@ -249,18 +251,14 @@ def run(file: str, **options: Any) -> None:
     journal, a second one helps.
     """
     place, client = _place(options), _client(options, dry_run=options["dry_run"])
-    _check_processes(place, options["processes"])
     if options["dry_run"]:
         with _planned(file, options) as planned:
             _show_dry_run(client, planned, options)
         return
-    with _lock(place, f"bulk run {Path(file).name}") as lock, contextlib.ExitStack() as stack:
-        with _planned(file, options) as planned:
-            processes = _processes(place, _rate(options["rate"]), planned.counts.sendable, options["processes"])
-            # They load what they need while this process does.
-            helpers = stack.enter_context(_helpers(processes, place, lock, options))
-            journal = stack.enter_context(_journal(place))
-            job = _submit(journal, planned, file, client, options, processes)
+    with _lock(place, f"bulk run {Path(file).name}"), contextlib.ExitStack() as stack:
+        journal = stack.enter_context(_journal(place))
+        with _planned(file, options, _begun(journal, file, client, options)) as planned:
+            job = _submit(journal, planned, file, client, options)
         if job.paused == "cancelled":
             raise _Stop(f"job {job.id} was cancelled; go on with: {_RESUME} {job.id}", _BAD_INPUT)
         if job.paused:
@@ -268,7 +266,7 @@ def run(file: str, **options: Any) -> None:
         again = journal.try_again(job)
         if again:
             click.echo(f"trying {again} rows again that gave up", err=True)
-        _work(journal, job.id, client, helpers, options)
+        _work(journal, job.id, client, options)
 
 
 @main.command(epilog=_EPILOG)
@@ -280,18 +278,36 @@ def run(file: str, **options: Any) -> None:
 def submit(file: str, **options: Any) -> None:
     """Check a list and put it into the journal; `bulk worker` sends it."""
     client = _client(options, dry_run=True)
-    with _planned(file, options) as planned, _journal(_place(options)) as journal:
+    with (
+        _journal(_place(options)) as journal,
+        _planned(file, options, _begun(journal, file, client, options)) as planned,
+    ):
         job = _submit(journal, planned, file, client, options)
         again = journal.try_again(job)
         click.echo(job.id)
         click.echo(f"submitted; {again} rows again that gave up" if again else "submitted", err=True)
 
 
+def _begun(journal: Any, file: str, client: AsyncSmarterProctoring, options: dict[str, Any]) -> datetime | None:
+    """Return when the job of this list was begun; None if it is new.
+
+    A list that is continued is checked against that moment: a time that has passed since then is not an error of the
+    list, and the journal holds its rows as they were cut then.
+    """
+    from smarterproctoring_bulk import engine  # noqa: PLC0415 - loads DBOS, a second's work
+
+    try:
+        known = journal.find(engine.job_id(fingerprint(Path(file), _input(options)), _service(client)))
+    except OSError:
+        return None  # the check of the list says why it cannot be read
+    return None if known is None else datetime.fromtimestamp(known.created, UTC)
+
+
 @contextlib.contextmanager
-def _planned(file: str, options: dict[str, Any]) -> Generator[Plan]:
+def _planned(file: str, options: dict[str, Any], now: datetime | None = None) -> Generator[Plan]:
     """Check a list; report all that is wrong with it before anything is sent."""
     try:
-        with plan(file, _input(options)) as planned:
+        with plan(file, _input(options), now=now) as planned:
             _show_plan(planned, options)
             if options["strict"] and planned.counts.invalid + planned.counts.conflict:
                 raise _Stop("--strict: nothing was sent, because rows are wrong", _BAD_INPUT)
@@ -307,8 +323,8 @@ def _show_plan(planned: Plan, options: dict[str, Any]) -> None:
             click.echo("… and more; --problems FILE writes all of them", err=True)
             break
         where = f"line {problem.line}" + (f", {problem.column}" if problem.column else "")
-        click.secho(f"{where}: {problem.mend} ({problem.kind})" if problem.kind else f"{where}: {problem.mend}",
-                    fg="yellow", err=True)  # fmt: skip
+        text = f"{where}: {problem.mend} ({problem.kind})" if problem.kind else f"{where}: {problem.mend}"
+        click.secho(visible(text), fg="yellow", err=True)
     if options["problems_file"]:
         write_problems(options["problems_file"], planned.problems())
         click.echo(f"all problems: {options['problems_file']}", err=True)
@@ -317,48 +333,18 @@ def _show_plan(planned: Plan, options: dict[str, Any]) -> None:
     click.echo(f"{counts.rows:,} rows: {', '.join(parts)}", err=True)
 
 
-def _check_processes(place: journals.Place, asked: int | None) -> None:
-    if (asked or 1) > 1 and place.path is None:
-        raise _Stop("a Postgres journal is for many workers: start `bulk worker` as often as you like", _BAD_INPUT)
-    if (asked or 1) > 1 and not helping.POSSIBLE:
-        raise _Stop("--processes does not work on Windows", _BAD_INPUT)
-
-
-def _processes(place: journals.Place, rate: float | None, rows: int, asked: int | None) -> int:
-    """Choose how many processes of this machine send."""
-    return 1 if place.path is None else asked or helping.processes_for(rate, rows)
-
-
-def _helpers(
-    processes: int, place: journals.Place, lock: journals.Lock | None, options: dict[str, Any]
-) -> helping.Helpers:
-    """Start the other processes, with this one's settings."""
-    settings: list[str] = []
-    for option in helper.params:
-        value = options[str(option.name)] if option.name != "journal" else place.path
-        if value is True:
-            settings.append(option.opts[0])
-        elif value is not None and value is not False:
-            settings += [option.opts[0], str(value)]
-    # Without -P, Python would take up modules from the folder that the user happens to be in.
-    command = [sys.executable, "-P", "-m", "smarterproctoring.cli", "bulk", "helper", *settings]
-    return helping.Helpers(processes - 1, command, None if lock is None else lock.fileno())
-
-
-def _lanes(place: journals.Place, rate: float | None, latency: float, processes: int, options: dict[str, Any]) -> int:
+def _lanes(place: journals.Place, rate: float | None, latency: float, options: dict[str, Any]) -> int:
     """Choose how many chunks run at once."""
     asked: int | None = options["lanes"]
-    return asked or pacing.lanes_for(rate, latency, hosts=place.path is None) * processes
+    return asked or pacing.lanes_for(rate, latency, hosts=place.path is None)
 
 
-def _submit(
-    journal: Any, planned: Plan, file: str, client: AsyncSmarterProctoring, options: dict[str, Any], processes: int = 1
-) -> Any:
+def _submit(journal: Any, planned: Plan, file: str, client: AsyncSmarterProctoring, options: dict[str, Any]) -> Any:
     from smarterproctoring_bulk import engine  # noqa: PLC0415 - loads DBOS, a second's work
 
     base_url, rate = _service(client), _rate(options["rate"])
     latency = (rate and _measure(base_url)) or pacing.LATENCY
-    lanes = _lanes(journal.place, rate, latency, processes, options)
+    lanes = _lanes(journal.place, rate, latency, options)
     job = engine.Job(
         id=engine.job_id(planned.fingerprint, base_url),
         source=Path(file).name,
@@ -369,7 +355,7 @@ def _submit(
         lease=options["lease"],
         chunk=engine.largest_chunk(rate, lanes, options["lease"]),
         replay=not options["no_replay"],
-        created=time.time(),
+        created=planned.checked_at.timestamp(),  # what a continued list is checked against
     )
     job = journal.submit(planned, job)
     click.echo(f"job {job.id} for {base_url}; journal: {journal.place.shown}", err=True)
@@ -384,15 +370,13 @@ def _show_dry_run(client: AsyncSmarterProctoring, planned: Plan, options: dict[s
         fields: Any = row.fields
         request = client.dry_run_reschedule(*row.sids, **fields)
         click.echo(f"\nline {row.line}: {request.method} {request.url}")
-        click.echo(json.dumps(json.loads(request.content), indent=2, ensure_ascii=False))
+        click.echo(_visible_lines(json.dumps(json.loads(request.content), indent=2, ensure_ascii=False)))
     if planned.earliest:
         click.echo(f"\ntimes from {planned.earliest} to {planned.latest}")
     rate, measured = _rate(options["rate"]), _measure(_service(client))
     latency = measured or pacing.LATENCY
-    place = _place(options)
-    processes = _processes(place, rate, planned.counts.sendable, options["processes"])
-    lanes = _lanes(place, rate, latency, processes, options)
-    most = min(lanes * pacing.window_for(lanes, rate) / 2, pacing.MAX_FLYING * processes) / latency
+    lanes = _lanes(_place(options), rate, latency, options)
+    most = min(lanes * pacing.window_for(lanes, rate) / 2, pacing.MAX_FLYING) / latency
     flow = min(most, rate or most)
     known = "measured" if measured else "assumed, since the service does not answer"
     click.echo(f"\n{planned.counts.sendable:,} requests; an answer takes {latency * 1000:.3g} ms ({known})")
@@ -410,32 +394,29 @@ def _duration(seconds: float) -> str:
 # -- working ----------------------------------------------------------------------------------------------------------
 
 
-def _work(
-    journal: Any, job_id: str, client: AsyncSmarterProctoring, helpers: helping.Helpers, options: dict[str, Any]
-) -> NoReturn:
+def _work(journal: Any, job_id: str, client: AsyncSmarterProctoring, options: dict[str, Any]) -> NoReturn:
     """Work on one job until it is done or has to stop; end the process with the code for it."""
     job = journal.job(job_id)
     tally = journal.tally(job)
     reason = detail = ""
     if not journal.done(job):
-        journal.begin(job, len(helpers) + 1)
-        helpers.tell(job.id)
+        journal.begin(job)
         try:
             with progress(job.total, tally.settled) as bar:
-                reason, detail = asyncio.run(_serve(journal, client, job, tally, helpers, bar, options))
+                reason, detail = asyncio.run(_serve(journal, client, job, tally, bar, options))
         except journals.JournalError as error:
             _die(f"{error}. Free some space; the same command continues", _JOURNAL)
     tally = journal.tally(job)
     _write_reports(journal, job, options.get("reports", ()))
     _show_tally(tally, job.total)
     if reason == "disk":
-        _end(f"stopped: {detail}. Free some space; the same command continues", _JOURNAL)
+        _end(f"stopped: {visible(detail)}. Free some space; the same command continues", _JOURNAL)
     if reason == "interrupt":
         _end(f"interrupted; the same command continues, or: {_RESUME} {job.id}", _INTERRUPTED)
     job = journal.job(job_id)
     if job.paused in _WHY_PAUSED:
         why, code = _WHY_PAUSED[job.paused]
-        _end(f"{why}: {job.detail}".rstrip(": ") + f"\ngo on with: {_RESUME} {job.id}", code)
+        _end(f"{why}: {visible(job.detail)}".rstrip(": ") + f"\ngo on with: {_RESUME} {job.id}", code)
     sys.exit(_finished(tally))
 
 
@@ -446,13 +427,13 @@ def _finished(tally: Any) -> int:
 
 
 def _end(text: str, code: int) -> NoReturn:
-    click.secho(text, fg="yellow", err=True)
+    click.secho(_visible_lines(text), fg="yellow", err=True)
     sys.exit(code)
 
 
 def _die(text: str, code: int) -> NoReturn:
     """End at once: a thread of DBOS that cannot write would hold the process for ever."""
-    click.secho(text, fg="red", err=True)
+    click.secho(_visible_lines(text), fg="red", err=True)
     sys.stderr.flush()
     os._exit(code)
 
@@ -479,16 +460,10 @@ def _worker(
 
 
 async def _serve(
-    journal: Any,
-    client: AsyncSmarterProctoring,
-    job: Any,
-    tally: Any,
-    helpers: helping.Helpers,
-    bar: Progress,
-    options: dict[str, Any],
+    journal: Any, client: AsyncSmarterProctoring, job: Any, tally: Any, bar: Progress, options: dict[str, Any]
 ) -> tuple[str, str]:
     """Send until the job is done or has to stop; return why it stopped, and more about that."""
-    shared = bool(helpers) or journal.place.path is None
+    shared = journal.place.path is None
     counts, retries, looked = dict(tally.counts), 0, 0.0
 
     def settled(more: dict[str, int]) -> None:
@@ -503,12 +478,8 @@ async def _serve(
 
     worker = _worker(journal, client, options, job, settled)
     gate = worker.gate
-    gate.attach(lambda: helpers.tell("stop") if gate.stopped else None)
 
     async def ended() -> bool:
-        for code in helpers.lost():
-            bar.say(f"another process of this run has ended ({code}); what it was doing is taken over")
-            await asyncio.to_thread(journal.share, job, len(helpers) + 1)
         if shared and time.monotonic() - looked > 5:
             await asyncio.to_thread(look)
             settled({})
@@ -519,8 +490,6 @@ async def _serve(
             await worker.run(ended)
             if gate.stopped in _WHY_PAUSED:
                 journal.pause(job, gate.stopped, gate.detail)
-            while helpers.working() and not journal.done(job):  # noqa: ASYNC110 - another process has no event
-                await asyncio.sleep(0.1)
     if shared:
         look()
         settled({})
@@ -555,40 +524,6 @@ def _interruptible(gate: Any, say: Callable[[str], object]) -> Generator[None]:
             signal.signal(number, handler)
 
 
-@main.command(hidden=True)
-@_client_options
-@_journal_option
-def helper(**options: Any) -> None:
-    """Send for a `bulk run` or `bulk resume`, which has started this process and says for which job."""
-    told, client = helping.follow(), _client(options)
-    with contextlib.suppress(ImportError):  # the run says so
-        importlib.import_module("smarterproctoring_bulk.engine")  # takes long, so before the job is known
-    name = told.get()
-    with _journal(_place(options)) as journal:
-        try:
-            asyncio.run(_help(journal, client, journal.job(name), told, options))
-        except journals.JournalError:
-            os._exit(_JOURNAL)
-
-
-async def _help(
-    journal: Any, client: AsyncSmarterProctoring, job: Any, told: queue.SimpleQueue[str], options: dict[str, Any]
-) -> None:
-    worker, loop = _worker(journal, client, options, job), asyncio.get_running_loop()
-    gate = worker.gate
-
-    def obey() -> None:
-        reason = told.get()
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(gate.stop, reason)
-
-    threading.Thread(target=obey, daemon=True).start()
-    async with client:
-        await worker.run(lambda: _over(journal, worker))
-    if gate.stopped in _WHY_PAUSED:
-        journal.pause(job, gate.stopped, gate.detail)
-
-
 @main.command(epilog=_EPILOG)
 @_client_options
 @_journal_option
@@ -617,7 +552,7 @@ async def _serve_all(journal: Any, client: AsyncSmarterProctoring, options: dict
         for job in worker.jobs.values():
             if not job.paused and not await asyncio.to_thread(journal.done, job):
                 await asyncio.to_thread(journal.pause, job, reason, detail)
-                click.echo(f"job {job.id} paused ({reason}): {detail}", err=True)
+                click.echo(visible(f"job {job.id} paused ({reason}): {detail}"), err=True)
 
     worker.refresh()
     for job in worker.jobs.values():
@@ -644,7 +579,8 @@ def status(job: str | None, journal: str | None, as_json: bool) -> None:
             return
         click.echo(f"journal: {opened.place.shown}")
         for fact in facts or []:
-            click.echo(f"\n{fact['job']}  {fact['state']}  {fact['source']}  for {fact['service']}")
+            click.echo()
+            click.echo(visible(f"{fact['job']}  {fact['state']}  {fact['source']}  for {fact['service']}"))
             click.echo(
                 f"  submitted {fact['submitted']} by version {fact['version']}, {fact['rate']}, {fact['lanes']} lanes"
             )
@@ -693,7 +629,6 @@ def cancel(job: str, journal: str | None) -> None:
 
 @main.command(epilog=_EPILOG)
 @click.argument("job")
-@_processes_option
 @_client_options
 @_journal_option
 @_report_option
@@ -707,9 +642,8 @@ def resume(job: str, no_wait: bool, **options: Any) -> None:
             journal.unpause(found)
             click.echo(f"job {found.id} goes on; {journal.try_again(found)} rows again that gave up", err=True)
         return
-    _check_processes(place, options["processes"])
     client = _client(options)
-    with _lock(place, f"bulk resume {job}") as lock, _journal(place) as journal:
+    with _lock(place, f"bulk resume {job}"), _journal(place) as journal:
         found = journal.job(job)
         if not found.submitted:
             raise _Stop(
@@ -719,10 +653,7 @@ def resume(job: str, no_wait: bool, **options: Any) -> None:
             raise _Stop(f"job {found.id} is for {found.base_url}: set --base-url", _BAD_INPUT)
         journal.unpause(found)
         journal.try_again(found)
-        left = found.total - journal.tally(found).settled
-        processes = min(found.lanes, _processes(place, found.rate, left, options["processes"]))
-        with _helpers(processes, place, lock, options) as helpers:
-            _work(journal, found.id, client, helpers, options)
+        _work(journal, found.id, client, options)
 
 
 @main.command()
@@ -776,7 +707,10 @@ def purge(job: str, journal: str | None, yes: bool) -> None:
         found = opened.job(job)
         left = found.total - opened.tally(found).settled
         if not yes:
-            click.confirm(f"delete job {found.id} ({found.source}), {left:,} rows of it not settled?", abort=True)
+            question = visible(f"delete job {found.id} ({found.source}), {left:,} rows of it not settled?")
+            if not click.confirm(question):
+                click.echo("nothing was deleted", err=True)
+                return
         opened.purge(found)
         click.echo(f"job {found.id} is deleted", err=True)
 
@@ -819,10 +753,10 @@ def _journal(place: journals.Place) -> Generator[Any]:
 
 
 @contextlib.contextmanager
-def _lock(place: journals.Place, what: str) -> Generator[journals.Lock | None]:
+def _lock(place: journals.Place, what: str) -> Generator[None]:
     """Hold an embedded journal; Postgres lets many work at once."""
     if place.path is None:
-        yield None
+        yield
         return
     try:
         journals.make_private(place.path)
@@ -832,4 +766,4 @@ def _lock(place: journals.Place, what: str) -> Generator[journals.Lock | None]:
     except journals.JournalError as error:
         raise _Stop(str(error), _JOURNAL) from None
     with lock:
-        yield lock
+        yield

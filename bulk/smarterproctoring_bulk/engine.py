@@ -10,13 +10,11 @@ worker died is cancelled by its time limit, the lease, and any live worker makes
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import heapq
 import itertools
 import json
 import logging
-import math
 import os
 import re
 import socket
@@ -79,7 +77,7 @@ class Job:
         submitted: Whether all rows are in the journal.
         paused: Why no chunk of it is begun: `auth`, `api`, `settings`, `cancelled`; empty while they are.
         detail: More about that.
-        created: When it was submitted, in seconds since 1970.
+        created: When its list was checked, just before it was submitted, in seconds since 1970.
         format: The journal format it was begun with.
         client: The version of this package that began it.
     """
@@ -429,7 +427,6 @@ class Journal:
     def _set_lanes(self, job: Job, lanes: int) -> None:
         queue = self._client.retrieve_queue(job.queue)
         if queue is not None:
-            queue.set_worker_concurrency(None)  # it may not be over the other
             queue.set_global_concurrency(lanes)
 
     def purge(self, job: Job) -> None:
@@ -567,21 +564,13 @@ class Journal:
             self._client.enqueue(_part(job, number, part + 1), job.id, number, part + 1, left, histories)
         return len(dead)
 
-    def share(self, job: Job, processes: int) -> None:
-        """Share the lanes among the processes of this machine. Of a fleet they go to whoever comes first."""
-        queue = None if self.place.path is None else self._client.retrieve_queue(job.queue)
-        if queue is not None:
-            with contextlib.suppress(ValueError):  # the job was paused meanwhile
-                queue.set_worker_concurrency(math.ceil(job.lanes / processes))
+    def begin(self, job: Job) -> None:
+        """Free what a dead process of this machine was working on.
 
-    def begin(self, job: Job, processes: int = 1) -> None:
-        """Free what dead processes of this machine were working on, and share the lanes among those that will be.
-
-        For an embedded journal, whose lock this process holds while none of the others has begun.
+        For an embedded journal, whose lock this process holds, so that nobody else works on it.
         """
         if self.place.path is None:
             return
-        self.share(job, processes)
         pending = [status.workflow_id for status in self._parts(job, status="PENDING")]
         if pending:
             self._client.resume_workflows(pending, queue_name=job.queue)

@@ -110,7 +110,9 @@ class Lock:
 
     def __init__(self, path: Path, what: str) -> None:
         self._file = Path(f"{path}.lock").open("a+b")  # noqa: SIM115 - held until close()
-        if not self._taken():
+        try:
+            _lock(self._file.fileno())
+        except OSError:
             self._file.seek(0)
             holder = self._file.read().decode("utf-8", "replace")
             self._file.close()
@@ -120,21 +122,6 @@ class Lock:
         facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "what": what}
         self._file.write(json.dumps(facts).encode())
         self._file.flush()
-
-    def _taken(self) -> bool:
-        """Take it; the helpers of a run that was killed need a moment to notice."""
-        for _ in range(20):
-            try:
-                _lock(self._file.fileno())
-            except OSError:
-                time.sleep(0.1)
-            else:
-                return True
-        return False
-
-    def fileno(self) -> int:
-        """Return the descriptor: whoever inherits it holds the lock too."""
-        return self._file.fileno()
 
     def close(self) -> None:
         """Let others in."""

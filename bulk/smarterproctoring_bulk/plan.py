@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -74,11 +75,16 @@ class Plan:
         columns: The list's columns, each with the API's name for what it means; empty for one that is ignored.
         earliest: The earliest time that would be sent, in the wire form; None if none would.
         latest: The latest.
+        checked_at: The moment that the times were checked against.
     """
 
-    def __init__(self, path: Path, options: InputOptions, hook: Callable[[int], object] | None) -> None:
-        self._path, self._options = path, options
-        reader = Reader(options)
+    def __init__(
+        self, path: Path, options: InputOptions, hook: Callable[[int], object] | None, now: datetime | None
+    ) -> None:
+        self._path = path
+        self._options = options
+        self.checked_at = now or datetime.now(UTC)
+        reader = Reader(options, self.checked_at)
         items = reader.read(path)
         self._signature = signature(path)
         # A nameless database is kept in memory up to the cache's size, and then in a temporary file of its own.
@@ -94,7 +100,7 @@ class Plan:
             self._db.close()
             raise
         self.columns: Mapping[str, str] = reader.columns
-        self.fingerprint = _fingerprint(path, options)
+        self.fingerprint = fingerprint(path, options)
         self._check_unchanged()
 
     def _take_in(self, items: Iterator[Row | Problem], hook: Callable[[int], object] | None) -> None:
@@ -202,18 +208,22 @@ class Plan:
             raise InputError(f"{self._path.name} was changed while it was read; start again")
 
 
-def plan(path: Path | str, options: InputOptions, hook: Callable[[int], object] | None = None) -> Plan:
+def plan(
+    path: Path | str, options: InputOptions, hook: Callable[[int], object] | None = None, now: datetime | None = None
+) -> Plan:
     """Read and check a whole list; memory does not grow with it.
 
     Args:
         path: CSV, JSON Lines or Parquet.
         options: How to read it.
         hook: Called now and then with the number of rows that were read.
+        now: The moment that the past ends at, aware; by default the present. A list that was checked before gives the
+            same plan again only with the same moment.
 
     Raises:
         InputError: The list as a whole cannot be used.
     """
-    return Plan(Path(path), options, hook)
+    return Plan(Path(path), options, hook, now)
 
 
 def _digest(row: Row) -> bytes:
@@ -222,7 +232,8 @@ def _digest(row: Row) -> bytes:
     return hashlib.blake2b(said.encode(), digest_size=16).digest()
 
 
-def _fingerprint(path: Path, options: InputOptions) -> str:
+def fingerprint(path: Path, options: InputOptions) -> str:
+    """Return 32 hexadecimal digits of the bytes of a list and of the options."""
     said = json.dumps(asdict(options), sort_keys=True, separators=(",", ":"))
     digest = hashlib.blake2b(said.encode(), digest_size=16)
     with path.open("rb") as stream:

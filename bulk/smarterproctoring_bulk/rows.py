@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import Final, Literal, NamedTuple
 
 from smarterproctoring import ValidationError
 from smarterproctoring.prepare import from_keywords
-from smarterproctoring.times import read_time, zone
+from smarterproctoring.times import TimeError, limit_problem, read_time
+from smarterproctoring.zones import ZoneError, place, zone
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION as OPERATION
-from smarterproctoring_generated.records import Field, Parameter
+from smarterproctoring_generated.records import Field, Hidden, Parameter
 
 from smarterproctoring_bulk.tables import Format, InputError, Record, open_table
 
@@ -62,10 +63,6 @@ _SIMILAR: Final = {_plain(keyword): keyword for keyword in _NAMES} | _LOOSE
 _HINTS: Final = {"(start|begin)(s|ing)?": "start", "(end|finish)(s|es|ing)?": "end"}
 
 _MAX_COLUMNS, _MAX_SHOWN = 1000, 80
-_NO_ZONE = "there is no such time zone; give an IANA name such as America/New_York, or UTC"
-# IANA keeps these for the past: EST knows no summer time, and Etc/GMT+5 lies west of Greenwich.
-_TRAPS = re.compile(r"(?!UTC|GMT$)[A-Z]{3}(\d[A-Z]{3})?|(Etc/)?GMT[+-]?\d+", re.IGNORECASE)
-_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 _SERIAL = re.compile(r"\d{1,6}([.,]\d+)?")
 _UNIX = re.compile(r"\d{9,11}([.,]\d+)?|\d{13}")
 _SHEET_ERROR = re.compile(r"#(REF!|N/A|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!)|#{3,}")
@@ -121,6 +118,8 @@ class InputOptions:
         encoding: A Python codec name; by default what the byte order mark says, else UTF-8.
         format: By default what the content says.
         unknown: Whether a column that means nothing here refuses the list or is ignored.
+        allow_past: Whether a time in the past is accepted.
+        allow_far: Whether a time more than two years ahead is accepted.
     """
 
     map: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -134,14 +133,17 @@ class InputOptions:
     encoding: str | None = None
     format: Format | None = None
     unknown: Literal["refuse", "ignore"] = "refuse"
+    allow_past: bool = False
+    allow_far: bool = False
 
 
-def read_rows(path: Path | str, options: InputOptions) -> Iterator[Row | Problem]:
+def read_rows(path: Path | str, options: InputOptions, now: datetime | None = None) -> Iterator[Row | Problem]:
     """Read a list, row by row, in the order of the list; memory does not grow with it.
 
     Args:
         path: CSV, JSON Lines or Parquet.
         options: How to read it.
+        now: The moment that the past ends at, aware; by default the present.
 
     Returns:
         For each row that is not blank: the checked row, or all that is wrong with it.
@@ -149,7 +151,7 @@ def read_rows(path: Path | str, options: InputOptions) -> Iterator[Row | Problem
     Raises:
         InputError: The list as a whole cannot be used; iterating may raise it too.
     """
-    return Reader(options).read(path)
+    return Reader(options, now).read(path)
 
 
 class Reader:
@@ -163,9 +165,10 @@ class Reader:
         InputError: An option that cannot work.
     """
 
-    def __init__(self, options: InputOptions) -> None:
+    def __init__(self, options: InputOptions, now: datetime | None = None) -> None:
         self.columns: dict[str, str] = {}
         self._options = options
+        self._now = now or datetime.now(UTC)
         self._meanings: dict[str, tuple[str, str]] = {}
         self._map = {column: meaning and _option(meaning, "--map") for column, meaning in options.map.items()}
         self._common = {_option(name, "a column for all rows"): value for name, value in options.common.items()}
@@ -176,8 +179,8 @@ class Reader:
             raise InputError(f"{_NAMES[both.pop()]} is given twice: for all rows, and by --set")
         self._relative = {keyword: found for keyword, value in sets.items() if (found := _relative(keyword, value))}
         self._sets = {keyword: value for keyword, value in sets.items() if keyword not in self._relative}
-        if options.timezone is not None and _zone(options.timezone) is None:
-            raise InputError(f"--timezone: {_NO_ZONE}")
+        if problem := _zone_problem(options.timezone):
+            raise InputError(f"--timezone: {problem}")
         self._shift = None if options.shift is None else Shift.parse(options.shift)
         shifts = [self._shift, *(shift for _, shift in self._relative.values())]
         has_zone = options.timezone is not None or options.timezone_column is not None
@@ -282,6 +285,7 @@ class Reader:
         self._settle_times(draft, where)
         sids = tuple(draft.given.pop(keyword, None) for keyword in _SIDS)
         if check:
+            self._check_limits(draft)
             draft.check(sids)
         if draft.problems:
             session = sids[-1] if _SIDS[-1] not in draft.wrong else None
@@ -352,6 +356,19 @@ class Reader:
             elif moment is not None:
                 draft.problem(keyword, moment)
 
+    def _check_limits(self, draft: _Draft) -> None:
+        """Find times that are probably slips: in the past, or years ahead."""
+        options = self._options
+        for keyword in _FIELDS:
+            if keyword not in TIMES or keyword not in draft.given:
+                continue
+            moment = datetime.fromisoformat(draft.given[keyword])
+            problem = limit_problem(
+                moment, self._now, allow_past=options.allow_past, allow_far=options.allow_far
+            )  # fmt: skip
+            if problem is not None:
+                draft.problem(keyword, f"the time {problem}")
+
     def _moment(self, value: str | datetime, where: str | None) -> datetime | str:
         """Return the moment that is meant, or else how to mend it."""
         if isinstance(value, str):
@@ -384,11 +401,10 @@ class _Draft:
     def take_zone(self, default: str | None) -> str | None:
         """Return the name of the row's zone."""
         where = self.given.pop(_ZONE, default)
-        if _ZONE in self.wrong or (where is not None and _zone(where) is None):
-            if _ZONE not in self.wrong:
-                self.problem(_ZONE, _NO_ZONE)
-            return "UTC"  # only to check the row's times all the same
-        return where
+        problem = _zone_problem(where)
+        if problem is not None and _ZONE not in self.wrong:
+            self.problem(_ZONE, problem)
+        return "UTC" if _ZONE in self.wrong else where  # UTC only to check the row's times anyway
 
     def check(self, sids: tuple[str | None, ...]) -> None:
         """Apply the client's own rules.
@@ -401,13 +417,12 @@ class _Draft:
                 self.problem(keyword, f"give the {_DESCRIPTIONS[keyword]}")
         try:
             # What is wrong already was left out, so that there may seem to be nothing to change.
-            from_keywords(OPERATION, sids, self.given, allow_empty=bool(self.problems))
+            from_keywords(OPERATION, sids, Hidden(self.given), allow_empty=bool(self.problems))
         except ValidationError as error:
-            for text in error.problems:
-                keyword, _, mend = text.partition(" ")
-                if keyword not in self.wrong:
-                    known = keyword in _NAMES
-                    self.problem(keyword if known else "", mend.removeprefix("is wrong: ") if known else text)
+            for found in error.problems:
+                if found.field not in self.wrong:
+                    known = found.field in _NAMES
+                    self.problem(found.field if known else "", found.text if known else str(found))
 
 
 class Shift(NamedTuple):
@@ -446,7 +461,7 @@ class Shift(NamedTuple):
             if self.days:
                 if where is None:
                     return "a day keeps the hour on the clock, so the row has to name its time zone"
-                on_the_clock = moment.astimezone(_zone(where)).replace(tzinfo=None, fold=0) + timedelta(days=self.days)
+                on_the_clock = moment.astimezone(zone(where)).replace(tzinfo=None, fold=0) + timedelta(days=self.days)
                 placed = _place(on_the_clock, where)
                 if isinstance(placed, str):
                     return f"after the shift, {placed}"
@@ -498,47 +513,31 @@ def _text_mend(keyword: str, text: str) -> str | None:
     return mend
 
 
-@lru_cache(maxsize=2**15)  # a list has few different times, and reading one takes 0.1 ms
-def read_moment(text: str, where: str | None, day_first: bool | None) -> datetime | str:
-    """Read a time as people write it; return the moment, or else how to mend it."""
-    if _ISO.fullmatch(text):
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            pass  # the general reader says why
-        else:
-            if moment.tzinfo is not None:
-                return moment
-            if where is not None:
-                return _place(moment, where)
+def _zone_problem(name: str | None) -> str | None:
+    """Say how to fix the name of a zone; None if it is one, or if there is none."""
     try:
-        return read_time(text, None if where is None else _zone(where), day_first=day_first)
-    except ValueError as error:
-        # Its message begins with what was written, and may quote a word of it: no place for that here.
-        said = str(error).removeprefix(repr(text)).lstrip(": ")
-    said = said.replace("name the order", "say which with --day-first or --month-first")
-    return "it " + re.sub(r"the time zone \w+, which", "a time zone by letters that", said)
+        if name is not None:
+            zone(name)
+    except ZoneError as error:
+        return error.reason
+    return None
+
+
+@lru_cache(maxsize=2**15)  # a list has few different times
+def read_moment(text: str, where: str | None, day_first: bool | None) -> datetime | str:
+    """Read a time as people write it; return the moment, or else how to fix it."""
+    try:
+        return read_time(text, None if where is None else zone(where), day_first=day_first)
+    except TimeError as error:
+        return f"it {error.reason}"
 
 
 def _place(moment: datetime, where: str) -> datetime | str:
-    """Find the moment at which clocks show this; return how to mend it if there is none, or two."""
-    first, second = (moment.replace(tzinfo=_zone(where), fold=fold) for fold in (0, 1))
-    before, after = first.utcoffset(), second.utcoffset()
-    if before == after:
-        return first
-    if before is not None and after is not None and before < after:
-        return f"the time does not exist in {where}: the clocks skip it; give another time"
-    return f"the time happens twice in {where}: the clocks go back; write its offset, as in -04:00"
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> tzinfo | None:
-    if _TRAPS.fullmatch(name):
-        return None
+    """Find the moment at which clocks show this; return how to fix it if there is none, or two."""
     try:
-        return zone(name)
-    except ValueError:
-        return None
+        return place(moment, zone(where))
+    except ValueError as error:
+        return f"the time {error}"
 
 
 @lru_cache(maxsize=2**12)

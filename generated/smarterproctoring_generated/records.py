@@ -6,10 +6,10 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
 T = TypeVar("T")
@@ -18,6 +18,42 @@ _TYPES: Final[Mapping[str, Any]] = {"string": str, "integer": int, "number": int
 # datetime.fromisoformat takes any separator, a line break too.
 _ISO_Z: Final = r"^[0-9W-]+T[0-9:.,]+Z$"
 _WIRE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+
+
+class Hidden(Generic[T]):
+    """Holds a value that is not shown: it is in frames, and some tools show what those hold."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def reveal(self) -> T:
+        """Return the value; not to be kept in a variable of a function that raises."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong, as data; `str()` makes a sentence of it.
+
+    Attributes:
+        field: The keyword (of an argument or a setting) that it is about; empty if it is about no single one.
+        code: The kind of problem in one word: `required`, `type`, `enum`, `pattern`, `time`, `order`, `empty`, `json`;
+            for settings `value`, `missing`, `unusable`.
+        text: What is wrong and how to fix it; it goes on where the field's name ends, and never holds the value.
+        name: What the user calls the field where that is not its keyword, such as the variable a setting came from.
+    """
+
+    field: str
+    code: str
+    text: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name or self.field} {self.text}".lstrip()
 
 
 def matches(pattern: str, value: str) -> bool:
@@ -60,11 +96,11 @@ def _time_text(value: object) -> str:
     raise ValueError("must be a datetime with a time zone, or ISO 8601 text that ends in Z")
 
 
-def times_to_wire(node: Any, place: tuple[str, ...], label: str) -> list[str]:
+def times_to_wire(node: Any, place: tuple[str, ...], label: str) -> list[Problem]:
     """Put times, which models write with `isoformat()`, into the wire form, in place; return what is wrong."""
     name, rest = place[0], place[1:]
     keys: Any = ()
-    problems: list[str] = []
+    problems: list[Problem] = []
     if isinstance(node, dict):
         keys = list(node) if name == "*" else (name,) if name in node else ()
     elif isinstance(node, list) and name == "*":
@@ -76,7 +112,7 @@ def times_to_wire(node: Any, place: tuple[str, ...], label: str) -> list[str]:
             try:
                 node[key] = wire_time(node[key])
             except ValueError as error:
-                problems.append(f"{label} {error}")
+                problems.append(Problem(label, "time", str(error)))
     return problems
 
 
@@ -91,11 +127,13 @@ class Parameter(NamedTuple):
     format: str | None = None
     required: bool = False
 
-    def problem(self, value: object) -> str | None:
+    def problem(self, value: object) -> Problem | None:
         """Return what is wrong with a value, None if nothing is. The value is not repeated."""
         if not isinstance(value, str):
-            return f"must be a str, not {type(value).__name__}"
-        return f"must match {self.pattern}" if self.pattern and not matches(self.pattern, value) else None
+            return Problem(self.keyword, "type", f"must be a str, not {type(value).__name__}")
+        if self.pattern and not matches(self.pattern, value):
+            return Problem(self.keyword, "pattern", f"must match {self.pattern}")
+        return None
 
 
 class Field(NamedTuple):
@@ -111,15 +149,16 @@ class Field(NamedTuple):
     before: str | None = None
     required: bool = False
 
-    def problem(self, value: object) -> str | None:
+    def problem(self, value: object) -> Problem | None:
         """Return what is wrong with a value, None if nothing is. The value is not repeated."""
         if self.allowed and value not in self.allowed:
-            return f"must be one of {', '.join(self.allowed)}"
+            return Problem(self.keyword, "enum", f"must be one of {', '.join(self.allowed)}")
         kind = _TYPES.get(self.type or "", object)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind not in (bool, object)):
-            return f"must be a {getattr(kind, '__name__', 'number')}, not {type(value).__name__}"
+            name = getattr(kind, "__name__", "number")
+            return Problem(self.keyword, "type", f"must be a {name}, not {type(value).__name__}")
         if self.pattern and isinstance(value, str) and not matches(self.pattern, value):
-            return f"must match {self.pattern}"
+            return Problem(self.keyword, "pattern", f"must match {self.pattern}")
         return None
 
 
@@ -132,13 +171,15 @@ class _Operation(NamedTuple):
     parameters: tuple[Parameter, ...]
     fields: tuple[Field, ...]
     date_times: tuple[tuple[str, ...], ...]
+    idempotent: bool = False
 
 
 class Operation(_Operation):
     """One operation. What calls need of it again and again is worked out at the first one.
 
     `route` is the path as a regular expression with a group for each path parameter, in their order; `date_times`
-    are the places of date-times in the body, `*` standing for any item.
+    are the places of date-times in the body, `*` standing for any item; `idempotent` says whether the state is the
+    same however often it is carried out.
     """
 
     @cached_property
@@ -176,29 +217,37 @@ class Operation(_Operation):
         match = re.fullmatch(self.route, path) if method == self.method else None
         return match and [unquote(value) for value in match.groups()]
 
-    def from_keywords(self, given: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any], list[str]]:
+    def check_keywords(self, given: Iterable[str]) -> None:
+        """Refuse a keyword that does not exist.
+
+        Raises:
+            TypeError: A keyword that the operation does not have.
+        """
+        if unknown := [keyword for keyword in given if keyword not in self._known]:
+            names, there = ", ".join(sorted(unknown)), ", ".join(self._known)
+            raise TypeError(f"unknown field {names}: the API would drop it silently. Known: {there}")
+
+    def from_keywords(self, given: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any], list[Problem]]:
         """Return body, query and problems of a call by keyword; `None` is not sent.
 
         Raises:
             TypeError: A keyword that the operation does not have.
         """
+        self.check_keywords(given)
         known = self._known
-        if unknown := [keyword for keyword in given if keyword not in known]:
-            names, there = ", ".join(sorted(unknown)), ", ".join(known)
-            raise TypeError(f"unknown field {names}: the API would drop it silently. Known: {there}")
         # Literals: dict[str, Any]() would make the type anew each time.
         body: dict[str, Any] = {}
         query: dict[str, Any] = {}
-        problems: list[str] = []
+        problems: list[Problem] = []
         for keyword, item in known.items():
             if (value := given.get(keyword)) is None:
                 if item.required:
-                    problems.append(f"{keyword} is required")
+                    problems.append(Problem(keyword, "required", "is required"))
                 continue
             try:
                 value = _time_text(value) if item.format == "date-time" else value
             except ValueError as error:
-                problems.append(f"{keyword} {error}")
+                problems.append(Problem(keyword, "time", str(error)))
                 continue
             (body if isinstance(item, Field) else query)[item.name] = value
         return body if self.fields else None, query, problems
@@ -211,12 +260,12 @@ class Operation(_Operation):
             for value in given if isinstance(given, list) else () if given is None else (given,):
                 yield item, str(value)
 
-    def times_in_query(self, query: dict[str, Any]) -> list[str]:
+    def times_in_query(self, query: dict[str, Any]) -> list[Problem]:
         """Put the date-times of a query into the wire form, in place; return what is wrong with them."""
         times = [item for item in self._in_query if item.format == "date-time"]
         return [problem for item in times for problem in times_to_wire(query, (item.name,), item.keyword)]
 
-    def body_problems(self, body: Any) -> list[str]:
+    def body_problems(self, body: Any) -> list[Problem]:
         """Put the date-times of a body into the wire form, in place; return everything in it that breaks the spec."""
         known = self._body
         problems = [problem for place, label in self._times for problem in times_to_wire(body, place, label)]
@@ -225,10 +274,10 @@ class Operation(_Operation):
                 continue
             # A time that could not be rewritten is named already.
             if item.format != "date-time" and (problem := item.problem(value)):
-                problems.append(f"{item.keyword} {problem}")
+                problems.append(problem)
             # Both times are in the wire form by now, which sorts as text.
             if item.before and str(body.get(item.before) or "~") <= str(value):
-                problems.append(f"{known[item.before].keyword} must be after {item.keyword}")
+                problems.append(Problem(known[item.before].keyword, "order", f"must be after {item.keyword}"))
         return problems
 
     def path_for(self, values: list[str]) -> str:

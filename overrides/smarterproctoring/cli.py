@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import getpass
+import http.client
 import json
 import sys
+import traceback
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 try:
     import click
 
-    from smarterproctoring.times import read_time, zone
+    from smarterproctoring import terminal
+    from smarterproctoring.durations import read_duration
+    from smarterproctoring.times import TimeError, limit_problem, read_time
+    from smarterproctoring.zones import ZoneError, zone
 except ImportError as missing:
     sys.exit(
         f"error: {missing.name} is missing; install the command line with: pip install 'smarterproctoring-client[cli]'"
     )
 
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, VERSION
-from smarterproctoring_generated.records import Field
+from smarterproctoring_generated.records import Field, Problem
 
 from smarterproctoring import client as clients
 from smarterproctoring import errors
 from smarterproctoring.credentials import Secret
-from smarterproctoring.settings import PREFIX, check_base_url, settings_from_env, variable
+from smarterproctoring.settings import PLAIN_HTTP, PREFIX, base_url_problem, variable
+from smarterproctoring.terminal import echo, echo_json
+from smarterproctoring.token_file import TokenFile
 
 EXIT_CODES = {
     0: "done",
@@ -37,12 +46,17 @@ EXIT_CODES = {
     4: "no such install, exam or session",
     5: "refused by the API for another reason",
     6: "rate limit; try again later",
-    7: "not applied: no connection, or the service is unavailable; try again later",
+    7: "not applied: no connection, or the server answered 501; try again later",
     8: "MAY HAVE BEEN APPLIED: look at the session before you try again",
+    130: "interrupted; the change was not applied",
 }
 _BAD_INPUT, _AUTH, _NOT_FOUND, _REFUSED, _RATE_LIMIT, _NOT_APPLIED, _MAYBE_APPLIED = range(2, 9)
+_INTERRUPTED = 130
 _ALIASES = {"appointmentStartDateTime": "--start", "appointmentEndDateTime": "--end"}
-_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code}  {meaning}" for code, meaning in EXIT_CODES.items())
+_START, _END = "appointment_start_date_time", "appointment_end_date_time"
+_FIELDS_LIMIT = 1024 * 1024
+_NOTHING_SENT = "interrupted; nothing was sent"
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
 
 
 def exit_code(error: Exception) -> int:
@@ -50,11 +64,13 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, errors.SmarterProctoringError) and error.maybe_applied:
         return _MAYBE_APPLIED
     for kinds, code in (
+        ((errors.InterruptedCallError,), _INTERRUPTED),
         ((errors.ValidationError, errors.ConfigurationError), _BAD_INPUT),
         ((errors.AuthenticationError, errors.PermissionDeniedError), _AUTH),
         ((errors.NotFoundError,), _NOT_FOUND),
         ((errors.RateLimitError,), _RATE_LIMIT),
         ((errors.ServerError, errors.APIConnectionError), _NOT_APPLIED),
+        ((errors.HookError,), _BAD_INPUT),
         ((errors.APIStatusError,), _REFUSED),
     ):
         if isinstance(error, kinds):
@@ -62,25 +78,70 @@ def exit_code(error: Exception) -> int:
     return 1
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def now() -> datetime:
+    """Return the present, which times are checked against."""
+    return datetime.now(UTC)
+
+
+class _CommandLine(click.Group):
+    """The whole command line: whatever happens, the output is safe to print and the exit code is one of the table."""
+
+    def main(self, *arguments: Any, **extra: Any) -> Any:
+        """Run a command and end the process."""
+        terminal.prepare()
+        given = extra.pop("args", arguments[0] if arguments else None)
+        words = list(sys.argv[1:] if given is None else given)
+        as_json = words[:1] in (["reschedule"], ["doctor"]) and "--json" in words
+        try:
+            returned = super().main(words, *arguments[1:], **{**extra, "standalone_mode": False})
+            code = returned if isinstance(returned, int) else 0
+        except click.ClickException as error:
+            code = error.exit_code
+            _show_early(error, error.format_message(), code) if as_json else error.show()
+        except (KeyboardInterrupt, click.Abort):
+            code = _INTERRUPTED
+            if as_json:
+                _show_early(errors.InterruptedCallError(_NOTHING_SENT), _NOTHING_SENT, code)
+            else:
+                echo(_NOTHING_SENT, err=True)
+        except Exception as error:
+            if not as_json:
+                raise
+            code = 1
+            _show_early(error, f"unexpected failure: {type(error).__name__}", code)
+            traceback.print_exc()
+        sys.exit(code)
+
+
+def _show_early(error: Exception, message: str, code: int) -> None:
+    """Print what ended a command that had not come to its own output, as JSON."""
+    kind = type(error).__name__
+    echo_json({"outcome": "not moved", "error": kind, "message": message, "maybe_applied": False, "exit_code": code})
+
+
+@click.group(
+    cls=_CommandLine, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(VERSION, prog_name="smarterproctoring")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Move proctored exam sessions.
 
     The token comes from SMARTERPROCTORING_TOKEN, from the file that SMARTERPROCTORING_TOKEN_FILE or --token-file
     names, or from a prompt; never from an argument, which every user of the machine could see.
     """
+    context.color = terminal.colors()
 
 
 def _connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--base-url", help=f"Where the API is.  [default: ${PREFIX}BASE_URL, or {SERVERS[0]}]"),
         click.option("--allow-http", is_flag=True, help="Allow plain http to another machine; it shows the token."),
-        click.option("--token-file", type=click.Path(dir_okay=False), help="File that holds the token."),
+        click.option("--token-file", help="File that holds the token."),
         click.option("--timeout", type=float, help="Seconds for each phase of an attempt."),
         click.option("--deadline", type=float, help="Seconds for all attempts together.  [default: 60]"),
         click.option("--retries", type=int, help="How often a failed attempt is repeated.  [default: 2]"),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object, also for errors."),
     ):
         command = option(command)
     return command
@@ -98,148 +159,344 @@ def _field_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _option_of(item: Field) -> str:
+    return _ALIASES.get(item.name, f"--{item.keyword.replace('_', '-')}")
+
+
+_USER_NAMES = {
+    **{item.keyword: _option_of(item) for item in RESCHEDULE_EXAM_SESSION.fields},
+    **{item.keyword: item.keyword.upper() for item in RESCHEDULE_EXAM_SESSION.parameters},
+}
+"""What the user of the command line calls the arguments of the Python method."""
+
+
+def _named(problem: Problem) -> Problem:
+    """Call what a problem is about by the user's name."""
+    return problem._replace(name=_USER_NAMES.get(problem.field, problem.name))
+
+
 @main.command(epilog=_EPILOG)
 @click.argument("install_sid")
 @click.argument("exam_sid")
 @click.argument("session_sid")
 @_field_options
+@click.option("--duration", metavar="LENGTH", help="In place of --end: the length after --start, such as 2h or 1h30m.")
+@click.option("--fields", "fields_file", metavar="FILE|-", help="Read more fields from a JSON object; - is stdin.")
 @click.option("--timezone", "zone_name", help="IANA zone of times that name none, for instance America/New_York.")
 @click.option("--day-first/--month-first", default=None, help="How to read 03/04/2030; without it, it is refused.")
+@click.option("--allow-past", is_flag=True, help="Accept times in the past.")
+@click.option("--allow-far", is_flag=True, help="Accept times more than two years ahead.")
 @click.option("--no-replay", is_flag=True, help="Never repeat an attempt that may have been applied.")
 @click.option("--dry-run", is_flag=True, help="Check everything and show the request; send nothing.")
 @_connection_options
-def reschedule(
-    install_sid: str, exam_sid: str, session_sid: str, zone_name: str | None, day_first: bool | None, **options: Any
-) -> None:
+def reschedule(install_sid: str, exam_sid: str, session_sid: str, **options: Any) -> None:
     """Move one exam session.
 
     \b
-    TIME is what people write, for instance "2030-05-04 09:00" (with --timezone),
-    "4 May 2030 9am -04:00" or 2030-05-04T13:00:00Z.
+    TIME is what people write, for instance "2027-05-04 09:00" (with --timezone),
+    "4 May 2027 9am -04:00" or 2027-05-04T13:00:00Z. docs/times.md lists every form.
+
+    With --start alone the end stays as it is on the service, so the session gets longer or shorter: give --end or
+    --duration, too.
+
+    Names, notes and other personal data can be seen by other users of the machine if they are arguments;
+    --fields keeps them out of the list of processes and of the shell's history.
     """  # noqa: D301 - click's mark for "do not rewrap" is a real backspace
-    default_zone: tzinfo | None = None
+    calling = False
     sids = {"install_sid": install_sid, "exam_sid": exam_sid, "session_sid": session_sid}
     try:
-        default_zone = zone(zone_name) if zone_name else None
-        fields, problems = _read_fields(options, default_zone, day_first)
+        change = _read_change(options)
         with _client(options, dry_run=options["dry_run"]) as client:
-            request = _checked(client.with_options(allow_empty=bool(problems)), sids, fields, problems)
+            request = _checked(client, sids, change)
+            if not options["as_json"]:
+                _note_what_stays(change.fields)
             if options["dry_run"]:
                 _show_dry_run(request, as_json=options["as_json"])
                 return
-            result = client.reschedule(*sids.values(), **fields)
+            calling = True
+            result = client.reschedule(*sids.values(), **change.fields)
     except (errors.SmarterProctoringError, ValueError) as error:
         _fail(error, sids, as_json=options["as_json"])
-    except KeyboardInterrupt:
-        interrupted = errors.APIConnectionError(
-            "interrupted. The change may have been applied: look at the session before you send it again.",
-            maybe_applied=True,
-        )
-        _fail(interrupted, sids, as_json=options["as_json"])
+    except KeyboardInterrupt as interrupt:
+        _fail(errors.what_is_known(interrupt) or _interrupted(calling=calling), sids, as_json=options["as_json"])
     if options["as_json"]:
         facts = {name: getattr(result, name) for name in ("status", "data", "request_id", "attempts", "replays")}
         elapsed = {"elapsed": round(result.elapsed, 3), "incomplete": result.incomplete}
-        click.echo(json.dumps({"outcome": "moved", **sids, **facts, **elapsed}))
+        echo_json({"outcome": "moved", **sids, **facts, **elapsed, "exit_code": 0})
         return
-    click.secho(f"moved {session_sid}", fg="green", bold=True)
+    echo(f"moved {session_sid}", color="green", bold=True)
     body: dict[str, Any] = json.loads(request.content)
-    rows = [(item.keyword.replace("_", " "), _shown(item, body, default_zone)) for item in _sent(body)]
-    rows += [("server said", json.dumps(result.data) if not isinstance(result.data, str) else result.data)]
+    rows = [(item.keyword.replace("_", " "), _shown(item, body, change.zone)) for item in _sent(body)]
+    rows += [("server said", _as_text(result.data))]
     rows += [("attempts", f"{result.attempts} in {result.elapsed:.2f} s" + _replayed(result.replays))]
     rows += [("request id", result.request_id)] if result.request_id else []
     _table(rows)
+
+
+def _interrupted(*, calling: bool) -> errors.InterruptedCallError:
+    """Make the error of a Ctrl-C that carries nothing: it came before the call, or in the moment after its answer."""
+    if not calling:
+        return errors.InterruptedCallError(_NOTHING_SENT)
+    text = "interrupted. The change may have been applied: look at the session before you send it again."
+    return errors.InterruptedCallError(text, maybe_applied=True)
+
+
+def _as_text(data: object) -> str:
+    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
 
 
 def _replayed(replays: int) -> str:
     return f", {replays} of them after one that may have been applied" if replays else ""
 
 
-def _read_fields(
-    options: dict[str, Any], default_zone: tzinfo | None, day_first: bool | None
-) -> tuple[dict[str, Any], list[str]]:
-    """Return the given fields, times read, and what is wrong with them."""
-    fields: dict[str, Any] = {}
-    problems: list[str] = []
-    for item in RESCHEDULE_EXAM_SESSION.fields:
-        text = options[f"field_{item.keyword}"]
-        if text is None:
-            continue
+# -- what is to be changed --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Change:
+    """What the user asks for, as far as it could be read.
+
+    Attributes:
+        fields: The fields by keyword, times as datetimes.
+        zone: The zone of `--timezone`.
+        problems: What could not be read.
+    """
+
+    fields: dict[str, Any] = field(default_factory=dict[str, Any])
+    zone: tzinfo | None = None
+    problems: list[Problem] = field(default_factory=list[Problem])
+
+    def add(self, option: str, text: str) -> None:
+        """Note what is wrong with an option."""
+        self.problems.append(Problem("", "value", text, f"{option}:"))
+
+
+def _read_change(options: dict[str, Any]) -> _Change:
+    """Read all fields; collect what is wrong with them."""
+    change = _Change()
+    if options["zone_name"] is not None:
         try:
-            is_time = item.format == "date-time"
-            fields[item.keyword] = read_time(text, default_zone, day_first=day_first) if is_time else text
-        except ValueError as error:
-            problems.append(f"{_ALIASES.get(item.name, '--' + item.keyword.replace('_', '-'))}: {error}")
-    return fields, problems
+            change.zone = zone(options["zone_name"])
+        except ZoneError as error:
+            change.add("--timezone", error.reason)
+    given = {item.keyword: options[f"field_{item.keyword}"] for item in RESCHEDULE_EXAM_SESSION.fields}
+    texts = {keyword: text for keyword, text in given.items() if text is not None}
+    if options["fields_file"] is not None:
+        _add_fields(options["fields_file"], texts, change)
+    for item in RESCHEDULE_EXAM_SESSION.fields:
+        if item.keyword in texts and item.format == "date-time":
+            _read_moment(item, texts[item.keyword], options, change)
+        elif item.keyword in texts:
+            change.fields[item.keyword] = texts[item.keyword]
+    if options["duration"] is not None:
+        _add_duration(options["duration"], texts, options, change)
+    if not change.fields and not change.problems:
+        change.problems.append(Problem("", "empty", "nothing to change: give at least one field, such as --start"))
+    return change
 
 
-def _checked(
-    client: clients.SmarterProctoring, sids: dict[str, str], fields: dict[str, Any], problems: list[str]
-) -> clients.DryRun:
-    """Return the request; raise one error of all problems, those of reading the times included."""
-    request, found = None, list(problems)
+def _read_moment(item: Field, text: str, options: dict[str, Any], change: _Change) -> None:
+    # After a wrong zone, UTC serves to find what else is wrong.
+    default_zone = UTC if change.zone is None and options["zone_name"] is not None else change.zone
     try:
-        request = client.dry_run_reschedule(*sids.values(), **fields)
+        moment = read_time(text, default_zone, day_first=options["day_first"])
+    except TimeError as error:
+        change.add(_option_of(item), str(error))
+        return
+    change.fields[item.keyword] = moment
+    _check_limits(_option_of(item), repr(text), moment, options, change)
+
+
+def _check_limits(option: str, what: str, moment: datetime, options: dict[str, Any], change: _Change) -> None:
+    problem = limit_problem(moment, now(), allow_past=options["allow_past"], allow_far=options["allow_far"])
+    if problem is not None:
+        change.add(option, f"{what} {problem}")
+
+
+def _add_duration(text: str, texts: dict[str, str], options: dict[str, Any], change: _Change) -> None:
+    """Compute the end from the start."""
+    if _END in texts:
+        change.add("--duration", "contradicts --end; give one of them")
+        return
+    if _START not in texts:
+        change.add("--duration", "needs --start, after which it begins")
+        return
+    try:
+        length = read_duration(text)
+    except ValueError as error:
+        change.add("--duration", str(error))
+        return
+    start = change.fields.get(_START)
+    if isinstance(start, datetime):
+        # In UTC: hours are exact, whatever the clocks do in between.
+        change.fields[_END] = start.astimezone(UTC) + length
+        _check_limits("--duration", f"the end, {text!r} after the start,", change.fields[_END], options, change)
+
+
+def _add_fields(name: str, texts: dict[str, str], change: _Change) -> None:
+    """Add the fields of a file, or of standard input."""
+    keywords = {item.name: item.keyword for item in RESCHEDULE_EXAM_SESSION.fields}
+    try:
+        pairs = _read_fields_file(name)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        change.add(f"--fields {name}", str(reason))
+        return
+    for key, value in pairs.items():
+        keyword = keywords.get(key, key)
+        if keyword not in keywords.values():
+            change.add(f"--fields {name}", f"there is no field {key[:80]!r}")
+        elif not isinstance(value, str):
+            change.add(f"--fields {name}", f"{key} has to be text, in quotes")
+        elif keyword in texts:
+            change.add(f"--fields {name}", f"{key} is given twice; drop one")
+        else:
+            texts[keyword] = value
+
+
+def _read_fields_file(name: str) -> dict[str, object]:
+    """Return the JSON object of a file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not a JSON object; the message says so, and quotes nothing of it.
+    """
+    if name == "-":
+        content = sys.stdin.buffer.read(_FIELDS_LIMIT + 1)
+    else:
+        with Path(name).open("rb") as stream:
+            content = stream.read(_FIELDS_LIMIT + 1)
+    if len(content) > _FIELDS_LIMIT:
+        raise ValueError("more than 1 MiB; give one JSON object with the fields")
+    try:
+        value: object = json.loads(content)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError("""not a JSON object; write for instance {"notes": "Moved by request"}""")
+    return value
+
+
+def _note_what_stays(fields: dict[str, Any]) -> None:
+    """Say that the other end of the session stays as it is on the service."""
+    if (_START in fields) == (_END in fields):
+        return
+    moved, stays, options = ("start", "end", "--end or --duration") if _START in fields else ("end", "start", "--start")
+    echo(
+        f"note: only the {moved} is changed; the {stays} stays as it is on the service, so the session gets longer or "
+        f"shorter. To change both, add {options}",
+        err=True,
+    )
+
+
+def _checked(client: clients.SmarterProctoring, sids: dict[str, str], change: _Change) -> clients.DryRun:
+    """Return the request; raise one error of all problems, those of reading the fields included."""
+    request = None
+    found = list(change.problems)
+    try:
+        request = client.with_options(allow_empty=True).dry_run_reschedule(*sids.values(), **change.fields)
     except errors.ValidationError as error:
-        found += error.problems
+        found += [_named(problem) for problem in error.problems]
     if request is not None and not found:
         return request
-    raise errors.ValidationError(f"{'; '.join(found)}. Nothing was sent.", problems=tuple(found))
+    raise errors.ValidationError(f"{'; '.join(map(str, found))}. Nothing was sent.", problems=tuple(found))
 
 
-def _client(options: dict[str, Any], *, dry_run: bool = False) -> clients.SmarterProctoring:
-    settings: dict[str, Any] = {
-        name: options[name] for name in ("base_url", "timeout", "deadline", "retries") if options.get(name) is not None
-    }
-    settings |= {"allow_http": True} if options["allow_http"] else {}
-    settings |= {"retry_ambiguous": False} if options.get("no_replay") else {}
-    return clients.SmarterProctoring(**{**settings_from_env(), **_token(options, dry_run), **settings})
+# -- settings ---------------------------------------------------------------------------------------------------------
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that the options give."""
+    names = ("base_url", "timeout", "deadline", "retries")
+    settings: dict[str, Any] = {name: options[name] for name in names if options.get(name) is not None}
+    if options["allow_http"]:
+        settings["allow_http"] = True
+    if options.get("no_replay"):
+        settings["retry_ambiguous"] = False
+    return settings
+
+
+def _user_problems(error: errors.ConfigurationError, options: dict[str, Any]) -> list[Problem]:
+    """Return what is wrong with the settings, each by its option if that was given, else by its variable."""
+    return [_user_problem(problem, options) for problem in error.problems]
+
+
+def _user_problem(problem: Problem, options: dict[str, Any]) -> Problem:
+    if options.get(problem.field) is not None:
+        problem = problem._replace(name=f"--{problem.field.replace('_', '-')}")
+    if problem.code == PLAIN_HTTP:
+        problem = problem._replace(text="is plain http, which shows the token: use https, or add --allow-http")
+    return problem
+
+
+def _client(options: dict[str, Any], *, dry_run: bool) -> clients.SmarterProctoring:
+    settings: dict[str, Any] = {**_token(options, dry_run), **_settings(options)}
+    try:
+        return clients.SmarterProctoring.from_env(**settings)
+    except errors.ConfigurationError as error:
+        problems = _user_problems(error, options)
+    raise errors.wrong_settings(problems)
 
 
 def _token(options: dict[str, Any], dry_run: bool) -> dict[str, Any]:
-    if options["token_file"]:
-        return {"token": Path(options["token_file"]).read_text}
-    if variable("TOKEN") or variable("TOKEN_FILE"):
-        return {}
     if dry_run:
         return {"token": "not-needed-for-a-dry-run"}
-    if sys.stdin.isatty():
-        return {"token": click.prompt("Token", hide_input=True, err=True)}
+    if options["token_file"]:
+        return {"token": TokenFile(options["token_file"], "--token-file")}
+    if variable("TOKEN") or variable("TOKEN_FILE"):
+        return {}
+    if sys.stdin is not None and sys.stdin.isatty():
+        return {"token": _ask_for_token()}
     raise errors.ConfigurationError(
         f"no token: set {PREFIX}TOKEN or {PREFIX}TOKEN_FILE, pass --token-file, or run in a terminal to be asked"
     )
+
+
+def _ask_for_token() -> str:
+    try:
+        return getpass.getpass("Token: ")
+    except EOFError:
+        return ""  # the client says that it is missing
+
+
+# -- what happened ----------------------------------------------------------------------------------------------------
 
 
 def _fail(error: Exception, sids: dict[str, str], *, as_json: bool) -> NoReturn:
     """Say what happened and end with the code for it."""
     code = exit_code(error) if isinstance(error, errors.SmarterProctoringError) else _BAD_INPUT
     maybe = getattr(error, "maybe_applied", False)
+    problems: Iterable[object] = getattr(error, "problems", ()) or (error,)
     if as_json:
         names = ("status", "code", "api_message", "request_id", "retry_after", "attempts", "replays")
         facts = {name: getattr(error, name, None) for name in names}
-        outcome = {"outcome": "unknown" if maybe else "not moved", "error": type(error).__name__, "message": str(error)}
-        click.echo(json.dumps({**outcome, "maybe_applied": maybe, **sids, **facts, "exit_code": code}))
+        kind = type(error).__name__
+        outcome = {"outcome": "unknown" if maybe else "not moved", "error": kind, "message": str(error)}
+        found = {"problems": [str(problem) for problem in problems]}
+        echo_json({**outcome, **found, "maybe_applied": maybe, **sids, **facts, "exit_code": code})
     else:
         color = "yellow" if maybe else "red"
-        problems: Iterable[str] = getattr(error, "problems", ()) or (str(error),)
         for problem in problems:
-            click.secho(f"error: {problem}", fg=color, err=True)
+            echo(f"error: {problem}", color=color, err=True)
         request_id = getattr(error, "request_id", None)
         if request_id:
-            click.echo(f"request id: {request_id}", err=True)
-        click.echo(f"({EXIT_CODES[code]}; exit code {code})", err=True)
+            echo(f"request id: {request_id}", err=True)
+        echo(f"({EXIT_CODES[code]}; exit code {code})", err=True)
     sys.exit(code)
 
 
 def _show_dry_run(request: clients.DryRun, *, as_json: bool) -> None:
     body = json.loads(request.content)
     if as_json:
-        click.echo(json.dumps({"outcome": "dry run", **request._asdict(), "content": None, "body": body}))
+        echo_json({"outcome": "dry run", **request._asdict(), "content": None, "body": body, "exit_code": 0})
         return
-    click.secho("dry run: nothing was sent", fg="yellow", bold=True)
-    click.echo(f"{request.method} {request.url}")
+    echo("dry run: nothing was sent", color="yellow", bold=True)
+    echo(f"{request.method} {request.url}")
     for name, value in request.headers.items():
-        click.echo(f"{name}: {value}")
-    click.echo("\n" + json.dumps(body, indent=2, ensure_ascii=False))
+        echo(f"{name}: {value}")
+    echo()
+    for line in json.dumps(body, indent=2, ensure_ascii=False).split("\n"):
+        echo(line)
 
 
 def _sent(body: dict[str, Any]) -> list[Field]:
@@ -257,67 +514,85 @@ def _shown(item: Field, body: dict[str, Any], default_zone: tzinfo | None) -> st
 def _table(rows: list[tuple[str, Any]]) -> None:
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        click.echo(f"  {name:<{width}}  {value}")
+        echo(f"  {name:<{width}}  {value}")
+
+
+# -- doctor -----------------------------------------------------------------------------------------------------------
+
+
+class _Check(NamedTuple):
+    """The result of one check; `code` is 0 if all is well."""
+
+    name: str
+    code: int
+    text: str
 
 
 @main.command(epilog=_EPILOG)
 @_connection_options
 def doctor(**options: Any) -> None:
     """Check settings, the token's shape and expiry, and reachability; changes nothing and sends no token."""
-    base_url = options["base_url"] or variable("BASE_URL") or SERVERS[0]
-    checks = [_check_settings(options, base_url), _check_token(options), _check_reachable(base_url)]
+    checks = [_check_settings(options), _check_token(options), _check_reachable(options)]
+    code = next((check.code for check in checks if check.code), 0)
     if options["as_json"]:
-        click.echo(json.dumps([{"check": name, "ok": not code, "text": text} for name, code, text in checks]))
-    else:
-        for name, code, text in checks:
-            click.secho(f"{'FAIL' if code else 'ok':<5}", fg="red" if code else "green", nl=False)
-            click.echo(f"{name:<11}{text}")
-    sys.exit(next((code for _, code, _ in checks if code), 0))
+        results = [{"check": check.name, "ok": not check.code, "text": check.text} for check in checks]
+        echo_json({"ok": not code, "checks": results, "exit_code": code})
+        sys.exit(code)
+    for check in checks:
+        state = "FAIL" if check.code else "ok"
+        echo(f"{state:<5}{check.name:<11}{check.text}", color="red" if check.code else "green")
+    sys.exit(code)
 
 
-def _check_settings(options: dict[str, Any], base_url: str) -> tuple[str, int, str]:
+def _check_settings(options: dict[str, Any]) -> _Check:
+    """Check all settings but the token, which is the next check's."""
+    settings: dict[str, Any] = {**_settings(options), "token": "checked-later"}
     try:
-        check_base_url(base_url, allow_http=options["allow_http"])
-        settings = {**options, "token_file": None, "base_url": base_url}
-        with _client(settings, dry_run=True) as client:
-            return "settings", 0, repr(client).strip("<>")
+        with clients.SmarterProctoring.from_env(**settings) as client:
+            return _Check("settings", 0, repr(client).strip("<>"))
     except errors.ConfigurationError as error:
-        # A bad token is the next check's business.
-        bad_token = "token" in error.message and "base_url" not in error.message
-        return "settings", 0 if bad_token else _BAD_INPUT, base_url if bad_token else error.message
+        return _Check("settings", _BAD_INPUT, "; ".join(map(str, _user_problems(error, options))))
 
 
-def _check_token(options: dict[str, Any]) -> tuple[str, int, str]:
+def _check_token(options: dict[str, Any]) -> _Check:
     try:
-        given = _token(options, dry_run=False).get("token") or settings_from_env()["token"]
+        given = _token(options, dry_run=False).get("token") or _token_from_env()
         secret = Secret(given() if callable(given) else given)
-    except (errors.ConfigurationError, OSError, UnicodeDecodeError) as error:
-        text = error.message if isinstance(error, errors.ConfigurationError) else "the token file cannot be read"
-        return "token", _AUTH, text
+    except errors.ConfigurationError as error:
+        return _Check("token", _AUTH, error.message)
     if secret.problem:
-        return "token", _AUTH, secret.problem
+        return _Check("token", _AUTH, f"the token {secret.problem}")
     expires = secret.expires_at()
     if expires is None:
-        return "token", 0, "well-formed; it is no JWT with an expiry, so when it ends is not known"
-    state = "expired" if expires <= datetime.now(UTC) else "well-formed JWT, expires"
-    return "token", _AUTH if state == "expired" else 0, f"{state} at {expires:%Y-%m-%d %H:%M} UTC (unverified)"
+        return _Check("token", 0, "well-formed; it is not a JWT with an expiry, so when it ends is not known")
+    expired = expires <= now()
+    state = "expired" if expired else "well-formed JWT, expires"
+    return _Check("token", _AUTH if expired else 0, f"{state} at {expires:%Y-%m-%d %H:%M} UTC (unverified)")
 
 
-def _check_reachable(base_url: str) -> tuple[str, int, str]:
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return "network", _BAD_INPUT, "not checked: the base URL is no http or https URL"
-    request = urllib.request.Request(base_url, method="HEAD")  # noqa: S310 - the scheme is checked above
+def _token_from_env() -> str | TokenFile:
+    file = variable("TOKEN_FILE")
+    return variable("TOKEN") or (TokenFile(file, f"{PREFIX}TOKEN_FILE") if file else "")
+
+
+def _check_reachable(options: dict[str, Any]) -> _Check:
+    base_url = options["base_url"] or variable("BASE_URL") or SERVERS[0]
+    if base_url_problem(base_url, allow_http=options["allow_http"]) is not None:
+        return _Check("network", _BAD_INPUT, "not checked: the base URL is not valid")
+    host = urlsplit(base_url).hostname
     try:
+        request = urllib.request.Request(base_url, method="HEAD")  # noqa: S310 - the scheme is checked above
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
             status = answer.status
     except urllib.error.HTTPError as error:
         status = error.code
         error.close()
+    except http.client.HTTPException as error:
+        return _Check("network", _NOT_APPLIED, f"{host} answers, but not in HTTP ({type(error).__name__})")
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        return "network", _NOT_APPLIED, f"{parts.hostname} cannot be reached: {reason}"
-    return "network", 0, f"{parts.hostname} answers (HTTP {status} without a token)"
+        return _Check("network", _NOT_APPLIED, f"{host} cannot be reached: {reason}")
+    return _Check("network", 0, f"{host} answers (HTTP {status} without a token)")
 
 
 @main.command(
@@ -349,7 +624,7 @@ def bulk(arguments: tuple[str, ...]) -> None:
         raise click.ClickException(
             f"{error.name} is missing; install it with: pip install 'smarterproctoring-client[bulk]'"
         ) from None
-    bulk_cli.main(list(arguments), prog_name="smarterproctoring bulk")
+    bulk_cli.main(list(arguments), prog_name="smarterproctoring bulk", color=terminal.colors())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smarterproctoring_generated.operations import OPERATIONS, SID_KINDS
-from smarterproctoring_generated.records import Operation, Parameter, matches
+from smarterproctoring_generated.records import Hidden, Operation, Parameter, Problem, matches
 
 from smarterproctoring.errors import ConfigurationError, ValidationError
 
@@ -19,11 +19,14 @@ class Prepared(NamedTuple):
     operation: Operation
     path: str
     query: Mapping[str, Any]
-    content: bytes
+    content: Hidden[bytes]
+
+    def __repr__(self) -> str:  # it is in frames, and says things of a person
+        return f"<Prepared {self.operation.operation_id}>"
 
 
 def from_keywords(
-    operation: Operation, sids: Sequence[Any], given: Mapping[str, Any], *, allow_empty: bool
+    operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]], *, allow_empty: bool
 ) -> Prepared:
     """Prepare a call of the public clients.
 
@@ -31,9 +34,17 @@ def from_keywords(
         TypeError: A keyword that the operation does not have.
         ValidationError: All problems with the arguments.
     """
+    operation.check_keywords(list(given.reveal()))
+    return _or_raise(_from_keywords(operation, sids, given.reveal(), allow_empty=allow_empty))
+
+
+def _from_keywords(
+    operation: Operation, sids: Sequence[Any], given: Mapping[str, Any], *, allow_empty: bool
+) -> "Prepared | list[Problem]":
     body, query, problems = operation.from_keywords(given)
     if body == {} and not problems and not allow_empty:
-        problems.append("nothing to change: give at least one field, or allow it with allow_empty=True")
+        text = "nothing to change: give at least one field, or allow it with allow_empty=True"
+        problems.append(Problem("", "empty", text))
     return _prepare(operation, sids, body, query, problems)
 
 
@@ -46,14 +57,23 @@ def from_generated(method: str, path: str, body: Any, query: dict[str, Any]) -> 
     """
     for operation in OPERATIONS:
         if (sids := operation.path_values(method.upper(), path)) is not None:
-            return _prepare(operation, sids, body, query, [])
+            return _or_raise(_prepare(operation, sids, body, query, []))
     raise ConfigurationError("the spec has no operation with this method and path; nothing else is sent")
 
 
-def _prepare(operation: Operation, sids: Sequence[Any], body: Any, query: dict[str, Any], found: list[str]) -> Prepared:
+def _or_raise(prepared: "Prepared | list[Problem]") -> Prepared:
+    """Raise what is wrong: here, where no local variable holds what the call says of a person."""
+    if isinstance(prepared, Prepared):
+        return prepared
+    raise ValidationError(f"{'; '.join(map(str, prepared))}. Nothing was sent.", problems=tuple(prepared))
+
+
+def _prepare(
+    operation: Operation, sids: Sequence[Any], body: Any, query: dict[str, Any], found: list[Problem]
+) -> "Prepared | list[Problem]":
     found += [*operation.times_in_query(query), *operation.body_problems(body)]
     problems = [
-        f"{parameter.keyword} {problem}{_hint(parameter, value)}"
+        problem._replace(text=problem.text + _hint(parameter, value))
         for parameter, value in operation.parameter_values([*sids], query)
         if (problem := parameter.problem(value))
     ] + found
@@ -62,10 +82,9 @@ def _prepare(operation: Operation, sids: Sequence[Any], body: Any, query: dict[s
         try:
             content = _JSON.encode(body).encode()
         except (ValueError, TypeError, RecursionError):
-            problems.append("the body cannot be written as JSON: a value is NaN, not valid Unicode, or of no JSON type")
-    if problems:
-        raise ValidationError(f"{'; '.join(problems)}. Nothing was sent.", problems=tuple(problems))
-    return Prepared(operation, operation.path_for([*sids]), query, content)
+            text = "the body cannot be written as JSON: a value is NaN, not valid Unicode, or of no JSON type"
+            problems.append(Problem("", "json", text))
+    return problems or Prepared(operation, operation.path_for([*sids]), query, Hidden(content))
 
 
 def _hint(parameter: Parameter, value: object) -> str:

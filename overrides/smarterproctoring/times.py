@@ -1,31 +1,58 @@
-"""Times as people type them, read without guessing: what could mean two moments is refused, with the mend."""
+"""Reads times that people type, by an explicit grammar. Ambiguous text is refused, with the reason and the fix.
+
+`time_forms.py` lists every accepted form. A text is one date and one time, in either order, and at most one offset and
+one day of the week. Every character belongs to exactly one of them, or to what joins them. Nothing else is accepted.
+"""
 
 from __future__ import annotations
 
 import re
-import warnings
-from datetime import datetime, tzinfo
-from typing import Any
-from zoneinfo import ZoneInfo
+from calendar import day_name, month_name, monthrange
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Final, NamedTuple
 
-from dateutil import parser, tz
+from smarterproctoring.time_forms import (
+    AFTER_DATE,
+    AFTER_TIME,
+    BEFORE_T,
+    DATES,
+    FIRST_YEAR,
+    HYPHENS,
+    LAST_YEAR,
+    MONTHS,
+    OFFSETS,
+    TIMES,
+    WEEKDAY,
+    WEEKDAYS,
+    Form,
+)
+from smarterproctoring.time_reasons import EXAMPLE, about_character, explain
+from smarterproctoring.zones import place
 
-_UTC_NAMES = ("UTC", "GMT", "Z")
-# Two days that differ in every part of a date, and neither of them today: what the text does not say differs too.
-_FILL_INS = (datetime(2001, 1, 1, 0), datetime(2004, 2, 2, 1))
+MAX_LENGTH: Final = 80
+"""Characters of a text; every accepted form is shorter."""
+YEARS_AHEAD: Final = 2
+"""How far ahead a moment may be unless that is allowed."""
+_LONGEST_NIGHT: Final = 6 * 60
+"""Minutes of a range over midnight, such as 22:00-02:00, that people may mean."""
+_COMMON: Final = re.compile(
+    r"(?:19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?Z?"
+)
+_Groups = dict[str, str | None]
 
 
-def zone(name: str) -> tzinfo:
-    """Return the time zone of this IANA name.
+class TimeError(ValueError):
+    """A text that is not accepted as a time.
 
-    Raises:
-        ValueError: No such zone.
+    Attributes:
+        reason: What is wrong and how to fix it: a sentence whose subject is the text. It quotes nothing of the text.
     """
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        pass
-    raise ValueError(f"there is no time zone {name!r}; give an IANA name such as America/New_York, or UTC")
+
+    def __init__(self, text: str, reason: str) -> None:
+        shown = text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"
+        super().__init__(f"{shown!r} {reason}")
+        self.reason = reason
 
 
 def read_time(text: str, default_zone: tzinfo | None = None, *, day_first: bool | None = None) -> datetime:
@@ -40,61 +67,304 @@ def read_time(text: str, default_zone: tzinfo | None = None, *, day_first: bool 
         An aware datetime.
 
     Raises:
-        ValueError: Not a date and time, or one that can be read in two ways; the message says how to mend it.
+        TimeError: Not a date and time in an accepted form, or an ambiguous one.
     """
-    if re.search(r"(UTC|GMT)\s*[+-]\s*\d", text, re.IGNORECASE):
-        # POSIX and everyone else disagree on the sign.
-        raise ValueError(f"{text!r}: an offset from UTC or GMT can be read in two ways; write it alone, as in +03:00")
-    moments = {_parse(text, fill_in, order) for order in _orders(day_first) for fill_in in _FILL_INS}
-    if len({_parse(text, _FILL_INS[0], order) for order in _orders(day_first)}) > 1:
-        raise ValueError(f"{text!r} may be day/month or month/day; write 2030-05-04, or name the order")
-    if len(moments) > 1:
-        raise ValueError(f"{text!r} leaves out the date or the time; give both, for instance 2030-05-04 09:00")
-    (moment,) = moments
-    weekdays = {parser.parserinfo().weekday(word) for word in re.findall("[A-Za-z]+", text)} - {None}
-    if weekdays - {moment.weekday()}:
-        raise ValueError(f"{text!r} names another day of the week than its date, a {moment:%A}; which is right?")
-    if moment.tzinfo is not None:
-        return moment
-    if default_zone is None:
-        raise ValueError(
-            f"{text!r} has no time zone, so it could be many moments; add one (2030-05-04 09:00-04:00, or … UTC), "
-            "or say which with --timezone America/New_York"
-        )
-    if not tz.datetime_exists(moment, default_zone):
-        raise ValueError(f"{text!r} does not exist in {default_zone}: the clocks skip it; give another time")
-    if tz.datetime_ambiguous(moment, default_zone):
-        raise ValueError(f"{text!r} happens twice in {default_zone}: the clocks go back; add the offset, as in -04:00")
-    return moment.replace(tzinfo=default_zone)
-
-
-def _orders(day_first: bool | None) -> tuple[bool, ...]:
-    return (True, False) if day_first is None else (day_first,)
-
-
-def _parse(text: str, fill_in: datetime, day_first: bool) -> datetime:
-    problem = None
-    # ISO 8601 knows no order of day and month to be asked for.
-    is_iso = re.match(r"\d{4}-\d\d-\d\d|\d{8}T", text) is not None
+    simple = _simple(text, default_zone)
+    if simple is not None:
+        return simple
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", parser.UnknownTimezoneWarning)
-            moment = parser.parse(text, default=fill_in, dayfirst=day_first and not is_iso, tzinfos=_offset)
-    except parser.UnknownTimezoneWarning:
-        problem = "names a time zone by an abbreviation that has several meanings; write its offset, as in -05:00"
-    except (ValueError, OverflowError, TypeError) as error:
-        problem = str(error) if isinstance(error, _ZoneError) else "is not a date and time, like 2030-05-04 09:00"
-    else:
-        return moment
-    raise ValueError(f"{text!r} {problem}")
+        parts = _divide(_plain(text))
+        return _aware(_moment(parts, day_first), parts, default_zone)
+    except _RefusedError as refused:
+        reason = str(refused)
+    raise TimeError(text, reason)
 
 
-class _ZoneError(ValueError):
-    """A zone in the text that cannot be taken at its word."""
+def limit_problem(moment: datetime, now: datetime, *, allow_past: bool, allow_far: bool) -> str | None:
+    """Say why a moment is probably a slip; None if it is not.
+
+    Args:
+        moment: An aware datetime.
+        now: The present, aware.
+        allow_past: Whether a moment before `now` is accepted.
+        allow_far: Whether one more than two years after `now` is accepted.
+
+    Returns:
+        A sentence whose subject is the moment. It names the option that allows it.
+    """
+    if moment < now and not allow_past:
+        return "is in the past; check the year, or allow it with --allow-past"
+    if moment > _years_later(now) and not allow_far:
+        return f"is more than {YEARS_AHEAD} years ahead; check the year, or allow it with --allow-far"
+    return None
 
 
-def _offset(name: str | None, offset: int | None) -> Any:
-    """Accept a numeric offset and UTC; without this, dateutil takes the machine's own abbreviations too."""
-    if name is None or (name in _UTC_NAMES and not offset):
-        return tz.tzoffset(None, offset) if offset is not None else tz.UTC if name else None
-    raise _ZoneError(f"names the time zone {name}, which can be read in several ways; write an offset, as in -05:00")
+def _years_later(now: datetime) -> datetime:
+    day = 28 if (now.month, now.day) == (2, 29) else now.day
+    return now.replace(year=now.year + YEARS_AHEAD, day=day)
+
+
+# -- from text to parts -----------------------------------------------------------------------------------------------
+
+
+class _RefusedError(Exception):
+    """Carries the reason from where it is found to `read_time`."""
+
+
+class _Parts(NamedTuple):
+    """One way to divide a text into its parts."""
+
+    weekday: str | None
+    date: _Groups
+    time: _Groups
+    offset: _Groups
+    after_t: bool
+    """Whether the letter T is between date and time."""
+    spaced: bool
+    """Whether a space is before the offset."""
+    time_first: bool
+
+
+def _simple(text: str, default_zone: tzinfo | None) -> datetime | None:
+    """Read the commonest forms, of which long lists are full, in a fraction of the time.
+
+    Returns:
+        What the table gives too; None where the table has to be asked.
+    """
+    if _COMMON.fullmatch(text) is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment
+        return None if default_zone is None else place(moment, default_zone)
+    except ValueError:
+        return None
+
+
+def _plain(text: str) -> str:
+    """Return the text in lower case, with plain hyphens and single spaces; refuse other characters."""
+    if len(text) > MAX_LENGTH:
+        raise _RefusedError(f"is too long for a date and time; write it like {EXAMPLE}")
+    plain = " ".join(text.split()).translate(HYPHENS)
+    for character in plain:
+        if not " " <= character <= "~":
+            raise _RefusedError(about_character(character))
+    return plain.lower()
+
+
+def _divide(text: str) -> _Parts:
+    """Divide a text into its parts; refuse it if there is no way or more than one."""
+    ways = [*_date_first(text), *_time_first(text)]
+    if not ways:
+        raise _RefusedError(explain(text))
+    if len(ways) > 1:
+        raise _RefusedError(f"can be read in {len(ways)} ways; write it like {EXAMPLE}")
+    return ways[0]
+
+
+def _date_first(text: str) -> Iterator[_Parts]:
+    weekday, start = _weekday_at(text, 0)
+    for date in _matches(DATES, text, start):
+        after_t = text.startswith("t", date.end()) and BEFORE_T.fullmatch(date[0]) is not None
+        gap = AFTER_DATE.match(text, date.end())
+        if not after_t and gap is None:
+            continue
+        time_start = date.end() + 1 if gap is None else gap.end()
+        for form in TIMES:
+            time = form.pattern.match(text, time_start)
+            if time is None or not _may_follow(form, date.groupdict(), after_t=after_t):
+                continue
+            exact = after_t or time.groupdict().get("second") is not None
+            spaced = text.startswith(" ", time.end())
+            for offset in _offsets_at(text, time.end(), exact=exact):
+                yield _Parts(weekday, date.groupdict(), time.groupdict(), offset, after_t, spaced, time_first=False)
+
+
+def _may_follow(form: Form, date: _Groups, *, after_t: bool) -> bool:
+    """Tell whether a form of a time may follow this date."""
+    if form.where == "T":
+        return after_t
+    # 2000 May 4 2030 may be read from either end.
+    starts_with_year = "name" in date and next(iter(date)) == "year"
+    return form.where != "date" or not starts_with_year
+
+
+def _time_first(text: str) -> Iterator[_Parts]:
+    for form in TIMES:
+        time = None if form.where else form.pattern.match(text)
+        gap = None if time is None else AFTER_TIME.match(text, time.end())
+        if time is None or gap is None:
+            continue
+        weekday, start = _weekday_at(text, gap.end())
+        for date in _matches(DATES, text, start):
+            for offset in _offsets_after_date(text, date.end(), gap["utc"]):
+                yield _Parts(weekday, date.groupdict(), time.groupdict(), offset, False, True, time_first=True)
+
+
+def _weekday_at(text: str, start: int) -> tuple[str | None, int]:
+    """Return the day of the week that begins here, if any, and where it ends."""
+    match = WEEKDAY.match(text, start)
+    return (match[1], match.end()) if match else (None, start)
+
+
+def _matches(forms: tuple[Form, ...], text: str, start: int) -> Iterator[re.Match[str]]:
+    for form in forms:
+        match = form.pattern.match(text, start)
+        if match is not None:
+            yield match
+
+
+def _offsets_at(text: str, start: int, *, exact: bool) -> Iterator[_Groups]:
+    """Yield the offset that is the rest of the text; an empty one if there is no rest."""
+    if start == len(text):
+        yield {}
+        return
+    for form in OFFSETS:
+        match = form.pattern.match(text, start)
+        if match is not None and (exact or not form.where):
+            yield match.groupdict()
+
+
+def _offsets_after_date(text: str, start: int, utc: str | None) -> Iterator[_Groups]:
+    """Yield the offset of a text that ends in its date, or in the offset after it."""
+    if utc is not None and start == len(text):
+        yield {"utc": utc}
+    elif utc is None and (start == len(text) or text.startswith(" ", start)):
+        yield from _offsets_at(text, start, exact=False)
+
+
+# -- what the parts mean ----------------------------------------------------------------------------------------------
+
+
+def _moment(parts: _Parts, day_first: bool | None) -> datetime:
+    """Return what the clocks show, naive."""
+    year, month, day = _date_of(parts.date, day_first)
+    hour, minute, second, microsecond = _time_of(parts.time)
+    moment = datetime(year, month, day, hour, minute, second, microsecond)
+    if parts.weekday is not None and WEEKDAYS[parts.weekday] != moment.weekday():
+        actual = day_name[moment.weekday()]
+        raise _RefusedError(f"names another day of the week than its date, which is a {actual}; which is right?")
+    return moment
+
+
+def _number(groups: _Groups, name: str) -> int:
+    return int(groups.get(name) or 0)
+
+
+def _date_of(date: _Groups, day_first: bool | None) -> tuple[int, int, int]:
+    year = _number(date, "year")
+    month, day = _month_and_day(date, day_first)
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise _RefusedError(f"is out of range: years are from {FIRST_YEAR} to {LAST_YEAR}")
+    if not 1 <= month <= 12:
+        raise _RefusedError(f"has no month from 1 to 12 where it is expected; write it like {EXAMPLE}")
+    days = monthrange(year, month)[1]
+    if not 1 <= day <= days:
+        which = f"February {year}" if month == 2 else month_name[month]
+        raise _RefusedError(f"has a day that does not exist: {which} has {days} days")
+    if date.get("ordinal") not in (None, _ordinal(day)):
+        raise _RefusedError(f"has a day with a wrong ending; write {day}{_ordinal(day)}, or {day}")
+    return year, month, day
+
+
+def _month_and_day(date: _Groups, day_first: bool | None) -> tuple[int, int]:
+    if "first" in date:
+        return _in_order(_number(date, "first"), _number(date, "next"), day_first)
+    name = date.get("name")
+    month = MONTHS[name] if name else _number(date, "month")
+    return month, _number(date, "day")
+
+
+def _in_order(first: int, second: int, day_first: bool | None) -> tuple[int, int]:
+    """Return month and day of a date of numbers that ends in the year."""
+    if day_first is None:
+        if first <= 12 and second <= 12 and first != second:
+            raise _RefusedError("may be day/month or month/day; write 2030-05-04, or add --day-first or --month-first")
+        day_first = first > 12
+    day, month = (first, second) if day_first else (second, first)
+    if month > 12 >= day:
+        option = "--day-first" if day_first else "--month-first"
+        raise _RefusedError(f"contradicts {option}: it has no such month; correct the text or drop the option")
+    return month, day
+
+
+def _ordinal(day: int) -> str:
+    if day in (11, 12, 13):
+        return "th"
+    return {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+
+
+def _half_day(time: _Groups) -> str | None:
+    """Return `a` or `p` of a time with am or pm; None of any other."""
+    return time.get("half") or time.get("half_dotted")
+
+
+def _time_of(time: _Groups) -> tuple[int, int, int, int]:
+    """Return hour, minute, second and microsecond."""
+    if time.get("noon"):
+        return 12, 0, 0, 0
+    hour = _number(time, "hour")
+    minute = _number(time, "minute")
+    second = _number(time, "second")
+    microsecond = int((time.get("fraction") or "0")[:6].ljust(6, "0"))
+    half = _half_day(time)
+    if half is not None:
+        if not 1 <= hour <= 12:
+            raise _RefusedError("has am or pm after an hour that is not from 1 to 12")
+        hour = hour % 12 + (12 if half == "p" else 0)
+    if (hour, minute) == (24, 0):
+        raise _RefusedError("has the hour 24; write 00:00 of the next day")
+    if hour > 23 or minute > 59 or second > 59:
+        raise _RefusedError("has a time that does not exist: hours end at 23, minutes and seconds at 59")
+    return hour, minute, second, microsecond
+
+
+def _aware(moment: datetime, parts: _Parts, default_zone: tzinfo | None) -> datetime:
+    """Add the offset that the text has, or else the zone."""
+    if parts.offset.get("utc"):
+        return moment.replace(tzinfo=UTC)
+    if parts.offset:
+        return moment.replace(tzinfo=_offset_of(parts))
+    if default_zone is None:
+        raise _RefusedError(
+            f"has no time zone; add the offset ({EXAMPLE}-04:00, or UTC), or name the zone: --timezone America/New_York"
+        )
+    try:
+        return place(moment, default_zone)
+    except ValueError as error:
+        raise _RefusedError(str(error)) from None
+
+
+def _offset_of(parts: _Parts) -> timezone:
+    hours = _number(parts.offset, "offset_hours")
+    minutes = _number(parts.offset, "offset_minutes")
+    sign = -1 if parts.offset["sign"] == "-" else 1
+    if sign < 0 and _may_be_range(parts, hours, minutes):
+        raise _RefusedError(
+            "may be a range of two times; give each time on its own, "
+            "or write the offset after a T and seconds: 2030-05-04T09:00:00-11:00"
+        )
+    offset = sign * timedelta(hours=hours, minutes=minutes)
+    if minutes > 59 or not timedelta(hours=-12) <= offset <= timedelta(hours=14):
+        raise _RefusedError("has an offset that no place has: they are from -12:00 to +14:00, with minutes below 60")
+    return timezone(offset)
+
+
+def _may_be_range(parts: _Parts, hours: int, minutes: int) -> bool:
+    """Tell whether a time with a negative offset, such as 09:00-10:30, may be a start and an end."""
+    time = parts.time
+    if parts.after_t or parts.time_first or time.get("second") is not None:
+        return False
+    has_half_day = time.get("noon") is not None or _half_day(time) is not None
+    if has_half_day and not parts.spaced:
+        return True
+    hour, minute, _, _ = _time_of(time)
+    written_hour = _number(time, "hour") if _half_day(time) else hour
+    end = hours * 60 + minutes
+    return any(_is_range(start * 60 + minute, end) for start in (hour, written_hour))
+
+
+def _is_range(start: int, end: int) -> bool:
+    """Tell whether two times of day, in minutes, may be a start and an end: on one day, or in one night."""
+    return end > start or 0 < end + 24 * 60 - start <= _LONGEST_NIGHT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import multiprocessing
 import os
 import re
 import shutil
@@ -16,9 +17,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+from smarterproctoring import cli
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.cli import facts_of
 from smarterproctoring_bulk.journal import find
@@ -29,6 +33,8 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDAwMDAwMDB9.c2VjcmV0LXNpZ25hdHVyZQ"
 INSTALL, EXAM = "AI" + "1f" * 16, "EX" + "2e" * 16
 WINDOW = 25
 SECRET = "phone 555-0199"
+START = f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%d}T13:00:00"
+"""A time that lists may hold without an option: neither past nor years ahead; in UTC."""
 
 
 def session(number: int, salt: str = "") -> str:
@@ -40,7 +46,7 @@ def write_list(path: Path, rows: int, salt: str = "", extra: list[list[str]] | N
         writer = csv.writer(file)
         writer.writerow(["installSid", "examSid", "sessionSid", "appointmentStartDateTime", "notes"])
         for number in range(rows):
-            writer.writerow([INSTALL, EXAM, session(number, salt), "2030-05-04T13:00:00Z", f"{SECRET} {number}"])
+            writer.writerow([INSTALL, EXAM, session(number, salt), f"{START}Z", f"{SECRET} {number}"])
         writer.writerows(extra or [])
     return path
 
@@ -54,7 +60,55 @@ def wait_for(condition: Callable[[], Any], seconds: float = 200.0) -> Any:
     return found
 
 
-Process = subprocess.Popen[str]
+def _preloaded() -> ForkServerContext:
+    """Return what forks processes that have imported bulk already: its engine alone takes a second of processor."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["smarterproctoring_bulk.cli", "smarterproctoring_bulk.engine"])
+    return context
+
+
+_CONTEXT = _preloaded()
+
+
+def _command_line(arguments: list[str], environment: dict[str, str], folder: str, output: str) -> None:
+    """Be the command line: the target of a forked process."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(written, 1)
+    os.dup2(written, 2)
+    sys.argv = ["smarterproctoring", *arguments]
+    cli.main()
+
+
+class Process:
+    """The command line in a process of its own, with the interface of `subprocess.Popen` as far as it is needed."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+        descriptor, name = tempfile.mkstemp(prefix="output-", dir=folder)
+        os.close(descriptor)
+        self._output = Path(name)
+        self._process = _CONTEXT.Process(target=_command_line, args=(arguments, environment, str(folder), name))
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Return the exit code, negative for a signal; None while the process runs."""
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self) -> str:
+        """Wait for the end; return all that was printed. The limit is only there to end a test that hangs."""
+        self._process.join(300)
+        assert self.poll() is not None, f"still running:\n{self._output.read_text()}"
+        return self._output.read_text()
 
 
 class Bulk:
@@ -64,33 +118,41 @@ class Bulk:
         self.url, self.journal, self.folder = url, journal, folder
         self.started: list[Process] = []
 
-    def start(self, command: str | Path, *arguments: str | Path, token: str = TOKEN, **environment: str) -> Process:
+    def environment(self, token: str, more: dict[str, str]) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SMARTERPROCTORING")}
         own = {
             "SMARTERPROCTORING_TOKEN": token,
             "SMARTERPROCTORING_BASE_URL": self.url,
             "SMARTERPROCTORING_BULK_JOURNAL": self.journal,
         }
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "smarterproctoring.cli", "bulk", str(command), *map(str, arguments)],
-            env={**clean, **own, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.folder,
-        )
+        return {**clean, **own, **more}
+
+    def start(self, command: str | Path, *arguments: str | Path, token: str = TOKEN, **environment: str) -> Process:
+        words = ["bulk", str(command), *map(str, arguments)]
+        process = Process(words, self.environment(token, environment), self.folder)
         self.started.append(process)
         return process
+
+    def run_anew(self, command: str | Path, *arguments: str | Path, code: int = 0, **environment: str) -> str:
+        """Run to the end in an interpreter of its own, which obeys the variables that Python itself reads."""
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "smarterproctoring.cli", "bulk", str(command), *map(str, arguments)],
+            env=self.environment(TOKEN, environment), cwd=self.folder, capture_output=True, text=True, check=False,
+            timeout=300,
+        )  # fmt: skip
+        printed = done.stdout + done.stderr
+        assert done.returncode == code, f"exit code {done.returncode}, not {code}:\n{printed}"
+        return printed
 
     def run(self, command: str | Path, *arguments: str | Path, code: int = 0, **environment: str) -> str:
         """Run to the end; return all that it printed."""
         return self.end(self.start(command, *arguments, **environment), code)
 
     def end(self, process: Process, code: int = 0) -> str:
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == code, f"exit code {process.returncode}, not {code}:\n{out}{err}"
-        assert TOKEN not in out + err
-        return out + err
+        printed = process.wait()
+        assert process.poll() == code, f"exit code {process.poll()}, not {code}:\n{printed}"
+        assert TOKEN not in printed
+        return printed
 
     def status(self) -> dict[str, Any]:
         """Return what `bulk status --json` would show of the one job."""
@@ -113,8 +175,7 @@ class Bulk:
     def close(self) -> None:
         for process in self.started:
             if process.poll() is None:
-                process.kill()
-            process.communicate()
+                kill(process)
 
 
 def sent(app: MockApp) -> Counter[str]:
@@ -128,7 +189,7 @@ def stored(app: MockApp) -> Counter[str]:
 
 def kill(process: Process) -> None:
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
 
 
 # -- Postgres ---------------------------------------------------------------------------------------------------------

@@ -53,7 +53,10 @@ def test_a_list_that_was_submitted_in_part_is_finished_as_it_was_begun(
     monkeypatch.setattr(DBOSClient, "enqueue_in_transaction", power_cut)
     with plan(path, InputOptions()) as planned, engine.Journal(find(bulk.journal)) as journal:
         name = engine.job_id(planned.fingerprint, bulk.url)
-        job = engine.Job(name, "list.csv", bulk.url, planned.counts, rate=20.0, lanes=4, lease=60, chunk=96)
+        job = engine.Job(
+            name, "list.csv", bulk.url, planned.counts, rate=20.0, lanes=4, lease=60, chunk=96,
+            created=planned.checked_at.timestamp(),
+        )  # fmt: skip
         with pytest.raises(KeyboardInterrupt):
             journal.submit(planned, job)
     assert "not submitted whole" in bulk.status()["state"]

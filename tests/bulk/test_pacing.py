@@ -7,7 +7,6 @@ import random
 
 import pytest
 from bulk.simulated import Limiter, admitted
-from smarterproctoring_bulk.helpers import processes_for
 from smarterproctoring_bulk.pacing import (
     LATENCY,
     MARGIN,
@@ -44,15 +43,6 @@ def test_lanes_follow_rate_times_latency() -> None:
     assert lanes_for(200, 0.05) == 4
     assert lanes_for(200, 1.0) == 20
     assert lanes_for(1e5, 1.0) == 64
-
-
-def test_only_a_long_list_without_a_rate_has_a_helper_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1}, raising=False)
-    assert processes_for(None, 5000) == 2
-    assert processes_for(None, 4999) == 1
-    assert processes_for(1000.0, 1_000_000) == 1
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {1}, raising=False)
-    assert processes_for(None, 5000) == 1
 
 
 def test_few_lanes_get_large_windows() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,11 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from smarterproctoring_bulk.plan import Counts, Duplicate, Plan, plan
+from smarterproctoring_bulk.plan import Counts, Duplicate, Plan, fingerprint, plan
 from smarterproctoring_bulk.rows import InputError, InputOptions
 
 AI, EX, OTHER = f"AI{'1f' * 16}", f"EX{'2e' * 16}", f"EX{'2d' * 16}"
 HEADER = "installSid,examSid,sessionSid,start,notes"
+NOW = dt.datetime(2029, 6, 1, tzinfo=dt.UTC)
 START, LATER = "2030-05-04T13:00:00.000Z", "2030-05-05T13:00:00.000Z"
 
 Make = Callable[..., Plan]
@@ -36,7 +38,7 @@ def a_plan(tmp_path: Path) -> Iterator[Make]:
 
         def make(*lines: str, **options: Any) -> Plan:
             (tmp_path / "list.csv").write_text("\n".join([HEADER, *lines, ""]))
-            return stack.enter_context(plan(tmp_path / "list.csv", InputOptions(**options)))
+            return stack.enter_context(plan(tmp_path / "list.csv", InputOptions(**options), now=NOW))
 
         yield make
 
@@ -128,7 +130,7 @@ def test_a_list_that_cannot_be_used_leaves_nothing_open(make: Make) -> None:
 def test_the_hook_hears_how_far_the_reading_is(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("\n".join([HEADER, *(line(number) for number in range(2500))]))
     heard: list[int] = []
-    with plan(tmp_path / "list.csv", InputOptions(), heard.append) as planned:
+    with plan(tmp_path / "list.csv", InputOptions(), heard.append, NOW) as planned:
         assert planned.counts.rows == 2500
     assert heard == [1000, 2000]
 
@@ -144,7 +146,7 @@ def test_every_row_is_counted_once_and_every_session_sent_at_most_once(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_text("\n".join([HEADER, *(line(number, start) for number, start in rows), ""]))
-    with plan(path, InputOptions()) as planned:
+    with plan(path, InputOptions(), now=NOW) as planned:
         sendable = {row.line: row.sids[2] for row in planned.rows()}
         duplicates, not_sent = list(planned.duplicates()), list(planned.not_sent())
         counts = planned.counts
@@ -163,12 +165,12 @@ def test_every_row_is_counted_once_and_every_session_sent_at_most_once(
 
 
 MEMORY = """
-import re, sys
+import datetime, re, sys
 from smarterproctoring_bulk.plan import plan
 from smarterproctoring_bulk.rows import InputOptions
 peaks = []
 for path in sys.argv[1:]:
-    with plan(path, InputOptions()) as planned:
+    with plan(path, InputOptions(), now=datetime.datetime(2029, 6, 1, tzinfo=datetime.UTC)) as planned:
         assert sum(1 for _ in planned.rows()) == planned.counts.sendable, planned.counts
     # Not getrusage(): its peak begins with that of the process that started this one.
     peaks.append(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
@@ -188,3 +190,15 @@ def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
     small, large = map(int, ran.stdout.split())
     # 40,000 rows are 6 MB of text; as Python objects they would be some 40 MB.
     assert large - small < 15 * 1024, (small, large)
+
+
+def test_a_list_that_is_continued_is_checked_against_the_time_of_its_beginning(tmp_path: Path) -> None:
+    path, options = tmp_path / "list.csv", InputOptions()
+    path.write_text("\n".join([HEADER, line(1), line(2, LATER)]))
+    with plan(path, options, now=dt.datetime(2030, 5, 5, tzinfo=dt.UTC)) as late:
+        assert (late.counts.sendable, late.counts.invalid) == (1, 1)
+        assert [problem.line for problem in late.problems()] == [2]
+        assert sent(late) == [3]
+    with plan(path, options, now=NOW) as again:
+        assert sent(again) == [2, 3]
+        assert again.fingerprint == late.fingerprint == fingerprint(path, options)

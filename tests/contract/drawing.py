@@ -102,7 +102,9 @@ def changes(draw: st.DrawFn) -> Change:
     return change
 
 
-CHANGES: st.SearchStrategy[Change] = _operation().as_strategy(generation_mode=GenerationMode.POSITIVE).map(_change)
+CHANGES: st.SearchStrategy[Change] = st.deferred(
+    lambda: _operation().as_strategy(generation_mode=GenerationMode.POSITIVE).map(_change)
+)
 """Calls as schemathesis draws them: every field is text that the schema allows."""
 
 # --- invalid ----------------------------------------------------------------------------------------------

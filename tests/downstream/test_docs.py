@@ -15,6 +15,7 @@ DOC = Path(__file__).resolve().parents[2] / "docs" / "testing.md"
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "SMARTERPROCTORING"))
 }
+pytestmark = pytest.mark.slow
 
 
 def files() -> dict[str, str]:

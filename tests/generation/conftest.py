@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from once import once
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tools" / "generate.py"
@@ -63,12 +64,14 @@ def second_operation(
     committed_spec: Spec, generate: Generate, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Spec]:
     """`generated/` made from a scratch copy of the spec with more operations and a 19th field, and that spec."""
-    folder = tmp_path_factory.mktemp("second-operation")
     spec = more_operations(copy.deepcopy(committed_spec))
-    (folder / "spec.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True, sort_keys=False), encoding="utf-8")
-    done = generate("--spec", folder / "spec.yaml", "--output", folder / "generated", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "generated", spec
+
+    def made(folder: Path) -> None:
+        (folder / "spec.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        done = generate("--spec", folder / "spec.yaml", "--output", folder / "generated", cwd=folder)
+        assert done.returncode == 0, done.stderr
+
+    return once(tmp_path_factory, "second-operation", made) / "generated", spec
 
 
 def more_operations(spec: Spec) -> Spec:
@@ -110,6 +113,16 @@ def more_operations(spec: Spec) -> Spec:
             "operationId": "createExamSession",  # the security of the whole document counts
             "requestBody": {"required": True, "content": json_of("SessionPlan")},
             "responses": {"201": {"description": "Made.", "content": json_of("SessionView")}, "default": failed},
+        },
+    }
+    spec["paths"]["/v1/installs/{installSid}/exams"] = {
+        "parameters": sids[:1],
+        "post": {
+            "operationId": "findExams",
+            "x-idempotent": True,
+            "security": [{"token": []}],
+            "requestBody": {"required": True, "content": json_of("Window")},
+            "responses": {"200": {"description": "Found."}},
         },
     }
     spec["paths"]["/v1/status"] = {

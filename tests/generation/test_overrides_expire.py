@@ -27,6 +27,7 @@ import httpx
 import pytest
 import yaml
 from generation.loopback import Answer, Handler, Loopback, drop
+from once import once
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "overrides" / "README.md"
@@ -79,7 +80,16 @@ class Plain:
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plain]:
-    folder = tmp_path_factory.mktemp("plain")
+    folder = once(tmp_path_factory, "plain", generate_plain)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield Plain("plain_generated_client")
+        for name in [name for name in sys.modules if name.startswith("plain_generated_client")]:
+            patch.delitem(sys.modules, name)
+
+
+def generate_plain(folder: Path) -> None:
+    """Write that client as the package `plain_generated_client` into a folder."""
     config = yaml.safe_load((ROOT / "generator-config.yml").read_text())
     config |= {"package_name_override": "plain_generated_client", "post_hooks": []}
     (folder / "config.yml").write_text(yaml.safe_dump(config))
@@ -92,11 +102,6 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plain]:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        yield Plain("plain_generated_client")
-        for name in [name for name in sys.modules if name.startswith("plain_generated_client")]:
-            patch.delitem(sys.modules, name)
 
 
 # -- the generated client -------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def test_times_are_rewritten_where_the_spec_has_them(place: tuple[str, ...], nod
 def test_every_bad_time_is_named_and_the_good_ones_are_rewritten() -> None:
     times = ["2030-05-04T09:00:00", MOMENT, "soon", "0001-01-01T00:00:00+14:00"]
     problems = list(times_to_wire(times, ("*",), "slot"))
-    assert [problem.split(";")[0] for problem in problems] == [
+    assert [str(problem).split(";")[0] for problem in problems] == [
         "slot has no time zone",
         "slot is not ISO 8601, like 2030-05-04T13:00:00.000Z",
         "slot is out of range in UTC",
@@ -97,7 +97,9 @@ def test_every_bad_time_is_named_and_the_good_ones_are_rewritten() -> None:
     ],
 )
 def test_a_parameter(changes: Mapping[str, Any], value: object, problem: str | None) -> None:
-    assert Parameter("n", "n", "path", "", **changes).problem(value) == problem
+    found = Parameter("n", "n", "path", "", **changes).problem(value)
+    assert (found and found.text) == problem
+    assert found is None or (found.field, found.code) == ("n", "type" if "str, not" in found.text else "pattern")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,10 @@ def test_a_parameter(changes: Mapping[str, Any], value: object, problem: str | N
     ],
 )
 def test_a_field(changes: Mapping[str, Any], value: object, problem: str | None) -> None:
-    assert Field("n", "n", "", **changes).problem(value) == problem
+    found = Field("n", "n", "", **changes).problem(value)
+    assert (found and found.text) == problem
+    kind = "enum" if "allowed" in changes else "pattern" if value == "xyz" else "type"
+    assert found is None or (found.field, found.code) == ("n", kind)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +161,12 @@ def test_every_problem_with_keywords_is_named() -> None:
     body, query, problems = operation().from_keywords({"since": "soon", "start_at": 7, "count": 3})
     assert (body, query) == ({"count": 3}, {})
     said = "must be a datetime with a time zone, or ISO 8601 text that ends in Z"
-    assert problems == [f"since {said}", "page is required", f"start_at {said}", "kind is required"]
+    assert [str(problem) for problem in problems] == [
+        f"since {said}",
+        "page is required",
+        f"start_at {said}",
+        "kind is required",
+    ]
 
 
 @pytest.mark.parametrize("given", [{"thing_sid": "TH01"}, {"x_trace": "t"}, {"Kind": "a"}])
@@ -187,7 +197,7 @@ def test_times_in_a_query() -> None:
     query = {"since": MOMENT, "page": MOMENT, "X-Trace": MOMENT}
     assert list(operation().times_in_query(query)) == []
     assert query == {"since": WIRE, "page": MOMENT, "X-Trace": MOMENT}
-    assert list(operation().times_in_query({"since": "soon"})) == [
+    assert [str(problem) for problem in operation().times_in_query({"since": "soon"})] == [
         "since is not ISO 8601, like 2030-05-04T13:00:00.000Z"
     ]
 
@@ -201,7 +211,7 @@ def test_problems_of_a_body() -> None:
         "freeSlots": [{"at": "soon"}],
     }
     body["more"] = {"at": "soon"}
-    assert list(operation().body_problems(body)) == [
+    assert [str(problem) for problem in operation().body_problems(body)] == [
         "free_slots is not ISO 8601, like 2030-05-04T13:00:00.000Z",
         "more.at is not ISO 8601, like 2030-05-04T13:00:00.000Z",
         "end_at must be after start_at",
@@ -228,7 +238,7 @@ def test_a_body_without_problems(body: Any) -> None:
 
 
 def test_a_time_that_cannot_be_rewritten_is_named_once() -> None:
-    assert list(operation().body_problems({"startAt": "soon"})) == [
+    assert [str(problem) for problem in operation().body_problems({"startAt": "soon"})] == [
         "start_at is not ISO 8601, like 2030-05-04T13:00:00.000Z"
     ]
 

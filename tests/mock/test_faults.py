@@ -210,6 +210,7 @@ def test_a_delay_and_a_drip_take_their_time(client: Client, app: MockApp) -> Non
     assert time.monotonic() - started >= 0.05
 
 
+@pytest.mark.slow
 def test_a_delay_holds_nobody_else_up_and_not_the_end_either() -> None:
     with running_server(token=TOKEN) as server:  # its own, because the delayed request outlives the test
         client = Client(server.url)

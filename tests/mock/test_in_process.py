@@ -147,7 +147,7 @@ def test_state_and_record(caller: Caller) -> None:
 MAY_BE_STORED = {
     "server-error", "stored-server-error", "unknown-520", "proxy-html", "malformed-json", "empty", "empty-200", "text",
     "object", "slow", "drip", "truncated", "drop-before-read", "drop-before-store", "drop-after-store",
-    "reset-after-store",
+    "reset-after-store", "unavailable",
 }  # fmt: skip
 MAY_BE_REPEATED = {
     "rate-limited", "rate-limited-until", "server-error", "stored-server-error", "unavailable", "unknown-520",
@@ -218,6 +218,7 @@ def test_a_cancelled_call_goes_on_in_the_server(mock: Mock, backend: str) -> Non
     wait_for(lambda: notes(mock) == "cancelled")
 
 
+@pytest.mark.slow
 def test_many_at_once(mock: Mock) -> None:
     async def main() -> None:
         async with httpx.AsyncClient(transport=mock.transport, trust_env=False, base_url=mock.url) as client:
@@ -350,6 +351,7 @@ def test_the_strictness_cases(listener: Listener, case: dict[str, Any]) -> None:
     assert seen.status in case.get("best_status", [200])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_fault_looks_the_same(listener: Listener, kind: str) -> None:
     def run(caller: Caller) -> list[Seen]:

@@ -172,6 +172,7 @@ def test_no_script_makes_html_or_code_out_of_text(file: Path) -> None:
     assert found is None, found
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_page(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

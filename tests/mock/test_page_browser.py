@@ -18,9 +18,12 @@ CHROMIUM = os.environ.get("CHROMIUM") or next((path for name in NAMES if (path :
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync"]  # fmt: skip
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium: apt-get install chromium, or set CHROMIUM to a Chrome or Chromium"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no Chromium: apt-get install chromium, or set CHROMIUM to a Chrome or Chromium"
+    ),
+    pytest.mark.slow,
+]
 PATIENCE = 20_000  # milliseconds
 expect.set_options(timeout=PATIENCE)
 

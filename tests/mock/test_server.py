@@ -23,6 +23,7 @@ def start(*arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_line_is_the_url_and_a_signal_is_a_clean_end(number: signal.Signals) -> None:
     with start() as server:
@@ -78,6 +79,7 @@ def test_unknown_options_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--strict-sessions" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_every_option_together(tmp_path: Path) -> None:
     seed = tmp_path / "seed.json"
     seed.write_text('{"sessions": []}')
@@ -119,6 +121,7 @@ def test_two_servers_share_nothing_and_leave_no_thread() -> None:
         Client(one.url).put()
 
 
+@pytest.mark.slow
 def test_an_idle_connection_is_closed_but_not_a_waiting_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "IDLE", 0.1)
     with running_server(token=TOKEN) as server:

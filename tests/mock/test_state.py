@@ -128,6 +128,7 @@ def _spread(url: str, count: int, workers: int) -> list[int]:
         return [status for statuses in pool.map(work, range(workers)) for status in statuses]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("db", [False, True], ids=["memory", "file"])
 def test_ten_thousand_concurrent_reschedules_lose_no_row(tmp_path: Path, db: bool) -> None:
     with running_server(token=TOKEN, db=tmp_path / "mock.db" if db else None, recorded=20_000) as server:
@@ -167,6 +168,7 @@ def process(*arguments: str) -> Generator[tuple["subprocess.Popen[str]", str]]:
                 server.kill()
 
 
+@pytest.mark.slow
 def test_a_file_is_found_again(tmp_path: Path) -> None:
     file = tmp_path / "mock.db"
     with running_server(token=TOKEN, db=file) as server:
@@ -198,6 +200,7 @@ def test_a_row_is_in_the_file_before_its_answer_is_sent(tmp_path: Path) -> None:
             other.close()
 
 
+@pytest.mark.slow
 def test_kill_9_loses_nothing_that_was_answered(tmp_path: Path) -> None:
     file = tmp_path / "mock.db"
     answered: set[int] = set()

@@ -31,6 +31,7 @@ TOLERATED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "number"), [("cases.json", 136), ("more_cases.json", 657)])
 def test_the_cases_all_pass_exactly(client: Client, app: MockApp, tmp_path: Path, file: str, number: int) -> None:
     outcome = tmp_path / "outcome.json"
@@ -234,14 +235,20 @@ def _raw_deflate(data: bytes) -> bytes:
         pytest.param("deflate", zlib.compress(BODY) + b"x", 400, id="deflate and an octet"),
         pytest.param("gzip", gzip.compress(BODY)[:-8] + b"\0" * 8, 400, id="gzip with a wrong sum"),
         pytest.param("gzip", gzip.compress(b"") * 1000, 400, id="a thousand empty members"),
-        pytest.param("gzip", gzip.compress(b" " * 10**8), 413, id="gzip bomb"),
-        pytest.param("gzip, gzip", gzip.compress(gzip.compress(b" " * 10**8)), 413, id="gzip bomb in gzip"),
         pytest.param("gzip", b"", 400, id="nothing"),
     ],
 )
 def test_content_codings(client: Client, coding: str, body: bytes, status: int) -> None:
     answer = client.put(body, headers=[*GOOD, ("Content-Encoding", coding)])
     assert answer.status == status, answer.body
+
+
+@pytest.mark.slow
+def test_a_bomb_is_not_unpacked(client: Client) -> None:
+    bomb = gzip.compress(b" " * 10**8, compresslevel=1)
+    for coding, body in (("gzip", bomb), ("gzip, gzip", gzip.compress(bomb))):
+        answer = client.put(body, headers=[*GOOD, ("Content-Encoding", coding)])
+        assert answer.status == 413, answer.body
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,35 @@
-"""Fixtures of the release tests: indexes, a repository to release from, a release, and empty environments."""
+"""Fixtures of the release tests: indexes, a repository to release from, releases, and empty environments."""
 
+import json
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import build
 import pytest
 from loopback import LOGIN, PASSWORD, USERNAME, UV, Index, check, make, running_index, wheels
-from package.releases import SPEC_DIFF, Released, set_version, watched_processes
+from once import once
+from package.releases import JUDGE, WHEEL, Released, Watch, empty_repository, set_version
 from redocly import ROOT
+
+# What `make publish` looks at itself, before it builds.
+LOOKED_AT = ("pyproject.toml", "openapi/smarterproctoring.yaml", "generated/smarterproctoring_generated/operations.py")
+
+
+@pytest.fixture(scope="session")
+def _private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    with running_index(tmp_path_factory.mktemp("private") / "index") as index:
+        yield index
 
 
 @pytest.fixture
-def private(tmp_path: Path) -> Iterator[Index]:
+def private(_private: Index) -> Index:
     """An empty private index that asks for a password for everything."""
-    with running_index(tmp_path / "private") as index:
-        yield index
+    for file in _private.folder.iterdir():
+        file.unlink()
+    return _private
 
 
 @pytest.fixture(scope="session")
@@ -26,29 +39,51 @@ def outside() -> Iterator[Index]:
         yield index
 
 
+# -- repositories -----------------------------------------------------------------------------------------------
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with this one's files, ready to release 1.0.0."""
-    target = tmp_path_factory.mktemp("template") / "repository"
-    listed = check(["git", "ls-files", "--cached", "--others", "--exclude-standard"], ROOT).split("\n")
-    for name in filter(None, listed):
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-    (target / "tools" / "spec_diff.py").write_text(SPEC_DIFF)
-    check(["git", "init", "--quiet", "--initial-branch", "main"], target)
-    check(["git", "config", "user.name", "Test"], target)
-    check(["git", "config", "user.email", "test@example.com"], target)
+
+    def copied(target: Path) -> None:
+        empty_repository(target)
+        listed = check(["git", "ls-files", "--cached", "--others", "--exclude-standard"], ROOT).split("\n")
+        for name in filter(None, listed):
+            if (ROOT / name).is_file():
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, target / name)
+        (target / "tools" / "spec_diff.py").write_text(JUDGE)
+        set_version(target, "1.0.0")
+
+    return once(tmp_path_factory, "template", copied)
+
+
+@pytest.fixture(scope="session")
+def _small_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with what is looked at before a build, ready to release 1.0.0."""
+    target = tmp_path_factory.mktemp("small-template") / "repository"
+    empty_repository(target)
+    for name in LOOKED_AT:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
+    (target / "tools").mkdir()
+    (target / "tools" / "spec_diff.py").write_text(JUDGE)
+    (target / "tools" / "api_diff.py").write_text("print('fine')\n")
+    (target / ".gitignore").write_text("dist/\n")
     set_version(target, "1.0.0")
     return target
 
 
 @pytest.fixture
-def repository(template: Path, tmp_path: Path) -> Path:
-    """A repository of the test's own."""
+def repository(_small_template: Path, tmp_path: Path) -> Path:
+    """A repository of the test's own; it cannot be built."""
     target = tmp_path / "repository"
-    shutil.copytree(template, target)
+    shutil.copytree(_small_template, target)
     return target
+
+
+# -- releases ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +96,47 @@ def released(template: Path, tmp_path_factory: pytest.TempPathFactory, outside: 
         with running_index(Path(rehearsed)) as index:
             yield Released(index, "", [])
         return
-    with running_index(tmp_path_factory.mktemp("released") / "index") as index, watched_processes() as seen:
-        done = make(template, "publish", INDEX_URL=index.url, DEPENDENCIES_URL=outside.url, **LOGIN)
+
+    def publish(folder: Path) -> None:
+        with running_index(folder / "index") as index, Watch(index.url) as watch:
+            done = make(template, "publish", INDEX_URL=watch.url, DEPENDENCIES_URL=outside.url, **LOGIN)
         assert done.code == 0, done.output
-        yield Released(index, done.output, list(seen))
+        (folder / "output").write_text(done.output)
+        (folder / "seen").write_text(json.dumps(sorted(watch.seen)))
+
+    folder = once(tmp_path_factory, "released", publish)
+    with running_index(folder / "index") as index:
+        yield Released(index, (folder / "output").read_text(), json.loads((folder / "seen").read_text()))
+
+
+@pytest.fixture(scope="session")
+def two_versions(
+    released: Released, template: Path, tmp_path_factory: pytest.TempPathFactory, outside: Index
+) -> Iterator[Released]:
+    """1.0.0 and 1.1.0 on an index that sends readers outside for all other packages.
+
+    The upload of 1.1.0 had broken off after its wheel, and `make publish RESUME=1` finished it.
+    """
+
+    def publish(folder: Path) -> None:
+        repository = shutil.copytree(template, folder / "repository")
+        check(["git", "tag", "v1.0.0"], repository)
+        set_version(repository, "1.1.0")
+        build.build(repository, repository / "dist", "--wheel", "--sdist")
+        shutil.copytree(released.index.folder, folder / "index")
+        shutil.copy(repository / "dist" / WHEEL.replace("1.0.0", "1.1.0"), folder / "index")
+        with running_index(folder / "index", "--fallback", outside.url) as index:
+            variables = {"INDEX_URL": index.url, "DEPENDENCIES_URL": outside.url, **LOGIN}
+            done = make(repository, "publish", "RESUME=1", **variables)
+        assert done.code == 0, done.output
+        (folder / "output").write_text(done.output)
+
+    folder = once(tmp_path_factory, "two-versions", publish)
+    with running_index(folder / "index", "--fallback", outside.url) as index:
+        yield Released(index, (folder / "output").read_text(), [])
+
+
+# -- readers of an index ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture

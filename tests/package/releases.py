@@ -1,25 +1,39 @@
 """Helpers of the release tests: a repository to release from, and what was released."""
 
+import contextlib
 import re
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+import socket
 from dataclasses import dataclass
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
+from typing import Self
+from urllib.parse import urlsplit
 
 from loopback import Index, check
+
+WHEEL, SDIST = "smarterproctoring_client-1.0.0-py3-none-any.whl", "smarterproctoring_client-1.0.0.tar.gz"
+
 
 # -- the repository ---------------------------------------------------------------------------------------------
 
 
 # The spec's comparison has tests of its own; in its place stands what a file says, so that publishing alone is tested.
-SPEC_DIFF = """\
+JUDGE = """\
 import pathlib, sys
 verdict = pathlib.Path("verdict")
 code, words = verdict.read_text().split(" ", 1) if verdict.exists() else (0, "fine")
 print(f"{' '.join(sys.argv[1:])}: {words}")
 sys.exit(int(code))
 """
+
+
+def empty_repository(folder: Path) -> None:
+    """Make a git repository."""
+    folder.mkdir(parents=True, exist_ok=True)
+    check(["git", "init", "--quiet", "--template=", "--initial-branch", "main"], folder)
+    check(["git", "config", "user.name", "Test"], folder)
+    check(["git", "config", "user.email", "test@example.com"], folder)
 
 
 def set_version(repository: Path, version: str) -> None:
@@ -50,7 +64,7 @@ def commit(repository: Path) -> None:
 
 @dataclass(frozen=True)
 class Released:
-    """A private index with one release, and how it came there."""
+    """A private index with releases, and what the last `make publish` of them said."""
 
     index: Index
     output: str
@@ -58,29 +72,57 @@ class Released:
 
     @property
     def version(self) -> str:
-        """Which version was released."""
+        """Which version was released; there has to be one only."""
         (wheel,) = self.index.folder.glob("*.whl")
         return wheel.name.split("-")[1]
 
+    @property
+    def distributions(self) -> list[Path]:
+        """The released files."""
+        return sorted(self.index.folder.iterdir())
 
-@contextmanager
-def watched_processes() -> Generator[set[str]]:
-    """Collect the command lines of all processes."""
-    seen: set[str] = set()
-    stop = threading.Event()
 
-    def watch() -> None:
-        while not stop.wait(0.01):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-                except OSError:
-                    continue  # ended meanwhile
+class Watch:
+    """Stands before an index, and collects the command lines of all processes when one of them asks it for anything."""
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        thread.join()
+    def __init__(self, index_url: str) -> None:
+        parts = urlsplit(index_url)
+        index = str(parts.hostname), int(parts.port or 80)
+        self.seen = set[str]()
+        watch = self
+
+        class Relay(BaseRequestHandler):
+            def handle(self) -> None:
+                watch.look()
+                with socket.create_connection(index) as upstream:
+                    Thread(target=pass_on, args=(upstream, self.request), daemon=True).start()
+                    pass_on(self.request, upstream)
+
+        self._server = ThreadingTCPServer(("127.0.0.1", 0), Relay)
+        self.url = parts._replace(netloc=f"127.0.0.1:{self._server.server_address[1]}").geturl()
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def look(self) -> None:
+        """Collect what runs now."""
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                self.seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+            except OSError:
+                continue  # ended meanwhile
+
+
+def pass_on(source: socket.socket, target: socket.socket) -> None:
+    """Send on what comes, to the end."""
+    with contextlib.suppress(OSError):  # either side may break off
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)

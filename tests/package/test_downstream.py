@@ -9,9 +9,11 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from loopback import PACKAGE, PASSWORD, USERNAME, UV, Index, check, run, running_index, wheels
+from once import once
 from package.releases import Released
 from redocly import ROOT, ToolError
 
@@ -19,6 +21,7 @@ EXAMPLE = ROOT / "examples" / "downstream-service"
 DOCUMENTED_URL = "https://packages.example.com/simple/"
 LOGIN = {"UV_INDEX_COMPANY_USERNAME": USERNAME, "UV_INDEX_COMPANY_PASSWORD": PASSWORD}
 HOSTILE = ("1.99.0", "99.0.0")  # a requirement with an upper bound keeps out the second one, not the first
+KEEP_COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}  # make sets it; here one test after the other loads the same modules
 VERSION = "import smarterproctoring as s; print(s.__version__, s.__file__)"
 pytestmark = pytest.mark.slow
 
@@ -36,12 +39,11 @@ def service(folder: Path, index: Index) -> Path:
     return folder
 
 
-def sync(folder: Path, public: Index) -> Path:
-    """Install a service by `uv sync`, as its README says; return the Python of its environment."""
+def uv(folder: Path, command: str, public: Index) -> None:
+    """Run a command of uv's on a service."""
     # Its own pyproject.toml counts here, which UV_NO_CONFIG would hide; the user's settings do not.
     own = {"UV_NO_CONFIG": "0", "XDG_CONFIG_HOME": str(folder / "none"), "XDG_CONFIG_DIRS": str(folder / "none")}
-    check([UV, "sync", "--python", sys.executable], folder, **own, **LOGIN, UV_DEFAULT_INDEX=public.url)
-    return folder / ".venv" / "bin" / "python"
+    check([UV, command, "--python", sys.executable], folder, **own, **LOGIN, UV_DEFAULT_INDEX=public.url)
 
 
 def installed(python: Path) -> str:
@@ -51,47 +53,93 @@ def installed(python: Path) -> str:
     return version
 
 
-# -- the service ----------------------------------------------------------------------------------------------------
+# -- a stranger on the public index -----------------------------------------------------------------------------------
+
+
+def hostile_wheel(folder: Path, version: str) -> None:
+    """Write a wheel as a stranger would."""
+    name = PACKAGE.replace("-", "_")
+    info = f"{name}-{version}.dist-info"
+    files = {
+        "smarterproctoring/__init__.py": f"__version__ = {version!r}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: stranger\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        for path, text in {**files, f"{info}/RECORD": record}.items():
+            wheel.writestr(path, text)
 
 
 @pytest.fixture(scope="module")
-def deployed(released: Released, outside: Index, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The example in a folder of its own, and the Python of its environment."""
-    folder = service(tmp_path_factory.mktemp("downstream") / "service", released.index)
-    return folder, sync(folder, outside)
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    """The outside world, where a stranger has put higher versions under this package's name."""
+    folder = tmp_path_factory.mktemp("public") / "index"
+    shutil.copytree(wheels(), folder, copy_function=os.link)
+    for version in HOSTILE:
+        hostile_wheel(folder, version)
+    with running_index(folder, "--open") as index:
+        yield index
 
 
-def test_the_service_gets_the_package_from_the_private_index(deployed: tuple[Path, Path], released: Released) -> None:
-    folder, python = deployed
-    assert installed(python) == released.version
-    lock = (folder / "uv.lock").read_text()
+# -- the service ----------------------------------------------------------------------------------------------------
+
+
+class Deployed(NamedTuple):
+    """The example in a folder of its own, the Python of its environment, and the private index that it came from."""
+
+    folder: Path
+    python: Path
+    index_url: str
+
+
+@pytest.fixture(scope="module")
+def deployed(released: Released, public: Index, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    """The example, deployed as its README says, with a stranger on the public index."""
+
+    def deploy(folder: Path) -> None:
+        uv(service(folder / "service", released.index), "sync", public)
+        (folder / "index_url").write_text(released.index.url)
+
+    folder = once(tmp_path_factory, "downstream", deploy)
+    python = folder / "service" / ".venv" / "bin" / "python"
+    return Deployed(folder / "service", python, (folder / "index_url").read_text())
+
+
+def test_the_service_gets_the_package_from_the_private_index_and_not_the_strangers(
+    deployed: Deployed, released: Released
+) -> None:
+    assert installed(deployed.python) == released.version
+    lock = (deployed.folder / "uv.lock").read_text()
     (package,) = re.findall(rf'(?ms)^name = "{PACKAGE}"$.*?^source = {{ registry = "([^"]*)" }}', lock)
-    assert package == released.index.url
-    assert len(re.findall(re.escape(f'registry = "{released.index.url}"'), lock)) == 1, "nothing else comes from there"
+    assert package == deployed.index_url
+    assert len(re.findall(re.escape(f'registry = "{package}"'), lock)) == 1, "nothing else comes from there"
 
 
-def test_the_services_own_tests_pass(deployed: tuple[Path, Path]) -> None:
-    folder, python = deployed
-    said = check([str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"], folder)
+def test_the_services_own_tests_pass(deployed: Deployed) -> None:
+    command = [str(deployed.python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    said = check(command, deployed.folder, **KEEP_COMPILED)
     assert re.search(r"(?m)^[1-9][0-9]* passed in", said), said
 
 
-def test_the_service_is_strictly_typed_by_the_installed_package(deployed: tuple[Path, Path]) -> None:
-    folder, python = deployed
-    mypy = [sys.executable, "-m", "mypy", "--python-executable", str(python), "--cache-dir", os.devnull]
-    check([*mypy, "exam_desk.py", "test_exam_desk.py"], folder)
-    # The types do come from the package: a field that it does not have is found.
-    wrong = folder / "wrong.py"
-    wrong.write_text((folder / "exam_desk.py").read_text().replace("appointment_end_date_time=", "appointment_end="))
-    done = run([*mypy, "wrong.py"], folder)
+def test_the_service_is_strictly_typed_by_the_installed_package(deployed: Deployed) -> None:
+    """And the types do come from the package: a field that it does not have is found."""
+    right = deployed.folder / "exam_desk.py"
+    wrong = deployed.folder / "wrong.py"
+    wrong.write_text(right.read_text().replace("appointment_end_date_time=", "appointment_end="))
+    mypy = [sys.executable, "-m", "mypy", "--python-executable", str(deployed.python), "--cache-dir", os.devnull]
+    done = run([*mypy, "exam_desk.py", "test_exam_desk.py", "wrong.py"], deployed.folder)
     wrong.unlink()
     assert done.code == 1, done.output
-    assert 'Unexpected keyword argument "appointment_end"' in done.output
+    assert re.search(
+        r'^wrong\.py:\d+: error: .*Unexpected keyword argument "appointment_end"', done.output, re.MULTILINE
+    )
+    errors = [line for line in done.output.splitlines() if ": error: " in line]
+    assert {line.partition(":")[0] for line in errors} == {"wrong.py"}
 
 
-def test_the_service_runs(deployed: tuple[Path, Path]) -> None:
+def test_the_service_runs(deployed: Deployed) -> None:
     """Behind uvicorn, against the installed mock server: the whole way over real sockets."""
-    folder, python = deployed
     script = f"""
 import os, threading, time, json, urllib.request, uvicorn
 from smarterproctoring_mock.testing import network
@@ -111,36 +159,13 @@ with network() as mock:
     server.should_exit = True
     thread.join()
 """
-    assert check([str(python), "-c", script], folder).strip() == "200 2030-05-04T15:00:00.000Z"
+    assert (
+        check([str(deployed.python), "-c", script], deployed.folder, **KEEP_COMPILED).strip()
+        == "200 2030-05-04T15:00:00.000Z"
+    )
 
 
-# -- a stranger on the public index -----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    """The outside world, where a stranger has put higher versions under this package's name."""
-    folder = tmp_path_factory.mktemp("public") / "index"
-    shutil.copytree(wheels(), folder)
-    for version in HOSTILE:
-        hostile_wheel(folder, version)
-    with running_index(folder, "--open") as index:
-        yield index
-
-
-def hostile_wheel(folder: Path, version: str) -> None:
-    """Write a wheel as a stranger would."""
-    name = PACKAGE.replace("-", "_")
-    info = f"{name}-{version}.dist-info"
-    files = {
-        "smarterproctoring/__init__.py": f"__version__ = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: stranger\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-        for path, text in {**files, f"{info}/RECORD": record}.items():
-            wheel.writestr(path, text)
+# -- the stranger meets other installers ------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -165,21 +190,16 @@ def documented_pip_conf(folder: Path, index: Index) -> str:
     return str(file)
 
 
-def test_uv_as_documented_does_not_take_the_strangers_version(
-    released: Released, public: Index, tmp_path: Path
-) -> None:
-    assert installed(sync(service(tmp_path / "service", released.index), public)) == released.version
-
-
 def test_uv_without_the_assignment_takes_it(released: Released, public: Index, tmp_path: Path) -> None:
-    """So the test above can fail: without its two settings the same service gets the stranger's code."""
+    """So the first test above can fail: without its two settings the same service gets the stranger's code."""
     folder = service(tmp_path / "service", released.index)
     pyproject = folder / "pyproject.toml"
     text = pyproject.read_text()
     unsafe = re.sub(r"(?ms)^\[\[tool\.uv\.index\]\].*?(?=^\[tool\.uv\]$)", "", text)
     assert unsafe != text
     pyproject.write_text(unsafe.replace("[testing]", ""))
-    assert installed(sync(folder, public)) == "1.99.0"
+    uv(folder, "lock", public)
+    assert f'name = "{PACKAGE}"\nversion = "1.99.0"\n' in (folder / "uv.lock").read_text()
 
 
 def test_pip_as_documented_does_not_take_the_strangers_version(
@@ -202,7 +222,7 @@ def test_pip_with_an_extra_index_takes_it(
 
 
 def test_a_lock_with_hashes_keeps_the_stranger_out_of_any_index(
-    released: Released, public: Index, fresh: Callable[[str], Path], netrc: str, tmp_path: Path
+    released: Released, fresh: Callable[[str], Path], netrc: str, tmp_path: Path
 ) -> None:
     """Even where the stranger's file bears the locked version's name."""
     (wheel,) = released.index.folder.glob("*.whl")
@@ -211,6 +231,10 @@ def test_a_lock_with_hashes_keeps_the_stranger_out_of_any_index(
     lock.write_text(f"{PACKAGE}=={released.version} --hash=sha256:{digest}\n")
     python = fresh("service")
     pip(python, "--index-url", released.index.url, "--no-deps", "--require-hashes", "-r", str(lock), NETRC=netrc)
-    hostile_wheel(public.folder, released.version)
-    with pytest.raises(ToolError, match="THESE PACKAGES DO NOT MATCH THE HASHES"):
-        pip(fresh("other"), "--index-url", public.url, "--no-deps", "--require-hashes", "-r", str(lock))
+    (tmp_path / "hostile").mkdir()
+    hostile_wheel(tmp_path / "hostile", released.version)
+    with (
+        running_index(tmp_path / "hostile", "--open") as hostile,
+        pytest.raises(ToolError, match="THESE PACKAGES DO NOT MATCH THE HASHES"),
+    ):
+        pip(fresh("other"), "--index-url", hostile.url, "--no-deps", "--require-hashes", "-r", str(lock))

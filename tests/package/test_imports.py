@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -22,37 +23,38 @@ ABSENT = ("trio", "h2", "socksio", "click", "rich", "pygments", "brotli", "brotl
 """httpx and httpcore load these where they are installed, as some are for the tests. Here they cannot be imported."""
 
 
-def modules(code: str) -> set[str]:
+@cache
+def modules(code: str) -> frozenset[str]:
     """Run code in a fresh process and return the names of all modules that are loaded then."""
     program = f"import sys\nfor name in {ABSENT}: sys.modules[name] = None\n{code}\n"
     program += "import json; print(json.dumps([name for name, module in sys.modules.items() if module]))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout))
+    return frozenset(json.loads(done.stdout))
 
 
 @pytest.fixture(scope="module")
-def loaded() -> set[str]:
+def loaded() -> frozenset[str]:
     return modules("import smarterproctoring") - modules("pass")
 
 
-def test_no_third_party_module_but_the_dependencies(loaded: set[str]) -> None:
+def test_no_third_party_module_but_the_dependencies(loaded: frozenset[str]) -> None:
     tops = {name.partition(".")[0] for name in loaded}
     assert tops - set(sys.stdlib_module_names) - set(OWN) <= THIRD_PARTY
 
 
-def test_no_module_of_its_own_that_a_caller_may_not_use(loaded: set[str]) -> None:
+def test_no_module_of_its_own_that_a_caller_may_not_use(loaded: frozenset[str]) -> None:
     for package, parts in OWN.items():
         assert {name for name in loaded if name.startswith(f"{package}.")} <= {f"{package}.{part}" for part in parts}
 
 
-def test_little_of_the_standard_library_beyond_what_the_dependencies_load(loaded: set[str]) -> None:
+def test_little_of_the_standard_library_beyond_what_the_dependencies_load(loaded: frozenset[str]) -> None:
     dependencies = modules("import httpx")
     added = {name for name in loaded - dependencies if name.partition(".")[0] in sys.stdlib_module_names}
     assert added <= STANDARD
 
 
 @pytest.mark.parametrize("code", ["import yaml", "import smarterproctoring.times", "import argparse"])
-def test_the_budget_would_notice(code: str, loaded: set[str]) -> None:
+def test_the_budget_would_notice(code: str, loaded: frozenset[str]) -> None:
     """The three tests above can fail: something heavier is seen."""
     extra = modules(f"import smarterproctoring; {code}") - modules("pass") - loaded
     assert extra - {f"{package}.{part}" for package, parts in OWN.items() for part in parts}

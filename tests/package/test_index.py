@@ -1,18 +1,16 @@
 """A private index with passwords on upload, list and download: what it gives to whom, by pip and by uv."""
 
-import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from loopback import LOGIN, PACKAGE, UV, Done, Index, check, make, run, running_index
-from package.releases import Released, set_version
+from loopback import LOGIN, PACKAGE, UV, Done, check, run, running_index
+from package.releases import WHEEL, Released
 
-WHEEL = "smarterproctoring_client-1.0.0-py3-none-any.whl"
 pytestmark = pytest.mark.slow
 
 
@@ -45,40 +43,17 @@ def version(python: Path) -> str:
     return check([str(python), "-I", "-c", "import smarterproctoring as s; print(s.__version__)"]).strip()
 
 
-@pytest.fixture(scope="module")
-def two_versions(
-    released: Released, template: Path, outside: Index, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Index]:
-    """An index with 1.0.0 and, by a second `make publish`, 1.1.0; it sends readers outside for all other packages."""
-    folder = tmp_path_factory.mktemp("two-versions")
-    repository = shutil.copytree(template, folder / "repository")
-    shutil.copytree(released.index.folder, folder / "index")
-    with running_index(folder / "index", "--fallback", outside.url) as index:
-        check(["git", "tag", "v1.0.0"], repository)
-        set_version(repository, "1.1.0")
-        done = make(repository, "publish", INDEX_URL=index.url, DEPENDENCIES_URL=outside.url, **LOGIN)
-        assert done.code == 0, done.output
-        yield index
-
-
-def test_upgrade_and_rollback(two_versions: Index, install: Installer, fresh: Callable[[str], Path]) -> None:
-    python = fresh("service")
+def test_upgrade_and_rollback(two_versions: Released, install: Installer, fresh: Callable[[str], Path]) -> None:
+    python, url = fresh("service"), two_versions.index.url
     for wanted, got in (("==1.0.0", "1.0.0"), ("==1.1.0", "1.1.0"), ("==1.0.0", "1.0.0")):
-        done = install(python, two_versions.url, PACKAGE + wanted)
+        done = install(python, url, PACKAGE + wanted)
         assert done.code == 0, done.output
         assert version(python) == got
-    done = install(python, two_versions.url, "--upgrade", PACKAGE)
+    assert install(python, url, f"{PACKAGE}==1.2.0").code != 0
+    assert version(python) == "1.0.0", "a version that is not there leaves the old one"
+    done = install(python, url, "--upgrade", PACKAGE)
     assert done.code == 0, done.output
     assert version(python) == "1.1.0"
-
-
-def test_a_version_that_is_not_there_leaves_the_old_one(
-    two_versions: Index, install: Installer, fresh: Callable[[str], Path]
-) -> None:
-    python = fresh("service")
-    assert install(python, two_versions.url, f"{PACKAGE}==1.0.0").code == 0
-    assert install(python, two_versions.url, f"{PACKAGE}==1.2.0").code != 0
-    assert version(python) == "1.0.0"
 
 
 def test_nothing_is_had_without_the_password(
@@ -121,7 +96,7 @@ def test_the_password_stays_with_the_private_index(
     """An index that sends readers elsewhere does not send them there with the password."""
     _Elsewhere.logins.clear()
     with HTTPServer(("127.0.0.1", 0), _Elsewhere) as elsewhere:
-        thread = threading.Thread(target=elsewhere.serve_forever, daemon=True)
+        thread = threading.Thread(target=elsewhere.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         fallback = f"http://localhost:{elsewhere.server_port}/simple/"
         with running_index(tmp_path / "private", "--fallback", fallback) as private:

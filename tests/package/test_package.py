@@ -5,36 +5,47 @@ from __future__ import annotations
 import shutil
 import sys
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import build
 import check_package
 import pytest
 from baseline import SPEC, spec_version
+from once import once
 from redocly import ROOT, ToolError
 
+pytestmark = pytest.mark.slow
 VERSION = spec_version((ROOT / SPEC).read_text())
 Files = tuple[Path, Path, Path]
+Edits = dict[str, list[tuple[bytes, bytes]]]
+"""Of each file of a wheel the texts to replace, and by what."""
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """Build wheel and sdist; the bill of materials is a stand-in, which only its own test needs."""
-    out = tmp_path_factory.mktemp("built") / "dist"
-    build.build(ROOT, out, "--wheel", "--sdist")
-    (out / f"smarterproctoring_client-{VERSION}.cdx.json").write_text("{}")
-    return check_package.built_files(out, VERSION)
+
+    def built(folder: Path) -> None:
+        build.build(ROOT, folder, "--wheel", "--sdist")
+        (folder / f"smarterproctoring_client-{VERSION}.cdx.json").write_text("{}")
+
+    return check_package.built_files(once(tmp_path_factory, "built", built), VERSION)
 
 
-def rewritten(wheel: Path, to: Path, edits: dict[str, tuple[bytes, bytes] | None]) -> Path:
-    """Copy a wheel with some files left out (None) or with a text in them replaced."""
+def rewritten(wheel: Path, to: Path, edits: Edits, without: Collection[str] = ()) -> Path:
+    """Copy a wheel with some files left out, or with texts in them replaced."""
     to.mkdir(parents=True, exist_ok=True)
+    contents = check_package.content(wheel)
+    assert contents.keys() >= {*edits, *without}
     with zipfile.ZipFile(to / wheel.name, "w") as target:
-        for name, data in check_package.content(wheel).items():
-            edit = edits.get(name, (b"", b""))
-            if edit is not None:
-                assert edit[0] in data, name
-                target.writestr(name, data.replace(*edit) if edit[0] else data)
+        for name, data in contents.items():
+            changed = data
+            for old, new in edits.get(name, []):
+                assert old in changed, name
+                changed = changed.replace(old, new)
+            if name not in without:
+                target.writestr(name, changed)
     return to / wheel.name
 
 
@@ -57,22 +68,6 @@ def test_the_spec_alone_says_the_version_of_the_installed_package(tmp_path: Path
     assert [*check_package.installed_problems(wheel, sys.executable, "7.8.9", ROOT)] == []
 
 
-@pytest.mark.tooling
-def test_a_place_that_tells_another_version_is_named(files: Files, tmp_path: Path) -> None:
-    edits: dict[str, tuple[bytes, bytes] | None] = {
-        "smarterproctoring/seam.py": (b"smarterproctoring-client/{VERSION} ", b"smarterproctoring-client/0.1 "),
-        "smarterproctoring/__init__.py": (b"__version__ = VERSION", b'__version__ = "0.2"'),
-        "smarterproctoring/cli.py": (b"click.version_option(VERSION,", b'click.version_option("0.3",'),
-    }
-    wheel = rewritten(files[0], tmp_path, edits)
-    problems = "\n".join(check_package.installed_problems(wheel, sys.executable, VERSION, ROOT))
-    assert f"the User-Agent says 0.1, the spec {VERSION}" in problems
-    assert f"smarterproctoring.__version__ says 0.2, the spec {VERSION}" in problems
-    assert "smarterproctoring, version 0.3" in problems
-    assert "the mock server saw ['smarterproctoring-client/0.1 " in problems
-    assert "metadata" not in problems
-
-
 def test_a_spec_without_a_version_gives_no_package(tmp_path: Path) -> None:
     check_package.copy_tree(ROOT, tmp_path / "tree")
     spec = tmp_path / "tree" / SPEC
@@ -86,22 +81,32 @@ def test_a_spec_without_a_version_gives_no_package(tmp_path: Path) -> None:
 
 @pytest.mark.tooling
 def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: Path) -> None:
-    edits: dict[str, tuple[bytes, bytes] | None] = {
-        "smarterproctoring_generated/py.typed": None,
-        "smarterproctoring_mock/openapi.yaml": None,
-        "smarterproctoring/cli.py": (b"pip install 'smarterproctoring-client[cli]'", b"sorry"),
-        "smarterproctoring/policy.py": (b"\nimport ", b"\nimport pytest\nimport "),
+    """A module that needs what is no dependency, a file that is not there, and each place that tells a version."""
+    edits: Edits = {
+        "smarterproctoring/__init__.py": [(b"__version__ = VERSION", b'__version__ = "0.2"')],
+        "smarterproctoring/cli.py": [
+            (b"click.version_option(VERSION,", b'click.version_option("0.3",'),
+            (b"pip install 'smarterproctoring-client[cli]'", b"sorry"),
+        ],
+        "smarterproctoring/generated.py": [(b"\nfrom ", b"\nimport pytest\nfrom ")],
+        "smarterproctoring/seam.py": [(b"smarterproctoring-client/{VERSION} ", b"smarterproctoring-client/0.1 ")],
     }
-    wheel = rewritten(files[0], tmp_path, edits)
+    wheel = rewritten(files[0], tmp_path, edits, without={"smarterproctoring_generated/py.typed"})
     problems = "\n".join(check_package.installed_problems(wheel, sys.executable, VERSION, ROOT))
-    assert "No module named 'pytest'" in problems
-
-    edits.pop("smarterproctoring/policy.py")
-    wheel = rewritten(files[0], tmp_path / "second", edits)
-    problems = "\n".join(check_package.installed_problems(wheel, sys.executable, VERSION, ROOT))
+    assert "import smarterproctoring.generated: ModuleNotFoundError(\"No module named 'pytest'\")" in problems
     assert "smarterproctoring_generated has no py.typed" in problems
     assert "not \"pip install 'smarterproctoring-client[cli]'\"" in problems
-    assert "SpecError" in problems
+    assert f"the User-Agent says 0.1, the spec {VERSION}" in problems
+    assert f"smarterproctoring.__version__ says 0.2, the spec {VERSION}" in problems
+    assert "smarterproctoring, version 0.3" in problems
+    assert "the mock server saw ['smarterproctoring-client/0.1 " in problems
+    assert "metadata" not in problems
+
+
+@pytest.mark.tooling
+def test_a_mock_server_without_its_spec_is_found(files: Files, tmp_path: Path) -> None:
+    wheel = rewritten(files[0], tmp_path, {}, without={"smarterproctoring_mock/openapi.yaml"})
+    assert "SpecError" in "\n".join(check_package.installed_problems(wheel, sys.executable, VERSION, ROOT))
 
 
 # -- what is in the files --------------------------------------------------------------------------------------------
@@ -114,12 +119,11 @@ def test_the_files_are_those_of_the_manifest_and_of_the_tree(files: Files) -> No
 
 @pytest.mark.tooling
 def test_a_file_too_many_too_few_or_changed_is_named(files: Files, tmp_path: Path) -> None:
-    edits: dict[str, tuple[bytes, bytes] | None] = {
-        "smarterproctoring_mock/py.typed": None,
-        "smarterproctoring/errors.py": (b"import", b"import "),
-        "smarterproctoring/times.py": (b"\n", f"\n# {ROOT}\n".encode()),
+    edits: Edits = {
+        "smarterproctoring/errors.py": [(b"import", b"import ")],
+        "smarterproctoring/times.py": [(b"\n", f"\n# {ROOT}\n".encode())],
     }
-    wheel = rewritten(files[0], tmp_path, edits)
+    wheel = rewritten(files[0], tmp_path, edits, without={"smarterproctoring_mock/py.typed"})
     with zipfile.ZipFile(wheel, "a") as target:
         target.writestr("smarterproctoring/__pycache__/client.cpython-311.pyc", b"")
         target.writestr("tests/test_client.py", b"")
@@ -154,7 +158,7 @@ def test_dist_holds_exactly_three_files(files: Files, tmp_path: Path) -> None:
 
 @pytest.mark.tooling
 def test_other_bytes_are_found_and_the_file_is_named(files: Files, tmp_path: Path) -> None:
-    wheel = rewritten(files[0], tmp_path, {"smarterproctoring/errors.py": (b"import", b"import ")})
+    wheel = rewritten(files[0], tmp_path, {"smarterproctoring/errors.py": [(b"import", b"import ")]})
     problems = [*check_package.rebuild_problems(ROOT, (wheel, *files[1:]))]
     made = f"{wheel.name}: again gives other bytes (smarterproctoring/errors.py)"
     assert problems[:2] == [made, made.replace("again", "from-sdist")]
@@ -163,7 +167,7 @@ def test_other_bytes_are_found_and_the_file_is_named(files: Files, tmp_path: Pat
 
 
 @pytest.mark.tooling
-def test_the_bill_of_materials_is_the_same_twice_and_names_what_is_needed(tmp_path: Path) -> None:
+def test_the_bill_of_materials_is_valid_the_same_twice_and_names_what_is_needed(tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
     first, second = (build.bill_of_materials(ROOT, out) for out in (tmp_path, tmp_path / "again"))
     assert first.read_bytes() == second.read_bytes()
@@ -173,6 +177,9 @@ def test_the_bill_of_materials_is_the_same_twice_and_names_what_is_needed(tmp_pa
     assert '"schemathesis"' not in text
     assert str(ROOT) not in text
     assert '"timestamp"' not in text
+    assert [*check_package.bill_problems(first)] == []
+    first.write_text(text.replace('"bomFormat": "CycloneDX"', '"bomFormat": "CycloneDY"'))
+    assert "is no valid CycloneDX 1.6" in "".join(check_package.bill_problems(first))
 
 
 # -- metadata and extras ----------------------------------------------------------------------------------------------
@@ -181,9 +188,10 @@ def test_the_bill_of_materials_is_the_same_twice_and_names_what_is_needed(tmp_pa
 @pytest.mark.tooling
 def test_wrong_metadata_is_found(files: Files, tmp_path: Path) -> None:
     info, first = f"smarterproctoring_client-{VERSION}.dist-info", b"smarterproctoring/__init__.py,"
-    edits: dict[str, tuple[bytes, bytes] | None] = {
-        f"{info}/METADATA": (b"text/markdown", b"text/nonsense"),
-        f"{info}/RECORD": (first, b"tests/__init__.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n" + first),
+    stray = b"tests/__init__.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n"
+    edits: Edits = {
+        f"{info}/METADATA": [(b"text/markdown", b"text/nonsense")],
+        f"{info}/RECORD": [(first, stray + first)],
     }
     wheel = rewritten(files[0], tmp_path, edits)
     text = (ROOT / "pyproject.toml").read_text()

@@ -1,32 +1,24 @@
-"""`make publish`: what it proves, and everything that it refuses before a file leaves the machine."""
+"""`make publish`: what it proves, and everything that it refuses before a file leaves the machine.
 
-import importlib.util
+The fixtures `released` and `two_versions` publish by make, as do two tests here; the others call the tool itself, with
+files that were released before in place of a build.
+"""
+
+import os
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
+import publish
 import pytest
 from loopback import LOGIN, PASSWORD, USERNAME, Done, Index, check, make, running_index
-from package.releases import Released, commit, edit, set_version
+from package.releases import SDIST, WHEEL, Released, commit, edit, set_version
 from packaging.version import Version
-from redocly import ROOT
 
-WHEEL, SDIST = "smarterproctoring_client-1.0.0-py3-none-any.whl", "smarterproctoring_client-1.0.0.tar.gz"
 NOWHERE = "http://127.0.0.1:9/simple/"  # refused before anybody looks whether an index is there
 pytestmark = pytest.mark.slow
-
-
-def load_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("publish", ROOT / "tools" / "publish.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-publish = load_tool()
 
 
 def refused(done: Done, *words: str) -> None:
@@ -36,6 +28,34 @@ def refused(done: Done, *words: str) -> None:
     said = " ".join(done.output.split())
     for word in words:
         assert word in said
+
+
+Publish = Callable[..., Done]
+
+
+@pytest.fixture
+def tool(repository: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Publish:
+    """Runs tools/publish.py in the test's repository, as if its commit built the given files."""
+    for name in os.environ:
+        if name.startswith("UV_PUBLISH_") or name in ("INDEX_URL", "UPLOAD_URL", "DEPENDENCIES_URL"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(publish, "ROOT", repository)
+
+    def run(*options: str, builds: Sequence[Path] = (), **variables: str) -> Done:
+        @contextmanager
+        def built() -> Generator[list[Path]]:
+            yield [*builds]
+
+        with pytest.MonkeyPatch.context() as now:
+            now.setattr(publish, "built", built)
+            now.setattr(sys, "argv", ["publish.py", *options])
+            for name, value in variables.items():
+                now.setenv(name, value)
+            code = publish.main()
+        told = capfd.readouterr()
+        return Done(code, told.out + told.err)
+
+    return run
 
 
 # -- what works ---------------------------------------------------------------------------------------------------
@@ -57,53 +77,62 @@ def test_the_password_is_in_no_output_and_no_command_line(released: Released) ->
     assert not [command for command in released.seen_commands if PASSWORD in command]
 
 
-def test_a_dry_run_checks_everything_and_changes_nothing(repository: Path, private: Index) -> None:
-    done = make(repository, "publish-dry-run", INDEX_URL=private.url, **LOGIN)
+def test_a_dry_run_checks_everything_and_changes_nothing(tool: Publish, released: Released, private: Index) -> None:
+    done = tool("--dry-run", builds=released.distributions, INDEX_URL=private.url, **LOGIN)
     assert done.code == 0, done.output
     assert f"would upload {WHEEL}, {SDIST} to {private.url.removesuffix('simple/')} as {USERNAME}" in done.output
     assert "would take the dependencies from the public index" in done.output
     assert private.files == set()
 
 
-def test_an_upload_that_broke_off_can_be_finished(
-    repository: Path, released: Released, private: Index, outside: Index
+def test_an_upload_that_broke_off_is_finished_when_asked_to(
+    tool: Publish, released: Released, private: Index, two_versions: Released
 ) -> None:
     shutil.copy(released.index.folder / WHEEL, private.folder)
-    variables = {"INDEX_URL": private.url, "DEPENDENCIES_URL": outside.url, **LOGIN}
-    refused(make(repository, "publish", **variables), "a part of 1.0.0", f"missing: {SDIST}", "make publish RESUME=1")
-    done = make(repository, "publish", "RESUME=1", **variables)
-    assert done.code == 0, done.output
-    assert private.files == {WHEEL, SDIST}
+    done = tool(builds=released.distributions, INDEX_URL=private.url, **LOGIN)
+    refused(done, "a part of 1.0.0", f"missing: {SDIST}", "make publish RESUME=1")
+    assert private.files == {WHEEL}
+
+    later = {name.replace("1.0.0", "1.1.0") for name in (WHEEL, SDIST)}
+    assert two_versions.index.files == {WHEEL, SDIST, *later}
+    assert f"uploaded  {SDIST.replace('1.0.0', '1.1.0')} to " in two_versions.output
+    assert two_versions.output.endswith("published smarterproctoring-client 1.1.0\n")
+
+
+def test_the_next_version_is_compared_with_the_last_release(two_versions: Released) -> None:
+    """By both judges, with its files lying in dist/ already."""
+    for judge in publish.BUMP_JUDGES:
+        assert f"1.1.0 is a large enough step from v1.0.0 for {judge}" in two_versions.output
 
 
 def test_the_keyring_is_asked_where_the_environment_has_no_password(
-    repository: Path, private: Index, tmp_path: Path
+    tool: Publish, released: Released, private: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keyring = tmp_path / "bin" / "keyring"
     keyring.parent.mkdir()
     keyring.write_text(f'#!/bin/sh\n[ "$*" = "get {private.url} {USERNAME}" ] && echo {PASSWORD}\n')
     keyring.chmod(0o755)
-    path = f"{keyring.parent}:{Path('/usr/bin')}:{Path('/bin')}"
+    monkeypatch.setenv("PATH", f"{keyring.parent}:/usr/bin:/bin")
     variables = {"INDEX_URL": private.url, "UV_PUBLISH_USERNAME": USERNAME}
-    done = make(repository, "publish-dry-run", PATH=path, **variables)
+    done = tool("--dry-run", builds=released.distributions, **variables)
     assert done.code == 0, done.output
     keyring.write_text("#!/bin/sh\nexit 1\n")
-    done = make(repository, "publish-dry-run", PATH=path, **variables)
+    done = tool("--dry-run", builds=released.distributions, **variables)
     refused(done, f"no password for {USERNAME}", f"keyring set {private.url} {USERNAME}")
 
 
 # -- what is there already ------------------------------------------------------------------------------------------
 
 
-def test_the_same_version_is_refused(repository: Path, released: Released) -> None:
-    done = make(repository, "publish", INDEX_URL=released.index.url, **LOGIN)
+def test_the_same_version_is_refused(tool: Publish, released: Released) -> None:
+    done = tool(builds=released.distributions, INDEX_URL=released.index.url, **LOGIN)
     refused(done, "1.0.0 is on the index already, with the very same bytes")
 
 
-def test_the_same_version_with_other_bytes_is_refused(repository: Path, released: Released) -> None:
-    (repository / "README.md").write_text("# Other words\n")
-    commit(repository)
-    done = make(repository, "publish", INDEX_URL=released.index.url, **LOGIN)
+def test_the_same_version_with_other_bytes_is_refused(tool: Publish, released: Released, tmp_path: Path) -> None:
+    other = tmp_path / WHEEL
+    other.write_bytes((released.index.folder / WHEEL).read_bytes() + b"\0")
+    done = tool(builds=[other, released.index.folder / SDIST], INDEX_URL=released.index.url, **LOGIN)
     refused(done, "1.0.0 is on the index already, with other bytes", "raise info.version in the spec")
 
 
@@ -171,8 +200,8 @@ def test_the_proof_fails_where_the_index_gives_other_bytes(released: Released, p
         ({"UV_PUBLISH_PASSWORD": PASSWORD}, "Set UV_PUBLISH_USERNAME"),
     ],
 )
-def test_a_wrong_login_is_refused(repository: Path, private: Index, login: dict[str, str], words: str) -> None:
-    done = make(repository, "publish", INDEX_URL=private.url, **login)
+def test_a_wrong_login_is_refused(tool: Publish, private: Index, login: dict[str, str], words: str) -> None:
+    done = tool(INDEX_URL=private.url, **login)
     refused(done, words, "UV_PUBLISH_USERNAME")
     assert "wrong-one" not in done.output
     assert private.files == set()
@@ -190,18 +219,25 @@ def test_a_wrong_login_is_refused(repository: Path, private: Index, login: dict[
         ("", "make publish INDEX_URL=https://"),
     ],
 )
-def test_a_url_that_is_not_fit_is_refused_and_its_secret_not_shown(repository: Path, url: str, words: str) -> None:
-    for target in ("publish", "publish-dry-run"):
-        done = make(repository, target, f"INDEX_URL={url}")
+def test_a_url_that_is_not_fit_is_refused_and_its_secret_not_shown(tool: Publish, url: str, words: str) -> None:
+    for options in ([], ["--dry-run"]):
+        done = tool(*options, INDEX_URL=url)
         refused(done, words)
         assert "hunter2" not in done.output
+
+
+@pytest.mark.parametrize("target", ["publish", "publish-dry-run"])
+def test_make_does_not_show_the_secret_of_a_url_either(template: Path, target: str) -> None:
+    done = make(template, target, "INDEX_URL=https://hunter2@packages.example.com/simple/")
+    refused(done, "INDEX_URL holds a user name or a password")
+    assert "hunter2" not in done.output
 
 
 # -- what the tree must be ------------------------------------------------------------------------------------------
 
 
 def dirty(repository: Path) -> None:
-    (repository / "overrides" / "smarterproctoring" / "new.py").write_text("")
+    (repository / "openapi" / "new.yaml").write_text("")
 
 
 def no_entry(repository: Path) -> None:
@@ -270,37 +306,40 @@ def cut_off(repository: Path) -> None:
         (cut_off, "Run: git fetch --unshallow --tags"),
     ],
 )
-def test_a_tree_that_is_not_fit_is_refused(repository: Path, break_it: Callable[[Path], None], words: str) -> None:
+def test_a_tree_that_is_not_fit_is_refused(
+    tool: Publish, repository: Path, break_it: Callable[[Path], None], words: str
+) -> None:
     break_it(repository)
-    refused(make(repository, "publish", INDEX_URL=NOWHERE), words)
+    refused(tool(INDEX_URL=NOWHERE), words)
 
 
-def test_all_problems_with_the_tree_are_said_at_once(repository: Path) -> None:
+def test_all_problems_with_the_tree_are_said_at_once(tool: Publish, repository: Path) -> None:
     no_entry(repository)
     dirty(repository)
-    refused(make(repository, "publish", INDEX_URL=NOWHERE), "the tree is dirty", "no entry for 1.0.0")
+    refused(tool(INDEX_URL=NOWHERE), "the tree is dirty", "no entry for 1.0.0")
 
 
-def test_files_that_this_commit_does_not_build_are_refused(repository: Path, private: Index) -> None:
-    assert make(repository, "build").code == 0
-    with (repository / "dist" / WHEEL).open("ab") as wheel:
+def test_files_that_this_commit_does_not_build_are_refused(
+    tool: Publish, repository: Path, released: Released, private: Index
+) -> None:
+    dist = repository / "dist"
+    dist.mkdir()
+    for file in released.distributions:
+        shutil.copy(file, dist)
+    done = tool("--dry-run", builds=released.distributions, INDEX_URL=private.url, **LOGIN)
+    assert done.code == 0, done.output
+    with (dist / WHEEL).open("ab") as wheel:
         wheel.write(b"\0")
-    shutil.copy(repository / "dist" / SDIST, repository / "dist" / SDIST.replace("1.0.0", "0.9.0"))
-    done = make(repository, "publish", INDEX_URL=private.url, **LOGIN)
+    shutil.copy(dist / SDIST, dist / SDIST.replace("1.0.0", "0.9.0"))
+    done = tool(builds=released.distributions, INDEX_URL=private.url, **LOGIN)
     refused(done, f"dist/{WHEEL} has other bytes", "0.9.0.tar.gz is not a file that this commit builds", "make build")
 
 
-def test_the_built_files_are_taken_and_the_last_release_compared(repository: Path, private: Index) -> None:
-    check(["git", "tag", "v1.0.0"], repository)
-    set_version(repository, "1.1.0")
-    assert make(repository, "build").code == 0
-    done = make(repository, "publish-dry-run", INDEX_URL=private.url, **LOGIN)
-    assert done.code == 0, done.output
-    assert "1.1.0 is a large enough step from v1.0.0" in done.output
-
-
-def test_a_commit_that_does_not_build_is_refused(repository: Path, private: Index) -> None:
+def test_a_commit_that_does_not_build_is_refused(template: Path, private: Index, tmp_path: Path) -> None:
+    """By make, and built for real."""
+    repository = shutil.copytree(template, tmp_path / "whole")
     (repository / "README.md").unlink()
     commit(repository)
     done = make(repository, "publish", INDEX_URL=private.url, **LOGIN)
     refused(done, "the last commit does not build")
+    assert private.files == set()

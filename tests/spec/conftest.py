@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -21,10 +24,11 @@ needs_redocly = pytest.mark.skipif(
 class Repository:
     """A git repository that holds a spec and, if asked for, the two packages."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, git: bool = True) -> None:
         self.root, self.spec = root, root / "openapi" / "smarterproctoring.yaml"
         self.spec.parent.mkdir(parents=True)
-        self.git("init", "--quiet", "--initial-branch=main")
+        if git:
+            self.git("init", "--quiet", "--template=", "--initial-branch=main")
 
     def git(self, *arguments: str) -> None:
         who = ("-c", "user.name=A Maintainer", "-c", "user.email=maintainer@example.org", "-c", "commit.gpgsign=false")
@@ -52,7 +56,17 @@ class Repository:
             self.git("tag", tag)
 
     def run(self, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a program of tools/ on this repository."""
+        """Run a program of tools/ on this repository, in this process."""
+        command = [f"{tool}.py", "--root", str(self.root), *arguments]
+        with pytest.MonkeyPatch.context() as now, StringIO() as said, StringIO() as complained:
+            now.setattr(sys, "argv", command)
+            now.chdir(self.root)
+            with redirect_stdout(said), redirect_stderr(complained):
+                code: int = importlib.import_module(tool).main()
+            return subprocess.CompletedProcess(command, code, said.getvalue(), complained.getvalue())
+
+    def run_command(self, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of tools/ on this repository, as make does."""
         command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), "--root", str(self.root), *arguments]
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import api_diff
@@ -84,19 +85,36 @@ def released(repository: Repository) -> Repository:
     return repository
 
 
+@pytest.fixture
+def packages(tmp_path: Path, _checkout: None) -> Repository:
+    """The packages as they are here, in no repository."""
+    repository = Repository(tmp_path, git=False)
+    repository.copy_packages()
+    return repository
+
+
+@pytest.fixture(scope="module")
+def _checkout() -> Iterator[None]:
+    """Read this checkout's packages once, for all tests that compare with them."""
+    load, ours = api_diff.load, api_diff.load(ROOT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api_diff, "load", lambda root: ours if root == ROOT else load(root))
+        yield
+
+
 @pytest.mark.parametrize("name", EDITS)
-def test_found(name: str, released: Repository) -> None:
+def test_found(name: str, packages: Repository) -> None:
     file, old, new, expected = EDITS[name]
-    released.edit(file, old, new)
-    found = {(change.bump, change.place, change.what) for change in api_diff.compare(ROOT, released.root)}
+    packages.edit(file, old, new)
+    found = {(change.bump, change.place, change.what) for change in api_diff.compare(ROOT, packages.root)}
     assert expected <= found if expected else not found
     assert len(found) <= 24  # what is inherited is not said again for every class
 
 
-def test_the_module_of_a_tag_that_was_renamed_is_gone(released: Repository) -> None:
-    api = released.root / GENERATED / "api"
+def test_the_module_of_a_tag_that_was_renamed_is_gone(packages: Repository) -> None:
+    api = packages.root / GENERATED / "api"
     (api / "exam_sessions").rename(api / "sessions")
-    found = {(change.bump, change.place) for change in api_diff.compare(ROOT, released.root)}
+    found = {(change.bump, change.place) for change in api_diff.compare(ROOT, packages.root)}
     assert ("major", "smarterproctoring_generated.api.exam_sessions") in found
     assert ("minor", "smarterproctoring_generated.api.sessions") in found
     assert not any(place.startswith("smarterproctoring_generated.api.sessions.") for _, place in found)
@@ -105,9 +123,8 @@ def test_the_module_of_a_tag_that_was_renamed_is_gone(released: Repository) -> N
 @pytest.mark.parametrize(
     ("edit", "version", "code"),
     [
-        ("a name of the package gone", "1.0.0", 1), ("a name of the package gone", "1.9.0", 1),
-        ("a name of the package gone", "2.0.0", 0), ("a new method", "1.0.1", 1), ("a new method", "1.1.0", 0),
-        ("an inner module may change", "1.0.0", 0),
+        ("a name of the package gone", "1.9.0", 1), ("a name of the package gone", "2.0.0", 0),
+        ("a new method", "1.0.1", 1), ("an inner module may change", "1.0.0", 0),
     ],
 )  # fmt: skip
 def test_exit_code(edit: str, version: str, code: int, released: Repository) -> None:
@@ -126,7 +143,7 @@ def test_exit_code(edit: str, version: str, code: int, released: Repository) -> 
 def test_before_the_first_release_it_says_so_and_passes(repository: Repository) -> None:
     repository.write("1.0.0")
     repository.commit()
-    done = repository.run("api_diff")
+    done = repository.run_command("api_diff")
     assert done.returncode == 0
     assert done.stdout.startswith("no earlier release")
 

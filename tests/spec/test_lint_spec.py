@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import spec_lint
 import yaml
+from once import once
 from spec.changes import CODE, DEFAULT, NOT_FOUND, NOTES, PARAMETERS, SECURITY_SCHEME, SESSION_SID, SPEC, apply
 from spec.conftest import ROOT, needs_redocly
 
@@ -167,7 +169,17 @@ MISTAKES: dict[str, tuple[tuple[str, str], str]] = {
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Lint one spec for each mistake, and one without any."""
-    folder, text = tmp_path_factory.mktemp("mistakes"), SPEC.read_text()
+
+    def lint(folder: Path) -> None:
+        (folder / "found.json").write_text(json.dumps(all_found(folder)))
+
+    result: dict[str, list[str]] = json.loads((once(tmp_path_factory, "mistakes", lint) / "found.json").read_text())
+    return result
+
+
+def all_found(folder: Path) -> dict[str, list[str]]:
+    """Write these specs into a folder and lint them all."""
+    text = SPEC.read_text()
     files: dict[str, Path] = {}
     for number, (name, (edit, _)) in enumerate({"none": (("x-evidence: V", "x-evidence: V"), ""), **MISTAKES}.items()):
         files[name] = folder / f"{number}.yaml"

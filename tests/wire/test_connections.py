@@ -256,6 +256,7 @@ with SmarterProctoring("secret", base_url=sys.argv[1], transport=httpx.HTTPTrans
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_a_child_that_closes_does_not_close_for_its_parent(server: Server) -> None:
     done = subprocess.run(

@@ -79,6 +79,7 @@ def test_a_read_limit(any_driver: Driver, server: Server) -> None:
     assert (type(error), error.maybe_applied, len(server.requests)) == (APITimeoutError, True, 1)
 
 
+@pytest.mark.slow
 def test_a_write_limit(driver: Driver) -> None:
     def deaf(peer: Peer) -> None:
         peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -96,6 +97,7 @@ def test_a_write_limit(driver: Driver) -> None:
     assert "send" in str(error)
 
 
+@pytest.mark.slow
 def test_a_pool_limit(driver: Driver, server: Server) -> None:
     server.script(never, answer())
     busy = Timeouts(connect=LONG, read=1.0, write=LONG, pool=LONG)
@@ -116,6 +118,7 @@ def holding(client: Any) -> Generator[None]:
     thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "returns"),
     [
@@ -185,6 +188,7 @@ def test_the_deadline_cuts_a_tls_handshake(any_driver: Driver) -> None:
     assert not error.maybe_applied
 
 
+@pytest.mark.slow
 def test_a_deadline_before_sending_leaves_nothing_open(any_driver: Driver) -> None:
     """The pool takes most of the deadline and the handshake the rest: still nothing was sent."""
 
@@ -207,6 +211,7 @@ def test_a_deadline_before_sending_leaves_nothing_open(any_driver: Driver) -> No
     assert not error.maybe_applied
 
 
+@pytest.mark.slow
 def test_the_deadline_holds_over_attempts(driver: Driver, server: Server) -> None:
     server.script(never)
     with driver.client(server, timeout=0.3, deadline=1.0, retries=10) as client, cut():
@@ -252,6 +257,7 @@ def test_no_wait_is_begun_after_a_slow_hook(driver: Driver, server: Server) -> N
         client.fails(SmarterProctoringError)
 
 
+@pytest.mark.slow
 def test_a_call_within_a_hook_does_not_change_the_deadline() -> None:
     def inner(*_: object) -> None:
         assert client.view(deadline=1).reschedule().status == 200

@@ -372,6 +372,7 @@ def test_only_requests_of_this_client_are_sent(server: Server) -> None:
     assert server.connections == 0
 
 
+@pytest.mark.slow
 def test_a_slow_renewal_ends_at_the_deadline(server: Server) -> None:
     async def source() -> str:
         if given:

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpcore
 
-from smarterproctoring_transport.answers import Answer
 from smarterproctoring_transport.failures import NotSent, ProxyFailure
+from smarterproctoring_transport.framing import Answer
 
 
 class Watch:
@@ -19,7 +19,6 @@ class Watch:
 
     Args:
         secure: Whether the server is reached by TLS, so that nothing before it is the request.
-        checked: Whether answers are HTTP/1.1 and checked.
 
     Attributes:
         deadline: The end of all waits on the monotonic clock, in seconds.
@@ -27,20 +26,19 @@ class Watch:
         tried: Whether a connection was begun; a tool that stands in for connections begins none.
         open: Whether the server was reached.
         sent: Whether some of the request may have been written.
-        answer: The answer, None where answers are not checked.
+        answer: The answer; None before the first request.
     """
 
-    __slots__ = ("_checked", "answer", "connect_by", "deadline", "open", "secure", "sent", "tried")
+    __slots__ = ("answer", "connect_by", "deadline", "open", "secure", "sent", "tried")
 
-    def __init__(self, *, secure: bool = False, checked: bool = True) -> None:
-        self._checked = checked
+    def __init__(self, *, secure: bool = False) -> None:
         self.secure = secure
         self.deadline = math.inf
         self.connect_by = math.inf
         self.tried = False
         self.open = False
         self.sent = False
-        self.answer: Answer | None = None
+        self.answer = Answer()
 
     def begin(self, deadline: float, *, to_head: bool) -> None:
         """Begin a request.
@@ -51,7 +49,7 @@ class Watch:
         """
         self.deadline = deadline
         self.sent = False
-        self.answer = Answer(to_head=to_head) if self._checked else None
+        self.answer = Answer(to_head=to_head)
 
     def clip(self, timeout: float | None, late: type[Exception], until: float | None = None) -> float | None:
         """Shorten a wait to the deadline; past it there is none, even if data is there: a flood has no end either."""
@@ -59,10 +57,6 @@ class Watch:
         if left <= 0:
             raise late("the time limit is reached")
         return timeout if left == math.inf else left if timeout is None else min(left, timeout)
-
-    def keeps(self) -> bool:
-        """Tell whether another request can follow on the connection, as far as its bytes show."""
-        return self.answer is None or self.answer.keep
 
     def explained(self, error: Exception) -> Exception:
         """Return the error that says that nothing was sent, if nothing was; else the same error."""

@@ -1,7 +1,7 @@
 """An HTTP/1.1 connection whose answers httptools reads: a third of the work of h11, with the same rules.
 
 It sends a request once and never again. What fails before the first byte is written was not sent; what fails later may
-have been. The pool lends it like httpcore's own connections; it does not speak HTTP/2.
+have been. The pool lends it like httpcore's own connections; it takes no proxy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from smarterproctoring_transport.steps import finish, settled
 
 
 class Parsed:
-    """What httptools reads of one answer, whose bytes `answers.py` has checked: no interim answer, nothing after it."""
+    """What httptools reads of one answer, whose bytes `framing.py` has checked: no interim answer, nothing after it."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -126,7 +126,7 @@ class Connection:
         return self._answer.done
 
     def is_idle(self) -> bool:
-        """Whether the whole answer has come; whether another may follow is decided in `answers.py`."""
+        """Whether the whole answer has come; whether another may follow is decided in `framing.py`."""
         self._used_at = time.monotonic()
         return self._answer.done
 

@@ -1,0 +1,79 @@
+"""Writes to the terminal so that neither its encoding nor the text of a server can do harm."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import json
+import os
+import sys
+
+import click
+
+
+def visible(text: str) -> str:
+    """Return text of one line in which control characters and invisible ones are written as escapes.
+
+    An answer of a server could otherwise move the cursor, fake lines, or turn the direction of the text.
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if _is_harmless(character) else _escape(character) for character in text)
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() or character in "\u00a0\u202f"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+def prepare() -> None:
+    """Make the standard streams write any text: characters that their encoding lacks become escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def colors() -> bool | None:
+    """Return whether to write colors: False if NO_COLOR is set, else None, which leaves it to the terminal."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def echo(line: str = "", *, err: bool = False, color: str | None = None, bold: bool = False) -> None:
+    """Write one line.
+
+    Args:
+        line: Control characters in it, line ends included, are made visible.
+        err: Whether to write to standard error.
+        color: The name of a color; used on terminals only, and not where NO_COLOR is set.
+        bold: Whether to write it bold, likewise.
+    """
+    _write(click.style(visible(line), fg=color, bold=bold) if color or bold else visible(line), err=err)
+
+
+def echo_json(value: object) -> None:
+    """Write one JSON value in ASCII, on one line."""
+    _write(json.dumps(value).replace("\x7f", "\\u007f"), err=False)
+
+
+def _write(text: str, *, err: bool) -> None:
+    stream = sys.stderr if err else sys.stdout
+    try:
+        click.echo(text, file=stream, color=colors())
+    except OSError as error:
+        _drop(stream)
+        # A reader that has gone away, such as `head`, wants no more. Anything else is told.
+        if error.errno != errno.EPIPE and not err:
+            echo(f"the output cannot be written: {error.strerror}", err=True)
+
+
+def _drop(stream: object) -> None:
+    """Send what is left for a stream that cannot be written to nowhere, so that the exit code is the command's own."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        descriptor = stream.fileno()  # type: ignore[attr-defined]
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
