@@ -178,7 +178,7 @@ def test_the_bill_of_materials_is_valid_the_same_twice_and_names_what_is_needed(
     assert str(ROOT) not in text
     assert '"timestamp"' not in text
     assert [*check_package.bill_problems(first)] == []
-    first.write_text(text.replace('"bomFormat": "CycloneDX"', '"bomFormat": "CycloneDY"'))
+    first.write_text('{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": "of no type"}]}')
     assert "is no valid CycloneDX 1.6" in "".join(check_package.bill_problems(first))
 
 

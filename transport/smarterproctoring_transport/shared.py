@@ -26,8 +26,8 @@ class TransportOptions(TypedDict, total=False):
         proxy: URL of a proxy. Without it HTTPS_PROXY and its kin are read, unless `trust_env` is false.
         verify: Certificates to trust: True, False (never in production), or an `ssl.SSLContext`.
         limits: Connections in the pool; 100 by default, all of which may stay open for 5 s without a request.
-        fast: Whether httptools reads the answers (the extra `fast`); httpcore does by default, and what comes through a
-            SOCKS proxy or as plain http through a proxy.
+        fast: Whether httptools reads the answers (the extra `fast`). By default httpcore does; it also reads what comes
+            through a SOCKS proxy, and plain http through a proxy.
         trust_env: Whether proxy and certificate variables of the environment count.
         event_hooks: httpx's event hooks, called for every attempt.
     """
