@@ -12,9 +12,22 @@ import pytest
 THIRD_PARTY = {"httpx", "certifi", "idna", "anyio", "sniffio"}
 """httpx and what it imports itself; httpcore and attrs come with the first client and the first generated function."""
 OWN = {
-    "smarterproctoring": {"call", "client", "credentials", "errors", "many", "policy", "prepare", "seam", "settings"},
+    "smarterproctoring": {
+        "answers",
+        "budget",
+        "call",
+        "client",
+        "credentials",
+        "errors",
+        "many",
+        "masking",
+        "policy",
+        "prepare",
+        "seam",
+        "settings",
+    },
     "smarterproctoring_generated": {"facade", "operations", "records"},
-    "smarterproctoring_transport": {"request", "shared", "steps"},
+    "smarterproctoring_transport": {"background", "failures", "request", "shared", "steps", "unpack"},
 }
 """Of the command line, the readers of people's times, and the generated models and functions, none."""
 STANDARD = {"_contextvars", "contextvars", "platform"}

@@ -14,7 +14,7 @@ import httpcore
 import httpx
 import pytest
 from smarterproctoring_transport import Shared
-from smarterproctoring_transport.answers import Answer
+from smarterproctoring_transport.framing import Answer
 from wire.driver import CERTIFICATES
 from wire.misbehave import Peer, Server, answer
 

@@ -256,7 +256,7 @@ def test_an_interrupt_shows_no_token(server: Server, phase: str, monkeypatch: py
         "fast.Connection.take",
         "sync_backend.Stream.write",
         "sync_backend.Stream.read",
-        "answers.Answer.take",
+        "framing.Answer.take",
     ],
 )
 def test_an_interrupt_of_the_fast_connection_shows_no_token(

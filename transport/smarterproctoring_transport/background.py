@@ -6,12 +6,10 @@ ends by itself, and neither the interpreter's exit nor `asyncio.run` waits for i
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 R = TypeVar("R")
@@ -62,6 +60,8 @@ def call_within(function: Callable[[], R], seconds: float | None) -> R:
     Raises:
         StillRunning: It has not returned yet. It goes on in its thread.
     """
+    from queue import Empty, SimpleQueue  # noqa: PLC0415 - not for those who never need it
+
     ended: SimpleQueue[None] = SimpleQueue()
     answer = _Answer(function, lambda: ended.put(None))
     answer.start()
@@ -88,6 +88,8 @@ async def call_aside(function: Callable[[], R]) -> R:
 
 def _waker(wake: Callable[[], object]) -> Callable[[], object]:
     """Return what runs `wake` in the event loop that runs now, and may be called in any thread."""
+    import asyncio  # noqa: PLC0415 - not for those who never need it
+
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

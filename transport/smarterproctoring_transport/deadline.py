@@ -10,8 +10,8 @@ from typing import Any
 
 import httpcore
 
-from smarterproctoring_transport.answers import Answer
 from smarterproctoring_transport.failures import NotSent, ProxyFailure
+from smarterproctoring_transport.framing import Answer
 
 
 class Watch:
@@ -38,7 +38,7 @@ class Watch:
         self.tried = False
         self.open = False
         self.sent = False
-        self.answer: Answer | None = None
+        self.answer = Answer()
 
     def begin(self, deadline: float, *, to_head: bool) -> None:
         """Begin a request.
@@ -57,10 +57,6 @@ class Watch:
         if left <= 0:
             raise late("the time limit is reached")
         return timeout if left == math.inf else left if timeout is None else min(left, timeout)
-
-    def keeps(self) -> bool:
-        """Tell whether another request can follow on the connection, as far as its bytes show."""
-        return self.answer is None or self.answer.keep
 
     def explained(self, error: Exception) -> Exception:
         """Return the error that says that nothing was sent, if nothing was; else the same error."""

@@ -25,7 +25,7 @@ from smarterproctoring_transport.steps import finish, settled
 
 
 class Parsed:
-    """What httptools reads of one answer, whose bytes `answers.py` has checked: no interim answer, nothing after it."""
+    """What httptools reads of one answer, whose bytes `framing.py` has checked: no interim answer, nothing after it."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -126,7 +126,7 @@ class Connection:
         return self._answer.done
 
     def is_idle(self) -> bool:
-        """Whether the whole answer has come; whether another may follow is decided in `answers.py`."""
+        """Whether the whole answer has come; whether another may follow is decided in `framing.py`."""
         self._used_at = time.monotonic()
         return self._answer.done
 

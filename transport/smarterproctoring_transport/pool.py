@@ -42,7 +42,7 @@ class Lease:
 
     def can_go_on(self) -> bool:
         """Tell whether another request can follow: exactly one answer came, and nothing after it."""
-        return bool(self.connection.is_idle()) and self.watch.keeps()
+        return bool(self.connection.is_idle()) and self.watch.answer.keep
 
 
 class Pool:

@@ -1,15 +1,20 @@
 """The transports that many threads, tasks and views share: what they are made of, forks, event loops, their end."""
 
-import asyncio
+from __future__ import annotations
+
 import ipaddress
 import os
 import ssl
+import sys
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
-from typing import Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, TypeGuard, cast
 from urllib.parse import urlsplit
 
 import httpx
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class TransportOptions(TypedDict, total=False):
@@ -125,6 +130,8 @@ class Shared:
     def _loop(self) -> Hashable:
         if not self._asynchronous:
             return None
+        import asyncio  # noqa: PLC0415 - not for those who never need it
+
         try:
             return asyncio.get_running_loop()
         except RuntimeError:  # trio
@@ -135,7 +142,7 @@ class Shared:
     def _add(self, key: tuple[int, Hashable]) -> Any:
         """Make the transport of another process or loop; forget those that cannot be used any more."""
         for process, loop in list(self._transports):
-            if process != key[0] or (isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed()):
+            if process != key[0] or (_is_asyncio(loop) and loop.is_closed()):
                 self._transports.pop((process, loop), None)
         self._check_shareable(key)
         unused, self._unused = (self._unused, None) if key[0] == self._process else (None, None)
@@ -158,10 +165,16 @@ class Shared:
             return None
         transport, self._closed = self.get(), True
         for (process, loop), other in list(self._transports.items()):
-            if process == os.getpid() and other is not transport and isinstance(loop, asyncio.AbstractEventLoop):
+            if process == os.getpid() and other is not transport and _is_asyncio(loop):
                 with suppress(RuntimeError):  # that loop is closed already, and its connections with it
                     loop.call_soon_threadsafe(_close_soon, loop, other)
         return transport.aclose() if self._asynchronous else transport.close()
+
+
+def _is_asyncio(loop: object) -> TypeGuard[asyncio.AbstractEventLoop]:
+    """Tell whether it is a loop of asyncio; where nobody has imported asyncio there is none."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(loop, asyncio.AbstractEventLoop)
 
 
 def _close_soon(loop: asyncio.AbstractEventLoop, transport: httpx.AsyncBaseTransport) -> None:

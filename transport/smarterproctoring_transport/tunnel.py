@@ -12,9 +12,9 @@ from typing import Any
 
 import httpcore
 
-from smarterproctoring_transport.answers import head_end, read_head
 from smarterproctoring_transport.countdown import Countdown
 from smarterproctoring_transport.failures import ProxyFailure
+from smarterproctoring_transport.framing import head_end, read_head
 from smarterproctoring_transport.steps import finish, settled
 
 _MAX_HEAD = 16 * 1024
