@@ -177,20 +177,6 @@ def _common_root() -> str | None:
     return roots.pop() if len(roots) == 1 else None
 
 
-def check_base_url(url: str, *, allow_http: bool) -> str:
-    """Return the base URL without a final slash.
-
-    Raises:
-        ConfigurationError: Not an absolute URL with a host and port that can be reached, plain http to another machine
-            (the vendor demands TLS, evidence: V), with userinfo, query or fragment, which could leak or be lost, or
-            with the part at its end with which the spec's paths begin.
-    """
-    problem = base_url_problem(url, allow_http=allow_http)
-    if problem is not None:
-        raise wrong_settings([problem])
-    return url.rstrip("/")
-
-
 class Environment:
     """The settings that environment variables give. A class whose repr shows nothing: the token is one of them.
 
@@ -220,7 +206,7 @@ def variable(name: str) -> str | None:
     return os.environ.get(PREFIX + name) or None
 
 
-def read_environment(without: Collection[str] = ()) -> Environment:
+def read_environment(without: Collection[str]) -> Environment:
     """Read token, base URL, timeout, deadline and retries from the environment.
 
     Args:
@@ -258,18 +244,6 @@ def _token_file(path: str) -> Callable[[], str]:
     from smarterproctoring.token_file import TokenFile  # noqa: PLC0415 - most callers have no such file
 
     return TokenFile(path, f"{PREFIX}TOKEN_FILE")
-
-
-def settings_from_env() -> dict[str, Any]:
-    """Read token, base URL, timeout, deadline and retries from the environment; what is not set is left out.
-
-    Raises:
-        ConfigurationError: All bad values; the message names the variables.
-    """
-    found = read_environment()
-    if found.problems:
-        raise wrong_settings(found.problems, found.names)
-    return found.values
 
 
 def turn_on_logging() -> Problem | None:
