@@ -206,7 +206,7 @@ def variable(name: str) -> str | None:
     return os.environ.get(PREFIX + name) or None
 
 
-def read_environment(without: Collection[str]) -> Environment:
+def read_environment(without: Collection[str] = ()) -> Environment:
     """Read token, base URL, timeout, deadline and retries from the environment.
 
     Args:
