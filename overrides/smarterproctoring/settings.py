@@ -33,12 +33,12 @@ _RETRIES = "must be a whole number from 0 to 10"
 
 
 class Timeouts(NamedTuple):
-    """Time limits of one attempt, each in seconds; the deadline over all attempts stands in the options.
+    """Time limits of one attempt, each in seconds; `Options.deadline` limits all attempts together.
 
     Attributes:
-        connect: For the connection and its TLS handshake.
+        connect: For name look-up, all addresses, a proxy's answer and the TLS handshake together.
         read: For each wait for bytes of the answer.
-        write: For each wait while sending.
+        write: For sending the whole request.
         pool: For a free connection.
     """
 
@@ -69,8 +69,9 @@ class Options(NamedTuple):
 
     Attributes:
         timeout: Time limits of an attempt; a number of seconds stands for all four.
-        deadline: Seconds over attempts, waits, the token callable and the answer's body.
-        retries: How often a failed attempt is repeated, 0 to 10.
+        deadline: Seconds for the whole call: attempts, waits, the token callable, name look-up, TLS, sending and the
+            answer.
+        retries: How often a failed attempt is repeated at most, 0 to 10; the client's retry budget may end it sooner.
         retry_ambiguous: Whether an attempt that may have been applied is repeated. The final state is the same,
             but each replay may leave an audit record of its own (evidence: V).
         allow_empty: Whether a change without any field may be sent.
