@@ -37,7 +37,7 @@ class Result(NamedTuple):
         attempts: How often the request was begun.
         replays: How many of those followed an attempt that may have been applied already.
         elapsed: Seconds from the start of the call.
-        incomplete: Whether the answer's body broke off or was longer than 1 MiB; the change is made all the same.
+        incomplete: Whether the answer's body broke off or was longer than 1 MiB; the change was made anyway.
     """
 
     data: Any
@@ -87,7 +87,7 @@ class Call:
         """Begin an attempt with this token; return its time limits in seconds, none of them past the deadline.
 
         Raises:
-            ConfigurationError: The token cannot be had or sent.
+            ConfigurationError: The token is not available or cannot be sent.
             AuthenticationError: The token was refused and asking again brought the same one.
             DeadlineExceededError: There is no time left for an attempt.
         """

@@ -345,7 +345,7 @@ def _add_fields(name: str, texts: dict[str, str], change: _Change) -> None:
     for key, value in pairs.items():
         keyword = keywords.get(key, key)
         if keyword not in keywords.values():
-            change.add(f"--fields {name}", f"there is no field {key[:80]!r}")
+            change.add(f"--fields {name}", f"there is no field {key[:80]!r}; `reschedule --help` lists the names")
         elif not isinstance(value, str):
             change.add(f"--fields {name}", f"{key} has to be text, in quotes")
         elif keyword in texts:

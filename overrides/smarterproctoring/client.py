@@ -73,7 +73,7 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         problems += found
         seam: SeamT | None = None
         try:
-            # With a base URL or an option that cannot be used, the rest is looked at all the same.
+            # With a base URL or an option that cannot be used, the rest is checked anyway.
             url = SERVERS[0] if unusable else base_url.rstrip("/")
             seam = self._kind(source, url, Options() if found else options, transport.reveal())
         except ConfigurationError as error:
@@ -86,7 +86,7 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
     def from_env(cls, **settings: Unpack[Settings]) -> Self:
         """Make a client from the environment, read now; arguments win over it.
 
-        SMARTERPROCTORING_TOKEN, or _TOKEN_FILE (read anew for each attempt), _BASE_URL, _TIMEOUT, _DEADLINE, _RETRIES.
+        SMARTERPROCTORING_TOKEN, or _TOKEN_FILE (read again for each attempt), _BASE_URL, _TIMEOUT, _DEADLINE, _RETRIES.
 
         Raises:
             ConfigurationError: All settings that are missing or wrong, each by the name of its variable or argument.
@@ -107,7 +107,7 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         """Return a client with other options on the same connections; headers are added to those that are set.
 
         Raises:
-            ConfigurationError: An option that cannot work.
+            ConfigurationError: All options that cannot work.
             TypeError: An unknown option.
         """
         view = object.__new__(type(self))
@@ -155,11 +155,11 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRu
     def reschedule_many(
         self, items: Iterable[RescheduleExamSessionItem], *, concurrency: int = 16, rate: float | None = None
     ) -> list[Outcome]:
-        """Move many exam sessions: so many calls at once, each with this client's options.
+        """Move many exam sessions, several concurrently, each with this client's options.
 
         Args:
             items: Each the arguments of `reschedule` by keyword, the three SIDs included.
-            concurrency: How many calls run at once.
+            concurrency: How many calls run concurrently, 1 or more.
             rate: Calls per second at most; None for no limit. Retries within a call come on top.
 
         Returns:
@@ -167,7 +167,7 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRu
             token nothing more is sent, and the rest have a `ConfigurationError` that says so.
 
         Raises:
-            ConfigurationError: `concurrency` or `rate` is not a number above 0.
+            ConfigurationError: `concurrency` is below 1, or `rate` is not above 0; nothing was sent.
             TypeError: A keyword that does not exist, a SID that is missing, or an item that is not a mapping; it names
                 the item by its index, and nothing was sent.
             KeyboardInterrupt: Ctrl-C. What was not begun is not sent, and calls under way have a second to end;

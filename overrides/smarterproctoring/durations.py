@@ -15,7 +15,7 @@ def read_duration(text: str) -> timedelta:
         text: Hours, minutes or both: `2h`, `90m`, `1h30m`, `1 hour 30 minutes`.
 
     Raises:
-        ValueError: It is something else, or no time at all.
+        ValueError: It is something else, or zero.
     """
     plain = " ".join(text.split()).lower()
     match = _FORM.fullmatch(plain)
@@ -23,5 +23,5 @@ def read_duration(text: str) -> timedelta:
         raise ValueError(f"{text[:40]!r} is not a duration; write hours and minutes, as in 2h, 90m or 1h30m")
     duration = timedelta(hours=int(match[1] or 0), minutes=int(match[2] or 0))
     if not duration:
-        raise ValueError(f"{text[:40]!r} is no time at all; write hours and minutes, as in 2h, 90m or 1h30m")
+        raise ValueError(f"{text[:40]!r} has no length; write hours and minutes, as in 2h, 90m or 1h30m")
     return duration

@@ -10,8 +10,8 @@ class SmarterProctoringError(Exception):
     """Base of all errors of this package.
 
     Attributes:
-        message: What happened and how to mend it; never holds the token or a value of the request's body.
-        maybe_applied: Whether the change may have been carried out all the same. False only if every attempt
+        message: What happened and how to fix it; never holds the token or a value of the request's body.
+        maybe_applied: Whether the change may have been carried out. False only if every attempt
             was never sent, or was answered with 3xx (but 303), 4xx (but 499) or 501.
         status: HTTP status of the last answer; None if there was none.
         code: The API's own error code (a string), for instance "1203".

@@ -32,7 +32,7 @@ class Many:
     Args:
         items: Each the arguments of `reschedule` by keyword, the three SIDs included.
         check: The dry run, so that what cannot be sent is known before anything is.
-        concurrency: How many calls run at once.
+        concurrency: How many calls run concurrently, 1 or more.
         rate: Calls per second at most; None for no limit.
 
     Attributes:
@@ -40,7 +40,7 @@ class Many:
         workers: How many workers there is work for.
 
     Raises:
-        ConfigurationError: A concurrency or rate that is not a number above 0.
+        ConfigurationError: `concurrency` is below 1, or `rate` is not above 0.
         TypeError: A keyword that does not exist, a SID that is missing, or an item that is not a mapping.
     """
 

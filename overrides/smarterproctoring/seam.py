@@ -1,7 +1,7 @@
 """The seam: an httpx client whose `request` checks, and obeys the policy. The only import of httpx.
 
 The generated functions call whatever client they are handed, so every operation of the spec, present and future,
-gets every rule from this one method. `overrides/README.md` lists what is mended here and why.
+gets every rule from this one method. `overrides/README.md` lists what is fixed here and why.
 """
 
 from __future__ import annotations

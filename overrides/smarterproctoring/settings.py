@@ -33,12 +33,12 @@ _RETRIES = "must be a whole number from 0 to 10"
 
 
 class Timeouts(NamedTuple):
-    """Time limits of one attempt, each in seconds; the deadline over all attempts stands in the options.
+    """Time limits of one attempt, each in seconds; `Options.deadline` limits all attempts together.
 
     Attributes:
-        connect: For the connection and its TLS handshake.
+        connect: For name look-up, all addresses, a proxy's answer and the TLS handshake together.
         read: For each wait for bytes of the answer.
-        write: For each wait while sending.
+        write: For sending the whole request.
         pool: For a free connection.
     """
 
@@ -69,8 +69,9 @@ class Options(NamedTuple):
 
     Attributes:
         timeout: Time limits of an attempt; a number of seconds stands for all four.
-        deadline: Seconds over attempts, waits, the token callable and the answer's body.
-        retries: How often a failed attempt is repeated, 0 to 10.
+        deadline: Seconds for the whole call: attempts, waits, the token callable, name look-up, TLS, sending and the
+            answer.
+        retries: How often a failed attempt is repeated at most, 0 to 10; the client's retry budget may end it sooner.
         retry_ambiguous: Whether an attempt that may have been applied is repeated. The final state is the same,
             but each replay may leave an audit record of its own (evidence: V).
         allow_empty: Whether a change without any field may be sent.
@@ -177,20 +178,6 @@ def _common_root() -> str | None:
     return roots.pop() if len(roots) == 1 else None
 
 
-def check_base_url(url: str, *, allow_http: bool) -> str:
-    """Return the base URL without a final slash.
-
-    Raises:
-        ConfigurationError: Not an absolute URL with a host and port that can be reached, plain http to another machine
-            (the vendor demands TLS, evidence: V), with userinfo, query or fragment, which could leak or be lost, or
-            with the part at its end with which the spec's paths begin.
-    """
-    problem = base_url_problem(url, allow_http=allow_http)
-    if problem is not None:
-        raise wrong_settings([problem])
-    return url.rstrip("/")
-
-
 class Environment:
     """The settings that environment variables give. A class whose repr shows nothing: the token is one of them.
 
@@ -258,18 +245,6 @@ def _token_file(path: str) -> Callable[[], str]:
     from smarterproctoring.token_file import TokenFile  # noqa: PLC0415 - most callers have no such file
 
     return TokenFile(path, f"{PREFIX}TOKEN_FILE")
-
-
-def settings_from_env() -> dict[str, Any]:
-    """Read token, base URL, timeout, deadline and retries from the environment; what is not set is left out.
-
-    Raises:
-        ConfigurationError: All bad values; the message names the variables.
-    """
-    found = read_environment()
-    if found.problems:
-        raise wrong_settings(found.problems, found.names)
-    return found.values
 
 
 def turn_on_logging() -> Problem | None:

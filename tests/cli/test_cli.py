@@ -300,7 +300,7 @@ def test_a_duration_is_exact_when_the_clocks_change(server: RunningServer) -> No
         ((*MOVE[:2], *MOVE[4:], "--duration", "2"), "hours and minutes, as in 2h"),
         ((*MOVE[:2], *MOVE[4:], "--duration", "1:30"), "hours and minutes, as in 2h"),
         ((*MOVE[:2], *MOVE[4:], "--duration", "-2h"), "hours and minutes, as in 2h"),
-        ((*MOVE[:2], *MOVE[4:], "--duration", "0h"), "no time at all"),
+        ((*MOVE[:2], *MOVE[4:], "--duration", "0h"), "has no length"),
         ((*MOVE[:2], *MOVE[4:], "--duration", ""), "hours and minutes, as in 2h"),
     ],
 )
