@@ -158,19 +158,30 @@ def _http_date(text: str) -> float | None:
 # -- what is not the API's answer --------------------------------------------------------------------------------------
 
 
+_JSON = (b"{", b"[", b'"')
+"""How objects, arrays and strings of JSON begin, which may hold tags."""
+
+
 def _start(body: bytes) -> bytes:
     """Return the body's first bytes in lower case, without byte order marks, zeros of UTF-16, and white space."""
     return body[:2048].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xfe\xff \t\r\n\f\v").lower()
 
 
 def _is_markup(body: bytes) -> bool:
-    return re.match(rb"<[!?/a-z]", _start(body)) is not None or _is_html(body)
+    start = _start(body)
+    if start.startswith(_JSON):
+        return False
+    return re.match(rb"<[!?/a-z]", start) is not None or _has_tags(start)
 
 
 def _is_html(body: bytes) -> bool:
     start = _start(body)
+    return not start.startswith(_JSON) and _has_tags(start)
+
+
+def _has_tags(start: bytes) -> bool:
     tags = (b"<!doctype html", b"<html", b"<head", b"<body")
-    return not start.startswith((b"{", b"[", b'"')) and any(tag in start for tag in tags)
+    return any(tag in start for tag in tags)
 
 
 def _is_xml(body: bytes) -> bool:

@@ -11,6 +11,8 @@ _ESCAPES = re.compile(
     r"\\u00(?P<json>[0-7][0-9A-Fa-f])|\\(?P<slash>[/\"\\])|%(?P<percent>[0-7][0-9A-Fa-f])"
     r"|&#(?P<decimal>[0-9]{2,3});|&#[xX](?P<hex>[0-9A-Fa-f]{2});|&(?P<name>amp|lt|gt|quot|apos);"
 )
+_MARKS = "\\%&"
+"""One of these begins every escape."""
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _LEVELS = 3
 """How often an escape may be escaped again: a percent-encoded text in a JSON string in an HTML page."""
@@ -25,7 +27,7 @@ def mask(text: str, secrets: Iterable[str]) -> str:
 
 def mask_token(text: str, token: str) -> str:
     """Replace a token, and its forms with escapes of JSON, URLs and HTML, of any character and in either case."""
-    if not token:
+    if not token or not (token in text or any(mark in text for mark in _MARKS)):
         return text
     text = _replace(text, _spans(text, token))
     spans: list[tuple[int, int]] = []
