@@ -4,7 +4,7 @@ tools/prove_outcome.py                     every fault point: about 15 minutes o
 tools/prove_outcome.py --runs 20000        a sample of that size, spread over all kinds of fault point
 tools/prove_outcome.py --write             put the table into docs/proof.md too
 
-A relay stands between the client and a service that knows whether it has applied the change. The relay passes on an
+A relay is between the client and a service that knows whether it has applied the change. The relay passes on an
 exact number of bytes of the request or of the answer and then ends both connections, with FIN or with RST. A run is
 *unsound* if the call returned and nothing was applied, or if its error says that nothing was applied and something was.
 The exit code is 1 if there is an unsound run, or if an exception other than the package's own came out.

@@ -247,8 +247,8 @@ def _measure(base_url: str) -> float | None:
 def run(file: str, **options: Any) -> None:
     """Move the sessions of a list: check it, submit it, work on it to the end.
 
-    The same command continues a run that was interrupted, and tries the rows again that gave up. With a Postgres
-    journal, a second one helps.
+    The same command continues a run that was interrupted, and retries the rows that gave up. With a Postgres journal,
+    run the same command on a second host to go faster.
     """
     place, client = _place(options), _client(options, dry_run=options["dry_run"])
     if options["dry_run"]:

@@ -42,7 +42,7 @@ class Problem(NamedTuple):
     Attributes:
         field: The keyword (of an argument or a setting) that it is about; empty if it is about no single one.
         code: The kind of problem in one word: `required`, `type`, `enum`, `pattern`, `time`, `order`, `empty`, `json`;
-            for settings `value`, `missing`, `unusable`.
+            for settings `value`, `missing`, `unusable`, `plain-http`.
         text: What is wrong and how to fix it; it goes on where the field's name ends, and never holds the value.
         name: What the user calls the field where that is not its keyword, such as the variable a setting came from.
     """

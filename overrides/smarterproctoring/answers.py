@@ -135,16 +135,20 @@ def harmless(text: str) -> str:
     """Return text whose control characters are escaped, so that showing it changes nothing but the one line."""
     if text.isprintable():
         return text
-    return "".join([_escaped(character) for character in text])
+    return "".join([escape(character) if _is_harmful(character) else character for character in text])
 
 
-def _escaped(character: str) -> str:
-    # Cc: control characters; Cs: half of a character; Zl, Zp: line breaks; the rest turn the reading direction.
-    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in "\u200e\u200f\u061c":
-        return character.encode("unicode_escape", "surrogatepass").decode("ascii")
-    if "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069":
-        return character.encode("unicode_escape").decode("ascii")
-    return character
+def _is_harmful(character: str) -> bool:
+    # Cc: control characters; Cs: half of a character; Zl, Zp: line breaks.
+    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+        return True
+    # These turn the reading direction.
+    return character in "\u200e\u200f\u061c" or "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069"
+
+
+def escape(character: str) -> str:
+    """Return the escape that Python writes for a character, in ASCII."""
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def _http_date(text: str) -> float | None:

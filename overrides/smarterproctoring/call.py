@@ -21,7 +21,6 @@ MAX_BODY, MAX_ERROR_BODY = 1024 * 1024, 64 * 1024
 _NONE_YET = Secret("")
 TOO_LATE = Secret("")
 """In the place of a token that did not come before the deadline."""
-_NOT = "was not applied"
 _MAX_ESCAPED = 12
 """Characters at most that one character of a token becomes by escapes."""
 ErrorT = TypeVar("ErrorT", bound=errors.SmarterProctoringError)
@@ -203,9 +202,9 @@ class Call:
     def failure(self, kind: type[ErrorT], text: str, **fields: Any) -> ErrorT:
         """Make an error that holds what is known of the call."""
         tries = f" after {self._attempts} attempts" if self._attempts > 1 else ""
-        tail = "may have been applied: look at the session before you send it again" if self._maybe_applied else _NOT
         counts = {"attempts": self._attempts, "replays": self._replays, "elapsed": time.monotonic() - self._started}
-        message = f"{text.rstrip('.')}{tries}. The change {tail}."
+        end = errors.what_became_of_the_change(maybe_applied=self._maybe_applied)
+        message = f"{text.rstrip('.')}{tries}. {end}"
         return kind(message, maybe_applied=self._maybe_applied, **counts, **fields)
 
     def result(self) -> Result:

@@ -34,7 +34,7 @@ from smarterproctoring_generated.records import Field, Problem
 from smarterproctoring import client as clients
 from smarterproctoring import errors
 from smarterproctoring.credentials import Secret
-from smarterproctoring.settings import PLAIN_HTTP, PREFIX, base_url_problem, variable
+from smarterproctoring.settings import PLAIN_HTTP, PREFIX, base_url_problem, read_environment, variable
 from smarterproctoring.terminal import echo, echo_json
 from smarterproctoring.token_file import TokenFile
 
@@ -54,7 +54,10 @@ _BAD_INPUT, _AUTH, _NOT_FOUND, _REFUSED, _RATE_LIMIT, _NOT_APPLIED, _MAYBE_APPLI
 _INTERRUPTED = 130
 _ALIASES = {"appointmentStartDateTime": "--start", "appointmentEndDateTime": "--end"}
 _START, _END = "appointment_start_date_time", "appointment_end_date_time"
+_SETTINGS = ("base_url", "timeout", "deadline", "retries")
+"""What an option, or else a variable of the environment, gives beside the token."""
 _FIELDS_LIMIT = 1024 * 1024
+"""Bytes of the file of `--fields` that are read."""
 _NOTHING_SENT = "interrupted; nothing was sent"
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
 
@@ -237,7 +240,7 @@ def _interrupted(*, calling: bool) -> errors.InterruptedCallError:
     """Make the error of a Ctrl-C that carries nothing: it came before the call, or in the moment after its answer."""
     if not calling:
         return errors.InterruptedCallError(_NOTHING_SENT)
-    text = "interrupted. The change may have been applied: look at the session before you send it again."
+    text = f"interrupted. {errors.what_became_of_the_change(maybe_applied=True)}"
     return errors.InterruptedCallError(text, maybe_applied=True)
 
 
@@ -407,8 +410,7 @@ def _checked(client: clients.SmarterProctoring, sids: dict[str, str], change: _C
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that the options give."""
-    names = ("base_url", "timeout", "deadline", "retries")
-    settings: dict[str, Any] = {name: options[name] for name in names if options.get(name) is not None}
+    settings: dict[str, Any] = {name: options[name] for name in _SETTINGS if options.get(name) is not None}
     if options["allow_http"]:
         settings["allow_http"] = True
     if options.get("no_replay"):
@@ -556,7 +558,7 @@ def _check_settings(options: dict[str, Any]) -> _Check:
 
 def _check_token(options: dict[str, Any]) -> _Check:
     try:
-        given = _token(options, dry_run=False).get("token") or _token_from_env()
+        given = _token(options, dry_run=False).get("token") or read_environment(_SETTINGS).values["token"]
         secret = Secret(given() if callable(given) else given)
     except errors.ConfigurationError as error:
         return _Check("token", _AUTH, error.message)
@@ -568,11 +570,6 @@ def _check_token(options: dict[str, Any]) -> _Check:
     expired = expires <= now()
     state = "expired" if expired else "well-formed JWT, expires"
     return _Check("token", _AUTH if expired else 0, f"{state} at {expires:%Y-%m-%d %H:%M} UTC (unverified)")
-
-
-def _token_from_env() -> str | TokenFile:
-    file = variable("TOKEN_FILE")
-    return variable("TOKEN") or (TokenFile(file, f"{PREFIX}TOKEN_FILE") if file else "")
 
 
 def _check_reachable(options: dict[str, Any]) -> _Check:

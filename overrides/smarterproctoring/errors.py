@@ -125,6 +125,13 @@ class InterruptedCallError(SmarterProctoringError):
     outcomes: "tuple[Any, ...]" = ()
 
 
+def what_became_of_the_change(*, maybe_applied: bool) -> str:
+    """Return the sentence that ends the message of a call that did not succeed."""
+    if maybe_applied:
+        return "The change may have been applied: look at the session before you send it again."
+    return "The change was not applied."
+
+
 _KNOWN = "smarterproctoring"
 
 

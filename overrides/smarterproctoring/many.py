@@ -15,6 +15,7 @@ from smarterproctoring.errors import (
     InterruptedCallError,
     SmarterProctoringError,
     attach_what_is_known,
+    what_became_of_the_change,
     what_is_known,
     wrong_settings,
 )
@@ -146,9 +147,10 @@ class Many:
         """Attach to an interrupt what became of each item."""
         outcomes = list(self.outcomes)
         for index in list(self._unsent):
-            outcomes[index] = InterruptedCallError("not sent: interrupted. The change was not applied.")
+            text = f"not sent: interrupted. {what_became_of_the_change(maybe_applied=False)}"
+            outcomes[index] = InterruptedCallError(text)
         for index in list(self._flying):
-            text = "interrupted. The change may have been applied: look at the session before you send it again."
+            text = f"interrupted. {what_became_of_the_change(maybe_applied=True)}"
             outcomes[index] = InterruptedCallError(text, maybe_applied=True)
         maybe = sum(isinstance(one, SmarterProctoringError) and one.maybe_applied for one in outcomes)
         moved = sum(isinstance(one, Result) for one in outcomes)

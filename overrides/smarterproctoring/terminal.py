@@ -11,6 +11,8 @@ import sys
 
 import click
 
+from smarterproctoring.answers import escape
+
 
 def visible(text: str) -> str:
     """Return text of one line in which control characters and invisible ones are written as escapes.
@@ -19,15 +21,11 @@ def visible(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(character if _is_harmless(character) else _escape(character) for character in text)
+    return "".join(character if _is_harmless(character) else escape(character) for character in text)
 
 
 def _is_harmless(character: str) -> bool:
     return character.isprintable() or character in "\u00a0\u202f"
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def prepare() -> None:

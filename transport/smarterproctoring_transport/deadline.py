@@ -23,7 +23,7 @@ class Watch:
     Attributes:
         deadline: The end of all waits on the monotonic clock, in seconds.
         connect_by: The end of all waits until the connection is open, on the same clock.
-        tried: Whether a connection was begun; a tool that stands in for connections begins none.
+        tried: Whether a connection was begun; a tool that replaces connections begins none.
         open: Whether the server was reached.
         sent: Whether some of the request may have been written.
         answer: The answer; None before the first request.

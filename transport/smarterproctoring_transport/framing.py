@@ -112,7 +112,7 @@ class Answer:
 
     Attributes:
         keep: Whether the connection may be used again once a reader has read the whole answer.
-        problem: What was wrong with the last bytes, None if nothing was; whoever wants more is to raise it.
+        problem: What was wrong with the last bytes, None if nothing was; a reader that wants more raises it.
     """
 
     # Values of the class are cheaper than values of each answer; most answers change two of them.
