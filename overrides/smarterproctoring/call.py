@@ -12,7 +12,7 @@ from smarterproctoring.answers import Reply, harmless
 from smarterproctoring.budget import RETRY, SUCCESS, TIMED_OUT_RETRY, RetryBudget
 from smarterproctoring.credentials import Secret
 from smarterproctoring.masking import mask, mask_token
-from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide
+from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide, is_over
 from smarterproctoring.prepare import Prepared
 from smarterproctoring.settings import Options, logger
 
@@ -178,7 +178,7 @@ class Call:
 
     def check_wait(self, wait: float) -> None:
         """Raise the call's own error if the retry hook has taken so long that the wait would end past the deadline."""
-        if wait and wait >= self.remaining():
+        if wait and is_over(self.remaining(), wait):
             raise self.error
 
     def after_hook(self, hook: str, raised: str) -> errors.SmarterProctoringError:
@@ -239,9 +239,9 @@ class Call:
             return self.failure(errors.HookError, text)
         if failure not in TIMEOUTS:
             return self.failure(errors.APIConnectionError, text)
-        if self.remaining() > 0:
-            return self.failure(errors.APITimeoutError, text)
-        return self.failure(errors.DeadlineExceededError, f"{text}; {self._too_late()}")
+        if is_over(self.remaining()):
+            return self.failure(errors.DeadlineExceededError, f"{text}; {self._too_late()}")
+        return self.failure(errors.APITimeoutError, text)
 
     def _too_late(self) -> str:
         return f"the deadline of {self._options.deadline:g} s has passed"
