@@ -12,7 +12,7 @@ from smarterproctoring.answers import Reply, harmless
 from smarterproctoring.budget import RETRY, SUCCESS, TIMED_OUT_RETRY, RetryBudget
 from smarterproctoring.credentials import Secret
 from smarterproctoring.masking import mask, mask_token
-from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide
+from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide, is_over
 from smarterproctoring.prepare import Prepared
 from smarterproctoring.settings import Options, logger
 
@@ -95,9 +95,9 @@ class Call:
             raise self.failure(errors.DeadlineExceededError, self._too_late())
         if secret.problem and self.operation.token_header:
             problems = tuple(secret.problems())
-            raise self.failure(
-                errors.ConfigurationError, f"the token {secret.problem}", setting="token", problems=problems
-            )
+            text = f"the token {secret.problem}"
+            self.error = self.failure(errors.ConfigurationError, text, setting="token", problems=problems)
+            raise self.error
         if self._refused and secret.reveal() == self._secret.reveal():
             raise self.error
         self._refused, self._secret, self.hooked = False, secret, None
@@ -175,9 +175,16 @@ class Call:
         if raised:
             raise self.after_hook("on_retry", raised)
 
-    def check_wait(self, wait: float) -> None:
-        """Raise the call's own error if the retry hook has taken so long that the wait would end past the deadline."""
-        if wait and wait >= self.remaining():
+    def check_wait(self, wait: float, raised: str = "") -> None:
+        """Raise the call's own error if the retry hook raised, or was so slow that the wait would pass the deadline.
+
+        Args:
+            wait: Seconds until the next attempt.
+            raised: The name of what the retry hook raised when it was awaited; empty if it raised nothing.
+        """
+        if raised:
+            raise self.after_hook("on_retry", raised)
+        if wait and is_over(self.remaining(), wait):
             raise self.error
 
     def after_hook(self, hook: str, raised: str) -> errors.SmarterProctoringError:
@@ -193,6 +200,16 @@ class Call:
         text = f"an event hook raised {self.hook_failed} after the answer {reply.phrase()}"
         facts = {"status": reply.status, "headers": reply.headers, "request_id": reply.request_id()}
         return self.failure(errors.HookError, text, body=reply.text(), **facts)
+
+    def complete(self, error: errors.ConfigurationError) -> None:
+        """Let an error that ended the call, and is not of its own making, hold what is known of the call."""
+        if error is vars(self).get("error"):
+            return
+        self._maybe_applied |= self.sending
+        own = {"setting": error.setting, "problems": error.problems}
+        told = self.failure(errors.ConfigurationError, error.message, **own)
+        vars(error).update(vars(told))
+        error.args = told.args
 
     def interrupted(self, interrupt: BaseException) -> None:
         """Attach what is known of the call to what ends it: Ctrl-C, or a cancellation."""
@@ -238,9 +255,9 @@ class Call:
             return self.failure(errors.HookError, text)
         if failure not in TIMEOUTS:
             return self.failure(errors.APIConnectionError, text)
-        if self.remaining() > 0:
-            return self.failure(errors.APITimeoutError, text)
-        return self.failure(errors.DeadlineExceededError, f"{text}; {self._too_late()}")
+        if is_over(self.remaining()):
+            return self.failure(errors.DeadlineExceededError, f"{text}; {self._too_late()}")
+        return self.failure(errors.APITimeoutError, text)
 
     def _too_late(self) -> str:
         return f"the deadline of {self._options.deadline:g} s has passed"

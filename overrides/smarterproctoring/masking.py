@@ -1,5 +1,6 @@
 """Hides what a server quotes: the token, and what the request says of a person. In time linear in the text."""
 
+import base64
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -8,12 +9,15 @@ MASK = "[redacted]"
 WHOLE_WORD_BELOW = 8
 """Characters: a shorter secret is masked only as a whole word, else a token "T" would mark every T."""
 _ESCAPES = re.compile(
-    r"\\u00(?P<json>[0-7][0-9A-Fa-f])|\\(?P<slash>[/\"\\])|%(?P<percent>[0-7][0-9A-Fa-f])"
-    r"|&#(?P<decimal>[0-9]{2,3});|&#[xX](?P<hex>[0-9A-Fa-f]{2});|&(?P<name>amp|lt|gt|quot|apos);"
+    r"(?:\\u00|\\x|\\U000000|%(?:u00)?)(?P<code>[0-7][0-9A-Fa-f])|\\u\{0{0,4}(?P<braces>[0-7][0-9A-Fa-f])\}"
+    r"|\\(?P<slash>[/\"\\])|&#0{0,5}(?P<decimal>[0-9]{2,3});|&#[xX]0{0,4}(?P<hex>[0-9A-Fa-f]{2});|&(?P<name>[A-Za-z]{2,6});"
 )
 _MARKS = "\\%&"
-"""One of these begins every escape."""
-_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+"""One of these is in every escape."""
+_NO_CHARACTER = "\ufffd"
+"""In the place of an escape that means none, or several; no token holds it."""
+_SAFE = str.maketrans("+/", "-_")
+"""From base64 to base64 in URLs."""
 _LEVELS = 3
 """How often an escape may be escaped again: a percent-encoded text in a JSON string in an HTML page."""
 
@@ -26,10 +30,12 @@ def mask(text: str, secrets: Iterable[str]) -> str:
 
 
 def mask_token(text: str, token: str) -> str:
-    """Replace a token, and its forms with escapes of JSON, URLs and HTML, of any character and in either case."""
-    if not token or not (token in text or any(mark in text for mark in _MARKS)):
+    """Replace a token, also in base64 and UTF-16, and with escapes of JSON, URLs and HTML of any of its characters."""
+    if not token or len(text) < len(token):  # no form is shorter
         return text
-    text = _replace(text, _spans(text, token))
+    text = _replace(text, [span for form in _forms(token, text) for span in _spans(text, form)])
+    if not any(mark in text for mark in _MARKS):
+        return text
     spans: list[tuple[int, int]] = []
     level, origins = text, list[_Origins]()
     for _ in range(_LEVELS):
@@ -40,6 +46,21 @@ def mask_token(text: str, token: str) -> str:
         spans += [_before(span, origins) for span in _spans(decoded, token)]
         level = decoded
     return _replace(text, spans)
+
+
+def _forms(token: str, text: str) -> list[str]:
+    """Return how a token may stand in a text apart from escapes."""
+    forms = [token]
+    if "\0" in text:  # UTF-16 and UTF-32, seen byte by byte
+        forms += ["\0".join(token), "\0\0\0".join(token)]
+    if len(token) < WHOLE_WORD_BELOW:
+        return forms
+    for before in range(3):  # three bytes become four characters, so it matters how many come before
+        encoded = base64.b64encode(b"\0" * before + token.encode()).decode()
+        padding = encoded.count("=")  # what is next to it, and to the bytes before, depends on other bytes, too
+        cut = encoded[before and before + 1 : len(encoded) - (padding and padding + 1)]
+        forms += [cut, cut.translate(_SAFE)]
+    return forms
 
 
 class _Origins:
@@ -70,11 +91,15 @@ def _decoded(text: str) -> tuple[str, _Origins | None]:
 
 
 def _character(match: re.Match[str]) -> str:
+    """Return the one character that an escape stands for."""
     kind, value = match.lastgroup, match[match.lastgroup or 0]
     if kind == "slash":
         return value
     if kind == "name":
-        return _NAMED[value]
+        from html.entities import html5  # noqa: PLC0415 - large, and rarely needed
+
+        named = html5.get(f"{value};", "")
+        return named if len(named) == 1 else _NO_CHARACTER
     return chr(int(value, 10 if kind == "decimal" else 16))
 
 

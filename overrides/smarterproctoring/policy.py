@@ -9,6 +9,9 @@ from smarterproctoring.settings import Options
 MAX_RETRY_AFTER, BACKOFF_BASE, BACKOFF_MAX = 60.0, 0.5, 8.0
 """Seconds. After a longer Retry-After the call raises at once. The wait before another attempt is drawn from the whole
 of `min(base * 2**n, max)` (full jitter)."""
+NO_TIME = 0.01
+"""Seconds: no more than this left of a deadline is no time for another attempt. Timers end early, too: an attempt that
+the deadline has ended can leave a millisecond."""
 
 
 class Failure(enum.Enum):
@@ -100,14 +103,19 @@ def decide(
     status, failure = outcome.status, outcome.failure
     if status is not None and 200 <= status < 300:
         return Decision("return" if outcome.confirmed else "raise")
-    if token_refused(status, outcome.code) and can_renew and left > 0:
+    if token_refused(status, outcome.code) and can_renew and not is_over(left):
         return Decision("renew")
     met = failure if status is None else status
     if not may_repeat(met, options, idempotent=idempotent) or retried >= options.retries:
         return Decision("raise")
     asked = outcome.retry_after or 0.0
     wait = max(asked, draw * min(BACKOFF_BASE * 2.0**retried, BACKOFF_MAX))
-    return Decision("raise") if asked > MAX_RETRY_AFTER or wait >= left else Decision("retry", wait)
+    return Decision("raise") if asked > MAX_RETRY_AFTER or is_over(left, wait) else Decision("retry", wait)
+
+
+def is_over(left: float, wait: float = 0.0) -> bool:
+    """Tell whether no time for an attempt is left of a deadline after a wait, all in seconds."""
+    return left - wait <= NO_TIME
 
 
 def may_repeat(met: int | Failure | None, options: Options, *, idempotent: bool) -> bool:

@@ -62,12 +62,16 @@ _FAILURES: dict[type[Exception], Failure] = {
 }
 
 
+_CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What TLS says where the connection ended, or was waited for: that is no fault of the certificate's."""
+
+
 def _failure(error: BaseException) -> tuple[Failure, str]:
     """Name a failure and its cause; the exception's own text may hold headers, so it goes no further."""
     kind = next(_FAILURES[known] for known in type(error).__mro__ if known in _FAILURES)
     link: BaseException | None = error
     while link is not None and kind is Failure.CONNECT:
-        if isinstance(link, ssl.SSLError):
+        if isinstance(link, ssl.SSLError) and not isinstance(link, _CUT):
             return Failure.TLS, str(getattr(link, "verify_message", "") or getattr(link, "reason", "") or "TLS")
         link = link.__cause__ or link.__context__
     return kind, str(error) if isinstance(error, ProxyFailure) else type(error).__name__
@@ -160,14 +164,10 @@ class _Seam(NoCopy):
                     request.headers[call.operation.token_header] = secret.reveal()
                 if (wait := call.settle(await self._attempt(request, call))) is None:
                     return call
-                await _hooked(call)
-                call.check_wait(wait)
+                call.check_wait(wait, await self._raised_later(call.hooked))
                 await settled(self.sleep(wait))
         except ConfigurationError as error:
-            if not error.attempts:  # it knows nothing of the call yet that it ended
-                own = {"setting": error.setting, "problems": error.problems}
-                told = call.failure(ConfigurationError, error.message, **own)
-                vars(error).update(vars(told), args=told.args)
+            call.complete(error)
             raise
         except BaseException as interrupt:
             if not isinstance(interrupt, Exception | GeneratorExit):
@@ -178,7 +178,7 @@ class _Seam(NoCopy):
         """Send once, and read the answer as far as it goes."""
         transport, response, body, whole = self.shared.get(), None, bytearray(), False
         exchange = transport.handle_async_request if self.asynchronous else transport.handle_request
-        if raised := await _raised_by(self.hooks.get("request", ()), request):
+        if raised := await self._raised_by(self.hooks.get("request", ()), request):
             return Failure.HOOK, raised
         with limit(call.remaining(), needed=self.asynchronous and not getattr(transport, "keeps_deadline", False)):
             call.sending = True
@@ -190,7 +190,7 @@ class _Seam(NoCopy):
                 raise error.with_traceback(None) from None  # Ctrl-C, cancelled: the frames below hold the headers
             response.request = request
             try:
-                call.hook_failed = await _raised_by(self.hooks.get("response", ()), response)
+                call.hook_failed = await self._raised_by(self.hooks.get("response", ()), response)
                 with suppress(Exception):  # the status is known, and that is what counts
                     unpacker = _unpacker(response)
                     following = _chunks(response)
@@ -209,39 +209,30 @@ class _Seam(NoCopy):
         incomplete, headers = not whole or len(body) > MAX_BODY, dict(response.headers.items())
         return Reply(response.status_code, headers, bytes(body), incomplete)
 
-
-async def _raised_by(hooks: Iterable[Callable[..., Any]], shown: object) -> str:
-    """Call event hooks; return the name of what one raised (its text may hold headers), empty if none did.
-
-    Raises:
-        ConfigurationError: A hook has to be awaited, which the synchronous client cannot do.
-    """
-    try:
+    async def _raised_by(self, hooks: Iterable[Callable[..., Any]], shown: object) -> str:
+        """Call event hooks; return the name of what one raised (its text may hold headers), empty if none did."""
         for hook in hooks:
-            await settled(hook(shown))
-    except ConfigurationError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the caller's own; what is known of the call must not be lost with it
-        return type(error).__name__
-    return ""
+            try:
+                value = hook(shown)
+            except Exception as error:  # noqa: BLE001 - the caller's own; what is known of the call must not be lost
+                return type(error).__name__
+            if raised := await self._raised_later(value):
+                return raised
+        return ""
 
+    async def _raised_later(self, value: object) -> str:
+        """Await what a hook returned, if that is needed; return the name of what was raised, empty if nothing was.
 
-async def _hooked(call: Call) -> None:
-    """Await what the retry hook returned.
-
-    Raises:
-        SmarterProctoringError: The call's own error, because the hook raised.
-        ConfigurationError: The hook has to be awaited, which the synchronous client cannot do.
-    """
-    raised = ""
-    try:
-        await settled(call.hooked)
-    except ConfigurationError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the caller's own; what is known of the call must not be lost with it
-        raised = type(error).__name__
-    if raised:
-        raise call.after_hook("on_retry", raised)
+        Raises:
+            ConfigurationError: It has to be awaited, which the synchronous client cannot do.
+        """
+        try:
+            await settled(value)
+        except Exception as error:
+            if isinstance(error, ConfigurationError) and not self.asynchronous:
+                raise
+            return type(error).__name__
+        return ""
 
 
 def _unpacker(response: httpx.Response) -> Unpacker | None:

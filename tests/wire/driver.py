@@ -82,6 +82,7 @@ def failure(kind: type[ErrorT], function: Callable[[], object]) -> ErrorT:
         function()
     error = caught.value
     assert isinstance(error, kind), f"{type(error).__name__}: {error}"
+    assert str(error) == error.message
     assert error.__cause__ is None
     assert error.__context__ is None
     assert TOKEN not in shown(error)

@@ -107,6 +107,39 @@ def test_a_response_hook_that_raises_on_an_error_leaves_that_error(driver: Drive
     assert "an event hook raised HTTPStatusError, so the call was not repeated" in failed.message
 
 
+@pytest.mark.parametrize("answered", [200, 404, 503])
+def test_a_hook_that_raises_an_error_of_this_package_hides_nothing(
+    driver: Driver, server: Server, answered: int
+) -> None:
+    """As one does that makes a call of its own."""
+    server.script(answer(answered))
+
+    def misled(*_: Any) -> None:
+        raise ConfigurationError("of another client", attempts=1)
+
+    kinds = {200: HookError, 404: NotFoundError, 503: ServerError}
+    for hooks in ({"event_hooks": {"response": [misled]}}, {"on_retry": misled}):
+        if answered == 503 or "event_hooks" in hooks:
+            with driver.client(server, **hooks) as client:
+                error = client.fails(kinds[answered])
+            assert (error.maybe_applied, error.attempts, error.status) == (answered != 404, 1, answered)
+            assert "ConfigurationError" in error.message
+
+
+@pytest.mark.parametrize(("hook", "maybe_applied"), [("request", False), ("response", True), ("on_retry", True)])
+def test_a_hook_that_the_synchronous_client_cannot_await(server: Server, hook: str, *, maybe_applied: bool) -> None:
+    async def waiting(*_: Any) -> None:
+        await asyncio.sleep(0)
+
+    server.script(answer(503 if hook == "on_retry" else 200))
+    hooks: dict[str, Any] = {"on_retry": waiting} if hook == "on_retry" else {"event_hooks": {hook: [waiting]}}
+    with Driver("sync").client(server, **hooks) as client:
+        error = client.fails(ConfigurationError)
+    assert "takes AsyncSmarterProctoring" in error.message
+    assert error.message.count("The change") == 1
+    assert (error.maybe_applied, error.attempts, len(server.requests)) == (maybe_applied, 1, int(maybe_applied))
+
+
 # -- Ctrl-C and cancellation -------------------------------------------------------------------------------------------
 
 

@@ -194,6 +194,26 @@ def test_an_untrusted_certificate_is_never_retried(any_driver: Driver) -> None:
         assert (server.requests, server.connections) == ([], 1)
 
 
+def cut_a_handshake(peer: Peer) -> None:
+    peer.socket.recv(65536)
+    peer.close()
+
+
+def reset_a_handshake(peer: Peer) -> None:
+    peer.socket.recv(65536)
+    peer.reset()
+
+
+@pytest.mark.parametrize("step", [drop_unread, cut_a_handshake, reset_a_handshake])
+def test_a_connection_that_ends_during_the_handshake_is_no_fault_of_the_certificate(
+    any_driver: Driver, step: Step
+) -> None:
+    with Server(step) as server, any_driver.client(f"https://127.0.0.1:{server.port}", retries=1) as client:
+        error = client.fails(APIConnectionError)
+    assert (type(error), error.maybe_applied, error.attempts) == (APIConnectionError, False, 2)
+    assert "TLS" not in error.message
+
+
 def test_a_certificate_for_another_host_is_refused(driver: Driver) -> None:
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("else.example").configure_cert(context)

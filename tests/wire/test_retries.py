@@ -9,9 +9,22 @@ from itertools import product
 from typing import Any
 
 import pytest
-from smarterproctoring import APIConnectionError, APIStatusError, RateLimitError, ServerError, SmarterProctoringError
+from smarterproctoring import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    DeadlineExceededError,
+    RateLimitError,
+    ServerError,
+    SmarterProctoringError,
+)
+from smarterproctoring.call import Call
+from smarterproctoring.credentials import Secret
 from smarterproctoring.policy import BACKOFF_MAX, Decision, Failure, Outcome, decide
+from smarterproctoring.prepare import Prepared
 from smarterproctoring.settings import Options
+from smarterproctoring_generated.operations import OPERATIONS
+from smarterproctoring_generated.records import Hidden
 from wire.driver import Driver
 from wire.misbehave import Server, answer, drop_read, drop_unread, json_body
 
@@ -72,6 +85,32 @@ def test_the_jitter_is_full_and_bounded(retried: int, draw: float) -> None:
 )
 def test_retry_after_is_a_floor(asked: float, left: float, expected: Decision) -> None:
     assert decided(Outcome(status=429, retry_after=asked), left=left) == expected
+
+
+@pytest.mark.parametrize("left", [-0.1, 0.0, 0.0004, 0.001, 0.0099])
+def test_a_rest_of_the_deadline_is_no_time_for_another_attempt(left: float) -> None:
+    """Timers end up to a millisecond early, so that an attempt that the deadline has ended seems to leave some time."""
+    for met in [*range(300, 1000), *Failure]:
+        outcome = Outcome(status=met) if isinstance(met, int) else Outcome(failure=met)
+        assert decided(outcome, left=left, draw=0.0, can_renew=True).action == "raise", met
+    waited = Outcome(status=429, retry_after=2.0)
+    assert decided(waited, left=2.0 + left).action == "raise"
+    assert decided(waited, left=2.02) == Decision("retry", 2.0)
+
+
+@pytest.mark.parametrize(("left", "kind"), [(0.0004, DeadlineExceededError), (0.02, APITimeoutError)])
+def test_an_attempt_that_ends_with_the_deadline_has_exceeded_it(
+    left: float, kind: type[APITimeoutError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = Prepared(OPERATIONS[0], "/", {}, Hidden(b"{}"))
+    call = Call(prepared, Options(), can_renew=False)
+    call.begin(Secret("token"))
+    monkeypatch.setattr(call, "remaining", lambda: left)
+    with pytest.raises(APITimeoutError) as caught:
+        call.settle((Failure.READ_TIMEOUT, "deadline"))
+        call.check_wait(0.01)
+    assert type(caught.value) is kind
+    assert ("the deadline of 60 s has passed" in caught.value.message) is (kind is DeadlineExceededError)
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, None), (401, "5003"), (403, "AUTHENTICATIONFAILED")])

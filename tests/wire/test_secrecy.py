@@ -14,7 +14,7 @@ import pickle
 import traceback
 import urllib.parse
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -355,9 +355,15 @@ ODD = "abc/def+ghi=secret&9"
         urllib.parse.quote(ODD, safe="").replace("%", "\\u0025"),
         ODD.replace("&", "&amp;").replace("/", "&#47;").replace("+", "&#x2B;"),
         ODD[:5] + f"\\u{ord(ODD[5]):04x}" + ODD[6:],
+        "".join(f"\\x{ord(one):02x}" for one in ODD),
+        "".join(f"\\u{{{ord(one):x}}}" for one in ODD),
+        "".join(f"\\U{ord(one):08x}" for one in ODD),
+        "".join(f"%u{ord(one):04X}" for one in ODD),
+        "".join(f"&#{ord(one):05d};" for one in ODD),
+        ODD.replace("&", "&amp;").replace("/", "&sol;").replace("+", "&plus;").replace("=", "&equals;"),
     ],
     ids=["as it is", "slashes", "JSON", "JSON, upper", "URL", "URL, lower", "URL, all", "URL twice", "URL in JSON"]
-    + ["HTML", "one character"],
+    + ["HTML", "one character", "x", "braces", "U", "percent u", "HTML, zeros", "HTML, names"],
 )
 @pytest.mark.parametrize("status", [200, 201, 400, 202])
 def test_a_token_that_comes_back_with_escapes(driver: Driver, server: Server, written: str, status: int) -> None:
@@ -375,6 +381,37 @@ def test_a_token_that_comes_back_with_escapes(driver: Driver, server: Server, wr
             assert "<<[redacted]>>" in (error.body or "")
     for part in (ODD, written, ODD[:8], written[:20]):
         assert part not in shown_of_it
+
+
+@pytest.mark.parametrize("before", [b"", b":", b"user:", b'{"a":"'])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_token_that_comes_back_in_base64(
+    driver: Driver, server: Server, before: bytes, encode: Callable[[bytes], bytes]
+) -> None:
+    """As the body of an AWS Lambda function, or as the password of basic authentication."""
+    written = encode(before + ODD.encode() + b'"}').decode()
+    server.script(answer(400, json_body(message=f"bad {written}"), {"X-Echo": written}))
+    with driver.client(server, ODD) as client:
+        error = client.fails(SmarterProctoringError)
+    assert "[redacted]" in (error.api_message or "")
+    for text in (error.message, str(error.body), error.headers["x-echo"]):
+        assert written[8:34] not in text
+        assert written[12:24] not in text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_token_that_comes_back_in_another_encoding(
+    driver: Driver, server: Server, encoding: str, status: int
+) -> None:
+    server.script(answer(status, f'"a {ODD} b"'.encode(encoding)))
+    with driver.client(server, ODD) as client:
+        if status == 200:
+            said = repr(client.reschedule())
+        else:
+            error = client.fails(SmarterProctoringError)
+            said = f"{error} {vars(error)}"
+    assert ODD[2:9] not in said.replace("\\x00", "").replace("\0", "")
 
 
 def test_a_short_token_is_masked_as_a_word_only(driver: Driver, server: Server) -> None:

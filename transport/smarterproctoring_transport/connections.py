@@ -137,4 +137,7 @@ def _as_httpcore(proxy: httpx.Proxy) -> httpcore.Proxy:
     url = httpcore.URL(
         scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=proxy.url.raw_path
     )
-    return httpcore.Proxy(url, auth=proxy.raw_auth, headers=proxy.headers.raw, ssl_context=proxy.ssl_context)
+    context = proxy.ssl_context
+    if context is None and proxy.url.scheme == "https":
+        context = httpcore.default_ssl_context()  # once: it takes a tenth of a second and more
+    return httpcore.Proxy(url, auth=proxy.raw_auth, headers=proxy.headers.raw, ssl_context=context)

@@ -52,8 +52,7 @@ class Tunnel:
         stream = await settled(self._inner.connect_tcp(name, url.origin.port, countdown.left()))
         try:
             if url.scheme == b"https":
-                context = self._proxy.ssl_context or httpcore.default_ssl_context()
-                stream = await settled(stream.start_tls(context, name, countdown.left()))
+                stream = await settled(stream.start_tls(self._proxy.ssl_context, name, countdown.left()))
             await settled(stream.write(self._request(host, port), countdown.left()))
             await _agreed(stream, countdown)
         except BaseException as error:
