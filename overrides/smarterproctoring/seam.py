@@ -164,10 +164,11 @@ class _Seam(NoCopy):
                 call.check_wait(wait)
                 await settled(self.sleep(wait))
         except ConfigurationError as error:
-            if not error.attempts:  # it knows nothing of the call yet that it ended
+            if "maybe_applied" not in vars(error):  # it knows nothing of the call yet that it ended
                 own = {"setting": error.setting, "problems": error.problems}
-                told = call.failure(ConfigurationError, error.message, **own)
-                vars(error).update(vars(told), args=told.args)
+                known = call.failure(ConfigurationError, error.message, **own)
+                vars(error).update(vars(known))
+                error.args = known.args
             raise
         except BaseException as interrupt:
             if not isinstance(interrupt, Exception | GeneratorExit):
