@@ -131,6 +131,10 @@ contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all ch
 fuzz: $(READY)  ## the same at random and longer, and the tests of tests/contract; ARGS="--max-examples 5000"
 	@$(BIN)/python tools/fuzz.py --random $(ARGS)
 
+.PHONY: check-times
+check-times: $(READY)  ## read 100,000 random times in every accepted form, and 100,000 with slips; ARGS="1000 7": fewer, from a seed
+	@$(BIN)/python tests/cli/random_times.py $(or $(ARGS),100000)
+
 .PHONY: prove
 prove: $(READY)  ## put each seeded fault of tools/prove.toml into a copy, and see a test fail; ARGS="--only TEXT"
 	@$(BIN)/python tools/prove.py $(ARGS)

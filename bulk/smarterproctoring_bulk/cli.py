@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 import click
 from smarterproctoring import AsyncSmarterProctoring, ConfigurationError
+from smarterproctoring.settings import read_environment
 from smarterproctoring.terminal import visible
 from smarterproctoring.token_file import TokenFile
 
@@ -200,14 +201,27 @@ def _client(options: dict[str, Any], *, dry_run: bool = False) -> AsyncSmarterPr
     }
     settings |= {"allow_http": True} if options["allow_http"] else {}
     settings["fast"] = True
-    if options["token_file"]:
-        settings["token"] = TokenFile(options["token_file"], "--token-file")
-    elif dry_run:
+    if dry_run:
         settings["token"] = "not-needed-for-a-dry-run"  # noqa: S105 - says what it is
+    elif options["token_file"]:
+        settings["token"] = TokenFile(options["token_file"], "--token-file")
     try:
+        if not dry_run:
+            _check_token_file(settings)
         return AsyncSmarterProctoring.from_env(**settings)
     except ConfigurationError as error:
         raise _Stop(error.message, _BAD_INPUT) from None
+
+
+def _check_token_file(settings: dict[str, Any]) -> None:
+    """Read the token file once, so that one that cannot be read is refused before anything is submitted.
+
+    Raises:
+        ConfigurationError: It cannot be read, or holds no token.
+    """
+    source = settings.get("token") or read_environment().values["token"]
+    if isinstance(source, TokenFile):
+        source()
 
 
 def _service(client: AsyncSmarterProctoring) -> str:

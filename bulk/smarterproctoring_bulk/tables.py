@@ -167,8 +167,9 @@ def _csv(lines: Iterator[str], head: str, delimiter: str | None, known: Callable
         delimiter, skipped = delimiter or head[4], 1
         head = head.split("\n", 1)[-1]
     delimiter = delimiter or _sniff(head, known)
+    watched = _Watched(lines)
     try:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        reader = csv.reader(watched, delimiter=delimiter, strict=True)
     except (TypeError, ValueError):
         raise InputError("the delimiter must be one character, and no quote or line end") from None
     header: list[str] = []
@@ -180,7 +181,7 @@ def _csv(lines: Iterator[str], head: str, delimiter: str | None, known: Callable
     except csv.Error as error:
         raise InputError(f"the line with the names of the columns cannot be read: {error}") from None
     _refuse_twins(name for name in header if name)
-    return Table(tuple(name for name in header if name), _csv_records(reader, header, skipped))
+    return Table(tuple(name for name in header if name), _csv_records(reader, watched, header, skipped))
 
 
 def _sniff(head: str, known: Callable[[str], bool]) -> str:
@@ -197,7 +198,23 @@ def _sniff(head: str, known: Callable[[str], bool]) -> str:
     return max(DELIMITERS, key=merit)
 
 
-def _csv_records(reader: Any, header: list[str], skipped: int) -> Iterator[Record]:
+class _Watched:
+    """Lines of a list.
+
+    Attributes:
+        ended: Whether the last line was read.
+    """
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.ended = False
+        self._lines = lines
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._lines
+        self.ended = True
+
+
+def _csv_records(reader: Any, lines: _Watched, header: list[str], skipped: int) -> Iterator[Record]:
     width, named = len(header), all(header)
     while True:
         line = reader.line_num + skipped + 1
@@ -205,10 +222,10 @@ def _csv_records(reader: Any, header: list[str], skipped: int) -> Iterator[Recor
             row: list[str] = next(reader)
         except StopIteration:
             return
-        except csv.Error as error:
+        except csv.Error:
             last = reader.line_num + skipped
             # Nobody can say where a quote that spans lines should have ended, so nobody can say what the rows are.
-            if last > line or "unexpected end" in str(error):
+            if last > line or lines.ended:
                 raise InputError(
                     f"a quoted cell that begins in the row at line {line} is not closed before line {last}; "
                     "close the quote, and write a quote inside a cell twice"

@@ -95,7 +95,8 @@ TIMES: Final = (
     _time("H:MM am", "9:30 am", "or pm", f"{_HOUR}:{_MINUTE}{_HALF}"),
     _time("H.MM am", "9.30 am", "or pm; the dot stands for a colon", rf"{_HOUR}\.{_MINUTE}{_HALF}"),
     _time("H:MM:SS am", "9:30:15 am", "or pm", f"{_HOUR}:{_MINUTE}:{_SECOND}{_HALF}"),
-    _time("noon", "noon", "`midnight` is refused: it can be either end of the day", "(?P<noon>(?:12 )?noon)"),
+    _time("noon", "noon", "or `12 noon`, `12:00 noon`; `midnight` is refused: it can be either end of the day",
+          "(?P<noon>(?:12(?::00)? )?noon)"),
 )  # fmt: skip
 OFFSETS: Final = (
     _offset("Z", "Z", "", "(?P<utc>z)"),

@@ -36,6 +36,8 @@ YEARS_AHEAD: Final = 2
 """How far ahead a moment may be unless that is allowed."""
 _LONGEST_NIGHT: Final = 6 * 60
 """Minutes of a range over midnight, such as 22:00-02:00, that people may mean."""
+_LONGEST_NOON: Final = 3 * 60
+"""Minutes of a range over noon on a clock of twelve hours, such as 10:00-01:00, that people may mean."""
 _COMMON: Final = re.compile(
     r"(?:19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?Z?"
 )
@@ -354,7 +356,7 @@ def _offset_of(parts: _Parts) -> timezone:
 def _may_be_range(parts: _Parts, hours: int, minutes: int) -> bool:
     """Tell whether a time with a negative offset, such as 09:00-10:30, may be a start and an end."""
     time = parts.time
-    if parts.after_t or parts.time_first or time.get("second") is not None:
+    if parts.after_t or time.get("second") is not None:
         return False
     has_half_day = time.get("noon") is not None or _half_day(time) is not None
     if has_half_day and not parts.spaced:
@@ -366,5 +368,7 @@ def _may_be_range(parts: _Parts, hours: int, minutes: int) -> bool:
 
 
 def _is_range(start: int, end: int) -> bool:
-    """Tell whether two times of day, in minutes, may be a start and an end: on one day, or in one night."""
-    return end > start or 0 < end + 24 * 60 - start <= _LONGEST_NIGHT
+    """Tell whether two times of day, in minutes, may be a start and an end: on one day, in one night, or over noon."""
+    over_midnight = 0 < end + 24 * 60 - start <= _LONGEST_NIGHT
+    over_noon = end >= 60 and start < 13 * 60 and 0 < end + 12 * 60 - start <= _LONGEST_NOON
+    return end > start or over_midnight or over_noon

@@ -394,10 +394,23 @@ def test_the_terminal_is_safe_from_its_encoding_and_from_what_others_say(bulk: B
     assert "\nfaked" not in paused
 
 
-def test_a_token_file_that_cannot_be_read_is_named(bulk: Bulk, app: MockApp) -> None:
-    said = bulk.run("run", write_list(bulk.folder / "list.csv", 1), "--token-file", "/nope", code=2)
+def test_a_token_file_that_cannot_be_read_is_refused_before_anything_is_submitted(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 1)
+    said = bulk.run("run", path, "--token-file", "/nope", code=2)
     assert "--token-file /nope: no such file" in said
+    from_variable = bulk.run_anew("run", path, code=2, SMARTERPROCTORING_TOKEN="", SMARTERPROCTORING_TOKEN_FILE="/nope")
+    assert "SMARTERPROCTORING_TOKEN_FILE /nope: no such file" in from_variable
+    for output in (said, from_variable):
+        assert "paused" not in output
+        assert "not applied" not in output
+    assert "no jobs" in bulk.run("status")
+    assert "--token-file /nope" in bulk.run("worker", "--token-file", "/nope", code=2)
     assert not app.audit()
+
+
+def test_a_check_of_a_list_needs_no_token_file(bulk: Bulk) -> None:
+    path = write_list(bulk.folder / "list.csv", 1)
+    assert "nothing was sent" in bulk.run("run", path, "--dry-run", "--token-file", "/nope")
 
 
 # -- the user ---------------------------------------------------------------------------------------------------------

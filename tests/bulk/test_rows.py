@@ -167,6 +167,14 @@ def test_broken_quoting_on_one_line_is_a_problem_and_the_rest_is_read(read: Read
     assert one(found[1:]).fields["notes"] == "c"
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_broken_quoting_on_the_last_line_is_a_problem_of_that_line(read: Read, end: str) -> None:
+    found = read(f'{HEADER},notes\n{line(1)},c\n{line(2)},"a"b{end}')
+    assert wrong(found[1:]).kind == "broken quoting"
+    with pytest.raises(InputError, match="begins in the row at line 3 is not closed"):
+        read(f'{HEADER},notes\n{line(1)},c\n{line(2)},"a{end}')
+
+
 @pytest.mark.parametrize("rows", [2, 5000])  # to the end of the list, and past the longest cell
 def test_a_quote_that_is_never_closed_stops_the_reading_and_names_its_row(read: Read, rows: int) -> None:
     text = f'{HEADER},notes\n{line(0)},x\n{line(1)},"open\n' + "".join(f"{line(n)},x\n" for n in range(2, rows))

@@ -128,7 +128,7 @@ TIME_WRITERS: dict[str, tuple[timedelta, Writer]] = {
     "H:MM am": (timedelta(minutes=1), _half(":", "")),
     "H.MM am": (timedelta(minutes=1), _half(".", "")),
     "H:MM:SS am": (timedelta(seconds=1), _half(":", ":%S")),
-    "noon": (timedelta(days=1), lambda _: ["noon", "12 noon", "Noon"]),
+    "noon": (timedelta(days=1), lambda _: ["noon", "12 noon", "Noon", "12:00 noon"]),
 }
 """For each form: what it cannot say, and how it is written."""
 
@@ -223,10 +223,19 @@ def draw(random_: random.Random) -> Drawn:
     half = "m" in time_form.lower().replace("mm", "") or time_form == "noon"
     end = _sign(moment)[1:] if offset_text.startswith("-") else "0000"
     starts = [at, at.replace(hour=at.hour % 12 or 12)] if half else [at]
-    spans = [(int(end[:2]) * 60 + int(end[2:]) - start.hour * 60 - start.minute) for start in starts]
-    follows = any(span > 0 or -1440 < span <= -1080 for span in spans)
-    range_like = offset_text.startswith("-") and not exact and not time_first and (follows or (half and not space))
+    end_minutes = int(end[:2]) * 60 + int(end[2:])
+    start_minutes = [start.hour * 60 + start.minute for start in starts]
+    follows = any(may_follow(start, end_minutes) for start in start_minutes)
+    glued = half and not space and not time_first
+    range_like = offset_text.startswith("-") and not exact and (follows or glued)
     return Drawn(_disguised(text, random_), zone, order, moment, f"{date_form} {time_form}", range_like)
+
+
+def may_follow(start: int, end: int) -> bool:
+    """Tell whether two times in minutes may be a start and an end, over midnight or over noon too."""
+    span = end - start
+    over_noon = start < 780 and end >= 60 and -720 < span <= -540
+    return span > 0 or -1440 < span <= -1080 or over_noon
 
 
 def _disguised(text: str, random_: random.Random) -> str:
@@ -343,8 +352,7 @@ def looks_like_range(text: str) -> bool:
     match = re.search(r"(?<![\d:t.])(\d{1,2}):(\d\d) ?- ?(\d\d):?(\d\d)(?![\d:])", plain(text))
     if match is None or re.match(r"\d{4}-\d\d-\d\d", plain(text)[match.start(3) - 5 :]):
         return False
-    begin, end = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
-    return end > begin or 0 < end + 1440 - begin <= 360
+    return may_follow(int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4]))
 
 
 def second_opinion(text: str, day_first: bool | None) -> datetime | None:
@@ -363,7 +371,7 @@ def second_opinion(text: str, day_first: bool | None) -> datetime | None:
     text = re.sub(r"(\d{4})[/.](\d{1,2})[/.](\d{1,2})", r"\1-\2-\3", text)
     if "12 noon" in text:  # or noon of the 12th
         return None
-    text = text.replace("noon", "12:00")
+    text = text.replace("12:00 noon", "12:00").replace("noon", "12:00")
     text = re.sub(r"(:\d\d:\d\d),(?=\d)", r"\1.", text)
     text = re.sub(r"\b(?:sept)\b", "sep", text)
     text = re.sub(r",(?! )", ", ", text)

@@ -148,6 +148,16 @@ def test_a_callable_that_fails_is_named_and_its_text_is_not_shown(driver: Driver
     assert (error.attempts, server.connections) == (0, 0)
 
 
+@pytest.mark.parametrize("bad", ["two words", ""])
+def test_the_message_of_a_bad_token_says_once_what_it_means_for_the_change(driver: Driver, bad: str) -> None:
+    with Server() as server, driver.client(server, tokens(driver, bad)[0]) as client:
+        with pytest.raises(ConfigurationError) as caught:
+            client.reschedule()
+        for text in (caught.value.message, str(caught.value)):
+            assert text.count("The change was not applied.") == 1
+    assert not server.requests
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_token_is_renewed_once(any_driver: Driver, server: Server, status: int) -> None:
     source, given = tokens(any_driver, "old", "new")
