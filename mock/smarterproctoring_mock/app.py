@@ -40,6 +40,9 @@ TARGET_LIMIT: Final = 16 * 1024
 RECORDED: Final = 10_000
 _READ_ON: Final = 4 * BODY_LIMIT
 _NO_KEY: Final[Key] = ((), ())
+_LONGEST_REMEMBERED: Final = 512
+"""Octets of a path from which on the verdict on it is not remembered."""
+_Found: TypeAlias = tuple[PathItem, Key, Operation | None, tuple[Problem, ...]]
 
 
 class Refused(Exception):  # noqa: N818  an answer, not a failure of the server
@@ -86,9 +89,10 @@ class Request(Entry):
         Raises:
             Refused: They break HTTP's own rules or this server's limits.
         """
-        self.head = head = wire.read_head(self.fields, self.http_version, self.method)
         if len(self.fields) > HEADER_LIMIT:
+            self.head = wire.read_head(b"", self.http_version, self.method)  # what is too large is not read
             raise Refused(431, f"the header fields are larger than {HEADER_LIMIT:,} octets together")
+        self.head = head = wire.read_head(self.fields, self.http_version, self.method)
         if head.problem is not None:
             raise Refused(400, head.problem)
 
@@ -137,8 +141,8 @@ class MockApp:
         self._token = token.encode("latin-1", "replace") if token is not None else None
         self._seed = self._read_seed(seed)
         # The verdicts on a path and on a token depend on nothing else, and tests send few of them often.
-        self._find = lru_cache(maxsize=4096)(self._find_uncached)
-        self._secret_problems = lru_cache(maxsize=1024)(self._secret_problems_uncached)
+        self._find_cached = lru_cache(maxsize=4096)(self._find_uncached)
+        self._secret_problems_cached = lru_cache(maxsize=1024)(self._secret_problems_uncached)
         self._starts = {op.id: _start(op.success) for op in self.spec.operations.values()}
         self._faults = Faults()
         self._scenario = load_scenario(scenario) if scenario is not None else None
@@ -339,9 +343,13 @@ class MockApp:
         request.operation, request.operation_id = operation, operation.id
         return operation, problems
 
-    def _find_uncached(
-        self, raw_path: str, method: str
-    ) -> tuple[PathItem, Key, Operation | None, tuple[Problem, ...]] | None:
+    def _find(self, raw_path: str, method: str) -> "_Found | None":
+        """Find the path, and hold its parameters against the spec; what is long is not remembered."""
+        if len(raw_path) + len(method) > _LONGEST_REMEMBERED:
+            return self._find_uncached(raw_path, method)
+        return self._find_cached(raw_path, method)
+
+    def _find_uncached(self, raw_path: str, method: str) -> "_Found | None":
         parts = wire.segments(raw_path)
         found = self.spec.match(parts) if parts is not None else None
         if found is None:
@@ -353,7 +361,9 @@ class MockApp:
         return item, (item.parameter_names, values), operation, tuple(problems)
 
     def _authenticate(self, request: Request, operation: Operation) -> None:
-        problems = self._secret_problems(request.head, request.query, operation)
+        short = request.head.size + len(request.query) <= wire.LARGEST_CACHED
+        judge = self._secret_problems_cached if short else self._secret_problems_uncached
+        problems = judge(request.head, request.query, operation)
         if problems:
             # RFC 9110 11.6.1 wants a challenge with each 401; the vendor's scheme has no registered name.
             raise Refused(401, specs.describe(problems), www_authenticate='ApiKey realm="smarterproctoring"')
@@ -436,6 +446,7 @@ class MockApp:
         digest = blake2b(request.body, digest_size=16).digest()
         self._store.record(request.time, request.operation_id, request.key, status, reason, digest, fields)
         self._recorder.add(request)
+        del request.head  # the record keeps the fields packed; unpacked they would take several times the room
 
     async def _fail(
         self, request: Request, operation: Operation, fault: Fault, fields: dict[str, Json] | None, send: Send
@@ -492,7 +503,7 @@ class MockApp:
         if isinstance(seed, str | Path):
             where = str(seed)
             try:
-                content = strict_json.loads(Path(seed).read_bytes())
+                content = strict_json.loads(Path(seed).read_bytes(), sys.maxsize)  # the user's own, of any size
             except OSError as error:
                 raise StoreError(f"{where}: {error.strerror}") from None
             except strict_json.NotJsonError as error:
@@ -528,6 +539,8 @@ class MockApp:
 
 # --- reading a request ------------------------------------------------------------------------------------
 
+_EXPLAINED_WHOLE: Final = 32 * 1024
+"""Octets of a body up to which all that is wrong with it is looked for, and not only the first."""
 _UNSUPPORTED: Final = frozenset({"header.Content-Type", "header.Content-Encoding"})
 
 
@@ -594,12 +607,13 @@ def _read_body(request: Request, operation: Operation) -> tuple[Json, list[Probl
         except wire.CodingError as error:
             return None, [Problem("body", f"cannot be decoded: {error}", pointer)]
     value: Json
+    large = len(content) > _EXPLAINED_WHOLE
     try:
         value = strict_json.loads(content) if specs.is_json(kind) else content.decode()
     except (strict_json.NotJsonError, UnicodeDecodeError) as error:
         why = error if isinstance(error, strict_json.NotJsonError) else "not UTF-8"
         return None, [Problem("body", f"is no {kind}: {why}", f"{pointer}/content")]
-    return value, [] if rules.is_valid(value) else list(rules.problems(value, "body"))
+    return value, [] if rules.is_valid(value) else list(rules.problems(value, "body", only_first=large))
 
 
 def _octets(head: wire.Head, query: bytes, location: str, name: str) -> list[bytes]:

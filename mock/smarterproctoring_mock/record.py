@@ -22,8 +22,10 @@ from smarterproctoring_mock.strict_json import Json
 
 REDACTED: Final = "[redacted]"
 TOKEN_VARIABLE: Final = "$SMARTERPROCTORING_TOKEN"  # noqa: S105  a name, not a token
-RECORDED_BYTES: Final = 64 * 1024 * 1024
-"""Octets of bodies kept at most: without this, ten thousand large bodies would be many gigabytes."""
+RECORDED_BYTES: Final = 48 * 1024 * 1024
+"""Octets kept at most, heads and answers included: ten thousand large ones would be many gigabytes."""
+_ENTRY_BYTES: Final = 1024
+"""What an exchange takes beside its texts, roughly."""
 
 _SHORTEST_SECRET: Final = 8
 _ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
@@ -48,6 +50,7 @@ class Entry:
         "scheme",
         "status",
         "time",
+        "weight",
     )
 
     time: float
@@ -68,6 +71,8 @@ class Entry:
     """What is answered; 0 where the connection ended without an answer."""
     reason: str
     answer: Answer | None
+    weight: int
+    """Octets of memory, roughly."""
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -143,12 +148,13 @@ class Recorder:
     def add(self, entry: Entry) -> None:
         """Number an exchange and keep it; drop the oldest beyond the limits."""
         entries = self._entries
+        entry.weight = _weight(entry)
         with self._lock:
             entry.number = self._number = self._number + 1
             entries.append(entry)
-            self._bytes += len(entry.body)
+            self._bytes += entry.weight
             while len(entries) > self._limit or self._bytes > RECORDED_BYTES:
-                self._bytes -= len(entries.popleft().body)
+                self._bytes -= entries.popleft().weight
 
     def clear(self) -> None:
         """Forget all, and count from 1 again."""
@@ -397,6 +403,12 @@ class Recorder:
 _EXPECTABLE: Final = frozenset(
     {"operation", "method", "path", "session", "status", "params", "headers", "json", "fields", "body"}
 )
+
+
+def _weight(entry: Entry) -> int:
+    received = len(entry.raw_path) + len(entry.query) + len(entry.fields) + len(entry.body)
+    answered = len(entry.reason) + (len(entry.answer.body) if entry.answer is not None else 0)
+    return _ENTRY_BYTES + received + answered
 
 
 def _iso(time: float) -> str:

@@ -140,8 +140,22 @@ def _is_base64(text: str) -> bool:
     return True
 
 
+_FORMATS: Final[dict[str, Callable[[Any], bool]]] = {
+    "byte": _is_base64,
+    # Draft 4 knows few formats; a later draft's rules serve for the rest.
+    **{
+        name: jsonschema_rs.Draft202012Validator({"type": "string", "format": name}, validate_formats=True).is_valid
+        for name in ("date", "duration", "iri", "json-pointer", "time", "uri-reference", "uri-template", "uuid")
+    },
+}
+
+
 class Rules:
-    """One schema of the spec, compiled. `is_valid` is fast; `problems` explains."""
+    """One schema of the spec, compiled. `is_valid` is fast; `problems` explains.
+
+    Patterns are matched by an engine whose time grows with the length of the text alone, whatever the pattern. It has
+    no lookaround and no backreferences.
+    """
 
     __slots__ = ("_document", "_known", "_validator", "is_valid")
 
@@ -153,24 +167,28 @@ class Rules:
                 # The whole document is the schema, so that an error's path is a place in the spec.
                 {**document, "$ref": pointer.replace("{", "%7B").replace("}", "%7D")},
                 validate_formats=True,
-                formats={"byte": _is_base64},
+                formats=_FORMATS,
                 offline=True,
+                pattern_options=jsonschema_rs.RegexOptions(),
             )
+        except jsonschema_rs.ValidationError as error:
+            raise SpecError(f"{pointer}: {_why_unusable(error)}") from None
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             raise SpecError(f"{pointer}: {error}") from None
         self.is_valid: Callable[[Any], bool] = self._validator.is_valid
 
-    def problems(self, value: Json, name: str) -> Iterator[Problem]:
+    def problems(self, value: Json, name: str, *, only_first: bool = False) -> Iterator[Problem]:
         """Yield every rule that a value breaks.
 
         Args:
             value: What was received.
             name: What to call it, such as `body` or `path.examSid`.
+            only_first: Stop at the first. To find all in a large value takes seconds where each item breaks a rule.
 
         Yields:
             Problems in the schema's order.
         """
-        for error in self._validator.iter_errors(value):
+        for error in self._first(value) if only_first else self._validator.iter_errors(value):
             where = name + "".join(self._part(part) for part in error.instance_path)
             path = list(error.schema_path)
             keyword = str(path[-1]) if path else error.kind.name
@@ -181,9 +199,26 @@ class Rules:
             rule = _RULES.get(keyword, f"must satisfy {keyword}").format(stated)
             yield Problem(where, rule, to_pointer(path))
 
+    def _first(self, value: Json) -> list[jsonschema_rs.ValidationError]:
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return [error]
+        return []
+
     def _part(self, part: str | int) -> str:
         # A key that the spec does not name may be anybody's data.
         return f"[{part}]" if isinstance(part, int) else f".{part}" if part in self._known else ".*"
+
+
+def _why_unusable(error: jsonschema_rs.ValidationError) -> str:
+    path = list(error.instance_path)
+    if path and path[-1] == "pattern":
+        return (
+            f"{to_pointer(path)}: the pattern {json.dumps(error.instance)} is not a regular expression, or one that "
+            "cannot be matched without backtracking (lookaround, backreferences); write it without"
+        )
+    return str(error)
 
 
 def to_pointer(path: Iterable[str | int]) -> str:
@@ -313,22 +348,50 @@ class PathItem:
     allow: str
     _literals: tuple[tuple[int, str], ...]
     _pick: Callable[[list[str]], tuple[str, ...]]
-    _patterns: tuple[tuple[int, "re.Pattern[str]"], ...]
+    _mixed: tuple[tuple[int, tuple[str, ...]], ...]
+    """Where a segment holds more than one parameter and nothing else: its place, and the texts around them."""
 
     def match(self, parts: list[str]) -> tuple[str, ...] | None:
         """Return the path parameters' values, or None where these segments are of another path."""
         for index, text in self._literals:
             if parts[index] != text:
                 return None
-        if not self._patterns:
+        if not self._mixed:
             return self._pick(parts)
-        values_found: list[str] = []
-        for index, pattern in self._patterns:
-            match = pattern.fullmatch(parts[index])
-            if match is None:
+        found: list[str] = []
+        for index, texts in self._mixed:
+            values = _values_between(texts, parts[index])
+            if values is None:
                 return None
-            values_found += match.groups()
-        return tuple(values_found)
+            found += values
+        return tuple(found)
+
+
+def _values_between(texts: Sequence[str], segment: str) -> list[str] | None:
+    """Find the values of the parameters in a segment, each as short as can be, in one pass.
+
+    Args:
+        texts: What stands before, between and after the parameters; may be empty.
+        segment: The segment.
+
+    Returns:
+        The values, none of them empty; None where the segment is of another form.
+    """
+    first, *middle, last = texts
+    if not segment.startswith(first):
+        return None
+    values: list[str] = []
+    start = len(first)
+    for text in middle:
+        end = segment.find(text, start + 1)
+        if end < 0:
+            return None
+        values.append(segment[start:end])
+        start = end + len(text)
+    end = len(segment) - len(last)
+    if end <= start or not segment.endswith(last):
+        return None
+    return [*values, segment[start:end]]
 
 
 class Spec:
@@ -425,7 +488,7 @@ class Spec:
         path = ["paths", template]
         node, base = self._resolve(node, to_pointer(path))
         literals: list[tuple[int, str]] = []
-        patterns: list[tuple[int, re.Pattern[str]]] = []
+        around: list[tuple[int, tuple[str, ...]]] = []
         indexes: list[int] = []
         names: list[str] = []
         mixed = False
@@ -437,8 +500,7 @@ class Spec:
             names += pieces[1::2]
             indexes.append(index)
             mixed = mixed or pieces[0] != "" or len(pieces) > 3 or pieces[2] != ""
-            texts = "".join(re.escape(p) if i % 2 == 0 else "(.+?)" for i, p in enumerate(pieces))
-            patterns.append((index, re.compile(texts, re.DOTALL)))
+            around.append((index, tuple(pieces[::2])))
         if len(set(names)) != len(names):
             raise SpecError(f"{base}: a parameter stands twice in the path")
         operations = {
@@ -453,7 +515,7 @@ class Spec:
             allow=", ".join(sorted(operations)),
             _literals=tuple(literals),
             _pick=_picker(indexes),
-            _patterns=tuple(patterns) if mixed else (),
+            _mixed=tuple(around) if mixed else (),
         )
 
     def _operation(self, template: str, method: str, item: Node, base: str, names: tuple[str, ...]) -> Operation:

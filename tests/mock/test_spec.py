@@ -262,7 +262,7 @@ def test_yaml_is_read_as_openapi_asks(tmp_path: Path) -> None:
         ("#/components/schemas/SystemType", "#/components/schemas/Nothing", "Nothing"),
         ("#/components/schemas/SystemType", "other.yaml#/x", "inside the document"),
         ("#/components/parameters/ExamSid", "#/components/parameters/InstallSid", "examSid"),
-        ("pattern: .*Z", "pattern: (", "appointmentStartDateTime|regex"),
+        ("pattern: .*Z", "pattern: (", "DateTime/pattern: the pattern"),
         ("- token: []", "- nothing: []", "nothing"),
         ("paths:", "tracks:", "paths"),
         ("openapi:", "openapi: {", "mapping|flow"),
