@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapp
 from contextvars import ContextVar
 from functools import lru_cache
 from hashlib import blake2b
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import parse_qsl, quote
@@ -119,6 +120,7 @@ class MockApp:
         scenario: str | Path | None = None,
         recorded: int = RECORDED,
         admin_hosts: Iterable[str] = (),
+        admin_peers: Iterable[str] = (),
     ) -> None:
         """Set the server up.
 
@@ -131,13 +133,15 @@ class MockApp:
             scenario: Faults to start with: a shipped scenario's name or a JSON file's path.
             recorded: How many requests to keep for `requests` and `assert_called`.
             admin_hosts: Host names beside the loopback ones under which `/_mock/` may be called.
+            admin_peers: Addresses and networks (`172.17.0.0/16`) beside loopback from which it may be called.
 
         Raises:
-            ValueError: A file is not usable; the message names it and says why.
+            ValueError: A file is not usable, or an address is none; the message names it and says why.
         """
         self.spec = specs.load(spec)
         self.strict_sessions = strict_sessions
         self.admin_hosts = frozenset(host.lower() for host in admin_hosts)
+        self.admin_peers = tuple(_network(text) for text in admin_peers)
         self._token = token.encode("latin-1", "replace") if token is not None else None
         self._seed = self._read_seed(seed)
         # The verdicts on a path and on a token depend on nothing else, and tests send few of them often.
@@ -276,7 +280,7 @@ class MockApp:
             # Late import: the admin interface works on this class.
             from smarterproctoring_mock.admin import administer  # noqa: PLC0415
 
-            await administer(self, request, receive, send)
+            await administer(self, request, scope.get("client"), receive, send)
             return
         fault: Fault | None = None
         try:
@@ -537,6 +541,13 @@ class MockApp:
         return (item.parameter_names, tuple(str(params[name]) for name in item.parameter_names)), fields
 
 
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"admin peer {text!r}: not an address or network such as 172.17.0.0/16 ({error})") from None
+
+
 # --- reading a request ------------------------------------------------------------------------------------
 
 _EXPLAINED_WHOLE: Final = 32 * 1024
@@ -661,11 +672,7 @@ def error_answer(
 
 
 def _start(answer: Answer) -> Message:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    if answer.content_type and answer.body:
-        headers.insert(0, (b"content-type", answer.content_type.encode("latin-1")))
-    if answer.status not in {204, 304}:  # RFC 9110 8.6
-        headers.append((b"content-length", b"%d" % len(answer.body)))
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.fields()]
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 

@@ -81,6 +81,20 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedAnswer:
+    """What a request was answered with, without secrets; whether a fault cut it short, the request's reason says."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    """Names in lower case; the server adds the date."""
+    body: bytes
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the answer as JSON; a body that is no UTF-8 comes as `body_base64`."""
+        return {"status": self.status, "headers": [list(pair) for pair in self.headers], **_body(self.body)}
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedRequest:
     """One request that was received, without its secrets."""
 
@@ -99,6 +113,8 @@ class RecordedRequest:
     status: int
     """What was answered; 0 where the connection ended without an answer."""
     reason: str
+    answer: RecordedAnswer | None = None
+    """None where the connection ended without one."""
 
     @property
     def json(self) -> Any:
@@ -106,14 +122,18 @@ class RecordedRequest:
         return json.loads(self.body)
 
     def to_json(self) -> dict[str, Json]:
-        """Return the request as JSON; a body that is no UTF-8 comes as `body_base64`."""
+        """Return the request and its answer as JSON; a body that is no UTF-8 comes as `body_base64`."""
         result: dict[str, Json] = asdict(self)
         del result["body"]
-        try:
-            result["body"] = self.body.decode()
-        except UnicodeDecodeError:
-            result["body_base64"] = base64.b64encode(self.body).decode()
-        return result
+        result["answer"] = None if self.answer is None else self.answer.to_json()
+        return {**result, **_body(self.body)}
+
+
+def _body(body: bytes) -> dict[str, Json]:
+    try:
+        return {"body": body.decode()}
+    except UnicodeDecodeError:
+        return {"body_base64": base64.b64encode(body).decode()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +302,21 @@ class Recorder:
             number=entry.number, time=_iso(entry.time), method=entry.method, path=self._target(entry),
             headers=tuple(self._headers(entry)), body=entry.body, operation=entry.operation_id,
             params=dict(zip(*entry.key, strict=True)), status=entry.status, reason=entry.reason,
+            answer=self._show_answer(entry),
         )  # fmt: skip
+
+    def _show_answer(self, entry: Entry) -> RecordedAnswer | None:
+        answer = entry.answer
+        if answer is None:
+            return None
+        body = answer.body if entry.method != "HEAD" else b""
+        if self._token:
+            body = body.replace(self._token.encode(), REDACTED.encode())
+        return RecordedAnswer(answer.status, tuple(self._answer_headers(answer)), body)
+
+    def _answer_headers(self, answer: Answer) -> list[tuple[str, str]]:
+        secret = self._secret_names | {"set-cookie"}
+        return [(name, REDACTED if name in secret else self._hide(value)) for name, value in answer.fields()]
 
     def _compare(self, entry: Entry, expected: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the expected and the received side, alike in form and without secrets."""
@@ -352,7 +386,9 @@ class Recorder:
             content = {"_encoding" if name == "encoding" else name: text for name, text in _content(entry.body).items()}
             request["postData"] = {"mimeType": dict(headers).get("content-type", ""), **content}
         answer = entry.answer or Answer(0)
-        fields = [("content-type", answer.content_type), *answer.headers] if answer.body else list(answer.headers)
+        fields = self._answer_headers(answer) if answer.status else []
+        shown = self._show_answer(entry)
+        sent = shown.body if shown is not None else b""
         return {
             "startedDateTime": _iso(entry.time),
             "time": 0,
@@ -363,14 +399,10 @@ class Recorder:
                 "httpVersion": f"HTTP/{entry.http_version}",
                 "cookies": [],
                 "headers": [{"name": name, "value": value} for name, value in fields],
-                "content": {
-                    "size": len(answer.body),
-                    "mimeType": answer.content_type if answer.body else "",
-                    **_content(answer.body),
-                },
+                "content": {"size": len(sent), "mimeType": answer.content_type if sent else "", **_content(sent)},
                 "redirectURL": dict(fields).get("location", ""),
                 "headersSize": -1,
-                "bodySize": len(answer.body),
+                "bodySize": len(sent),
             },
             "cache": {},
             "timings": {"send": 0, "wait": 0, "receive": 0},

@@ -252,6 +252,15 @@ class Answer:
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
 
+    def fields(self) -> list[tuple[str, str]]:
+        """Return the header fields that it is sent with."""
+        found = list(self.headers)
+        if self.content_type and self.body:
+            found.insert(0, ("content-type", self.content_type))
+        if self.status not in {204, 304}:  # RFC 9110 8.6
+            found.append(("content-length", str(len(self.body))))
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
