@@ -299,11 +299,18 @@ class MockApp:
             await self._fail(request, operation, fault, fields, send)
             return
         answer = operation.success
+        if operation.shown is not None:
+            answer = self._current(operation, request, fields)
         self._record(request, answer.status, "accepted", fields, answer)
         if self._store.behind:
             await self._store.committed()
-        await send(self._starts[operation.id])
-        await send({"type": "http.response.body", "body": answer.body})
+        await send(self._starts[operation.id] if answer is operation.success else _start(answer))
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body})
+
+    def _current(self, operation: Operation, request: Request, fields: dict[str, Json] | None) -> Answer:
+        """Return the success as it is once this request is stored."""
+        stored = self._store.fields(request.key)
+        return operation.current(request.key[1], {**stored, **(fields or {})})
 
     async def _accept(self, request: Request, receive: Receive) -> tuple[Fault | None, dict[str, Json] | None]:
         """Check a request against everything; return the fault that strikes it, and the fields to store."""
@@ -463,7 +470,7 @@ class MockApp:
         if fault.drop is not None:
             await self._finish(request, 0, reason, change)
             raise ConnectionDropped(fault.drop, reset=fault.reset)
-        answer = self._fault_answer(operation, fault)
+        answer = self._fault_answer(operation, fault, self._current(operation, request, change))
         await self._finish(request, answer.status, reason, change, answer)
         pieces = [answer.body]
         if fault.drip is not None:
@@ -480,8 +487,8 @@ class MockApp:
                 await sleep(fault.drip)
             await send({"type": "http.response.body", "body": piece, "more_body": index + 1 < len(pieces)})
 
-    def _fault_answer(self, operation: Operation, fault: Fault) -> Answer:
-        status = operation.success.status if fault.status is None else fault.status
+    def _fault_answer(self, operation: Operation, fault: Fault, success: Answer) -> Answer:
+        status = success.status if fault.status is None else fault.status
         body = fault.body
         if body is not None:
             kind = "application/json" if fault.text is None else fault.content_type or ""
@@ -490,7 +497,7 @@ class MockApp:
             code, message = fault.code or specs.vendor_code(status), fault.message or specs.phrase(status)
             answer = self._error(status, code, message)
         else:
-            answer = operation.success if status == operation.success.status else operation.answer(status)
+            answer = success if status == success.status else operation.answer(status)
         more = tuple(fault.header_fields(clock.time()))
         kind = next((value for name, value in more if name == "content-type"), answer.content_type)
         more = tuple(pair for pair in more if pair[0] != "content-type")

@@ -10,7 +10,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from http import HTTPStatus
 from operator import itemgetter
@@ -21,6 +21,7 @@ from urllib.parse import unquote
 import jsonschema_rs
 import yaml
 
+from smarterproctoring_mock.examples import Examples, NoExampleError
 from smarterproctoring_mock.strict_json import Json
 
 Node: TypeAlias = dict[str, Any]
@@ -150,12 +151,19 @@ _FORMATS: Final[dict[str, Callable[[Any], bool]]] = {
 }
 
 
-class Rules:
-    """One schema of the spec, compiled. `is_valid` is fast; `problems` explains.
+def _validator(schema: Node) -> jsonschema_rs.Draft4Validator:
+    """Compile a schema.
 
     Patterns are matched by an engine whose time grows with the length of the text alone, whatever the pattern. It has
     no lookaround and no backreferences.
     """
+    return jsonschema_rs.Draft4Validator(
+        schema, validate_formats=True, formats=_FORMATS, offline=True, pattern_options=jsonschema_rs.RegexOptions()
+    )
+
+
+class Rules:
+    """One schema of the spec, compiled. `is_valid` is fast; `problems` explains."""
 
     __slots__ = ("_document", "_known", "_validator", "is_valid")
 
@@ -163,14 +171,9 @@ class Rules:
         self._document = document
         self._known = known
         try:
-            self._validator = jsonschema_rs.Draft4Validator(
-                # The whole document is the schema, so that an error's path is a place in the spec.
-                {**document, "$ref": pointer.replace("{", "%7B").replace("}", "%7D")},
-                validate_formats=True,
-                formats=_FORMATS,
-                offline=True,
-                pattern_options=jsonschema_rs.RegexOptions(),
-            )
+            # The whole document is the schema, so that an error's path is a place in the spec.
+            reference = pointer.replace("{", "%7B").replace("}", "%7D")
+            self._validator = _validator({**document, "$ref": reference})
         except jsonschema_rs.ValidationError as error:
             raise SpecError(f"{pointer}: {_why_unusable(error)}") from None
         except (ValueError, jsonschema_rs.ReferencingError) as error:
@@ -262,6 +265,24 @@ class Answer:
         return found
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """An answer that is an object, and which of its properties can show something of the stored session."""
+
+    template: Mapping[str, Json]
+    accepts: Mapping[str, Callable[[Any], bool]]
+    """Whether a property can have a value, by the property's name."""
+
+    def body(self, known: Mapping[str, Json]) -> bytes:
+        """Write the answer.
+
+        Args:
+            known: Values by their names; those that the answer has no property for are left out.
+        """
+        shown = {name: value for name, value in known.items() if name in self.accepts and self.accepts[name](value)}
+        return json.dumps({**self.template, **shown}, ensure_ascii=False).encode()
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of an operation, with how its text becomes a value."""
@@ -333,6 +354,8 @@ class Operation:
     body_pointer: str
     body_fields: frozenset[str] | None
     success: Answer
+    shown: Shown | None
+    """How the success shows the stored session; None where it does not."""
     writes: bool
     """Whether an accepted request changes what is stored."""
     _spec: "Spec" = field(repr=False)
@@ -341,6 +364,23 @@ class Operation:
         """Return the rules of the most precise media type that the spec declares for the body."""
         bodies = self.bodies
         return bodies.get(media_type) or bodies.get(media_type.partition("/")[0] + "/*") or bodies.get("*/*")
+
+    def current(self, values: Sequence[str], fields: Mapping[str, Json]) -> Answer:
+        """Return the success with what is stored put in by name: the path's parameters, then the fields.
+
+        In the vendor's answers `sid` is the object's own, which the path names last.
+
+        Args:
+            values: Of the path's parameters.
+            fields: The session's.
+        """
+        if self.shown is None:
+            return self.success
+        pairs = zip(self.path_parameters, values, strict=True)
+        known = {parameter.name: _coerce(text, parameter.type) for parameter, text in pairs}
+        if known:
+            known["sid"] = list(known.values())[-1]
+        return replace(self.success, body=self.shown.body({**known, **fields}))
 
     def answer(self, status: int) -> Answer:
         """Draw the answer with this status from the spec: by its own name, its range or the default."""
@@ -412,7 +452,11 @@ class Spec:
         self.title = str(document["info"]["title"])
         self.version = str(document["info"]["version"])
         self.more_info = str(document["info"].get("contact", {}).get("url", ""))
-        self._requests = cast("Node", self._dialect(document))
+        self._requests = cast("Node", self._dialect(document, "readOnly"))
+        self._answers = cast("Node", self._dialect(document, "writeOnly"))
+        self._examples = Examples(
+            lambda node: self._resolve(node, "#")[0], lambda schema, value: self._inline(schema).is_valid(value)
+        )
         self._known = frozenset(self._names(document))
         self.secret_names = frozenset(
             scheme.name.lower()
@@ -461,13 +505,19 @@ class Spec:
     def _at(self, pointer: str) -> Node:
         return self._resolve(_walk(self.document, _from_pointer(pointer)), pointer)[0]
 
-    def _dialect(self, node: Any) -> Any:
-        """Translate OpenAPI 3.0's schema dialect into draft 4, as a request sees it. Places stay as they are."""
+    def _dialect(self, node: Any, absent: str) -> Any:
+        """Translate OpenAPI 3.0's schema dialect into draft 4. Places stay as they are.
+
+        Args:
+            node: The document, or a part of it.
+            absent: Properties with this mark are not required: `readOnly` ones of a request, `writeOnly` ones of an
+                answer.
+        """
         if isinstance(node, list):
-            return [self._dialect(item) for item in node]
+            return [self._dialect(item, absent) for item in node]
         if not isinstance(node, dict):
             return node
-        result: Node = {key: self._dialect(value) for key, value in cast("Node", node).items()}
+        result: Node = {key: self._dialect(value, absent) for key, value in cast("Node", node).items()}
         if result.get("nullable") is True and isinstance(result.get("type"), str):
             result["type"] = [result["type"], "null"]
         if result.get("type") == "integer" and (bound := _INTEGER_FORMATS.get(str(result.get("format")))):
@@ -478,7 +528,7 @@ class Spec:
             left = [
                 name
                 for name in cast("list[str]", required)
-                if not self._resolve(cast("Node", properties).get(name, {}), "#")[0].get("readOnly")
+                if not self._resolve(cast("Node", properties).get(name, {}), "#")[0].get(absent)
             ]
             result["required"] = left
             if not left:  # draft 4 wants one name at least
@@ -545,6 +595,9 @@ class Spec:
             schema = f"{body_pointer}/content/{_escape(name)}/schema"
             bodies[name.lower()] = Rules(self._requests, schema, self._known)
             fields |= self._fields(schema)
+        success = self._success(pointer)
+        for code in node.get("responses", {}):  # what cannot be answered is refused now, not when it is asked for
+            self.answer(pointer, int(code) if code.isdigit() else int(code[0] + "00") if code[0].isdigit() else 599)
         return Operation(
             id=str(node.get("operationId", f"{method} {template}")),
             method=method.upper(),
@@ -560,7 +613,8 @@ class Spec:
             body_required=bool(body.get("required", False)),
             body_pointer=body_pointer,
             body_fields=frozenset(fields) or None,
-            success=self._success(pointer),
+            success=success,
+            shown=self._shown(pointer, success.status) if success.body else None,
             writes=bool(bodies) and method in {"put", "post", "patch"},
             _spec=self,
         )
@@ -614,6 +668,14 @@ class Spec:
         codes = sorted(code for code in responses if re.fullmatch("2[0-9]{2}", code))
         return self.answer(pointer, int(codes[0]) if codes else 200)
 
+    def _response(self, pointer: str, status: int) -> tuple[Node, str] | None:
+        """Find what the spec says of a status: by its own name, its range or the default."""
+        responses = cast("Node", _walk(self.document, _from_pointer(pointer)).get("responses", {}))
+        for key in (str(status), f"{status // 100}XX", f"{status // 100}xx", "default"):
+            if key in responses:
+                return self._resolve(responses[key], f"{pointer}/responses/{key}")
+        return None
+
     def answer(self, pointer: str, status: int) -> Answer:
         """Draw an operation's answer with this status from the spec.
 
@@ -625,15 +687,12 @@ class Spec:
             The example of the response of that name, its range (`4XX`) or `default`, in this order; an error
             of the vendor's form has its status set. Without content where HTTP allows none.
         """
-        responses = cast("Node", _walk(self.document, _from_pointer(pointer)).get("responses", {}))
-        for key in (str(status), f"{status // 100}XX", f"{status // 100}xx", "default"):
-            if key in responses:
-                break
-        else:
+        found = self._response(pointer, status)
+        if found is None:
             return Answer(status)
-        response, where = self._resolve(responses[key], f"{pointer}/responses/{key}")
+        response, where = found
         headers = tuple(
-            (name.lower(), _text(self._example(f"{where}/headers/{_escape(name)}")))
+            (name.lower(), _field_text(self._example(f"{where}/headers/{_escape(name)}")))
             for name, header in response.get("headers", {}).items()
             if name.lower() != "content-type" and self._resolve(header, where)[0].get("required")
         )
@@ -656,45 +715,38 @@ class Spec:
             entry = self._at(f"{pointer}/examples/{_escape(name)}")
             if "value" in entry:
                 return cast("Json", entry["value"])
-        return self._made_up(f"{pointer}/schema" if "schema" in node else pointer, ())
+        return self._made_up(pointer, cast("Node", node.get("schema", node)))
 
-    def _made_up(self, pointer: str, above: tuple[str, ...]) -> Json:  # noqa: PLR0911, PLR0912  one per kind of schema
-        schema, where = self._resolve(_walk(self.document, _from_pointer(pointer)), pointer)
-        for key in ("example", "default"):
-            if key in schema:
-                return cast("Json", schema[key])
-        if schema.get("enum"):
-            return cast("Json", schema["enum"][0])
-        if where in above:  # a schema that holds itself
+    def _made_up(self, pointer: str, schema: Node) -> Json:
+        try:
+            value = self._examples.make(schema)
+        except NoExampleError as error:
+            raise SpecError(f"{pointer}: no answer can be made up ({error}); give it an example") from None
+        problems = next(self._inline(schema).iter_errors(value), None)
+        if problems is not None:
+            what = json.dumps(value, ensure_ascii=False)
+            raise SpecError(f"{pointer}: no answer can be made up (the schema refuses {what}); give it an example")
+        return value
+
+    def _inline(self, schema: Node) -> jsonschema_rs.Draft4Validator:
+        """Compile a schema for what answers hold, wherever in the document it stands."""
+        return _validator({**self._answers, "allOf": [self._dialect(schema, "writeOnly")]})
+
+    def _shown(self, pointer: str, status: int) -> "Shown | None":
+        """Tell what an operation's success shows of the stored session; None where it is no object."""
+        found = self._response(pointer, status)
+        if found is None:
             return None
-        above = (*above, where)
-        if "allOf" in schema:
-            merged: dict[str, Json] = {}
-            for index in range(len(schema["allOf"])):
-                part = self._made_up(f"{where}/allOf/{index}", above)
-                merged |= part if isinstance(part, dict) else {}
-            if merged:
-                return merged
-        for key in ("oneOf", "anyOf", "allOf"):
-            if key in schema:
-                return self._made_up(f"{where}/{key}/0", above)
-        if "properties" in schema or schema.get("type") == "object":
-            return {
-                name: self._made_up(f"{where}/properties/{_escape(name)}", above)
-                for name, value in schema.get("properties", {}).items()
-                if not self._resolve(value, where)[0].get("writeOnly")
-            }
-        match schema.get("type"):
-            case "array":
-                return [self._made_up(f"{where}/items", above) for _ in range(max(1, schema.get("minItems", 0)))]
-            case "integer" | "number":
-                return cast("Json", schema.get("minimum", schema.get("maximum", 0)))
-            case "boolean":
-                return True
-            case "string":
-                return _made_up_text(schema)
-            case _:
-                return None
+        response, where = found
+        content = cast("Node", response.get("content", {}))
+        name = next((name for name in content if is_json(name)), None)
+        if name is None or "schema" not in content[name]:
+            return None
+        template = self._example(f"{where}/content/{_escape(name)}")
+        if not isinstance(template, dict):
+            return None
+        properties = cast("Node", self._examples.merged(content[name]["schema"]).get("properties", {}))
+        return Shown(template, {name: self._inline(schema).is_valid for name, schema in properties.items()})
 
 
 def _picker(indexes: list[int]) -> Callable[[list[str]], tuple[str, ...]]:
@@ -726,40 +778,9 @@ def _text(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-_SAMPLES: Final = {
-    "date-time": "1970-01-01T00:00:00.000Z",
-    "date": "1970-01-01",
-    "email": "ada@example.org",
-    "uuid": "00000000-0000-4000-8000-000000000000",
-    "uri": "https://example.org",
-    "byte": "AA==",
-}
-_ATOM: Final = re.compile(r"(\\.|\[(?:\\.|[^\]\\])+\]|[^()\[\]|\\*+?{}])([*+?]|\{\d+(?:,\d*)?\})?")
-
-
-def _made_up_text(schema: Node) -> str:
-    if schema.get("format") in _SAMPLES:
-        return _SAMPLES[schema["format"]]
-    return (_sample(schema["pattern"]) if "pattern" in schema else "string").ljust(schema.get("minLength", 0), "x")
-
-
-@lru_cache(maxsize=256)
-def _sample(pattern: str) -> str:
-    """Write a text that matches a pattern of characters, classes and counts; `string` where there is more to it."""
-    text, position, body = "", 0, pattern.removeprefix("^").removesuffix("$")
-    while position < len(body):
-        match = _ATOM.match(body, position)
-        if match is None:
-            return "string"
-        atom, count = match[1], match[2] or ""
-        probe = re.compile(atom, re.ASCII)
-        letter = next(
-            (chr(c) for c in (*range(48, 58), *range(97, 123), *range(32, 127)) if probe.fullmatch(chr(c))), ""
-        )
-        low = count.strip("{}").split(",")[0]
-        text += letter * (int(low) if low.isdigit() else 0 if count in {"*", "?"} else 1)
-        position = match.end()
-    return text
+def _field_text(value: Json) -> str:
+    """Write a header field's value in the style `simple`."""
+    return ",".join(map(_text, value)) if isinstance(value, list) else _text(value)
 
 
 # --- the vendor's form of an error ------------------------------------------------------------------------

@@ -186,6 +186,11 @@ class Store:
         """Whether a session has been stored under this key."""
         return key in self._sessions or (self._elsewhere and self._find(key) is not None)
 
+    def fields(self, key: Key) -> Mapping[str, Json]:
+        """Return what is stored of a session; nothing where it is not known."""
+        entry = self._find(key)
+        return entry.fields if entry is not None else {}
+
     def record(
         self,
         time: float,
