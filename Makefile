@@ -123,7 +123,7 @@ test-default-transport: $(READY)  ## the wire tests once more, over httpcore's c
 	@TRANSPORT=default $(BIN)/pytest -q tests/wire $(ARGS)
 
 .PHONY: contract
-contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all checks, state in memory and in a file
+contract: $(READY)  ## fuzz the mock server from the spec: in memory, in a file, with faults; states what was reached
 	@$(BIN)/python tools/fuzz.py $(ARGS)
 
 .PHONY: fuzz
