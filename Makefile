@@ -130,6 +130,10 @@ contract: $(READY)  ## fuzz the mock server from the spec: in memory, in a file,
 fuzz: $(READY)  ## the same at random and longer, and the tests of tests/contract; ARGS="--max-examples 5000"
 	@$(BIN)/python tools/fuzz.py --random $(ARGS)
 
+.PHONY: hostile
+hostile: $(READY)  ## send the mock server 100,000 hostile requests: it must answer, its memory stay within 200 MB
+	@$(BIN)/python tools/hostile.py $(ARGS)
+
 .PHONY: prove
 prove: $(READY)  ## put each seeded fault of tools/prove.toml into a copy, and see a test fail; ARGS="--only TEXT"
 	@$(BIN)/python tools/prove.py $(ARGS)

@@ -22,7 +22,7 @@ from smarterproctoring_mock.strict_json import Json
 
 REDACTED: Final = "[redacted]"
 TOKEN_VARIABLE: Final = "$SMARTERPROCTORING_TOKEN"  # noqa: S105  a name, not a token
-RECORDED_BYTES: Final = 48 * 1024 * 1024
+RECORDED_BYTES: Final = 32 * 1024 * 1024
 """Octets kept at most, heads and answers included: ten thousand large ones would be many gigabytes."""
 _ENTRY_BYTES: Final = 1024
 """What an exchange takes beside its texts, roughly."""

@@ -167,7 +167,7 @@ class _Protocol(HttpToolsProtocol):
         super().data_received(data)
         if self._unstarted is not None:  # the rest of its body is still to come
             unstarted, self._unstarted = self._unstarted, None
-            self._start_asgi_task(unstarted, self.app)
+            self._start(unstarted.run_asgi(self.app))
         if self._in_head:
             self._head_size += len(data)
             if self._head_size > _HEAD_LIMIT and not self.transport.is_closing():
@@ -257,7 +257,11 @@ class _Protocol(HttpToolsProtocol):
             awaited = coroutine.send(None)
         except StopIteration:
             return
-        task = self.loop.create_task(_finish(_Remainder(coroutine, awaited)))
+        self._start(_finish(_Remainder(coroutine, awaited)))
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run the application for a request in a task that the server waits for when it ends."""
+        task = self.loop.create_task(coroutine)
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
@@ -269,7 +273,8 @@ class _Protocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            cycle, app = self.pipeline.pop()
+            self._start(cycle.run_asgi(app))
 
     def _rest(self) -> None:
         """Close the connection if no request has come for a while; look again later."""

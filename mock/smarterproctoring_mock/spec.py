@@ -174,8 +174,6 @@ class Rules:
             # The whole document is the schema, so that an error's path is a place in the spec.
             reference = pointer.replace("{", "%7B").replace("}", "%7D")
             self._validator = _validator({**document, "$ref": reference})
-        except jsonschema_rs.ValidationError as error:
-            raise SpecError(f"{pointer}: {_why_unusable(error)}") from None
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             raise SpecError(f"{pointer}: {error}") from None
         self.is_valid: Callable[[Any], bool] = self._validator.is_valid
@@ -214,14 +212,14 @@ class Rules:
         return f"[{part}]" if isinstance(part, int) else f".{part}" if part in self._known else ".*"
 
 
-def _why_unusable(error: jsonschema_rs.ValidationError) -> str:
-    path = list(error.instance_path)
-    if path and path[-1] == "pattern":
-        return (
-            f"{to_pointer(path)}: the pattern {json.dumps(error.instance)} is not a regular expression, or one that "
-            "cannot be matched without backtracking (lookaround, backreferences); write it without"
-        )
-    return str(error)
+def _check_pattern(pattern: str, pointer: str) -> None:
+    try:
+        _validator({"pattern": pattern})
+    except ValueError:
+        raise SpecError(
+            f"{pointer}: the pattern {json.dumps(pattern)} is not a regular expression, or one that cannot be matched "
+            "without backtracking (lookaround, backreferences); write it without"
+        ) from None
 
 
 def to_pointer(path: Iterable[str | int]) -> str:
@@ -487,6 +485,8 @@ class Spec:
         for path, node in _nodes(self.document, ()):
             if isinstance(node.get("$ref"), str):
                 self._resolve(node, to_pointer(path))
+            if isinstance(node.get("pattern"), str):
+                _check_pattern(node["pattern"], to_pointer([*path, "pattern"]))
 
     def _resolve(self, node: Node, pointer: str) -> tuple[Node, str]:
         """Follow references until something else stands there."""

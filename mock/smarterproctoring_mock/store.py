@@ -33,8 +33,8 @@ HISTORY_LIMIT: Final = 8
 """Earlier states kept of a session, in memory only."""
 HISTORY_BYTES: Final = 64 * 1024
 """Octets of memory for them, roughly: fewer states are kept where they are large."""
-SESSIONS_BYTES: Final = 64 * 1024 * 1024
-"""Octets of memory for sessions beyond those that were seeded, roughly: 60,000 small ones."""
+SESSIONS_BYTES: Final = 48 * 1024 * 1024
+"""Octets of memory for sessions beyond those that were seeded, roughly: 45,000 small ones."""
 
 # What a row, a session and a field take beside their texts, roughly.
 _ROW_BYTES: Final = 350

@@ -20,9 +20,8 @@ from smarterproctoring_mock import MockApp
 ROOT = SPEC.parents[1]
 TOKEN = "contract-token"
 DOCUMENT: dict[str, Any] = yaml.safe_load(SPEC.read_text())
-URL = "http://127.0.0.1:1" + TEMPLATE
-for _name, _prefix in zip(PATTERNS, ("AI", "EX", "ES"), strict=True):
-    URL = URL.replace(f"{{{_name}}}", _prefix + "0" * 32)
+_SIDS = {name: prefix + "0" * 32 for name, prefix in zip(PATTERNS, ("AI", "EX", "ES"), strict=True)}
+URL = "http://127.0.0.1:1" + TEMPLATE.format(**_SIDS)
 ERROR = {"code": "1", "message": "m", "status": 404, "more_info": "https://example.org"}
 
 

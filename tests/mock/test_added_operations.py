@@ -1,7 +1,7 @@
 """Operations that somebody adds to the spec: their answers are right by the spec, and show what is stored."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def serve(tmp_path: Path) -> Serve:
     """Serve the spec with paths and schemas added."""
 
     @contextmanager
-    def run(paths: dict[str, Any], schemas: dict[str, Any]) -> Iterator[Client]:
+    def run(paths: dict[str, Any], schemas: dict[str, Any]) -> Generator[Client]:
         file = tmp_path / "spec.yaml"
         file.write_text(yaml.safe_dump(document_with(paths, schemas)))
         with running_server(spec=file, token=TOKEN) as server:
