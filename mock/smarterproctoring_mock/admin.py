@@ -187,7 +187,7 @@ async def administer(
         try:
             request.read_head()
         finally:
-            await read(request, receive)
+            await read(request, receive, app.room)
         answer = _answer(app, request, peer)
     except ClientGone:
         return

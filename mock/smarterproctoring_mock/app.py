@@ -34,6 +34,8 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT: Final = 8 * 1024 * 1024
 """Octets of a body, before and after its content coding is undone."""
+RECEIVED_LIMIT: Final = 64 * 1024 * 1024
+"""Octets of all bodies that are still on their way."""
 HEADER_LIMIT: Final = 64 * 1024
 """Octets of all header fields together, with an octet between each name and value."""
 TARGET_LIMIT: Final = 16 * 1024
@@ -152,6 +154,7 @@ class MockApp:
         self._scenario = load_scenario(scenario) if scenario is not None else None
         self._recorder = Recorder(recorded, self.spec.secret_names, token)
         self._epoch = 0
+        self.room = Room()
         self._store = Store(db)
         # What a file already holds is newer than the seed.
         self._store.put(pair for pair in self._seed if not self._store.knows(pair[0]))
@@ -323,13 +326,13 @@ class MockApp:
                 # Whether the body will follow is now the client's choice: this connection is of no more use.
                 refusal.headers += (("connection", "close"),)
             else:
-                await read(request, receive)
+                await read(request, receive, self.room)
             raise
         fault = self._faults.take(operation.id, request.key[1]) if self._faults.active else None
         if fault is not None and fault.drop == "before-read":
             raise ConnectionDropped("before-read", reset=fault.reset)
         try:
-            await read(request, receive)
+            await read(request, receive, self.room)
             fields = self._judge(request, operation, problems)
             if fault is None and b"prefer" in request.head:
                 fault = _preferred(request)
@@ -466,6 +469,7 @@ class MockApp:
         if fault.delay:
             await sleep(fault.delay)
         reason = "fault: " + (fault.name or ", ".join(f"{k} {v}" for k, v in fault.to_json().items() if k != "times"))
+        reason = self._recorder.hide(reason)
         change = fields if fault.stores else None
         if fault.drop is not None:
             await self._finish(request, 0, reason, change)
@@ -562,11 +566,34 @@ _EXPLAINED_WHOLE: Final = 32 * 1024
 _UNSUPPORTED: Final = frozenset({"header.Content-Type", "header.Content-Encoding"})
 
 
-async def read(request: Request, receive: Receive) -> None:
+class Room:
+    """The room for bodies that are still on their way, so that many slow clients cannot fill the memory together."""
+
+    def __init__(self) -> None:
+        self.used = 0
+
+    def take(self, size: int) -> bool:
+        """Take room for more octets; False where there is none."""
+        if self.used + size > RECEIVED_LIMIT:
+            return False
+        self.used += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Return room."""
+        self.used -= size
+
+
+async def read(request: Request, receive: Receive, room: Room) -> None:
     """Read the body, whole.
 
+    Args:
+        request: Its `body` is set.
+        receive: ASGI's.
+        room: For a body that does not come in one piece.
+
     Raises:
-        Refused: It is larger than `BODY_LIMIT`.
+        Refused: It is larger than `BODY_LIMIT`, or with others on their way than `RECEIVED_LIMIT`.
         ClientGone: The client went away before its end.
     """
     if request.head.waits:
@@ -578,28 +605,42 @@ async def read(request: Request, receive: Receive) -> None:
         raise ClientGone
     body = message.get("body", b"")
     if message.get("more_body", False):
-        parts, size = [body], len(body)
-        while message.get("more_body", False):
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            body = message.get("body", b"")
-            size += len(body)
-            if size <= BODY_LIMIT:
-                parts.append(body)
-            elif size > _READ_ON:
-                break
-        body = b"".join(parts)
-        if size > BODY_LIMIT:
-            request.body = body
-            # Reading on for a while lets a client that does not read while it writes see the answer.
-            close = {"connection": "close"} if size > _READ_ON else {}
-            raise Refused(413, _TOO_LARGE, **close)
+        body = await _read_on(request, body, receive, room)
     request.body = body
     if len(body) > BODY_LIMIT:
         raise Refused(413, _TOO_LARGE)
 
 
+async def _read_on(request: Request, first: bytes, receive: Receive, room: Room) -> bytes:
+    """Read the rest of a body that does not come in one piece."""
+    parts: list[bytes] = []
+    size = 0
+    message: Message = {"body": first, "more_body": True}
+    try:
+        while True:
+            body: bytes = message.get("body", b"")
+            size += len(body)
+            if size <= BODY_LIMIT:
+                if not room.take(len(body)):
+                    raise Refused(413, _TOO_MUCH, connection="close")
+                parts.append(body)
+            if size > _READ_ON or not message.get("more_body", False):
+                break
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+    finally:
+        room.give_back(sum(map(len, parts)))
+    whole = b"".join(parts)
+    if size > BODY_LIMIT:
+        request.body = whole
+        # Reading on for a while lets a client that does not read while it writes see the answer.
+        close = {"connection": "close"} if size > _READ_ON else {}
+        raise Refused(413, _TOO_LARGE, **close)
+    return whole
+
+
+_TOO_MUCH: Final = f"the bodies on their way are larger than {RECEIVED_LIMIT:,} octets together"
 _TOO_LARGE: Final = f"the body is larger than {BODY_LIMIT:,} octets"
 
 

@@ -282,10 +282,11 @@ class Recorder:
         shown: list[tuple[str, str]] = []
         for raw_name, raw_value in entry.headers:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            shown.append((name, secret if name in self._secret_names else self._hide(value)))
+            shown.append((name, secret if name in self._secret_names else self.hide(value)))
         return shown
 
-    def _hide(self, text: str) -> str:
+    def hide(self, text: str) -> str:
+        """Return a text without the accepted token."""
         return text.replace(self._token, REDACTED) if self._token else text
 
     def _target(self, entry: Entry) -> str:
@@ -295,7 +296,7 @@ class Recorder:
             for part in query.split("&")
             for name, equals, _ in [part.partition("=")]
         ]
-        return self._hide(entry.raw_path + ("?" + "&".join(parts) if query else ""))
+        return self.hide(entry.raw_path + ("?" + "&".join(parts) if query else ""))
 
     def _show(self, entry: Entry) -> RecordedRequest:
         return RecordedRequest(
@@ -316,7 +317,7 @@ class Recorder:
 
     def _answer_headers(self, answer: Answer) -> list[tuple[str, str]]:
         secret = self._secret_names | {"set-cookie"}
-        return [(name, REDACTED if name in secret else self._hide(value)) for name, value in answer.fields()]
+        return [(name, REDACTED if name in secret else self.hide(value)) for name, value in answer.fields()]
 
     def _compare(self, entry: Entry, expected: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the expected and the received side, alike in form and without secrets."""
@@ -375,7 +376,7 @@ class Recorder:
             "cookies": [],
             "headers": [{"name": name, "value": value} for name, value in headers],
             "queryString": [
-                {"name": name, "value": REDACTED if name.lower() in self._secret_names else self._hide(value)}
+                {"name": name, "value": REDACTED if name.lower() in self._secret_names else self.hide(value)}
                 for name, value in parse_qsl(entry.query.decode("latin-1"), keep_blank_values=True)
             ],
             "headersSize": -1,

@@ -5,10 +5,13 @@ client's timeout.
 """
 
 import ast
+import contextlib
 import gzip
 import json
 import re
+import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ import yaml
 from mock.rawhttp import BODY, JSON, PATH, TOKEN, Client, path_of
 from mock.regex_steps import grows_evenly
 from smarterproctoring_mock import MockApp, SpecError, running_server, wire
+from smarterproctoring_mock import app as app_module
 from smarterproctoring_mock import record as record_module
 from smarterproctoring_mock import store as store_module
 from smarterproctoring_mock.spec import default_path, load
@@ -368,3 +372,23 @@ def test_no_cache_keeps_what_is_long(app: MockApp, client: Client) -> None:
         client.put(path=f"{PATH}?{number}{'a' * 10_000}")
     assert app._find_cached.cache_info().currsize <= before + 1  # pyright: ignore[reportPrivateUsage]
     assert app._secret_problems_cached.cache_info().currsize <= secrets + 1  # pyright: ignore[reportPrivateUsage]
+
+
+def test_bodies_on_their_way_share_a_limited_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "RECEIVED_LIMIT", 3 * MIB)
+    with running_server(token=TOKEN) as server, contextlib.ExitStack() as stack:
+        client = Client(server.url)
+        body = b'{"notes": "' + b"n" * 2 * MIB + b'"}'
+        data = client.request(body=body)
+        slow = stack.enter_context(socket.create_connection(client.address, 30))
+        slow.sendall(data[:-10])
+        while server.app.room.used < MIB:  # until most of it has come
+            time.sleep(0.001)
+        refused = client.put(body)
+        assert refused.status == 413
+        assert "on their way" in refused.json["message"]
+        assert client.put().status == 200
+        slow.sendall(data[-10:])
+        assert slow.recv(12) == b"HTTP/1.1 200"
+        assert server.app.room.used == 0
+        assert client.put(body).status == 200
