@@ -8,7 +8,6 @@ by `kill -9`, loses no row, and what memory has no room for is read from there.
 import asyncio
 import json
 import sqlite3
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -16,7 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from sys import getsizeof
+from typing import Final, TypeAlias
 
 from smarterproctoring_mock.strict_json import Json
 
@@ -86,49 +86,52 @@ class AuditRow:
 class _Entry:
     """A session in memory."""
 
-    __slots__ = ("digest", "fields", "history", "rest", "seeded", "size")
+    __slots__ = ("_rest", "_sizes", "digest", "fields", "history", "seeded", "weight")
 
     def __init__(
         self, key: Key, fields: dict[str, Json], digest: bytes, *, seeded: dict[str, Json] | None = None
     ) -> None:
-        self.rest = _SESSION_BYTES + sum(map(len, key[1]))
         self.fields = fields
         self.digest = digest
-        self.history: tuple[_Past, ...] = ()
+        self.history: tuple[dict[str, Json], ...] = ()
         self.seeded = seeded
         """The fields that it goes back to when its changes are forgotten; None where it goes altogether."""
-        self.size = _size(fields)
-
-    def weigh(self) -> int:
-        """Return how many octets of memory this takes, roughly."""
-        past = sum([past.size for past in self.history]) if self.history else 0
-        return self.rest + self.size + past
+        size = _size(fields)
+        self._rest = _SESSION_BYTES + sum(map(len, key[1]))
+        self._sizes: tuple[int, ...] = (size,)  # of the history, and of the fields at its end
+        self.weight = self._rest + size
+        """Octets of memory, roughly."""
 
     def change(self, fields: dict[str, Json], digest: bytes) -> None:
         """Set the fields, and keep those before them as history."""
-        self.history = (*self.history[1 - HISTORY_LIMIT :], _Past(self.fields, self.size))
-        while self.history and sum([past.size for past in self.history]) > HISTORY_BYTES:
-            self.history = self.history[1:]
+        history = (*self.history[1 - HISTORY_LIMIT :], self.fields)
+        sizes = (*self._sizes[-len(history) :], _size(fields))
+        total = sum(sizes)
+        while history and total - sizes[-1] > HISTORY_BYTES:
+            total -= sizes[0]
+            history, sizes = history[1:], sizes[1:]
+        self.history = history
         self.fields = fields
         self.digest = digest
-        self.size = _size(fields)
+        self._sizes = sizes
+        self.weight = self._rest + total
 
 
-class _Past(NamedTuple):
-    """An earlier state of a session."""
+def _size(fields: dict[str, Json]) -> int:
+    """Return how many octets of memory fields take, roughly. The reader of JSON has limited their depth."""
+    size = _FIELD_BYTES * (1 + len(fields))
+    for value in fields.values():
+        size += getsizeof(value) if isinstance(value, str) else _nested_size(value)
+    return size
 
-    fields: dict[str, Json]
-    size: int
 
-
-def _size(value: Json) -> int:
-    """Return how many octets of memory a value takes, roughly. The reader of JSON has limited its depth."""
+def _nested_size(value: Json) -> int:
     if isinstance(value, str):
-        return sys.getsizeof(value)
+        return getsizeof(value)
     if isinstance(value, dict):
-        return _FIELD_BYTES * (1 + len(value)) + sum([_size(item) for item in value.values()])
+        return _FIELD_BYTES * (1 + len(value)) + sum(map(_nested_size, value.values()))
     if isinstance(value, list):
-        return _FIELD_BYTES * (1 + len(value)) + sum([_size(item) for item in value])
+        return _FIELD_BYTES * (1 + len(value)) + sum(map(_nested_size, value))
     return 0
 
 
@@ -228,22 +231,22 @@ class Store:
 
     def _change(self, key: Key, change: Mapping[str, Json], digest: bytes) -> bool:
         """Merge a change into a session; return whether it is a replay."""
-        entry = self._find(key)
+        entry = self._sessions.get(key) or self._find(key)
         replay = False
         if entry is None:
             entry = _Entry(key, dict(change), digest)
             self._keep(key, entry)
+        elif entry.digest == digest:
+            replay = True
         else:
-            replay = entry.digest == digest
-            self._keep(key, entry)
-            if not replay:
-                self._weight -= entry.weigh()
-                # A new dict, so that a reader in another thread sees the session before or after, whole.
-                entry.change({**entry.fields, **change}, digest)
-                self._weight += entry.weigh()
+            before = entry.weight
+            # A new dict, so that a reader in another thread sees the session before or after, whole.
+            entry.change({**entry.fields, **change}, digest)
+            self._weight += entry.weight - before
         if self._file is not None:
             self._dirty[key] = entry
-        self._make_room()
+        if self._weight > SESSIONS_BYTES + self._seeded_weight:
+            self._make_room()
         return replay
 
     # --- what memory has room for --------------------------------------------------------------------------
@@ -253,27 +256,24 @@ class Store:
         entry = self._sessions.get(key)
         if entry is None and self._elsewhere and self._file is not None:
             with self._lock:
+                if self._weight > SESSIONS_BYTES + self._seeded_weight:
+                    self._make_room()
                 rows = self._file.execute("SELECT fields, digest FROM sessions WHERE key = ?", [_key_to_text(key)])
                 for fields, digest in rows:
                     entry = _Entry(key, json.loads(fields), bytes.fromhex(digest))
                     self._keep(key, entry)
-                    self._make_room()
         return entry
 
     def _keep(self, key: Key, entry: _Entry) -> None:
         before = self._sessions.get(key)
-        if before is not None:
-            self._weight -= before.weigh()
+        self._weight += entry.weight - (before.weight if before is not None else 0)
         self._sessions[key] = entry
-        self._weight += entry.weigh()
 
     def _make_room(self) -> None:
-        """Where there is no more room, forget the sessions that became known first until an eighth of it is free.
+        """Forget the sessions that became known first, until an eighth of the room is free again.
 
         A seeded one is not forgotten, but goes back to what it was seeded with. Those of a file are all in it.
         """
-        if self._weight <= SESSIONS_BYTES + self._seeded_weight:
-            return
         self.flush()
         wanted = SESSIONS_BYTES * 7 // 8 + self._seeded_weight
         for key in list(self._sessions):
@@ -282,7 +282,7 @@ class Store:
             entry = self._sessions[key]
             if self._file is not None or entry.seeded is None:
                 del self._sessions[key]
-                self._weight -= entry.weigh()
+                self._weight -= entry.weight
             elif entry.fields is not entry.seeded:
                 self._keep(key, _Entry(key, entry.seeded, b"", seeded=entry.seeded))
         self._elsewhere = self._file is not None
@@ -338,10 +338,10 @@ class Store:
                 seeded = dict(fields)
                 before = self._sessions.get(key)
                 if before is not None and before.seeded is not None:
-                    self._seeded_weight -= before.rest + _size(before.seeded)
+                    self._seeded_weight -= _Entry(key, before.seeded, b"").weight
                 entry = _Entry(key, seeded, b"", seeded=seeded)
                 self._keep(key, entry)
-                self._seeded_weight += entry.rest + entry.size
+                self._seeded_weight += entry.weight
                 if self._file is not None:
                     self._dirty[key] = entry
             self.flush()
@@ -357,8 +357,7 @@ class Store:
                     if key not in self._sessions:
                         found.append(Session(dict(zip(*key, strict=True)), json.loads(fields)))
             for key, entry in self._sessions.items():
-                history = tuple(dict(past.fields) for past in entry.history)
-                found.append(Session(dict(zip(*key, strict=True)), dict(entry.fields), history))
+                found.append(Session(dict(zip(*key, strict=True)), dict(entry.fields), tuple(map(dict, entry.history))))
             return found
 
     def audit(self, *, session: str | None = None, limit: int | None = None) -> list[AuditRow]:
@@ -424,8 +423,10 @@ class Store:
 
 
 def _row_weight(row: _AuditTuple) -> int:
-    values = row[3][1]
-    return _ROW_BYTES + len(row[5]) + (sum([len(value) for value in values]) if values else 0)
+    weight = _ROW_BYTES + len(row[5])
+    for value in row[3][1]:
+        weight += len(value)
+    return weight
 
 
 def _key_to_text(key: Key) -> str:
