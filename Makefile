@@ -124,7 +124,7 @@ test-default-transport: $(READY)  ## the wire tests once more, over httpcore's c
 	@TRANSPORT=default $(BIN)/pytest -q tests/wire $(ARGS)
 
 .PHONY: contract
-contract: $(READY)  ## fuzz the mock server from the spec: deterministic, all checks, state in memory and in a file
+contract: $(READY)  ## fuzz the mock server from the spec: in memory, in a file, with faults; states what was reached
 	@$(BIN)/python tools/fuzz.py $(ARGS)
 
 .PHONY: fuzz
@@ -134,6 +134,10 @@ fuzz: $(READY)  ## the same at random and longer, and the tests of tests/contrac
 .PHONY: check-times
 check-times: $(READY)  ## read 100,000 random times in every accepted form, and 100,000 with slips; ARGS="1000 7": fewer, from a seed
 	@$(BIN)/python tests/cli/random_times.py $(or $(ARGS),100000)
+
+.PHONY: hostile
+hostile: $(READY)  ## send the mock server 100,000 hostile requests: it must answer, its memory stay within 200 MB
+	@$(BIN)/python tools/hostile.py $(ARGS)
 
 .PHONY: prove
 prove: $(READY)  ## put each seeded fault of tools/prove.toml into a copy, and see a test fail; ARGS="--only TEXT"

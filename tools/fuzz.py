@@ -1,11 +1,14 @@
 """Fuzz the mock server from the spec with schemathesis, over the network: all checks, all phases.
 
-tools/fuzz.py             the same cases every time, with the state in memory, then in a file
+tools/fuzz.py             the same cases every time, with the state in memory, then in a file, then with faults
 tools/fuzz.py --random    a new seed each time, ten times the examples, and the tests of tests/contract too
 tools/fuzz.py -- ARGS     further arguments for `schemathesis run`
 
 Beside schemathesis's own checks, those of tests/contract/checks.py run: what is stored is what was accepted, and the
-token of the run is not refused.
+token of the run is not refused. The pass with faults (tests/contract/faults.json) reaches the answers that a server
+without trouble never gives; there the checks are those that such an answer can pass. Each pass writes a JUnit and a HAR
+file into build/schemathesis, and from all of them tools/contract_coverage.py counts what of the spec was reached: it
+has to be every response, and every keyword of them.
 """
 
 from __future__ import annotations
@@ -18,8 +21,17 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import contract_coverage
 
 ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / "build" / "schemathesis"
+FAULTS = ROOT / "tests" / "contract" / "faults.json"
+CHECKS_WITH_FAULTS = (
+    "status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,"
+    "negative_data_rejection,stored_as_sent"
+)
 BIN = Path(sys.executable).parent
 TOKEN = "contract-token"  # noqa: S105 - the mock server's own; schemathesis.toml sends it
 
@@ -50,9 +62,17 @@ def main() -> int:
     if options.db is not None:
         if Path(options.db).exists():
             parser.error(f"--db: {options.db} exists; what it holds would not be what this run has sent")
-        return fuzz(arguments, environment, ["--db", options.db])
+        return fuzz(arguments, environment, Pass("file", "its state in a file", ("--db", options.db)))
     with tempfile.TemporaryDirectory() as folder:
-        code = fuzz(arguments, environment, []) or fuzz(arguments, environment, ["--db", f"{folder}/mock.db"])
+        passes = (
+            Pass("memory", "its state in memory"),
+            Pass("file", "its state in a file", ("--db", f"{folder}/mock.db")),
+            Pass("faults", "with faults", ("--scenario", str(FAULTS)), CHECKS_WITH_FAULTS),
+        )
+        code = next((code for one in passes if (code := fuzz(arguments, environment, one))), 0)
+    if code == 0:
+        print("\nwhat of the spec was reached", flush=True)
+        code = contract_coverage.main([str(one.har) for one in passes])
     if code == 0 and random:
         print(f"\nthe contract tests, {examples} examples each", flush=True)
         tests = ["-q", "-n", "auto", "--timeout", "3600", f"--hypothesis-seed={seed}", "tests/contract"]
@@ -61,10 +81,24 @@ def main() -> int:
     return code
 
 
-def fuzz(arguments: Sequence[str], environment: Mapping[str, str], settings: Sequence[str]) -> int:
-    """Run schemathesis against a mock server with these settings; return its exit code."""
-    print(f"\nthe mock server, its state {'in a file' if settings else 'in memory'}", flush=True)
-    server_command = [str(BIN / "smarterproctoring"), "mock", "--token", TOKEN, *settings]
+class Pass(NamedTuple):
+    """One run of schemathesis: a name for its files, words for the reader, settings of the server, and the checks."""
+
+    name: str
+    about: str
+    settings: tuple[str, ...] = ()
+    checks: str = "all"
+
+    @property
+    def har(self) -> Path:
+        """Where its exchanges are written."""
+        return REPORTS / f"{self.name}-har.json"
+
+
+def fuzz(arguments: Sequence[str], environment: Mapping[str, str], one: Pass) -> int:
+    """Run schemathesis against a mock server; return its exit code."""
+    print(f"\nthe mock server, {one.about}", flush=True)
+    server_command = [str(BIN / "smarterproctoring"), "mock", "--token", TOKEN, *one.settings]
     with subprocess.Popen(server_command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -72,8 +106,11 @@ def fuzz(arguments: Sequence[str], environment: Mapping[str, str], settings: Seq
             if not url:
                 return server.wait() or 1
             spec = str(ROOT / "openapi" / "smarterproctoring.yaml")
-            command = [str(BIN / "schemathesis"), "run", spec, "--url", url, "--checks", "all", "--phases"]
-            command += ["examples,coverage,fuzzing,stateful", *arguments]
+            command = [str(BIN / "schemathesis"), "run", spec, "--url", url, "--checks", one.checks, "--phases"]
+            command += ["examples,coverage,fuzzing,stateful", "--report", "junit,har"]
+            command += ["--report-junit-path", str(REPORTS / f"{one.name}-junit.xml")]
+            command += ["--report-har-path", str(one.har), *arguments]
+            REPORTS.mkdir(parents=True, exist_ok=True)
             hooks = {**environment, "SCHEMATHESIS_HOOKS": "contract.checks"}
             return subprocess.run(command, cwd=ROOT, env=hooks, check=False).returncode
         finally:

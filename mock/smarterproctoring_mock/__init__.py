@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from smarterproctoring_mock.app import MockApp
     from smarterproctoring_mock.faults import FAULTS, ConnectionDropped, Fault, FaultError, parse_fault, scenario_names
-    from smarterproctoring_mock.record import RecordedRequest, Verification
+    from smarterproctoring_mock.record import RecordedAnswer, RecordedRequest, Verification
     from smarterproctoring_mock.server import RunningServer, main, running_server
     from smarterproctoring_mock.spec import SpecError
     from smarterproctoring_mock.store import AuditRow, Session, StoreError
@@ -29,6 +29,7 @@ __all__ = [
     "Fault",
     "FaultError",
     "MockApp",
+    "RecordedAnswer",
     "RecordedRequest",
     "RunningServer",
     "Session",
@@ -44,7 +45,7 @@ __all__ = [
 _HOMES = {
     "app": ("MockApp",),
     "faults": ("FAULTS", "ConnectionDropped", "Fault", "FaultError", "parse_fault", "scenario_names"),
-    "record": ("RecordedRequest", "Verification"),
+    "record": ("RecordedAnswer", "RecordedRequest", "Verification"),
     "server": ("RunningServer", "main", "running_server"),
     "spec": ("SpecError",),
     "store": ("AuditRow", "Session", "StoreError"),

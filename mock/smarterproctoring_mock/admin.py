@@ -1,10 +1,11 @@
 """The admin interface under `/_mock/`: what `MockApp` offers to tests in Python, as JSON over HTTP.
 
-It takes no token, so it must not be reachable from a web page that somebody has open (a browser can reach
-loopback, too). Three rules see to that: the Host must be a loopback name, which stops DNS rebinding; an Origin
-or Sec-Fetch-Site of elsewhere is refused, and no CORS header is ever sent; every change needs
+It takes no token, so it answers this machine only: the address at the other end of the connection has to be a loopback
+one, or one of those named when the server was started. Nor must it be reachable from a web page that somebody has open
+(a browser can reach loopback, too). Three rules see to that: the Host must be a loopback name, which stops DNS
+rebinding; an Origin or Sec-Fetch-Site of elsewhere is refused, and no CORS header is ever sent; every change needs
 `Content-Type: application/json`, which a page cannot send elsewhere without asking first (a preflight).
-The page of this server itself (`page.py`) is served from here, by the first two rules.
+The page of this server itself (`page.py`) is served from here, by the rules on the address, the Host and the origin.
 """
 
 import ipaddress
@@ -167,12 +168,15 @@ _HANDLERS: Final[dict[str, dict[str, _Handler]]] = {
 }
 
 
-async def administer(app: "MockApp", request: "Request", receive: "Receive", send: "Send") -> None:
+async def administer(
+    app: "MockApp", request: "Request", peer: tuple[str, int] | None, receive: "Receive", send: "Send"
+) -> None:
     """Answer one request to the admin interface.
 
     Args:
         app: The server to administer.
         request: The request; nothing of it has been read beyond its scope.
+        peer: The address and port at the other end of the connection, as ASGI's `client`; None where it is not known.
         receive: ASGI's.
         send: ASGI's.
     """
@@ -183,8 +187,8 @@ async def administer(app: "MockApp", request: "Request", receive: "Receive", sen
         try:
             request.read_head()
         finally:
-            await read(request, receive)
-        answer = _answer(app, request)
+            await read(request, receive, app.room)
+        answer = _answer(app, request, peer)
     except ClientGone:
         return
     except (_RefusedError, Refused) as refusal:
@@ -193,7 +197,8 @@ async def administer(app: "MockApp", request: "Request", receive: "Receive", sen
     await send_answer(send, answer, head=request.method == "HEAD")
 
 
-def _answer(app: "MockApp", request: "Request") -> Answer:
+def _answer(app: "MockApp", request: "Request", peer: tuple[str, int] | None) -> Answer:
+    _refuse_other_machines(app, peer)
     _refuse_strangers(app, request)
     file = page.files().get(request.raw_path)
     if file is not None:
@@ -230,9 +235,33 @@ def _answer(app: "MockApp", request: "Request") -> Answer:
 _HEADERS: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 
 
+def _refuse_other_machines(app: "MockApp", peer: tuple[str, int] | None) -> None:
+    """Judge by the connection's other end: what a request says of itself, its Host for one, anybody can write."""
+    address = _address(peer[0]) if peer is not None else None
+    if address is None or not (address.is_loopback or any(address in network for network in app.admin_peers)):
+        raise _RefusedError(403, "the page and /_mock/ answer to this machine, and to addresses named by --admin-peer")
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address, without a port, is this machine's own."""
+    if host == "localhost":
+        return True
+    address = _address(host.strip("[]"))
+    return address is not None and address.is_loopback
+
+
 def _refuse_strangers(app: "MockApp", request: "Request") -> None:
     host = request.head.get(b"host", b"").decode("latin-1").lower()
-    if not _is_loopback(host) and _name(host) not in app.admin_hosts:
+    if not is_loopback(_name(host)) and _name(host) not in app.admin_hosts:
         raise _RefusedError(403, "the page and /_mock/ answer to loopback hosts, and to those named by --admin-host")
     for origin in request.all(b"origin"):
         if origin.decode("latin-1").lower() != f"{request.scheme}://{host}":
@@ -246,13 +275,3 @@ def _refuse_strangers(app: "MockApp", request: "Request") -> None:
 
 def _name(host: str) -> str:
     return host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
-
-
-def _is_loopback(host: str) -> bool:
-    name = _name(host).strip("[]")
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

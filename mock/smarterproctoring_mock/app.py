@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapp
 from contextvars import ContextVar
 from functools import lru_cache
 from hashlib import blake2b
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import parse_qsl, quote
@@ -33,6 +34,8 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT: Final = 8 * 1024 * 1024
 """Octets of a body, before and after its content coding is undone."""
+RECEIVED_LIMIT: Final = 64 * 1024 * 1024
+"""Octets of all bodies that are still on their way."""
 HEADER_LIMIT: Final = 64 * 1024
 """Octets of all header fields together, with an octet between each name and value."""
 TARGET_LIMIT: Final = 16 * 1024
@@ -40,6 +43,9 @@ TARGET_LIMIT: Final = 16 * 1024
 RECORDED: Final = 10_000
 _READ_ON: Final = 4 * BODY_LIMIT
 _NO_KEY: Final[Key] = ((), ())
+_LONGEST_REMEMBERED: Final = 512
+"""Octets of a path from which on the verdict on it is not remembered."""
+_Found: TypeAlias = tuple[PathItem, Key, Operation | None, tuple[Problem, ...]]
 
 
 class Refused(Exception):  # noqa: N818  an answer, not a failure of the server
@@ -86,9 +92,10 @@ class Request(Entry):
         Raises:
             Refused: They break HTTP's own rules or this server's limits.
         """
-        self.head = head = wire.read_head(self.fields, self.http_version, self.method)
         if len(self.fields) > HEADER_LIMIT:
+            self.head = wire.read_head(b"", self.http_version, self.method)  # what is too large is not read
             raise Refused(431, f"the header fields are larger than {HEADER_LIMIT:,} octets together")
+        self.head = head = wire.read_head(self.fields, self.http_version, self.method)
         if head.problem is not None:
             raise Refused(400, head.problem)
 
@@ -115,6 +122,7 @@ class MockApp:
         scenario: str | Path | None = None,
         recorded: int = RECORDED,
         admin_hosts: Iterable[str] = (),
+        admin_peers: Iterable[str] = (),
     ) -> None:
         """Set the server up.
 
@@ -127,23 +135,26 @@ class MockApp:
             scenario: Faults to start with: a shipped scenario's name or a JSON file's path.
             recorded: How many requests to keep for `requests` and `assert_called`.
             admin_hosts: Host names beside the loopback ones under which `/_mock/` may be called.
+            admin_peers: Addresses and networks (`172.17.0.0/16`) beside loopback from which it may be called.
 
         Raises:
-            ValueError: A file is not usable; the message names it and says why.
+            ValueError: A file is not usable, or an address is none; the message names it and says why.
         """
         self.spec = specs.load(spec)
         self.strict_sessions = strict_sessions
         self.admin_hosts = frozenset(host.lower() for host in admin_hosts)
+        self.admin_peers = tuple(_network(text) for text in admin_peers)
         self._token = token.encode("latin-1", "replace") if token is not None else None
         self._seed = self._read_seed(seed)
         # The verdicts on a path and on a token depend on nothing else, and tests send few of them often.
-        self._find = lru_cache(maxsize=4096)(self._find_uncached)
-        self._secret_problems = lru_cache(maxsize=1024)(self._secret_problems_uncached)
+        self._find_cached = lru_cache(maxsize=4096)(self._find_uncached)
+        self._secret_problems_cached = lru_cache(maxsize=1024)(self._secret_problems_uncached)
         self._starts = {op.id: _start(op.success) for op in self.spec.operations.values()}
         self._faults = Faults()
         self._scenario = load_scenario(scenario) if scenario is not None else None
         self._recorder = Recorder(recorded, self.spec.secret_names, token)
         self._epoch = 0
+        self.room = Room()
         self._store = Store(db)
         # What a file already holds is newer than the seed.
         self._store.put(pair for pair in self._seed if not self._store.knows(pair[0]))
@@ -272,7 +283,7 @@ class MockApp:
             # Late import: the admin interface works on this class.
             from smarterproctoring_mock.admin import administer  # noqa: PLC0415
 
-            await administer(self, request, receive, send)
+            await administer(self, request, scope.get("client"), receive, send)
             return
         fault: Fault | None = None
         try:
@@ -291,11 +302,18 @@ class MockApp:
             await self._fail(request, operation, fault, fields, send)
             return
         answer = operation.success
+        if operation.shown is not None:
+            answer = self._current(operation, request, fields)
         self._record(request, answer.status, "accepted", fields, answer)
         if self._store.behind:
             await self._store.committed()
-        await send(self._starts[operation.id])
-        await send({"type": "http.response.body", "body": answer.body})
+        await send(self._starts[operation.id] if answer is operation.success else _start(answer))
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body})
+
+    def _current(self, operation: Operation, request: Request, fields: dict[str, Json] | None) -> Answer:
+        """Return the success as it is once this request is stored."""
+        stored = self._store.fields(request.key)
+        return operation.current(request.key[1], {**stored, **(fields or {})})
 
     async def _accept(self, request: Request, receive: Receive) -> tuple[Fault | None, dict[str, Json] | None]:
         """Check a request against everything; return the fault that strikes it, and the fields to store."""
@@ -308,13 +326,13 @@ class MockApp:
                 # Whether the body will follow is now the client's choice: this connection is of no more use.
                 refusal.headers += (("connection", "close"),)
             else:
-                await read(request, receive)
+                await read(request, receive, self.room)
             raise
         fault = self._faults.take(operation.id, request.key[1]) if self._faults.active else None
         if fault is not None and fault.drop == "before-read":
             raise ConnectionDropped("before-read", reset=fault.reset)
         try:
-            await read(request, receive)
+            await read(request, receive, self.room)
             fields = self._judge(request, operation, problems)
             if fault is None and b"prefer" in request.head:
                 fault = _preferred(request)
@@ -339,9 +357,13 @@ class MockApp:
         request.operation, request.operation_id = operation, operation.id
         return operation, problems
 
-    def _find_uncached(
-        self, raw_path: str, method: str
-    ) -> tuple[PathItem, Key, Operation | None, tuple[Problem, ...]] | None:
+    def _find(self, raw_path: str, method: str) -> "_Found | None":
+        """Find the path, and hold its parameters against the spec; what is long is not remembered."""
+        if len(raw_path) + len(method) > _LONGEST_REMEMBERED:
+            return self._find_uncached(raw_path, method)
+        return self._find_cached(raw_path, method)
+
+    def _find_uncached(self, raw_path: str, method: str) -> "_Found | None":
         parts = wire.segments(raw_path)
         found = self.spec.match(parts) if parts is not None else None
         if found is None:
@@ -353,7 +375,9 @@ class MockApp:
         return item, (item.parameter_names, values), operation, tuple(problems)
 
     def _authenticate(self, request: Request, operation: Operation) -> None:
-        problems = self._secret_problems(request.head, request.query, operation)
+        short = request.head.size + len(request.query) <= wire.LARGEST_CACHED
+        judge = self._secret_problems_cached if short else self._secret_problems_uncached
+        problems = judge(request.head, request.query, operation)
         if problems:
             # RFC 9110 11.6.1 wants a challenge with each 401; the vendor's scheme has no registered name.
             raise Refused(401, specs.describe(problems), www_authenticate='ApiKey realm="smarterproctoring"')
@@ -436,6 +460,7 @@ class MockApp:
         digest = blake2b(request.body, digest_size=16).digest()
         self._store.record(request.time, request.operation_id, request.key, status, reason, digest, fields)
         self._recorder.add(request)
+        del request.head  # the record keeps the fields packed; unpacked they would take several times the room
 
     async def _fail(
         self, request: Request, operation: Operation, fault: Fault, fields: dict[str, Json] | None, send: Send
@@ -444,11 +469,12 @@ class MockApp:
         if fault.delay:
             await sleep(fault.delay)
         reason = "fault: " + (fault.name or ", ".join(f"{k} {v}" for k, v in fault.to_json().items() if k != "times"))
+        reason = self._recorder.hide(reason)
         change = fields if fault.stores else None
         if fault.drop is not None:
             await self._finish(request, 0, reason, change)
             raise ConnectionDropped(fault.drop, reset=fault.reset)
-        answer = self._fault_answer(operation, fault)
+        answer = self._fault_answer(operation, fault, self._current(operation, request, change))
         await self._finish(request, answer.status, reason, change, answer)
         pieces = [answer.body]
         if fault.drip is not None:
@@ -465,8 +491,8 @@ class MockApp:
                 await sleep(fault.drip)
             await send({"type": "http.response.body", "body": piece, "more_body": index + 1 < len(pieces)})
 
-    def _fault_answer(self, operation: Operation, fault: Fault) -> Answer:
-        status = operation.success.status if fault.status is None else fault.status
+    def _fault_answer(self, operation: Operation, fault: Fault, success: Answer) -> Answer:
+        status = success.status if fault.status is None else fault.status
         body = fault.body
         if body is not None:
             kind = "application/json" if fault.text is None else fault.content_type or ""
@@ -475,7 +501,7 @@ class MockApp:
             code, message = fault.code or specs.vendor_code(status), fault.message or specs.phrase(status)
             answer = self._error(status, code, message)
         else:
-            answer = operation.success if status == operation.success.status else operation.answer(status)
+            answer = success if status == success.status else operation.answer(status)
         more = tuple(fault.header_fields(clock.time()))
         kind = next((value for name, value in more if name == "content-type"), answer.content_type)
         more = tuple(pair for pair in more if pair[0] != "content-type")
@@ -492,7 +518,7 @@ class MockApp:
         if isinstance(seed, str | Path):
             where = str(seed)
             try:
-                content = strict_json.loads(Path(seed).read_bytes())
+                content = strict_json.loads(Path(seed).read_bytes(), sys.maxsize)  # the user's own, of any size
             except OSError as error:
                 raise StoreError(f"{where}: {error.strerror}") from None
             except strict_json.NotJsonError as error:
@@ -526,16 +552,48 @@ class MockApp:
         return (item.parameter_names, tuple(str(params[name]) for name in item.parameter_names)), fields
 
 
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"admin peer {text!r}: not an address or network such as 172.17.0.0/16 ({error})") from None
+
+
 # --- reading a request ------------------------------------------------------------------------------------
 
+_EXPLAINED_WHOLE: Final = 32 * 1024
+"""Octets of a body up to which all that is wrong with it is looked for, and not only the first."""
 _UNSUPPORTED: Final = frozenset({"header.Content-Type", "header.Content-Encoding"})
 
 
-async def read(request: Request, receive: Receive) -> None:
+class Room:
+    """The room for bodies that are still on their way, so that many slow clients cannot fill the memory together."""
+
+    def __init__(self) -> None:
+        self.used = 0
+
+    def take(self, size: int) -> bool:
+        """Take room for more octets; False where there is none."""
+        if self.used + size > RECEIVED_LIMIT:
+            return False
+        self.used += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Return room."""
+        self.used -= size
+
+
+async def read(request: Request, receive: Receive, room: Room) -> None:
     """Read the body, whole.
 
+    Args:
+        request: Its `body` is set.
+        receive: ASGI's.
+        room: For a body that does not come in one piece.
+
     Raises:
-        Refused: It is larger than `BODY_LIMIT`.
+        Refused: It is larger than `BODY_LIMIT`, or with others on their way than `RECEIVED_LIMIT`.
         ClientGone: The client went away before its end.
     """
     if request.head.waits:
@@ -547,28 +605,42 @@ async def read(request: Request, receive: Receive) -> None:
         raise ClientGone
     body = message.get("body", b"")
     if message.get("more_body", False):
-        parts, size = [body], len(body)
-        while message.get("more_body", False):
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            body = message.get("body", b"")
-            size += len(body)
-            if size <= BODY_LIMIT:
-                parts.append(body)
-            elif size > _READ_ON:
-                break
-        body = b"".join(parts)
-        if size > BODY_LIMIT:
-            request.body = body
-            # Reading on for a while lets a client that does not read while it writes see the answer.
-            close = {"connection": "close"} if size > _READ_ON else {}
-            raise Refused(413, _TOO_LARGE, **close)
+        body = await _read_on(request, body, receive, room)
     request.body = body
     if len(body) > BODY_LIMIT:
         raise Refused(413, _TOO_LARGE)
 
 
+async def _read_on(request: Request, first: bytes, receive: Receive, room: Room) -> bytes:
+    """Read the rest of a body that does not come in one piece."""
+    parts: list[bytes] = []
+    size = 0
+    message: Message = {"body": first, "more_body": True}
+    try:
+        while True:
+            body: bytes = message.get("body", b"")
+            size += len(body)
+            if size <= BODY_LIMIT:
+                if not room.take(len(body)):
+                    raise Refused(413, _TOO_MUCH, connection="close")
+                parts.append(body)
+            if size > _READ_ON or not message.get("more_body", False):
+                break
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+    finally:
+        room.give_back(sum(map(len, parts)))
+    whole = b"".join(parts)
+    if size > BODY_LIMIT:
+        request.body = whole
+        # Reading on for a while lets a client that does not read while it writes see the answer.
+        close = {"connection": "close"} if size > _READ_ON else {}
+        raise Refused(413, _TOO_LARGE, **close)
+    return whole
+
+
+_TOO_MUCH: Final = f"the bodies on their way are larger than {RECEIVED_LIMIT:,} octets together"
 _TOO_LARGE: Final = f"the body is larger than {BODY_LIMIT:,} octets"
 
 
@@ -594,12 +666,13 @@ def _read_body(request: Request, operation: Operation) -> tuple[Json, list[Probl
         except wire.CodingError as error:
             return None, [Problem("body", f"cannot be decoded: {error}", pointer)]
     value: Json
+    large = len(content) > _EXPLAINED_WHOLE
     try:
         value = strict_json.loads(content) if specs.is_json(kind) else content.decode()
     except (strict_json.NotJsonError, UnicodeDecodeError) as error:
         why = error if isinstance(error, strict_json.NotJsonError) else "not UTF-8"
         return None, [Problem("body", f"is no {kind}: {why}", f"{pointer}/content")]
-    return value, [] if rules.is_valid(value) else list(rules.problems(value, "body"))
+    return value, [] if rules.is_valid(value) else list(rules.problems(value, "body", only_first=large))
 
 
 def _octets(head: wire.Head, query: bytes, location: str, name: str) -> list[bytes]:
@@ -647,11 +720,7 @@ def error_answer(
 
 
 def _start(answer: Answer) -> Message:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    if answer.content_type and answer.body:
-        headers.insert(0, (b"content-type", answer.content_type.encode("latin-1")))
-    if answer.status not in {204, 304}:  # RFC 9110 8.6
-        headers.append((b"content-length", b"%d" % len(answer.body)))
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.fields()]
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 

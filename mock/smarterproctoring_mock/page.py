@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ROOT: Final = "/"
 FOLDER: Final = Path(__file__).with_name("page")
 PREFIX: Final = "/_mock/page/"
+_LARGEST_HEAD: Final = 64 * 1024
+"""Octets of header fields; a browser sends fewer, and what is larger is not searched for what it accepts."""
 
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -61,6 +63,8 @@ def is_wanted(spec: "Spec", request: "Request") -> bool:
         True for GET and HEAD by somebody who says that HTML is welcome and sends none of the API's secrets.
     """
     if request.method not in {"GET", "HEAD"} or any(item.template == ROOT for item in spec.items):
+        return False
+    if len(request.fields) > _LARGEST_HEAD:
         return False
     names = {name.decode("latin-1") for name, _ in request.headers}
     accept = b",".join(value for name, value in request.headers if name == b"accept").decode("latin-1")

@@ -22,8 +22,10 @@ from smarterproctoring_mock.strict_json import Json
 
 REDACTED: Final = "[redacted]"
 TOKEN_VARIABLE: Final = "$SMARTERPROCTORING_TOKEN"  # noqa: S105  a name, not a token
-RECORDED_BYTES: Final = 64 * 1024 * 1024
-"""Octets of bodies kept at most: without this, ten thousand large bodies would be many gigabytes."""
+RECORDED_BYTES: Final = 32 * 1024 * 1024
+"""Octets kept at most, heads and answers included: ten thousand large ones would be many gigabytes."""
+_ENTRY_BYTES: Final = 1024
+"""What an exchange takes beside its texts, roughly."""
 
 _SHORTEST_SECRET: Final = 8
 _ALWAYS_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
@@ -48,6 +50,7 @@ class Entry:
         "scheme",
         "status",
         "time",
+        "weight",
     )
 
     time: float
@@ -68,11 +71,27 @@ class Entry:
     """What is answered; 0 where the connection ended without an answer."""
     reason: str
     answer: Answer | None
+    weight: int
+    """Octets of memory, roughly."""
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The header fields, in the order received; names in lower case."""
         return wire.unpack(self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAnswer:
+    """What a request was answered with, without secrets; whether a fault cut it short, the request's reason says."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    """Names in lower case; the server adds the date."""
+    body: bytes
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the answer as JSON; a body that is no UTF-8 comes as `body_base64`."""
+        return {"status": self.status, "headers": [list(pair) for pair in self.headers], **_body(self.body)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +113,8 @@ class RecordedRequest:
     status: int
     """What was answered; 0 where the connection ended without an answer."""
     reason: str
+    answer: RecordedAnswer | None = None
+    """None where the connection ended without one."""
 
     @property
     def json(self) -> Any:
@@ -101,14 +122,18 @@ class RecordedRequest:
         return json.loads(self.body)
 
     def to_json(self) -> dict[str, Json]:
-        """Return the request as JSON; a body that is no UTF-8 comes as `body_base64`."""
+        """Return the request and its answer as JSON; a body that is no UTF-8 comes as `body_base64`."""
         result: dict[str, Json] = asdict(self)
         del result["body"]
-        try:
-            result["body"] = self.body.decode()
-        except UnicodeDecodeError:
-            result["body_base64"] = base64.b64encode(self.body).decode()
-        return result
+        result["answer"] = None if self.answer is None else self.answer.to_json()
+        return {**result, **_body(self.body)}
+
+
+def _body(body: bytes) -> dict[str, Json]:
+    try:
+        return {"body": body.decode()}
+    except UnicodeDecodeError:
+        return {"body_base64": base64.b64encode(body).decode()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +168,13 @@ class Recorder:
     def add(self, entry: Entry) -> None:
         """Number an exchange and keep it; drop the oldest beyond the limits."""
         entries = self._entries
+        entry.weight = _weight(entry)
         with self._lock:
             entry.number = self._number = self._number + 1
             entries.append(entry)
-            self._bytes += len(entry.body)
+            self._bytes += entry.weight
             while len(entries) > self._limit or self._bytes > RECORDED_BYTES:
-                self._bytes -= len(entries.popleft().body)
+                self._bytes -= entries.popleft().weight
 
     def clear(self) -> None:
         """Forget all, and count from 1 again."""
@@ -256,10 +282,11 @@ class Recorder:
         shown: list[tuple[str, str]] = []
         for raw_name, raw_value in entry.headers:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            shown.append((name, secret if name in self._secret_names else self._hide(value)))
+            shown.append((name, secret if name in self._secret_names else self.hide(value)))
         return shown
 
-    def _hide(self, text: str) -> str:
+    def hide(self, text: str) -> str:
+        """Return a text without the accepted token."""
         return text.replace(self._token, REDACTED) if self._token else text
 
     def _target(self, entry: Entry) -> str:
@@ -269,14 +296,28 @@ class Recorder:
             for part in query.split("&")
             for name, equals, _ in [part.partition("=")]
         ]
-        return self._hide(entry.raw_path + ("?" + "&".join(parts) if query else ""))
+        return self.hide(entry.raw_path + ("?" + "&".join(parts) if query else ""))
 
     def _show(self, entry: Entry) -> RecordedRequest:
         return RecordedRequest(
             number=entry.number, time=_iso(entry.time), method=entry.method, path=self._target(entry),
             headers=tuple(self._headers(entry)), body=entry.body, operation=entry.operation_id,
             params=dict(zip(*entry.key, strict=True)), status=entry.status, reason=entry.reason,
+            answer=self._show_answer(entry),
         )  # fmt: skip
+
+    def _show_answer(self, entry: Entry) -> RecordedAnswer | None:
+        answer = entry.answer
+        if answer is None:
+            return None
+        body = answer.body if entry.method != "HEAD" else b""
+        if self._token:
+            body = body.replace(self._token.encode(), REDACTED.encode())
+        return RecordedAnswer(answer.status, tuple(self._answer_headers(answer)), body)
+
+    def _answer_headers(self, answer: Answer) -> list[tuple[str, str]]:
+        secret = self._secret_names | {"set-cookie"}
+        return [(name, REDACTED if name in secret else self.hide(value)) for name, value in answer.fields()]
 
     def _compare(self, entry: Entry, expected: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the expected and the received side, alike in form and without secrets."""
@@ -335,7 +376,7 @@ class Recorder:
             "cookies": [],
             "headers": [{"name": name, "value": value} for name, value in headers],
             "queryString": [
-                {"name": name, "value": REDACTED if name.lower() in self._secret_names else self._hide(value)}
+                {"name": name, "value": REDACTED if name.lower() in self._secret_names else self.hide(value)}
                 for name, value in parse_qsl(entry.query.decode("latin-1"), keep_blank_values=True)
             ],
             "headersSize": -1,
@@ -346,7 +387,9 @@ class Recorder:
             content = {"_encoding" if name == "encoding" else name: text for name, text in _content(entry.body).items()}
             request["postData"] = {"mimeType": dict(headers).get("content-type", ""), **content}
         answer = entry.answer or Answer(0)
-        fields = [("content-type", answer.content_type), *answer.headers] if answer.body else list(answer.headers)
+        fields = self._answer_headers(answer) if answer.status else []
+        shown = self._show_answer(entry)
+        sent = shown.body if shown is not None else b""
         return {
             "startedDateTime": _iso(entry.time),
             "time": 0,
@@ -357,14 +400,10 @@ class Recorder:
                 "httpVersion": f"HTTP/{entry.http_version}",
                 "cookies": [],
                 "headers": [{"name": name, "value": value} for name, value in fields],
-                "content": {
-                    "size": len(answer.body),
-                    "mimeType": answer.content_type if answer.body else "",
-                    **_content(answer.body),
-                },
+                "content": {"size": len(sent), "mimeType": answer.content_type if sent else "", **_content(sent)},
                 "redirectURL": dict(fields).get("location", ""),
                 "headersSize": -1,
-                "bodySize": len(answer.body),
+                "bodySize": len(sent),
             },
             "cache": {},
             "timings": {"send": 0, "wait": 0, "receive": 0},
@@ -397,6 +436,12 @@ class Recorder:
 _EXPECTABLE: Final = frozenset(
     {"operation", "method", "path", "session", "status", "params", "headers", "json", "fields", "body"}
 )
+
+
+def _weight(entry: Entry) -> int:
+    received = len(entry.raw_path) + len(entry.query) + len(entry.fields) + len(entry.body)
+    answered = len(entry.reason) + (len(entry.answer.body) if entry.answer is not None else 0)
+    return _ENTRY_BYTES + received + answered
 
 
 def _iso(time: float) -> str:

@@ -27,6 +27,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from smarterproctoring_mock import wire
+from smarterproctoring_mock.admin import is_loopback
 from smarterproctoring_mock.app import TARGET_LIMIT, Message, MockApp, Receive, Scope, Send
 from smarterproctoring_mock.faults import ConnectionDropped
 from smarterproctoring_mock.spec import phrase
@@ -166,7 +167,7 @@ class _Protocol(HttpToolsProtocol):
         super().data_received(data)
         if self._unstarted is not None:  # the rest of its body is still to come
             unstarted, self._unstarted = self._unstarted, None
-            self._start_asgi_task(unstarted, self.app)
+            self._start(unstarted.run_asgi(self.app))
         if self._in_head:
             self._head_size += len(data)
             if self._head_size > _HEAD_LIMIT and not self.transport.is_closing():
@@ -256,7 +257,11 @@ class _Protocol(HttpToolsProtocol):
             awaited = coroutine.send(None)
         except StopIteration:
             return
-        task = self.loop.create_task(_finish(_Remainder(coroutine, awaited)))
+        self._start(_finish(_Remainder(coroutine, awaited)))
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run the application for a request in a task that the server waits for when it ends."""
+        task = self.loop.create_task(coroutine)
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
@@ -268,7 +273,8 @@ class _Protocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            cycle, app = self.pipeline.pop()
+            self._start(cycle.run_asgi(app))
 
     def _rest(self) -> None:
         """Close the connection if no request has come for a while; look again later."""
@@ -491,6 +497,10 @@ def _parser() -> argparse.ArgumentParser:
         "--admin-host", action="append", default=[], metavar="NAME",
         help="a host name, beside the loopback ones, under which /_mock/ may be called; can be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--admin-peer", action="append", default=[], metavar="ADDRESS",
+        help="an address or network, beside loopback, from which /_mock/ may be called; can be repeated",
+    )  # fmt: skip
     return parser
 
 
@@ -520,6 +530,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             strict_sessions=options.strict_sessions,
             scenario=options.scenario,
             admin_hosts=options.admin_host,
+            admin_peers=options.admin_peer,
         )
     except ValueError as error:
         return _complain(str(error))
@@ -528,9 +539,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         app.close()
         return _complain(f"cannot listen on {options.host} port {options.port}: {error.strerror or error}")
+    address: str = listener.getsockname()[0]
+    if not is_loopback(address):
+        print(_warning(address, has_token=options.token is not None), file=sys.stderr, flush=True)
     with listener, contextlib.closing(app):
         _server(app, lambda: print(_url(listener), flush=True)).run([listener])
     return 0
+
+
+def _warning(address: str, *, has_token: bool) -> str:
+    whose = "with the token" if has_token else "with any token"
+    return (
+        f"smarterproctoring-mock: warning: listening on {address}, which other machines may reach: they can send "
+        f"requests {whose}. What was recorded is shown to this machine only, and to addresses named by --admin-peer."
+    )
 
 
 def _complain(message: str) -> int:

@@ -10,7 +10,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from http import HTTPStatus
 from operator import itemgetter
@@ -21,6 +21,7 @@ from urllib.parse import unquote
 import jsonschema_rs
 import yaml
 
+from smarterproctoring_mock.examples import Examples, NoExampleError
 from smarterproctoring_mock.strict_json import Json
 
 Node: TypeAlias = dict[str, Any]
@@ -140,6 +141,27 @@ def _is_base64(text: str) -> bool:
     return True
 
 
+_FORMATS: Final[dict[str, Callable[[Any], bool]]] = {
+    "byte": _is_base64,
+    # Draft 4 knows few formats; a later draft's rules serve for the rest.
+    **{
+        name: jsonschema_rs.Draft202012Validator({"type": "string", "format": name}, validate_formats=True).is_valid
+        for name in ("date", "duration", "iri", "json-pointer", "time", "uri-reference", "uri-template", "uuid")
+    },
+}
+
+
+def _validator(schema: Node) -> jsonschema_rs.Draft4Validator:
+    """Compile a schema.
+
+    Patterns are matched by an engine whose time grows with the length of the text alone, whatever the pattern. It has
+    no lookaround and no backreferences.
+    """
+    return jsonschema_rs.Draft4Validator(
+        schema, validate_formats=True, formats=_FORMATS, offline=True, pattern_options=jsonschema_rs.RegexOptions()
+    )
+
+
 class Rules:
     """One schema of the spec, compiled. `is_valid` is fast; `problems` explains."""
 
@@ -149,28 +171,25 @@ class Rules:
         self._document = document
         self._known = known
         try:
-            self._validator = jsonschema_rs.Draft4Validator(
-                # The whole document is the schema, so that an error's path is a place in the spec.
-                {**document, "$ref": pointer.replace("{", "%7B").replace("}", "%7D")},
-                validate_formats=True,
-                formats={"byte": _is_base64},
-                offline=True,
-            )
+            # The whole document is the schema, so that an error's path is a place in the spec.
+            reference = pointer.replace("{", "%7B").replace("}", "%7D")
+            self._validator = _validator({**document, "$ref": reference})
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             raise SpecError(f"{pointer}: {error}") from None
         self.is_valid: Callable[[Any], bool] = self._validator.is_valid
 
-    def problems(self, value: Json, name: str) -> Iterator[Problem]:
+    def problems(self, value: Json, name: str, *, only_first: bool = False) -> Iterator[Problem]:
         """Yield every rule that a value breaks.
 
         Args:
             value: What was received.
             name: What to call it, such as `body` or `path.examSid`.
+            only_first: Stop at the first. To find all in a large value takes seconds where each item breaks a rule.
 
         Yields:
             Problems in the schema's order.
         """
-        for error in self._validator.iter_errors(value):
+        for error in self._first(value) if only_first else self._validator.iter_errors(value):
             where = name + "".join(self._part(part) for part in error.instance_path)
             path = list(error.schema_path)
             keyword = str(path[-1]) if path else error.kind.name
@@ -181,9 +200,26 @@ class Rules:
             rule = _RULES.get(keyword, f"must satisfy {keyword}").format(stated)
             yield Problem(where, rule, to_pointer(path))
 
+    def _first(self, value: Json) -> list[jsonschema_rs.ValidationError]:
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return [error]
+        return []
+
     def _part(self, part: str | int) -> str:
         # A key that the spec does not name may be anybody's data.
         return f"[{part}]" if isinstance(part, int) else f".{part}" if part in self._known else ".*"
+
+
+def _check_pattern(pattern: str, pointer: str) -> None:
+    try:
+        _validator({"pattern": pattern})
+    except ValueError:
+        raise SpecError(
+            f"{pointer}: the pattern {json.dumps(pattern)} is not a regular expression, or one that cannot be matched "
+            "without backtracking (lookaround, backreferences); write it without"
+        ) from None
 
 
 def to_pointer(path: Iterable[str | int]) -> str:
@@ -216,6 +252,33 @@ class Answer:
     body: bytes = b""
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
+
+    def fields(self) -> list[tuple[str, str]]:
+        """Return the header fields that it is sent with."""
+        found = list(self.headers)
+        if self.content_type and self.body:
+            found.insert(0, ("content-type", self.content_type))
+        if self.status not in {204, 304}:  # RFC 9110 8.6
+            found.append(("content-length", str(len(self.body))))
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """An answer that is an object, and which of its properties can show something of the stored session."""
+
+    template: Mapping[str, Json]
+    accepts: Mapping[str, Callable[[Any], bool]]
+    """Whether a property can have a value, by the property's name."""
+
+    def body(self, known: Mapping[str, Json]) -> bytes:
+        """Write the answer.
+
+        Args:
+            known: Values by their names; those that the answer has no property for are left out.
+        """
+        shown = {name: value for name, value in known.items() if name in self.accepts and self.accepts[name](value)}
+        return json.dumps({**self.template, **shown}, ensure_ascii=False).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +352,8 @@ class Operation:
     body_pointer: str
     body_fields: frozenset[str] | None
     success: Answer
+    shown: Shown | None
+    """How the success shows the stored session; None where it does not."""
     writes: bool
     """Whether an accepted request changes what is stored."""
     _spec: "Spec" = field(repr=False)
@@ -297,6 +362,23 @@ class Operation:
         """Return the rules of the most precise media type that the spec declares for the body."""
         bodies = self.bodies
         return bodies.get(media_type) or bodies.get(media_type.partition("/")[0] + "/*") or bodies.get("*/*")
+
+    def current(self, values: Sequence[str], fields: Mapping[str, Json]) -> Answer:
+        """Return the success with what is stored put in by name: the path's parameters, then the fields.
+
+        In the vendor's answers `sid` is the object's own, which the path names last.
+
+        Args:
+            values: Of the path's parameters.
+            fields: The session's.
+        """
+        if self.shown is None:
+            return self.success
+        pairs = zip(self.path_parameters, values, strict=True)
+        known = {parameter.name: _coerce(text, parameter.type) for parameter, text in pairs}
+        if known:
+            known["sid"] = list(known.values())[-1]
+        return replace(self.success, body=self.shown.body({**known, **fields}))
 
     def answer(self, status: int) -> Answer:
         """Draw the answer with this status from the spec: by its own name, its range or the default."""
@@ -313,22 +395,50 @@ class PathItem:
     allow: str
     _literals: tuple[tuple[int, str], ...]
     _pick: Callable[[list[str]], tuple[str, ...]]
-    _patterns: tuple[tuple[int, "re.Pattern[str]"], ...]
+    _mixed: tuple[tuple[int, tuple[str, ...]], ...]
+    """Where a segment holds more than one parameter and nothing else: its place, and the texts around them."""
 
     def match(self, parts: list[str]) -> tuple[str, ...] | None:
         """Return the path parameters' values, or None where these segments are of another path."""
         for index, text in self._literals:
             if parts[index] != text:
                 return None
-        if not self._patterns:
+        if not self._mixed:
             return self._pick(parts)
-        values_found: list[str] = []
-        for index, pattern in self._patterns:
-            match = pattern.fullmatch(parts[index])
-            if match is None:
+        found: list[str] = []
+        for index, texts in self._mixed:
+            values = _values_between(texts, parts[index])
+            if values is None:
                 return None
-            values_found += match.groups()
-        return tuple(values_found)
+            found += values
+        return tuple(found)
+
+
+def _values_between(texts: Sequence[str], segment: str) -> list[str] | None:
+    """Find the values of the parameters in a segment, each as short as can be, in one pass.
+
+    Args:
+        texts: What stands before, between and after the parameters; may be empty.
+        segment: The segment.
+
+    Returns:
+        The values, none of them empty; None where the segment is of another form.
+    """
+    first, *middle, last = texts
+    if not segment.startswith(first):
+        return None
+    values: list[str] = []
+    start = len(first)
+    for text in middle:
+        end = segment.find(text, start + 1)
+        if end < 0:
+            return None
+        values.append(segment[start:end])
+        start = end + len(text)
+    end = len(segment) - len(last)
+    if end <= start or not segment.endswith(last):
+        return None
+    return [*values, segment[start:end]]
 
 
 class Spec:
@@ -340,7 +450,11 @@ class Spec:
         self.title = str(document["info"]["title"])
         self.version = str(document["info"]["version"])
         self.more_info = str(document["info"].get("contact", {}).get("url", ""))
-        self._requests = cast("Node", self._dialect(document))
+        self._requests = cast("Node", self._dialect(document, "readOnly"))
+        self._answers = cast("Node", self._dialect(document, "writeOnly"))
+        self._examples = Examples(
+            lambda node: self._resolve(node, "#")[0], lambda schema, value: self._inline(schema).is_valid(value)
+        )
         self._known = frozenset(self._names(document))
         self.secret_names = frozenset(
             scheme.name.lower()
@@ -371,6 +485,8 @@ class Spec:
         for path, node in _nodes(self.document, ()):
             if isinstance(node.get("$ref"), str):
                 self._resolve(node, to_pointer(path))
+            if isinstance(node.get("pattern"), str):
+                _check_pattern(node["pattern"], to_pointer([*path, "pattern"]))
 
     def _resolve(self, node: Node, pointer: str) -> tuple[Node, str]:
         """Follow references until something else stands there."""
@@ -389,13 +505,19 @@ class Spec:
     def _at(self, pointer: str) -> Node:
         return self._resolve(_walk(self.document, _from_pointer(pointer)), pointer)[0]
 
-    def _dialect(self, node: Any) -> Any:
-        """Translate OpenAPI 3.0's schema dialect into draft 4, as a request sees it. Places stay as they are."""
+    def _dialect(self, node: Any, absent: str) -> Any:
+        """Translate OpenAPI 3.0's schema dialect into draft 4. Places stay as they are.
+
+        Args:
+            node: The document, or a part of it.
+            absent: Properties with this mark are not required: `readOnly` ones of a request, `writeOnly` ones of an
+                answer.
+        """
         if isinstance(node, list):
-            return [self._dialect(item) for item in node]
+            return [self._dialect(item, absent) for item in node]
         if not isinstance(node, dict):
             return node
-        result: Node = {key: self._dialect(value) for key, value in cast("Node", node).items()}
+        result: Node = {key: self._dialect(value, absent) for key, value in cast("Node", node).items()}
         if result.get("nullable") is True and isinstance(result.get("type"), str):
             result["type"] = [result["type"], "null"]
         if result.get("type") == "integer" and (bound := _INTEGER_FORMATS.get(str(result.get("format")))):
@@ -406,7 +528,7 @@ class Spec:
             left = [
                 name
                 for name in cast("list[str]", required)
-                if not self._resolve(cast("Node", properties).get(name, {}), "#")[0].get("readOnly")
+                if not self._resolve(cast("Node", properties).get(name, {}), "#")[0].get(absent)
             ]
             result["required"] = left
             if not left:  # draft 4 wants one name at least
@@ -425,7 +547,7 @@ class Spec:
         path = ["paths", template]
         node, base = self._resolve(node, to_pointer(path))
         literals: list[tuple[int, str]] = []
-        patterns: list[tuple[int, re.Pattern[str]]] = []
+        around: list[tuple[int, tuple[str, ...]]] = []
         indexes: list[int] = []
         names: list[str] = []
         mixed = False
@@ -437,8 +559,7 @@ class Spec:
             names += pieces[1::2]
             indexes.append(index)
             mixed = mixed or pieces[0] != "" or len(pieces) > 3 or pieces[2] != ""
-            texts = "".join(re.escape(p) if i % 2 == 0 else "(.+?)" for i, p in enumerate(pieces))
-            patterns.append((index, re.compile(texts, re.DOTALL)))
+            around.append((index, tuple(pieces[::2])))
         if len(set(names)) != len(names):
             raise SpecError(f"{base}: a parameter stands twice in the path")
         operations = {
@@ -453,7 +574,7 @@ class Spec:
             allow=", ".join(sorted(operations)),
             _literals=tuple(literals),
             _pick=_picker(indexes),
-            _patterns=tuple(patterns) if mixed else (),
+            _mixed=tuple(around) if mixed else (),
         )
 
     def _operation(self, template: str, method: str, item: Node, base: str, names: tuple[str, ...]) -> Operation:
@@ -474,6 +595,9 @@ class Spec:
             schema = f"{body_pointer}/content/{_escape(name)}/schema"
             bodies[name.lower()] = Rules(self._requests, schema, self._known)
             fields |= self._fields(schema)
+        success = self._success(pointer)
+        for code in node.get("responses", {}):  # what cannot be answered is refused now, not when it is asked for
+            self.answer(pointer, int(code) if code.isdigit() else int(code[0] + "00") if code[0].isdigit() else 599)
         return Operation(
             id=str(node.get("operationId", f"{method} {template}")),
             method=method.upper(),
@@ -489,7 +613,8 @@ class Spec:
             body_required=bool(body.get("required", False)),
             body_pointer=body_pointer,
             body_fields=frozenset(fields) or None,
-            success=self._success(pointer),
+            success=success,
+            shown=self._shown(pointer, success.status) if success.body else None,
             writes=bool(bodies) and method in {"put", "post", "patch"},
             _spec=self,
         )
@@ -543,6 +668,14 @@ class Spec:
         codes = sorted(code for code in responses if re.fullmatch("2[0-9]{2}", code))
         return self.answer(pointer, int(codes[0]) if codes else 200)
 
+    def _response(self, pointer: str, status: int) -> tuple[Node, str] | None:
+        """Find what the spec says of a status: by its own name, its range or the default."""
+        responses = cast("Node", _walk(self.document, _from_pointer(pointer)).get("responses", {}))
+        for key in (str(status), f"{status // 100}XX", f"{status // 100}xx", "default"):
+            if key in responses:
+                return self._resolve(responses[key], f"{pointer}/responses/{key}")
+        return None
+
     def answer(self, pointer: str, status: int) -> Answer:
         """Draw an operation's answer with this status from the spec.
 
@@ -554,15 +687,12 @@ class Spec:
             The example of the response of that name, its range (`4XX`) or `default`, in this order; an error
             of the vendor's form has its status set. Without content where HTTP allows none.
         """
-        responses = cast("Node", _walk(self.document, _from_pointer(pointer)).get("responses", {}))
-        for key in (str(status), f"{status // 100}XX", f"{status // 100}xx", "default"):
-            if key in responses:
-                break
-        else:
+        found = self._response(pointer, status)
+        if found is None:
             return Answer(status)
-        response, where = self._resolve(responses[key], f"{pointer}/responses/{key}")
+        response, where = found
         headers = tuple(
-            (name.lower(), _text(self._example(f"{where}/headers/{_escape(name)}")))
+            (name.lower(), _field_text(self._example(f"{where}/headers/{_escape(name)}")))
             for name, header in response.get("headers", {}).items()
             if name.lower() != "content-type" and self._resolve(header, where)[0].get("required")
         )
@@ -585,45 +715,38 @@ class Spec:
             entry = self._at(f"{pointer}/examples/{_escape(name)}")
             if "value" in entry:
                 return cast("Json", entry["value"])
-        return self._made_up(f"{pointer}/schema" if "schema" in node else pointer, ())
+        return self._made_up(pointer, cast("Node", node.get("schema", node)))
 
-    def _made_up(self, pointer: str, above: tuple[str, ...]) -> Json:  # noqa: PLR0911, PLR0912  one per kind of schema
-        schema, where = self._resolve(_walk(self.document, _from_pointer(pointer)), pointer)
-        for key in ("example", "default"):
-            if key in schema:
-                return cast("Json", schema[key])
-        if schema.get("enum"):
-            return cast("Json", schema["enum"][0])
-        if where in above:  # a schema that holds itself
+    def _made_up(self, pointer: str, schema: Node) -> Json:
+        try:
+            value = self._examples.make(schema)
+        except NoExampleError as error:
+            raise SpecError(f"{pointer}: no answer can be made up ({error}); give it an example") from None
+        problems = next(self._inline(schema).iter_errors(value), None)
+        if problems is not None:
+            what = json.dumps(value, ensure_ascii=False)
+            raise SpecError(f"{pointer}: no answer can be made up (the schema refuses {what}); give it an example")
+        return value
+
+    def _inline(self, schema: Node) -> jsonschema_rs.Draft4Validator:
+        """Compile a schema for what answers hold, wherever in the document it stands."""
+        return _validator({**self._answers, "allOf": [self._dialect(schema, "writeOnly")]})
+
+    def _shown(self, pointer: str, status: int) -> "Shown | None":
+        """Tell what an operation's success shows of the stored session; None where it is no object."""
+        found = self._response(pointer, status)
+        if found is None:
             return None
-        above = (*above, where)
-        if "allOf" in schema:
-            merged: dict[str, Json] = {}
-            for index in range(len(schema["allOf"])):
-                part = self._made_up(f"{where}/allOf/{index}", above)
-                merged |= part if isinstance(part, dict) else {}
-            if merged:
-                return merged
-        for key in ("oneOf", "anyOf", "allOf"):
-            if key in schema:
-                return self._made_up(f"{where}/{key}/0", above)
-        if "properties" in schema or schema.get("type") == "object":
-            return {
-                name: self._made_up(f"{where}/properties/{_escape(name)}", above)
-                for name, value in schema.get("properties", {}).items()
-                if not self._resolve(value, where)[0].get("writeOnly")
-            }
-        match schema.get("type"):
-            case "array":
-                return [self._made_up(f"{where}/items", above) for _ in range(max(1, schema.get("minItems", 0)))]
-            case "integer" | "number":
-                return cast("Json", schema.get("minimum", schema.get("maximum", 0)))
-            case "boolean":
-                return True
-            case "string":
-                return _made_up_text(schema)
-            case _:
-                return None
+        response, where = found
+        content = cast("Node", response.get("content", {}))
+        name = next((name for name in content if is_json(name)), None)
+        if name is None or "schema" not in content[name]:
+            return None
+        template = self._example(f"{where}/content/{_escape(name)}")
+        if not isinstance(template, dict):
+            return None
+        properties = cast("Node", self._examples.merged(content[name]["schema"]).get("properties", {}))
+        return Shown(template, {name: self._inline(schema).is_valid for name, schema in properties.items()})
 
 
 def _picker(indexes: list[int]) -> Callable[[list[str]], tuple[str, ...]]:
@@ -655,40 +778,9 @@ def _text(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-_SAMPLES: Final = {
-    "date-time": "1970-01-01T00:00:00.000Z",
-    "date": "1970-01-01",
-    "email": "ada@example.org",
-    "uuid": "00000000-0000-4000-8000-000000000000",
-    "uri": "https://example.org",
-    "byte": "AA==",
-}
-_ATOM: Final = re.compile(r"(\\.|\[(?:\\.|[^\]\\])+\]|[^()\[\]|\\*+?{}])([*+?]|\{\d+(?:,\d*)?\})?")
-
-
-def _made_up_text(schema: Node) -> str:
-    if schema.get("format") in _SAMPLES:
-        return _SAMPLES[schema["format"]]
-    return (_sample(schema["pattern"]) if "pattern" in schema else "string").ljust(schema.get("minLength", 0), "x")
-
-
-@lru_cache(maxsize=256)
-def _sample(pattern: str) -> str:
-    """Write a text that matches a pattern of characters, classes and counts; `string` where there is more to it."""
-    text, position, body = "", 0, pattern.removeprefix("^").removesuffix("$")
-    while position < len(body):
-        match = _ATOM.match(body, position)
-        if match is None:
-            return "string"
-        atom, count = match[1], match[2] or ""
-        probe = re.compile(atom, re.ASCII)
-        letter = next(
-            (chr(c) for c in (*range(48, 58), *range(97, 123), *range(32, 127)) if probe.fullmatch(chr(c))), ""
-        )
-        low = count.strip("{}").split(",")[0]
-        text += letter * (int(low) if low.isdigit() else 0 if count in {"*", "?"} else 1)
-        position = match.end()
-    return text
+def _field_text(value: Json) -> str:
+    """Write a header field's value in the style `simple`."""
+    return ",".join(map(_text, value)) if isinstance(value, list) else _text(value)
 
 
 # --- the vendor's form of an error ------------------------------------------------------------------------

@@ -6,8 +6,10 @@ Rules the RFC leaves to the reader, and what this reader does:
 * A byte order mark is refused (section 8.1 lets a reader ignore it, but no sender may add one).
 * An escaped surrogate without its other half is read as U+FFFD (section 8.2): no UTF-8 could carry it on.
 * A number beyond the range of a double counts as the largest double (section 6).
-* Containers nest at most `MAX_DEPTH` deep (section 9). Below `KEPT_DEPTH` they are checked to the last octet
-  but read as empty: the validator and the encoder recurse, and a document must not be able to end them.
+* A document holds at most `MAX_VALUES` values (section 9), however they nest, so that none keeps the reader
+  longer than a moment.
+* What lies inside more than `KEPT_DEPTH` containers is checked to the last octet but read as empty: the validator and
+  the encoder recurse, and a document must not be able to end them.
 """
 
 import json
@@ -15,19 +17,22 @@ import math
 import re
 import sys
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any, Final, NoReturn, TypeAlias, cast
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
-MAX_DEPTH: Final = 200_000
+MAX_VALUES: Final = 150_000
+"""Values of a document, the containers and the scalars in them counted alike."""
 KEPT_DEPTH: Final = 100
 
+# Where no escaped backslash is left, so that none before a "u" is taken for the start of a surrogate.
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
-# One escape at a time, so that an escaped backslash before a "u" is not taken for a surrogate.
-_ESCAPE: Final = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
+_LONE_HIGH: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
+_LONE_LOW: Final = re.compile(r"(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_REPLACEMENT: Final = r"\\ufffd"
+_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[{]}"))
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
@@ -66,21 +71,18 @@ _DECODER: Final = json.JSONDecoder(
 _scan: Final[Callable[[str, int], tuple[Json, int]]] = cast("Any", _DECODER).scan_once
 
 
-def _replace_lone(match: re.Match[str]) -> str:
-    return "\\ufffd" if match["lone"] else match[0]
-
-
-def loads(document: bytes) -> Json:
+def loads(document: bytes, most: int = MAX_VALUES) -> Json:
     """Read one JSON document.
 
     Args:
         document: The octets, UTF-8 without a byte order mark.
+        most: How many values it may hold.
 
     Returns:
         The value; containers inside more than `KEPT_DEPTH` others are empty.
 
     Raises:
-        NotJsonError: The octets are no JSON by RFC 8259, or nest deeper than `MAX_DEPTH`.
+        NotJsonError: The octets are no JSON by RFC 8259, or hold too many values.
     """
     try:
         text = document.decode()
@@ -89,10 +91,13 @@ def loads(document: bytes) -> Json:
     if text.startswith("\ufeff"):
         raise NotJsonError("a byte order mark stands before the document")
     if "\\u" in text and _SURROGATE.search(text):
-        text = _ESCAPE.sub(_replace_lone, text)
+        text = _replace_lone_surrogates(text)
+    # Each value but the first follows a bracket or a comma. Few documents need the second, exact look.
+    if len(text) > most and _openings(text) + text.count(",") >= most and _values(text) > most:
+        raise NotJsonError(f"it holds more than {most:,} values")
     try:
-        # More brackets than this may nest too deep for the recursive decoder; count first, never recurse blindly.
-        if len(text) > KEPT_DEPTH and text.count("[") + text.count("{") > KEPT_DEPTH:
+        # More brackets than this may nest too deep for the recursive decoder; measure first, never recurse blindly.
+        if len(text) > KEPT_DEPTH and _openings(text) > KEPT_DEPTH and _depth(text) > KEPT_DEPTH:
             return loads_deep(text)
         start = 0 if text[:1] == "{" else _skip(text, 0)
         value, end = _scan(text, start)
@@ -106,6 +111,37 @@ def loads(document: bytes) -> Json:
     return result
 
 
+def _replace_lone_surrogates(text: str) -> str:
+    if "\0" in text:  # no JSON, wherever it stands; the decoder says so
+        return text
+    text = text.replace("\\\\", "\0")
+    text = _LONE_LOW.sub(_REPLACEMENT, _LONE_HIGH.sub(_REPLACEMENT, text))
+    return text.replace("\0", "\\\\")
+
+
+def _openings(text: str) -> int:
+    return text.count("[") + text.count("{")
+
+
+def _outline(text: str) -> bytes:
+    """Return a document with a zero in place of each string, and without space, as far as it is JSON."""
+    pieces = text.replace("\\\\", "").replace('\\"', "").split('"')
+    return "0".join(pieces[::2]).encode().translate(None, b" \t\n\r")
+
+
+def _values(text: str) -> int:
+    """Count the values of a document, as far as it is JSON."""
+    outline = _outline(text)
+    openings = outline.count(b"[") + outline.count(b"{")
+    return 1 + outline.count(b",") + openings - outline.count(b"[]") - outline.count(b"{}")
+
+
+def _depth(text: str) -> int:
+    """Return how deep a document nests at most, as far as it is JSON."""
+    steps = _outline(text).translate(_STEPS, _NO_BRACKETS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0)
+
+
 def loads_deep(text: str) -> Json:
     """Read a document of any depth without recursion: brackets here, scalars by the standard decoder.
 
@@ -116,7 +152,7 @@ def loads_deep(text: str) -> Json:
         What `loads` returns.
 
     Raises:
-        NotJsonError: A key stands twice, a constant is none of JSON's, or `MAX_DEPTH` is passed.
+        NotJsonError: A key stands twice, or a constant is none of JSON's.
         json.JSONDecodeError: Everything else that is no JSON.
     """
     root: list[Json] = []
@@ -128,8 +164,6 @@ def loads_deep(text: str) -> Json:
         # A value is expected here.
         mark = text[position : position + 1]
         if mark in {"[", "{"}:
-            if len(stack) > MAX_DEPTH:
-                raise NotJsonError(f"containers nest more than {MAX_DEPTH:,} deep")
             value = [] if mark == "[" else {}
             kept: Json = value if len(stack) <= KEPT_DEPTH else type(value)()
             _attach(stack[-1], keys[-1], kept)

@@ -6,23 +6,24 @@ Pure functions of octets. RFC 9110 (HTTP semantics), RFC 7240 (Prefer), RFC 3986
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, wraps
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import unquote_to_bytes
 
-_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_QUOTED: Final = r'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
-# RFC 9110 8.3.1: no space around "=", and 5.6.6: a semicolon may stand without a parameter.
-_MEDIA_TYPE: Final = re.compile(rf"({_NAME})/({_NAME})(?:[ \t]*;[ \t]*(?:{_NAME}=(?:{_NAME}|{_QUOTED}))?)*[ \t]*")
-_PARAMETER: Final = rf"{_NAME}(?:[ \t]*=[ \t]*(?:{_NAME}|{_QUOTED}))?"
-_PREFERENCE: Final = re.compile(
-    rf"[ \t,]*({_NAME})(?:[ \t]*=[ \t]*({_NAME}|{_QUOTED}))?(?:[ \t]*;[ \t]*(?:{_PARAMETER})?)*"
-)
-_HOST: Final = re.compile(rb"(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
-_ABSOLUTE: Final = re.compile(rb"http://([^/?#]+)[^#]*", re.IGNORECASE)
+# No pattern here repeats a group or has two neighbours that could share a character, so that none can backtrack
+# over what a client sends (tests/mock/test_hostile.py counts the steps). What repeats is read by `_Scanner`.
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_QUOTABLE: Final = re.compile(r"[\t !#-\[\]-~\x80-\xff]*")
+_QUOTED_PAIR: Final = re.compile(r"\\([\t -~\x80-\xff])")
+_SPACE: Final = re.compile(r"[ \t]*")
+_BETWEEN_PREFERENCES: Final = re.compile(r"[ \t,]*")
+_HOST_NAME: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%-]*")
+_HOST_ADDRESS: Final = re.compile(rb"\[[0-9A-Fa-f:.]+\]")
+_PORT: Final = re.compile(rb"(?::[0-9]*)?")
 _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_HTTP: Final = b"http://"
 
 # Each member costs a copy of what follows it, so a body of nothing but empty members would be quadratic.
 _MAX_MEMBERS: Final = 64
@@ -43,7 +44,21 @@ class TooLargeError(ValueError):
 
 
 _SEPARATOR: Final = b"\0"  # no header field can hold it
-_LARGEST_CACHED: Final = 4096
+LARGEST_CACHED: Final = 4096
+"""Octets of a request from which on no verdict on it is remembered, so that no cache can hold more than a few MiB."""
+
+_Verdict = TypeVar("_Verdict")
+
+
+def remembered(function: Callable[[bytes], _Verdict]) -> Callable[[bytes], _Verdict]:
+    """Cache the verdicts on a field's values, but for the long ones."""
+    cached = lru_cache(maxsize=256)(function)
+
+    @wraps(function)
+    def call(value: bytes) -> _Verdict:
+        return cached(value) if len(value) <= 256 else function(value)
+
+    return call
 
 
 def pack(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -66,13 +81,15 @@ class Head:
     Attributes:
         problem: What breaks a rule of HTTP, with its place in the RFC; None where nothing does.
         media_type: Of the content, in lower case; None where Content-Type was not sent once, or is none.
+        size: Octets of the fields, with one between each name and value.
         waits: Whether the client waits for 100 (Continue) before it sends the body.
     """
 
-    __slots__ = ("_fields", "_repeated", "_values", "media_type", "problem", "waits")
+    __slots__ = ("_fields", "_repeated", "_values", "media_type", "problem", "size", "waits")
 
     def __init__(self, packed: bytes, version: str, method: str) -> None:
         self._fields = unpack(packed)
+        self.size = len(packed)
         self._values = dict(self._fields)
         self._repeated: frozenset[bytes] = frozenset()
         if len(self._values) != len(self._fields):
@@ -123,20 +140,100 @@ def read_head(packed: bytes, version: str, method: str) -> Head:
         version: Of HTTP, as ASGI has it.
         method: The request's.
     """
-    return (_cached_head if len(packed) <= _LARGEST_CACHED else Head)(packed, version, method)
+    return (_cached_head if len(packed) <= LARGEST_CACHED else Head)(packed, version, method)
 
 
-@lru_cache(maxsize=256)
+class _Scanner:
+    """Reads a field's value from left to right; no octet is looked at more than a few times."""
+
+    __slots__ = ("_position", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._position = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether all was read."""
+        return self._position == len(self._text)
+
+    def take(self, pattern: re.Pattern[str]) -> str:
+        """Read what a pattern matches here; empty where it matches nothing."""
+        match = pattern.match(self._text, self._position)
+        if match is None:
+            return ""
+        self._position = match.end()
+        return match[0]
+
+    def take_mark(self, mark: str) -> bool:
+        """Read one character, if it stands here."""
+        if not self._text.startswith(mark, self._position):
+            return False
+        self._position += 1
+        return True
+
+    def take_spaced_mark(self, mark: str) -> bool:
+        """Read one character and the space around it, if it stands here."""
+        start = self._position
+        self.take(_SPACE)
+        if self.take_mark(mark):
+            self.take(_SPACE)
+            return True
+        self._position = start
+        return False
+
+    def take_value(self) -> str | None:
+        """Read a name or a quoted string (RFC 9110 5.6.4); None where neither stands here."""
+        start = self._position
+        if not self.take_mark('"'):
+            return self.take(_NAME) or None
+        text = ""
+        parts: list[str] = []
+        while not self.take_mark('"'):
+            text = self.take(_QUOTABLE) or self.take(_QUOTED_PAIR)[1:]
+            if not text:
+                self._position = start
+                return None
+            parts.append(text)
+        return "".join(parts)
+
+    def take_assigned(self) -> str:
+        """Read `= value`, with space around the mark; empty where it does not stand here whole."""
+        start = self._position
+        value = self.take_value() if self.take_spaced_mark("=") else None
+        if value is None:
+            self._position = start
+            return ""
+        return value
+
+
+@remembered
 def media_type(value: bytes) -> str | None:
-    """Return `type/subtype` in lower case, or None where the field is no media type (RFC 9110 8.3.1)."""
-    match = _MEDIA_TYPE.fullmatch(value.decode("latin-1"))
-    return f"{match[1]}/{match[2]}".lower() if match else None
+    """Return `type/subtype` in lower case, or None where the field is no media type (RFC 9110 8.3.1).
+
+    There is no space around the "=" of a parameter, and a semicolon may stand without one (5.6.6).
+    """
+    scanner = _Scanner(value.decode("latin-1"))
+    kind = scanner.take(_NAME)
+    if not kind or not scanner.take_mark("/"):
+        return None
+    subtype = scanner.take(_NAME)
+    if not subtype:
+        return None
+    while scanner.take_spaced_mark(";"):
+        if scanner.take(_NAME) and not (scanner.take_mark("=") and scanner.take_value() is not None):
+            return None
+    scanner.take(_SPACE)
+    return f"{kind}/{subtype}".lower() if scanner.done else None
 
 
-@lru_cache(maxsize=256)
+@remembered
 def valid_host(value: bytes) -> bool:
     """Whether a Host field is `uri-host [":" port]` (RFC 9110 7.2)."""
-    return _HOST.fullmatch(value) is not None
+    match = _HOST_ADDRESS.match(value) or _HOST_NAME.match(value)
+    if match is None or _PORT.fullmatch(value, match.end()) is None:
+        return False
+    return value.startswith(b"[") or _BAD_PERCENT.search(match[0].decode("ascii")) is None
 
 
 def http_authority(target: bytes) -> bytes | None:
@@ -145,10 +242,12 @@ def http_authority(target: bytes) -> bytes | None:
     A URI with user information or a fragment is none here, nor is an https URI: it MUST be rejected on a
     connection that is not secured (RFC 9110 7.4).
     """
-    match = _ABSOLUTE.fullmatch(target)
-    if match is None or match[1].startswith(b":") or not valid_host(match[1]):
+    if target[: len(_HTTP)].lower() != _HTTP or b"#" in target:
         return None
-    return match[1]
+    authority = target[len(_HTTP) :].partition(b"/")[0].partition(b"?")[0]
+    if not authority or authority.startswith(b":") or not valid_host(authority):
+        return None
+    return authority
 
 
 def segments(raw_path: str) -> list[str] | None:
@@ -177,14 +276,16 @@ def segments(raw_path: str) -> list[str] | None:
 def preferences(value: str) -> dict[str, str]:
     """Read a Prefer field (RFC 7240): names in lower case, the first of equal names counts."""
     found: dict[str, str] = {}
-    position = 0
-    while match := _PREFERENCE.match(value, position):
-        text = match[2] or ""
-        if text.startswith('"'):
-            text = re.sub(r"\\(.)", r"\1", text[1:-1])
-        found.setdefault(match[1].lower(), text)
-        position = match.end()
-    return found
+    scanner = _Scanner(value)
+    while True:
+        scanner.take(_BETWEEN_PREFERENCES)
+        name = scanner.take(_NAME)
+        if not name:
+            return found
+        found.setdefault(name.lower(), scanner.take_assigned())
+        while scanner.take_spaced_mark(";"):
+            if scanner.take(_NAME):
+                scanner.take_assigned()
 
 
 def decode_content(content: bytes, codings: str, limit: int) -> bytes:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 def fuzz(app: MockApp, *, examples: int, token: str | None = TOKEN) -> list[str]:
     """Run every phase and check on an application in this process; return what failed."""
     settings = tomllib.loads((ROOT / "schemathesis.toml").read_text())
-    settings["headers"] = {} if token is None else {"token": token}
+    settings["auth"] = {} if token is None else {"openapi": {"token": {"api_key": token}}}
     settings["generation"] |= {"deterministic": not EXAMPLES, "max-examples": examples, "database": "none"}
     schema = schemathesis.openapi.from_path(SPEC, config=schemathesis.Config.from_dict(settings))
     schema.app = app

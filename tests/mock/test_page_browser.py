@@ -118,6 +118,39 @@ def session(page: Page, number: int) -> Any:
     return page.locator("#sessions > li").filter(has=page.locator(f"[title*={sid(number)}]"))
 
 
+# --- what was answered, and what this is --------------------------------------------------------------------
+
+
+def test_an_opened_request_shows_its_answer_and_no_secret(page: Page, client: Client, server: RunningServer) -> None:
+    client.put({"notes": "moved"})
+    client.put({"company": 1})
+    fault = {"status": 429, "message": f"slow down, {TOKEN}", "retry_after": 7, "headers": {"Set-Cookie": "a=secret"}}
+    server.app.add_faults(fault, "drop-after-store")
+    client.put()
+    with contextlib.suppress(Gone):
+        client.put()
+    expected = {
+        1: ["Status 200", "content-type: application/json", '"Session rescheduled"', "content-length: 21"],
+        2: ["Status 400", '"code": "400"', "body.company must be of type"],
+        3: ["Status 429", "retry-after: 7", "slow down, [redacted]", "set-cookie: [redacted]"],
+        4: ["the connection ended without one (fault: drop-after-store)"],
+    }
+    for number, texts in expected.items():
+        row(page, number).locator("summary").click()
+        inside = row(page, number).locator(".inside")
+        expect(inside.get_by_role("heading", name="Answer")).to_be_visible()
+        for text in texts:
+            expect(inside).to_contain_text(text)
+        expect(inside).not_to_contain_text(TOKEN)
+        expect(inside).not_to_contain_text("a=secret")
+
+
+@pytest.mark.parametrize("width", [320, 375, 1280])
+def test_the_page_says_that_this_is_a_mock_on_every_screen(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    expect(page.locator("h1").get_by_text("mock server")).to_be_visible()
+
+
 # --- first visit ------------------------------------------------------------------------------------------
 
 

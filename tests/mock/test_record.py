@@ -68,15 +68,15 @@ def test_the_token_is_shown_nowhere(client: Client, app: MockApp) -> None:
 
 
 def test_the_number_and_the_octets_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record_module, "RECORDED_BYTES", 3000)
+    monkeypatch.setattr(record_module, "RECORDED_BYTES", 10_000)
     with running_server(token=TOKEN, recorded=5) as server:
         client = Client(server.url)
         for _ in range(8):
             client.put({"notes": "x"})
         assert [request.number for request in server.app.requests()] == [4, 5, 6, 7, 8]
-        client.put({"notes": "x" * 2950})
+        client.put({"notes": "x" * 5000})
         assert [request.number for request in server.app.requests()] == [7, 8, 9]
-        client.put({"notes": "x" * 4000})
+        client.put({"notes": "x" * 10_000})
         assert server.app.requests() == []
         assert server.app.total == 10
 

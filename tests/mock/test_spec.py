@@ -143,11 +143,11 @@ def test_an_example_goes_before_what_the_schema_would_give(serve: Serve) -> None
     def change(document: dict[str, Any]) -> None:
         add_details(document)
         content = document["paths"][TEMPLATE]["get"]["responses"]["200"]["content"]["application/json"]
-        content["examples"] = {"one": {"value": {"sid": "from the example"}}}
+        content["examples"] = {"one": {"value": {"sid": SESSION, "tags": ["from the example"]}}}
 
     with serve(change) as client:
         answer = client.call("GET", f"{PATH}?enrollmentSid={ENROLLMENT}", None, [("token", TOKEN)])
-        assert answer.json == {"sid": "from the example"}
+        assert answer.json == {"sid": SESSION, "tags": ["from the example"]}
 
 
 def test_a_concrete_path_goes_before_a_template(serve: Serve) -> None:
@@ -262,7 +262,7 @@ def test_yaml_is_read_as_openapi_asks(tmp_path: Path) -> None:
         ("#/components/schemas/SystemType", "#/components/schemas/Nothing", "Nothing"),
         ("#/components/schemas/SystemType", "other.yaml#/x", "inside the document"),
         ("#/components/parameters/ExamSid", "#/components/parameters/InstallSid", "examSid"),
-        ("pattern: .*Z", "pattern: (", "appointmentStartDateTime|regex"),
+        ("pattern: .*Z", "pattern: (", "DateTime/pattern: the pattern"),
         ("- token: []", "- nothing: []", "nothing"),
         ("paths:", "tracks:", "paths"),
         ("openapi:", "openapi: {", "mapping|flow"),

@@ -28,16 +28,28 @@ function problem(text) {
   return h("li", {}, words ?? text, id && " ", id && h("a", { href: `#${id}` }, "see the spec"));
 }
 
-function body(request) {
-  if (request.body_base64 !== undefined) return code(request.body_base64, "Body, base64");
-  if (!request.body) return h("p", { class: "muted" }, "No body.");
-  let text = request.body;
+/** The body of a request or an answer. */
+function body(message, label) {
+  if (message.body_base64 !== undefined) return code(message.body_base64, `${label}, base64`);
+  if (!message.body) return h("p", { class: "muted" }, "No body.");
+  let text = message.body;
   try {
     text = JSON.stringify(JSON.parse(text), null, 2);
   } catch {
     // shown as it came
   }
-  return code(text.length > 20_000 ? `${text.slice(0, 20_000)}\n… ${text.length} characters` : text, "Body");
+  return code(text.length > 20_000 ? `${text.slice(0, 20_000)}\n… ${text.length} characters` : text, label);
+}
+
+const lines = (headers) => headers.map(([name, value]) => `${name}: ${value}`);
+
+/** What was answered; a fault that cut the answer short is named by the reason. */
+function answer({ answer: given, reason }) {
+  if (given === null) return [h("p", { class: "muted" }, `None: the connection ended without one (${reason}).`)];
+  return [
+    code([`Status ${given.status}`, ...lines(given.headers)].join("\n"), "Status and header fields of the answer"),
+    body(given, "Body of the answer"),
+  ];
 }
 
 /** The inside of a request, made when it is opened. */
@@ -47,10 +59,12 @@ function inside(request, kind) {
     kind === "refused" && h("ul", { class: "problems" }, problems(request.reason).map(problem)),
     h("h3", {}, "Request"),
     code(
-      [`${request.method} ${request.path}`, ...request.headers.map(([name, value]) => `${name}: ${value}`)].join("\n"),
+      [`${request.method} ${request.path}`, ...lines(request.headers)].join("\n"),
       "Request line and header fields",
     ),
-    body(request),
+    body(request, "Body"),
+    h("h3", {}, "Answer"),
+    ...answer(request),
   ].filter(Boolean);
 }
 
