@@ -9,6 +9,7 @@
 """
 
 from smarterproctoring_generated.operations import VERSION
+from smarterproctoring_generated.records import NULL as NULL
 
 from smarterproctoring.call import Result as Result
 from smarterproctoring.client import AsyncSmarterProctoring as AsyncSmarterProctoring
