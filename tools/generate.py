@@ -739,7 +739,7 @@ def swap(made: Path, target: Path) -> None:
     """Put the new folder in place by renaming; put the old one back if that fails."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # it takes milliseconds, and half of it would be no state to stop in
-    old = made.with_name("old")
+    old = kept(target)
     if target.exists():
         target.rename(old)
     try:
@@ -748,6 +748,22 @@ def swap(made: Path, target: Path) -> None:
         if old.exists():
             old.rename(target)
         raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def kept(target: Path) -> Path:
+    """Return where the old folder is while the new one takes its place, so that a killed run loses nothing."""
+    return target.with_name(f".{target.name}.old")
+
+
+def restore(target: Path) -> None:
+    """Put back what a run that was killed between the two renames of `swap` had put aside."""
+    old = kept(target)
+    if old.exists():
+        if target.exists():  # the second rename was done, and only the cleaning up was not
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(target)
 
 
 def compare(spec_path: Path, config_path: Path, target: Path) -> str:
@@ -769,12 +785,13 @@ def replace(spec_path: Path, config_path: Path, target: Path) -> str:
     Raises:
         GenerationError: Generation failed, or the folder is somebody's own.
     """
-    ours = not target.exists() or any((target / name).exists() for name in (PACKAGE, "PROVENANCE.json"))
-    if not ours and (not target.is_dir() or any(target.iterdir())):
-        raise GenerationError(f"{target} holds something else than tool output, and would be lost")
     lock = os.open(target.parent, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
+        restore(target)
+        ours = not target.exists() or any((target / name).exists() for name in (PACKAGE, "PROVENANCE.json"))
+        if not ours and (not target.is_dir() or any(target.iterdir())):
+            raise GenerationError(f"{target} holds something else than tool output, and would be lost")
         prefix = f".{target.name}.new-"
         for litter in target.parent.glob(f"{prefix}*"):  # of a run that was killed: it holds no lock any more
             shutil.rmtree(litter, ignore_errors=True)

@@ -446,6 +446,12 @@ REFUSED = [
         ("rescheduleExamSession: x-before of 'appointmentStartDateTime' names 'appointmentEnd'", "take x-before out")),
     Refused("a reference to nothing", operation("lost", "get", "parameters: [{$ref: '#/components/parameters/Nobody'}]"),
         ("$ref '#/components/parameters/Nobody' points at nothing",)),
+    Refused("a schema that is not there", at(f"{SESSION}|type", "{$ref: '#/components/schemas/Nothing'}"),
+        ("$ref '#/components/schemas/Nothing' points at nothing",)),
+    Refused("a reference to another file", at("components|schemas|Unused", "{type: array, items: {$ref: 'other.yaml#/Thing'}}"),
+        ("$ref 'other.yaml#/Thing' points at nothing in the spec",)),
+    Refused("a circle of references", at("components|schemas", "{A: {$ref: '#/components/schemas/B'}, B: {$ref: '#/components/schemas/A'}}"),
+        ("points at nothing",)),
     Refused("a name that no model can have", operation("cls", "post", json_body(
         "{type: object, additionalProperties: false, properties: {cls: {type: string}}}")),
         ("the generator cannot write a model with the property 'cls'", "additionalProperties: false")),

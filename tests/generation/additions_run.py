@@ -1,6 +1,7 @@
 """Calls every operation of a scratch package through both public clients against the mock server, in process.
 
-Run by test_additions.py in a process of its own, where PYTHONPATH puts the scratch `generated/` first. The argument is the spec; prints a JSON object of what is wrong with each of `WORKS`, by name.
+Run by test_additions.py in a process of its own, where PYTHONPATH puts the scratch `generated/` first. The argument is
+the spec; prints a JSON object of what is wrong with each of `WORKS`, by name.
 """
 
 from __future__ import annotations

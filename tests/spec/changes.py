@@ -359,6 +359,15 @@ CHANGES = [
         [("servers:\n", "servers:\n  - url: https://eu.api.smarterproctoring.com\n    description: Europe.\n")],
     ),
     Change(
+        "servers in another order",
+        "major",
+        [
+            ("  - url: https://api.smarterproctoring.com\n", "  - url: https://SWAP\n"),
+            ("  - url: http://api.dev.smarterproctoring.com\n", "  - url: https://api.smarterproctoring.com\n"),
+            ("  - url: https://SWAP\n", "  - url: http://api.dev.smarterproctoring.com\n"),
+        ],
+    ),
+    Change(
         "server removed",
         "major",
         [
