@@ -223,15 +223,23 @@ def _peer_change(peer: Any) -> Any:
     return peer.SessionChange(appointment_start_date_time=START, appointment_end_date_time=END)
 
 
+# bench_client.py hides the extra from the subject "this client", and shows it to "this client, [fast]".
+def _fast() -> bool:
+    try:
+        return bool(importlib.import_module("httptools"))
+    except ImportError:
+        return False
+
+
 # -- this client -------------------------------------------------------------------------------------------------------
 
 
 @_sync("this client")
 def ours(url: str) -> Generator[Callable[[], object]]:
-    """As the README shows it: all defaults."""
+    """As the README shows it: all defaults, but for `fast` where that is asked for."""
     from smarterproctoring import SmarterProctoring
 
-    with SmarterProctoring(TOKEN, base_url=url) as client:
+    with SmarterProctoring(TOKEN, base_url=url, fast=_fast()) as client:
         yield (
             lambda: (
                 client.reschedule(
@@ -246,7 +254,7 @@ async def ours_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]
     """The same, asynchronous."""
     from smarterproctoring import AsyncSmarterProctoring
 
-    async with AsyncSmarterProctoring(TOKEN, base_url=url) as client:
+    async with AsyncSmarterProctoring(TOKEN, base_url=url, fast=_fast()) as client:
 
         async def call() -> object:
             result = await client.reschedule(

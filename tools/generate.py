@@ -248,6 +248,7 @@ def emit_operations(spec: Spec) -> str:
     for operation in operations:
         if operation.keywords:
             lines += keyword_types(spec, operation)
+            lines += item_type(spec, operation)
         lines.append(f"{operation.constant}: Final = {emit_record(spec, operation)}\n\n")
     # A path without parameters before one that matches it too: the first match counts.
     ordered = sorted(operations, key=lambda operation: operation.path.count("{"))
@@ -284,6 +285,7 @@ def emit_record(spec: Spec, operation: Described) -> str:
         more["content_type"] = body.content_type if body.content_type != "application/json" else None
         more["read_only"] = spec.read_only(body) or None
     more["call"] = operation.call
+    more["idempotent"] = is_idempotent(operation)
     more["deprecated"] = operation.node.get("deprecated") or None
     arguments = "".join(f"{key}={value!r}, " for key, value in more.items() if value is not None)
     whole = f"body={emit_body(operation, body)} " if body and not body.fields else ""
@@ -305,7 +307,7 @@ from typing import Any, Generic, Literal, TypeVar, Unpack
 from uuid import UUID
 
 from . import operations
-from .records import Operation, warn_deprecated
+from .records import Hidden, Operation, warn_deprecated
 
 ResultT = TypeVar("ResultT")
 DryRunT = TypeVar("DryRunT")
@@ -321,7 +323,7 @@ def emit_facade(spec: Spec) -> str:
         lines += [f"class {kind}(Generic[ResultT, DryRunT]):\n"]
         lines += [f'    """What the {prefix}client can do."""\n\n'.replace("async ", "asynchronous ")]
         for asynchronous, name, result in ((prefix, "_call", "ResultT"), ("", "_dry_run", "DryRunT")):
-            arguments = "self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]"
+            arguments = "self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]"
             lines += [f"    {asynchronous}def {name}({arguments}) -> {result}:\n        raise NotImplementedError\n\n"]
         for operation in described:
             lines += facade_methods(spec, operation, prefix, wait)
@@ -334,18 +336,20 @@ def facade_methods(spec: Spec, operation: Described, prefix: str, wait: str) -> 
     sids = [(keyword_name(p["name"], p), type_hint(spec, spec.flat(p.get("schema")))) for p in operation.in_path]
     typed = [f"{key}: {hint}" for key, hint in sids]
     typed += [f"**fields: Unpack[operations.{operation.types}]"] if operation.keywords else []
-    given = "fields" if operation.keywords else "{}"
-    values = f"{record}, [{', '.join(key for key, _ in sids)}], {given}"
+    values = f"{record}, [{', '.join(key for key, _ in sids)}], given"
     signature = ", ".join(["self", *typed])
     deprecated = operation.node.get("deprecated") or any(prop.get("deprecated") for _, prop, _ in operation.keywords)
-    warning = f"        warn_deprecated({record}, {given})\n" if deprecated else ""
+    # Without the local variable, no traceback shows what the call says of a person.
+    hide = "        given = Hidden[Mapping[str, Any]](fields)\n        del fields\n"
+    hide = hide if operation.keywords else "        given = Hidden[Mapping[str, Any]]({})\n"
+    hide += f"        warn_deprecated({record}, given.reveal())\n" if deprecated else ""
     name = operation.call
     yield f"    {prefix}def {name}({signature}) -> ResultT:\n"
     yield from facade_docstring(operation)
-    yield f"{warning}        return {wait}self._call({values})\n\n"
+    yield f"{hide}        return {wait}self._call({values})\n\n"
     yield f"    def dry_run_{name}({signature}) -> DryRunT:\n"
     yield f'        """Return the request that `{name}` would send, without sending it; raises as that."""\n'
-    yield f"{warning}        return self._dry_run({values})\n\n"
+    yield f"{hide}        return self._dry_run({values})\n\n"
 
 
 def facade_docstring(operation: Described) -> Iterator[str]:
@@ -530,6 +534,31 @@ def keyword_types(spec: Spec, operation: Described) -> Iterator[str]:
         docstring = str(prop["description"]).replace("\\", "/").replace('"', "'")
         yield f'    """{docstring}"""\n'
     yield "\n"
+
+
+def item_type(spec: Spec, operation: Described) -> Iterator[str]:
+    """Write the type of all keyword arguments of an operation, those of its path included."""
+    if not operation.in_path:
+        return
+    yield f"class {operation.types.removesuffix('Fields')}Item({operation.types}):\n"
+    yield f'    """All keyword arguments of `{operation.name}`, those of its path included."""\n\n'
+    for parameter in operation.in_path:
+        hint = type_hint(spec, spec.flat(parameter.get("schema")))
+        yield f"    {keyword_name(parameter['name'], parameter)}: {hint}\n"
+    yield "\n\n"
+
+
+def is_idempotent(operation: Described) -> bool:
+    """Tell whether an operation leaves the same state however often it is carried out (RFC 9110, 9.2.2).
+
+    Raises:
+        GenerationError: `x-idempotent` is not true or false.
+    """
+    methods = {"GET", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE"}
+    stated = operation.node.get("x-idempotent", operation.method.upper() in methods)
+    if not isinstance(stated, bool):
+        raise GenerationError(f"{operation.name}: x-idempotent must be true or false")
+    return stated
 
 
 def type_hint(spec: Spec, schema: Node) -> str:

@@ -188,6 +188,7 @@ def _client(options: dict[str, Any], *, dry_run: bool = False) -> AsyncSmarterPr
         name: options[name] for name in ("base_url", "timeout") if options.get(name) is not None
     }
     settings |= {"allow_http": True} if options["allow_http"] else {}
+    settings["fast"] = True
     if options["token_file"]:
         settings["token"] = Path(options["token_file"]).read_text
     elif dry_run:

@@ -17,7 +17,7 @@ from smarterproctoring import ValidationError
 from smarterproctoring.prepare import from_keywords
 from smarterproctoring.times import read_time, zone
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION as OPERATION
-from smarterproctoring_generated.records import Field, Parameter
+from smarterproctoring_generated.records import Field, Hidden, Parameter
 
 from smarterproctoring_bulk.tables import Format, InputError, Record, open_table
 
@@ -401,13 +401,12 @@ class _Draft:
                 self.problem(keyword, f"give the {_DESCRIPTIONS[keyword]}")
         try:
             # What is wrong already was left out, so that there may seem to be nothing to change.
-            from_keywords(OPERATION, sids, self.given, allow_empty=bool(self.problems))
+            from_keywords(OPERATION, sids, Hidden(self.given), allow_empty=bool(self.problems))
         except ValidationError as error:
-            for text in error.problems:
-                keyword, _, mend = text.partition(" ")
-                if keyword not in self.wrong:
-                    known = keyword in _NAMES
-                    self.problem(keyword if known else "", mend.removeprefix("is wrong: ") if known else text)
+            for found in error.problems:
+                if found.field not in self.wrong:
+                    known = found.field in _NAMES
+                    self.problem(found.field if known else "", found.text if known else str(found))
 
 
 class Shift(NamedTuple):

@@ -22,7 +22,8 @@ COMMIT_AFTER = 2.0
 """Seconds that an outcome waits for company before it is written down."""
 BACKOFF_BASE, BACKOFF_MAX = 0.5, 8.0
 """Seconds: full jitter over `min(base * 2**n, max)` before a row's next try."""
-RETRYABLE = {408, 500, 502, 503, 504}
+RETRYABLE = {408, 425, 500, 502, 503, 504}
+"""Statuses after which a row may be sent again: as the client's own retries, but for 429, which the brake handles."""
 
 History = tuple[int, int, int, bool, float]
 """What a row that is handed on takes with it: tries, attempts, replays, maybe applied, seconds so far."""
@@ -350,7 +351,7 @@ class Lane:
             gate.waits += 1
             self._put_back(entry, now)
             gate.wake()
-        elif error.status is not None and 400 <= error.status < 500 and error.status not in RETRYABLE:
+        elif _is_refusal(error):
             gate.breaker.succeeded()
             gate.brake.accepted(began)
             self._settle(entry, "rejected", error)
@@ -358,7 +359,9 @@ class Lane:
             counts = gate.breaker.failed(now)
             entry.tries += counts
             retryable = error.status is None or error.status in RETRYABLE
-            ambiguous = error.maybe_applied and not self._replay
+            # An answer that does not confirm would come again, and each replay may be one change more.
+            unconfirmed = isinstance(error, errors.UnconfirmedError)
+            ambiguous = unconfirmed or (error.maybe_applied and not self._replay)
             if gate.breaker.exhausted(now):
                 gate.stop("api", error.message)
             if (counts and (not retryable or entry.tries >= MAX_TRIES)) or ambiguous:
@@ -387,3 +390,12 @@ class Lane:
                 0.0 if entry.began is None else now - entry.began, time.time(),
             )
         )  # fmt: skip
+
+
+def _is_refusal(error: errors.SmarterProctoringError) -> bool:
+    """Tell whether the API has refused the row for good: a 4xx, but not one after which it may be sent again.
+
+    A 499 is none: it says that the client went away, and the change may have been made.
+    """
+    status = error.status
+    return status is not None and 400 <= status < 500 and status != 499 and status not in RETRYABLE

@@ -99,7 +99,7 @@ async def answer_error(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, SmarterProctoringError):
         raise error
     status, title, what_to_do = judge(error)
-    detail = "; ".join(error.problems) if isinstance(error, ValidationError) else title
+    detail = "; ".join(map(str, error.problems)) if isinstance(error, ValidationError) else title
     problem = Problem(title=title, status=status, detail=detail, mayBeApplied=error.maybe_applied, whatToDo=what_to_do)
     answer = respond(problem)
     if error.retry_after is not None and not error.maybe_applied:

@@ -38,7 +38,7 @@ def test_an_appointment_is_moved(service: TestClient, smarterproctoring_mock: Mo
         ({"drop": "after-store"}, 502),
         ({"status": 500}, 502),
         ({"delay": 60}, 504),
-        ({"status": 503}, 503),
+        ({"status": 503}, 502),
         ({"status": 429}, 503),
         ({"status": 404}, 404),
         ({"status": 409}, 409),
@@ -80,7 +80,7 @@ def test_a_lost_answer_is_not_called_a_failure(service: TestClient, smarterproct
 
 
 def test_when_to_come_back_is_passed_on(service: TestClient, smarterproctoring_mock: Mock) -> None:
-    smarterproctoring_mock.app.add_faults({"status": 503, "retry_after": 7})
+    smarterproctoring_mock.app.add_faults({"status": 429, "retry_after": 7})
     assert move(service).headers["retry-after"] == "7"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar, Unpack
 
 from . import operations
-from .records import Operation
+from .records import Hidden, Operation
 
 ResultT = TypeVar("ResultT")
 DryRunT = TypeVar("DryRunT")
@@ -16,10 +16,10 @@ DryRunT = TypeVar("DryRunT")
 class Operations(Generic[ResultT, DryRunT]):
     """What the client can do."""
 
-    def _call(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> ResultT:
+    def _call(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> ResultT:
         raise NotImplementedError
 
-    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> DryRunT:
+    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> DryRunT:
         raise NotImplementedError
 
     def reschedule(
@@ -51,7 +51,9 @@ class Operations(Generic[ResultT, DryRunT]):
             APIConnectionError: No answer; see `maybe_applied`.
             ConfigurationError: The token cannot be had or sent, or the client is closed.
         """
-        return self._call(operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], fields)
+        given = Hidden[Mapping[str, Any]](fields)
+        del fields
+        return self._call(operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], given)
 
     def dry_run_reschedule(
         self,
@@ -61,16 +63,18 @@ class Operations(Generic[ResultT, DryRunT]):
         **fields: Unpack[operations.RescheduleExamSessionFields],
     ) -> DryRunT:
         """Return the request that `reschedule` would send, without sending it; raises as that."""
-        return self._dry_run(operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], fields)
+        given = Hidden[Mapping[str, Any]](fields)
+        del fields
+        return self._dry_run(operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], given)
 
 
 class AsyncOperations(Generic[ResultT, DryRunT]):
     """What the asynchronous client can do."""
 
-    async def _call(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> ResultT:
+    async def _call(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> ResultT:
         raise NotImplementedError
 
-    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> DryRunT:
+    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> DryRunT:
         raise NotImplementedError
 
     async def reschedule(
@@ -102,7 +106,9 @@ class AsyncOperations(Generic[ResultT, DryRunT]):
             APIConnectionError: No answer; see `maybe_applied`.
             ConfigurationError: The token cannot be had or sent, or the client is closed.
         """
-        return await self._call(operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], fields)
+        given = Hidden[Mapping[str, Any]](fields)
+        del fields
+        return await self._call(operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], given)
 
     def dry_run_reschedule(
         self,
@@ -112,4 +118,6 @@ class AsyncOperations(Generic[ResultT, DryRunT]):
         **fields: Unpack[operations.RescheduleExamSessionFields],
     ) -> DryRunT:
         """Return the request that `reschedule` would send, without sending it; raises as that."""
-        return self._dry_run(operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], fields)
+        given = Hidden[Mapping[str, Any]](fields)
+        del fields
+        return self._dry_run(operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], given)

@@ -52,6 +52,14 @@ class RescheduleExamSessionFields(TypedDict, total=False):
     """Postal code of an ad-hoc proctor."""
 
 
+class RescheduleExamSessionItem(RescheduleExamSessionFields):
+    """All keyword arguments of `rescheduleExamSession`, those of its path included."""
+
+    install_sid: str
+    exam_sid: str
+    session_sid: str
+
+
 RESCHEDULE_EXAM_SESSION: Final = Operation(
     operation_id="rescheduleExamSession",
     method="PUT",
@@ -120,6 +128,7 @@ RESCHEDULE_EXAM_SESSION: Final = Operation(
     ),
     date_times=(("appointmentStartDateTime",), ("appointmentEndDateTime",), ("appointmentDateTime",)),
     call="reschedule",
+    idempotent=True,
 )
 
 OPERATIONS: Final[tuple[Operation, ...]] = (RESCHEDULE_EXAM_SESSION,)

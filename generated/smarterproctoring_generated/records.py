@@ -9,11 +9,11 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache, cached_property
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 from uuid import UUID
 
@@ -56,6 +56,55 @@ _WIRE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2
 _HEADER_TEXT: Final = r"^[!-~]([ -~]*[!-~])?$"
 _INTEGER: Final = r"^-?(0|[1-9][0-9]*)$"
 _NUMBER: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+
+
+class Hidden(Generic[T]):
+    """Holds a value that is not shown: it is in frames, and some tools show what those hold."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def reveal(self) -> T:
+        """Return the value; not to be kept in a variable of a function that raises."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong, as data; `str()` makes a sentence of it.
+
+    Attributes:
+        field: The keyword (of an argument or a setting) that it is about; empty if it is about no single one.
+        code: The kind of problem in one word: `required`, `type`, `enum`, `pattern`, `time`, `order`, `empty`, `json`,
+            `read_only`;
+            for settings `value`, `missing`, `unusable`.
+        text: What is wrong and how to fix it; it goes on where the field's name ends, and never holds the value.
+        name: What the user calls the field where that is not its keyword, such as the variable a setting came from.
+    """
+
+    field: str
+    code: str
+    text: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name or self.field} {self.text}".lstrip()
+
+
+class RuleError(ValueError):
+    """A value that breaks the spec; its text and `code` are those of the problem that it becomes."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def _problem(field: str, error: Exception) -> Problem:
+    return Problem(field, error.code if isinstance(error, RuleError) else "time", str(error))
 
 
 def matches(pattern: str, value: str) -> bool:
@@ -113,9 +162,9 @@ def _found(node: Any, place: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
             yield node, key
 
 
-def times_to_wire(node: Any, place: tuple[str, ...], label: str) -> list[str]:
+def times_to_wire(node: Any, place: tuple[str, ...], label: str) -> list[Problem]:
     """Put times, given as datetimes or as models write them, into the wire form, in place; return what is wrong."""
-    problems: list[str] = []
+    problems: list[Problem] = []
     for holder, key in _found(node, place):
         value = holder[key]
         if isinstance(value, datetime):
@@ -124,7 +173,7 @@ def times_to_wire(node: Any, place: tuple[str, ...], label: str) -> list[str]:
             try:
                 holder[key] = wire_time(value)
             except ValueError as error:
-                problems.append(f"{label} {error}")
+                problems.append(Problem(label, "time", str(error)))
     return problems
 
 
@@ -143,23 +192,23 @@ def plain(value: Any) -> Any:
     return {name: plain(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value
 
 
-def not_json(value: Any, label: str) -> Iterator[str]:
+def not_json(value: Any, label: str) -> Iterator[Problem]:
     """Yield what cannot be written as JSON in a plain value, each with its place."""
     if isinstance(value, dict):
         for name, inner in value.items():
             if isinstance(name, str):
                 yield from not_json(inner, f"{label}.{name}")
             else:
-                yield f"{label} has a key that is not a str"
+                yield Problem(label, "json", "has a key that is not a str")
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from not_json(inner, f"{label}[{index}]")
     elif isinstance(value, datetime):
-        yield f"{label} is a datetime, and the spec has no date-time there: give text"
+        yield Problem(label, "json", "is a datetime, and the spec has no date-time there: give text")
     elif isinstance(value, float) and not math.isfinite(value):
-        yield f"{label} is {value}, which JSON cannot hold"
+        yield Problem(label, "json", f"is {value}, which JSON cannot hold")
     elif value is not None and not isinstance(value, str | int | float):
-        yield f"{label} is of type {type(value).__name__}, which JSON cannot hold"
+        yield Problem(label, "json", f"is of type {type(value).__name__}, which JSON cannot hold")
 
 
 def _type_problem(kind: str | None, value: object) -> str | None:
@@ -216,13 +265,17 @@ class Parameter(NamedTuple):
     deprecated: bool = False
     nullable: bool = False
 
-    def problem(self, value: object) -> str | None:
+    def problem(self, value: object) -> Problem | None:
         """Return what is wrong with a value, None if nothing is. The value is not repeated."""
         try:
             self.checked(value)
         except ValueError as error:
-            return str(error)
+            return self.as_problem(error)
         return None
+
+    def as_problem(self, error: ValueError) -> Problem:
+        """Return the problem that `checked` raised."""
+        return _problem(self.keyword, error)
 
     def checked(self, value: Any, *, offsets: bool = False) -> Any:
         """Return a value as it is sent: text and numbers, or a list or dict of them; times in the wire form.
@@ -239,9 +292,9 @@ class Parameter(NamedTuple):
         if self.type not in ("array", "object"):
             return self._scalar(self.type, value, offsets=offsets)
         if problem := _type_problem(self.type, value):
-            raise ValueError(problem)
+            raise RuleError("type", problem)
         if not value:
-            raise ValueError(f"is an empty {self.type}, which cannot be sent: leave it out")
+            raise RuleError("empty", f"is an empty {self.type}, which cannot be sent: leave it out")
         if isinstance(value, list):
             return [self._scalar(self.item_type, item, offsets=offsets) for item in value]
         return {str(name): self._scalar("", item, offsets=offsets) for name, item in value.items()}
@@ -250,22 +303,22 @@ class Parameter(NamedTuple):
         if self.format == "date-time":
             value = wire_time(value if offsets and isinstance(value, str) else _time_text(value))
         if self.allowed and value not in self.allowed:
-            raise ValueError(f"must be one of {', '.join(map(str, self.allowed))}")
+            raise RuleError("enum", f"must be one of {', '.join(map(str, self.allowed))}")
         if problem := _type_problem(kind, value):
-            raise ValueError(problem)
+            raise RuleError("type", problem)
         if isinstance(value, list | dict | datetime) or value is None:
-            raise ValueError(f"must be text or a number, not {type(value).__name__}")
+            raise RuleError("type", f"must be text or a number, not {type(value).__name__}")
         if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError("must be a finite number")
+            raise RuleError("type", "must be a finite number")
         text = _as_text(value)
         if self.pattern and isinstance(value, str) and not matches(self.pattern, value):
-            raise ValueError(f"must match {self.pattern}")
+            raise RuleError("pattern", f"must match {self.pattern}")
         if self.location == "path" and text in ("", ".", ".."):
-            raise ValueError("must not be empty, `.` or `..`: that is another path")
+            raise RuleError("pattern", "must not be empty, `.` or `..`: that is another path")
         if self.location == "header" and not matches(_HEADER_TEXT, text):
-            raise ValueError("must be one line of printable ASCII, without white space around it")
+            raise RuleError("pattern", "must be one line of printable ASCII, without white space around it")
         if self.location == "header" and self.type != "string" and "," in text:
-            raise ValueError("must not hold a comma, which separates the values of a header")
+            raise RuleError("pattern", "must not hold a comma, which separates the values of a header")
         return value
 
     def from_text(self, text: str) -> Any:
@@ -325,14 +378,14 @@ class Field(NamedTuple):
     default: Any = None
     deprecated: bool = False
 
-    def problem(self, value: object) -> str | None:
+    def problem(self, value: object) -> Problem | None:
         """Return what is wrong with a value, None if nothing is. The value is not repeated."""
         if self.allowed and value not in self.allowed:
-            return f"must be one of {', '.join(map(str, self.allowed))}"
+            return Problem(self.keyword, "enum", f"must be one of {', '.join(map(str, self.allowed))}")
         if problem := _type_problem(self.type, value):
-            return problem
+            return Problem(self.keyword, "type", problem)
         if self.pattern and isinstance(value, str) and not matches(self.pattern, value):
-            return f"must match {self.pattern}"
+            return Problem(self.keyword, "pattern", f"must match {self.pattern}")
         return None
 
     def from_text(self, text: str) -> Any:
@@ -350,7 +403,10 @@ class Given(NamedTuple):
     has_body: bool
     query: dict[str, Any]
     headers: dict[str, Any]
-    problems: list[str]
+    problems: list[Problem]
+
+    def __repr__(self) -> str:  # it is in frames, and says things of a person
+        return "<Given>"
 
 
 class _Operation(NamedTuple):
@@ -368,14 +424,16 @@ class _Operation(NamedTuple):
     read_only: tuple[tuple[str, ...], ...] = ()
     call: str = ""
     deprecated: bool = False
+    idempotent: bool = False
 
 
 class Operation(_Operation):
     """One operation. What calls need of it again and again is worked out at the first one.
 
-    `route` is the path as a regular expression with a group for each path parameter, in their order; `date_times`
-    are the places of date-times in the body, `*` standing for any item; `read_only` are those of what only the server
-    sets. `body` is the keyword for a body that has no fields. `call` names the method of the public clients.
+    `route` is the path as a regular expression with a group for each path parameter, in their order. `date_times` are
+    the places of date-times in the body, `*` standing for any item; `read_only` are those of what only the server sets.
+    `body` is the keyword for a body that has no fields. `call` names the method of the public clients. `idempotent` says
+    whether the state is the same however often it is carried out.
     """
 
     @cached_property
@@ -429,22 +487,30 @@ class Operation(_Operation):
         match = re.fullmatch(self.route, path) if method == self.method else None
         return match and [unquote(value) for value in match.groups()]
 
+    def check_keywords(self, given: Iterable[str]) -> None:
+        """Refuse a keyword that does not exist.
+
+        Raises:
+            TypeError: A keyword that the operation does not have.
+        """
+        if unknown := [keyword for keyword in given if keyword not in self._known]:
+            names, there = ", ".join(sorted(unknown)), ", ".join(self._known)
+            raise TypeError(f"unknown field {names}. Known: {there or 'none'}")
+
     def from_keywords(self, given: Mapping[str, Any]) -> Given:
         """Return body, query, headers and problems of a call by keyword; `None` is not sent.
 
         Raises:
             TypeError: A keyword that the operation does not have.
         """
+        self.check_keywords(given)
         known = self._known
-        if unknown := [keyword for keyword in given if keyword not in known]:
-            names, there = ", ".join(sorted(unknown)), ", ".join(known)
-            raise TypeError(f"unknown field {names}. Known: {there or 'none'}")
         # Literals: dict[str, Any]() would make the type anew each time.
         body: dict[str, Any] = {}
         query: dict[str, Any] = {}
         headers: dict[str, Any] = {}
         whole: Any = None
-        problems: list[str] = []
+        problems: list[Problem] = []
         has_body = bool(self.fields) and self.body_required
         for keyword, item in known.items():
             if (value := given.get(keyword)) is None:
@@ -454,15 +520,18 @@ class Operation(_Operation):
                 value = NULL if keyword in given and item.nullable else item.default
                 if value is None:
                     hint = "; give NULL to send null" if item.nullable else ""
-                    problems.append(f"{keyword} is required{hint}")
+                    problems.append(Problem(keyword, "required", f"is required{hint}"))
                     continue
             if isinstance(item, Parameter):
                 (query if item.location == "query" else headers)[item.name] = value
                 continue
             try:
                 value = self._body_value(item, value)
-            except (ValueError, RecursionError) as error:
-                problems.append(f"{keyword} {error}")
+            except RecursionError:
+                problems.append(Problem(keyword, "json", "holds itself, or is too deep for JSON"))
+                continue
+            except ValueError as error:
+                problems.append(_problem(keyword, error))
                 continue
             has_body = True
             if item is self.body:
@@ -471,18 +540,19 @@ class Operation(_Operation):
                 body[item.name] = value
         places = [place for place in self.read_only if whole is not None or len(place) > 1]
         read_only = {self._label(place) for place in places for _ in _found(whole or body, place)}
-        problems += [f"{label} is set by the server alone: leave it out" for label in sorted(read_only)]
+        text = "is set by the server alone: leave it out"
+        problems += [Problem(label, "read_only", text) for label in sorted(read_only)]
         return Given((whole if self.body else body) if has_body else None, has_body, query, headers, problems)
 
     def _body_value(self, item: Field, value: Any) -> Any:
         if value is NULL:
             if not item.nullable:
-                raise ValueError("cannot be null: the spec does not say `nullable`")
+                raise RuleError("type", "cannot be null: the spec does not say `nullable`")
             return None
         if item.format == "date-time":
             return _time_text(value)
         if item.format == "date" and isinstance(value, datetime):
-            raise ValueError("must be a date, not a datetime")
+            raise RuleError("type", "must be a date, not a datetime")
         return value if type(value) is str else plain(value)
 
     def parameter_values(
@@ -495,32 +565,33 @@ class Operation(_Operation):
                 if item.name in values:
                     yield item, values[item.name]
 
-    def body_problems(self, body: Any) -> list[str]:
+    def body_problems(self, body: Any) -> list[Problem]:
         """Put the date-times of a body into the wire form, in place; return everything in it that breaks the spec."""
         known = self._by_name
         problems = [problem for place, label in self._times for problem in times_to_wire(body, place, label)]
         if self.body and body is not None and (problem := self.body.problem(body)):
-            problems.append(f"{self.body.keyword} {problem}")
+            problems.append(problem)
         for name, value in body.items() if isinstance(body, dict) else ():
             if value is None or (item := known.get(name)) is None:
                 continue
             # A time that could not be rewritten is named already.
             if item.format != "date-time" and (problem := item.problem(value)):
-                problems.append(f"{item.keyword} {problem}")
+                problems.append(problem)
             # Both times are in the wire form by now, which sorts as text.
             if item.before and str(body.get(item.before) or "~") <= str(value):
-                problems.append(f"{known[item.before].keyword} must be after {item.keyword}")
+                problems.append(Problem(known[item.before].keyword, "order", f"must be after {item.keyword}"))
         return problems
 
-    def not_json(self, body: Any) -> list[str]:
+    def not_json(self, body: Any) -> list[Problem]:
         """Return what cannot be written as JSON in a body, each with its place."""
-        problems: list[str] = []
+        problems: list[Problem] = []
         if self.body or not isinstance(body, dict):
             problems += not_json(body, self.body.keyword if self.body else "the body")
         else:
             for name, value in body.items():
                 problems += not_json(value, self._label((name,)))
-        return problems or ["the body cannot be written as JSON: it holds text that is not valid Unicode, or itself"]
+        text = "the body cannot be written as JSON: it holds text that is not valid Unicode, or itself"
+        return problems or [Problem("", "json", text)]
 
     def path_for(self, values: list[Any]) -> str:
         """Return the path with these checked values of its parameters, encoded."""
@@ -542,7 +613,7 @@ class Operation(_Operation):
 
         What only the server sets is taken out of the body: a generated model has to hold it.
         """
-        problems: list[str] = []
+        problems: list[Problem] = []
         queries = self._nested_query(dict(query), problems)
         for place in self.read_only:
             for holder, key in list(_found(body, place)):
@@ -554,7 +625,7 @@ class Operation(_Operation):
         own = {item.name: item.from_text(value) if isinstance(value, str) else value for item, value in given.items()}
         return Given(body, body is not None, queries, own, problems)
 
-    def _nested_query(self, query: dict[str, Any], problems: list[str]) -> dict[str, Any]:
+    def _nested_query(self, query: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
         """Put the properties of an object, which generated functions send as parameters of their own, back into it."""
         known = {item.name for item in self._in_query}
         loose = {name: query.pop(name) for name in list(query) if name not in known}
@@ -563,7 +634,8 @@ class Operation(_Operation):
             if len(objects) == 1:
                 query[objects[0].name] = loose
             else:
-                problems.append(f"this function cannot send {', '.join(loose)}: call `{self.call}` of the client")
+                text = f"cannot be sent by this function: call `{self.call}` of the client"
+                problems += [Problem(name, "unusable", text) for name in loose]
         return query
 
 

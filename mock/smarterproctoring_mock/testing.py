@@ -169,8 +169,13 @@ class FaultCase:
 
     @property
     def success(self) -> bool:
-        """Whether the client sees a success: the status line says so, whatever becomes of the body."""
-        return self.status is not None and 200 <= self.status < 300
+        """Whether the client sees a success: a status that confirms the change, and no HTML page or error object.
+
+        A body that breaks off is a success all the same.
+        """
+        value, kind = self.fault.json, self.fault.content_type or ""
+        is_error = isinstance(value, dict) and not {"error", "errors", "statusCode"}.isdisjoint(value)
+        return self.status in {200, 201, 203, 204, 205} and not is_error and not kind.startswith("text/html")
 
 
 def fault_case(fault: Fault | str | dict[str, Any]) -> FaultCase:
@@ -181,9 +186,10 @@ def fault_case(fault: Fault | str | dict[str, Any]) -> FaultCase:
     """
     fault = fault if isinstance(fault, Fault) else parse_fault(fault)
     status = None if fault.drop is not None else 200 if fault.status is None else fault.status
-    # A server that answers 501 or 503 says that it has not tried; after another 5xx nobody knows.
-    proven = status is not None and (300 <= status < 500 or status in {501, 503})
-    passing = status is None or status in {408, 429} or (status >= 500 and status != 501)
+    # A server that answers 501 says that it has not tried; after another 5xx nobody knows. A 503 is no exception:
+    # gateways answer it after they have passed the request on. So may a 303 and a 499 follow the change.
+    proven = status is not None and (300 <= status < 500 or status == 501) and status not in {303, 499}
+    passing = status is None or status in {408, 425, 429} or (status >= 500 and status != 501)
     return FaultCase(fault.name, fault, status, fault.stores, not proven, passing)
 
 

@@ -9,7 +9,9 @@
 """
 
 from smarterproctoring_generated.operations import VERSION
+from smarterproctoring_generated.operations import RescheduleExamSessionItem as RescheduleExamSessionItem
 from smarterproctoring_generated.records import NULL as NULL
+from smarterproctoring_generated.records import Problem as Problem
 
 from smarterproctoring.call import Result as Result
 from smarterproctoring.client import AsyncSmarterProctoring as AsyncSmarterProctoring
@@ -23,14 +25,18 @@ from smarterproctoring.errors import BadRequestError as BadRequestError
 from smarterproctoring.errors import ConfigurationError as ConfigurationError
 from smarterproctoring.errors import ConflictError as ConflictError
 from smarterproctoring.errors import DeadlineExceededError as DeadlineExceededError
+from smarterproctoring.errors import HookError as HookError
+from smarterproctoring.errors import InterruptedCallError as InterruptedCallError
 from smarterproctoring.errors import NotFoundError as NotFoundError
 from smarterproctoring.errors import PermissionDeniedError as PermissionDeniedError
 from smarterproctoring.errors import RateLimitError as RateLimitError
 from smarterproctoring.errors import ServerError as ServerError
 from smarterproctoring.errors import SmarterProctoringError as SmarterProctoringError
+from smarterproctoring.errors import UnconfirmedError as UnconfirmedError
 from smarterproctoring.errors import UnexpectedRedirectError as UnexpectedRedirectError
 from smarterproctoring.errors import UnprocessableEntityError as UnprocessableEntityError
 from smarterproctoring.errors import ValidationError as ValidationError
+from smarterproctoring.errors import what_is_known as what_is_known
 from smarterproctoring.many import Outcome as Outcome
 from smarterproctoring.settings import RetryHook as RetryHook
 from smarterproctoring.settings import Timeouts as Timeouts

@@ -3,28 +3,28 @@
 import json
 import logging
 import random
-import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from typing import Any, NamedTuple, TypeVar
 
 from smarterproctoring import errors
+from smarterproctoring.answers import Reply, harmless
+from smarterproctoring.budget import RETRY, SUCCESS, TIMED_OUT_RETRY, RetryBudget
 from smarterproctoring.credentials import Secret
+from smarterproctoring.masking import mask, mask_token
 from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide
 from smarterproctoring.prepare import Prepared
 from smarterproctoring.settings import Options, logger
 
 MAX_BODY, MAX_ERROR_BODY = 1024 * 1024, 64 * 1024
 """Bytes of an answer that are read: of a success, of anything else."""
-_REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _NONE_YET = Secret("")
-TOO_LATE = "the token did not come before the deadline"
-"""The problem of a token that the driver stopped waiting for."""
-_MASK, _NOT = "[redacted]", "was not applied"
+TOO_LATE = Secret("")
+"""In the place of a token that did not come before the deadline."""
+_NOT = "was not applied"
+_MAX_ESCAPED = 12
+"""Characters at most that one character of a token becomes by escapes."""
 ErrorT = TypeVar("ErrorT", bound=errors.SmarterProctoringError)
 
 
@@ -50,58 +50,6 @@ class Result(NamedTuple):
     incomplete: bool = False
 
 
-class Reply(NamedTuple):
-    """A server's answer, read as far as it goes; header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    incomplete: bool = False
-
-    def __repr__(self) -> str:  # it stands in frames, and a server may echo the token
-        return f"<Reply {self.status}>"
-
-    def text(self) -> str:
-        """Decode the body as UTF-8; never fails."""
-        return self.body.decode("utf-8", "replace")
-
-    def data(self) -> Any:
-        """Return the JSON value, else the text, else None."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return self.text() or None
-
-    def request_id(self) -> str | None:
-        """Return the first of the common request-id headers; the vendor documents none."""
-        return next(filter(None, map(self.headers.get, _REQUEST_IDS)), None)
-
-    def error(self) -> tuple[str | None, str | None]:
-        """Return code and message from any of the three forms of error body that were seen (evidence: V, S)."""
-        source = self.data()
-        if isinstance(source, dict) and isinstance(source.get("error"), dict):
-            source = source["error"]
-        code, message = (source.get("code"), source.get("message")) if isinstance(source, dict) else (None, None)
-        return str(code) if type(code) in (str, int) else None, message if isinstance(message, str) else None
-
-    def retry_after(self) -> float | None:
-        """Return the seconds of Retry-After, given as seconds or as a date; None if there is none to understand."""
-        text, now = self.headers.get("retry-after", "").strip(), time.time()
-        if re.fullmatch("[0-9]+", text):
-            return float(text[:10])
-        at = _http_date(text)
-        # By the server's clock too where it tells the time, so that a fast local clock does not retry early.
-        return None if at is None else max(0.0, at - now, at - (_http_date(self.headers.get("date", "")) or now))
-
-
-def _http_date(text: str) -> float | None:
-    try:
-        at = parsedate_to_datetime(text)
-        return at.replace(tzinfo=at.tzinfo or UTC).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
 class Call:
     """The state of one call over its attempts. The driver asks it for limits, reports what came, and obeys.
 
@@ -111,12 +59,16 @@ class Call:
         error: What the last attempt ended with, to be raised where no other follows.
         hooked: What the retry hook returned, for the driver to await where it has to be.
         reply: The answer, once the call is done.
+        sending: Whether a request is under way, which may be carried out whatever happens now.
+        hook_failed: The name of what an event hook raised when it was shown the answer.
     """
 
     error: errors.SmarterProctoringError
     reply: Reply
 
-    def __init__(self, prepared: Prepared, options: Options, *, can_renew: bool) -> None:
+    def __init__(
+        self, prepared: Prepared, options: Options, *, can_renew: bool, budget: RetryBudget | None = None
+    ) -> None:
         self.operation, self._content = prepared.operation, prepared.content
         self._options, self._can_renew = options, can_renew
         self._started = self._began = time.monotonic()
@@ -125,6 +77,8 @@ class Call:
         self._attempts = self._replays = self._renewals = 0
         self._maybe_applied = False
         self.hooked: object = None
+        self.sending, self.hook_failed = False, ""
+        self._budget, self._gain = budget or RetryBudget(), SUCCESS
 
     def remaining(self) -> float:
         """Return the seconds until the deadline."""
@@ -139,10 +93,13 @@ class Call:
             DeadlineExceededError: There is no time left for an attempt.
         """
         remaining = self.remaining()
-        if remaining <= 0 or secret.problem == TOO_LATE:
+        if remaining <= 0 or secret is TOO_LATE:
             raise self.failure(errors.DeadlineExceededError, self._too_late())
         if secret.problem and self.operation.token_header:
-            raise self.failure(errors.ConfigurationError, secret.problem)
+            problems = tuple(secret.problems())
+            raise self.failure(
+                errors.ConfigurationError, f"the token {secret.problem}", setting="token", problems=problems
+            )
         if self._refused and secret.reveal() == self._secret.reveal():
             raise self.error
         self._refused, self._secret, self.hooked = False, secret, None
@@ -159,33 +116,90 @@ class Call:
             APIStatusError: The call has failed with this answer.
             APIConnectionError: It has failed without one.
         """
+        self.sending = False
         if isinstance(answer, Reply):
             answer = self._without_token(answer)
             self._log(str(answer.status), answer)
-            if 200 <= answer.status < 300:
+            doubt = answer.doubt() if 200 <= answer.status < 300 else None
+            if 200 <= answer.status < 300 and doubt is None:
+                if self.hook_failed:
+                    raise self._failed_after(answer)
+                self._budget.give(self._gain)
                 self.reply = answer
                 return None
-            code, message = answer.error()
-            outcome, what = Outcome(answer.status, None, code, answer.retry_after()), f"status {answer.status}"
+            what = f"status {answer.status}"
+            code = answer.error()[0]
+            outcome = Outcome(answer.status, None, code, answer.retry_after(), confirmed=doubt is None)
         else:
             self._log(f"{answer[0].name.lower()} ({answer[1]})", None)
-            outcome, what, message = Outcome(failure=answer[0]), answer[0].value, None
+            outcome, what, doubt = Outcome(failure=answer[0]), answer[0].value, None
         self._maybe_applied |= outcome.maybe_applied
         if isinstance(answer, Reply):
-            self.error = self._refusal(answer, outcome, message)
+            self.error = self._refusal(answer, outcome, doubt)
         else:
             self.error = self._loss(*answer)
         retried, can_renew = self._attempts - 1 - self._renewals, self._can_renew and not self._renewals
         left, draw = self.remaining(), random.random()  # noqa: S311 - spreads retries, keeps no secret
-        decision = decide(outcome, self._options, retried=retried, can_renew=can_renew, left=left, draw=draw)
+        decision = decide(
+            outcome,
+            self._options,
+            retried=retried,
+            can_renew=can_renew,
+            left=left,
+            draw=draw,
+            idempotent=self.operation.idempotent,
+        )
+        if self.hook_failed:
+            raise self.after_hook("an event hook", self.hook_failed)
         if decision.action == "raise":
             raise self.error
         if decision.action == "renew":
             self._renewals, self._refused = 1, True
         else:
+            self._pay(TIMED_OUT_RETRY if outcome.failure in TIMEOUTS else RETRY)
             logger.info("%s: %s, retry in %.2f s", self.operation.operation_id, what, decision.wait)
-            self.hooked = self._options.on_retry and self._options.on_retry(self.error, decision.wait)
+            self._tell(decision.wait)
         return decision.wait
+
+    def _pay(self, cost: int) -> None:
+        if not self._budget.take(cost):
+            text = "The retry budget of this client is used up, so the call was not repeated."
+            raise self._with_more(text, retry_budget_spent=True)
+        self._gain = cost
+
+    def _tell(self, wait: float) -> None:
+        """Call the retry hook."""
+        raised = ""
+        try:
+            self.hooked = self._options.on_retry and self._options.on_retry(self.error, wait)
+        except Exception as error:  # noqa: BLE001 - the caller's own; what is known of the call must not be lost with it
+            raised = type(error).__name__
+        if raised:
+            raise self.after_hook("on_retry", raised)
+
+    def check_wait(self, wait: float) -> None:
+        """Raise the call's own error if the retry hook has taken so long that the wait would end past the deadline."""
+        if wait and wait >= self.remaining():
+            raise self.error
+
+    def after_hook(self, hook: str, raised: str) -> errors.SmarterProctoringError:
+        """Return the call's own error where a hook of the caller's has raised, and so ended the call."""
+        return self._with_more(f"{hook} raised {raised}, so the call was not repeated.")
+
+    def _with_more(self, text: str, **fields: Any) -> errors.SmarterProctoringError:
+        known = {name: value for name, value in vars(self.error).items() if name != "message"}
+        return type(self.error)(f"{self.error.message} {text}", **{**known, **fields})
+
+    def _failed_after(self, reply: Reply) -> errors.HookError:
+        self._maybe_applied = True
+        text = f"an event hook raised {self.hook_failed} after the answer {reply.phrase()}"
+        facts = {"status": reply.status, "headers": reply.headers, "request_id": reply.request_id()}
+        return self.failure(errors.HookError, text, body=reply.text(), **facts)
+
+    def interrupted(self, interrupt: BaseException) -> None:
+        """Attach what is known of the call to what ends it: Ctrl-C, or a cancellation."""
+        self._maybe_applied |= self.sending
+        errors.attach_what_is_known(interrupt, self.failure(errors.InterruptedCallError, "interrupted"))
 
     def failure(self, kind: type[ErrorT], text: str, **fields: Any) -> ErrorT:
         """Make an error that holds what is known of the call."""
@@ -201,24 +215,29 @@ class Call:
         elapsed, data, request_id = time.monotonic() - self._started, self.reply.data(), self.reply.request_id()
         return Result(data, status, request_id, self._attempts, self._replays, elapsed, incomplete=incomplete)
 
-    def _refusal(self, reply: Reply, outcome: Outcome, message: str | None) -> errors.APIStatusError:
-        kind = errors.error_class(reply.status, outcome.code)
-        shown, said = self._masked(outcome.code), self._masked(message)
-        text = f"{reply.status} {_PHRASES.get(reply.status, 'unknown status')}"
-        text += (f" (code {shown})" if shown else "") + (f": {said}" if said else "")
+    def _refusal(self, reply: Reply, outcome: Outcome, doubt: str | None) -> errors.SmarterProctoringError:
+        """Make the error of an answer; what it quotes is read here, so that no frame of a traceback shows it."""
+        kind: type[errors.SmarterProctoringError] = errors.error_class(reply.status, outcome.code)
+        if doubt is not None:
+            kind = errors.UnconfirmedError
+        code, reason = [self._masked(text) for text in reply.error()]
+        text = doubt or reply.phrase()
+        text += (f" (code {code})" if code else "") + (f": {reason}" if reason else "")
         expires = self._secret.expires_at() if kind is errors.AuthenticationError else None
         if expires is not None and expires <= datetime.now(UTC):
             text += f"; the token expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
-        told = {
-            "code": shown,
-            "api_message": said,
+        fields = {
+            "code": code,
+            "api_message": reason,
             "retry_after": outcome.retry_after,
             "request_id": reply.request_id(),
         }
-        return self.failure(kind, text, status=reply.status, headers=reply.headers, body=reply.text(), **told)
+        return self.failure(kind, text, status=reply.status, headers=reply.headers, body=reply.text(), **fields)
 
     def _loss(self, failure: Failure, cause: str) -> errors.SmarterProctoringError:
         text = f"{failure.value} ({cause})"
+        if failure is Failure.HOOK:
+            return self.failure(errors.HookError, text)
         if failure not in TIMEOUTS:
             return self.failure(errors.APIConnectionError, text)
         if self.remaining() > 0:
@@ -230,24 +249,25 @@ class Call:
 
     def _without_token(self, reply: Reply) -> Reply:
         """Mask the token where the server, or a proxy's error page, echoes it, and leave cookies out."""
-        headers, body = {name: value for name, value in reply.headers.items() if name != "set-cookie"}, reply.body
-        if token := self._secret.reveal():
-            headers = {name: value.replace(token, _MASK) for name, value in headers.items()}
-            for form in {token, token.replace("/", "\\/")}:
-                body = body.replace(form.encode(), _MASK.encode())
+        token = self._secret.reveal()
+        headers = {name: mask_token(value, token) for name, value in reply.headers.items() if name != "set-cookie"}
         limit = MAX_BODY if 200 <= reply.status < 300 else MAX_ERROR_BODY
-        return Reply(reply.status, headers, body[:limit], reply.incomplete)
+        # A token at the limit is seen whole, and not cut into view; latin-1 keeps every byte.
+        body = mask_token(reply.body[: limit + _MAX_ESCAPED * len(token)].decode("latin-1"), token)
+        return Reply(reply.status, headers, body.encode("latin-1")[:limit], reply.incomplete)
 
     def _masked(self, text: str | None) -> str | None:
         """Mask what the request's body said: a server may quote it, and it is personal data."""
-        if not text:
-            return None
-        body = json.loads(self._content or b"{}")
-        harmless = {item.name for item in self.operation.fields if item.allowed or item.format}
-        values = [self._secret.reveal(), *(str(body[name]).strip() for name in body if name not in harmless)]
-        for value in sorted(filter(None, values), key=len, reverse=True):
-            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _MASK, text, flags=re.IGNORECASE)
-        return text
+        return mask(mask_token(text, self._secret.reveal()), self._personal()) if text else None
+
+    def _personal(self) -> list[str]:
+        """Return the values of the request that may say something of a person, as a server would quote them."""
+        body = json.loads(self._content.reveal() or b"{}")
+        plain = {item.name for item in self.operation.fields if item.allowed or item.format}
+        if isinstance(body, dict):
+            body = [value for name, value in body.items() if name not in plain]
+        values = [text.strip() for text in _texts(body)]
+        return [*values, *[harmless(value) for value in values]]
 
     def _log(self, what: str, reply: Reply | None) -> None:
         if not logger.isEnabledFor(logging.DEBUG):
@@ -256,3 +276,12 @@ class Call:
         facts = (self.operation.method, self.operation.path, what, self._attempts)
         milliseconds = (time.monotonic() - self._began) * 1000
         logger.debug("%s %s -> %s, attempt %d, %.0f ms, request id %s", *facts, milliseconds, request_id)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text and number in a JSON value, as a server would quote it."""
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)

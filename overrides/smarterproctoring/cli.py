@@ -22,7 +22,7 @@ except ImportError as missing:
     )
 
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, VERSION
-from smarterproctoring_generated.records import Field
+from smarterproctoring_generated.records import Field, Problem
 
 from smarterproctoring import client as clients
 from smarterproctoring import errors
@@ -37,7 +37,7 @@ EXIT_CODES = {
     4: "no such install, exam or session",
     5: "refused by the API for another reason",
     6: "rate limit; try again later",
-    7: "not applied: no connection, or the service is unavailable; try again later",
+    7: "not applied: no connection, or the server answered 501; try again later",
     8: "MAY HAVE BEEN APPLIED: look at the session before you try again",
 }
 _BAD_INPUT, _AUTH, _NOT_FOUND, _REFUSED, _RATE_LIMIT, _NOT_APPLIED, _MAYBE_APPLIED = range(2, 9)
@@ -54,7 +54,8 @@ def exit_code(error: Exception) -> int:
         ((errors.AuthenticationError, errors.PermissionDeniedError), _AUTH),
         ((errors.NotFoundError,), _NOT_FOUND),
         ((errors.RateLimitError,), _RATE_LIMIT),
-        ((errors.ServerError, errors.APIConnectionError), _NOT_APPLIED),
+        ((errors.ServerError, errors.APIConnectionError, errors.InterruptedCallError), _NOT_APPLIED),
+        ((errors.HookError,), _BAD_INPUT),
         ((errors.APIStatusError,), _REFUSED),
     ):
         if isinstance(error, kinds):
@@ -130,12 +131,9 @@ def reschedule(
             result = client.reschedule(*sids.values(), **fields)
     except (errors.SmarterProctoringError, ValueError) as error:
         _fail(error, sids, as_json=options["as_json"])
-    except KeyboardInterrupt:
-        interrupted = errors.APIConnectionError(
-            "interrupted. The change may have been applied: look at the session before you send it again.",
-            maybe_applied=True,
-        )
-        _fail(interrupted, sids, as_json=options["as_json"])
+    except KeyboardInterrupt as interrupt:
+        nothing = errors.InterruptedCallError("interrupted. The change was not applied.")
+        _fail(errors.what_is_known(interrupt) or nothing, sids, as_json=options["as_json"])
     if options["as_json"]:
         facts = {name: getattr(result, name) for name in ("status", "data", "request_id", "attempts", "replays")}
         elapsed = {"elapsed": round(result.elapsed, 3), "incomplete": result.incomplete}
@@ -176,14 +174,14 @@ def _checked(
     client: clients.SmarterProctoring, sids: dict[str, str], fields: dict[str, Any], problems: list[str]
 ) -> clients.DryRun:
     """Return the request; raise one error of all problems, those of reading the times included."""
-    request, found = None, list(problems)
+    request, found = None, [Problem("", "time", problem) for problem in problems]
     try:
         request = client.dry_run_reschedule(*sids.values(), **fields)
     except errors.ValidationError as error:
         found += error.problems
     if request is not None and not found:
         return request
-    raise errors.ValidationError(f"{'; '.join(found)}. Nothing was sent.", problems=tuple(found))
+    raise errors.ValidationError(f"{'; '.join(map(str, found))}. Nothing was sent.", problems=tuple(found))
 
 
 def _client(options: dict[str, Any], *, dry_run: bool = False) -> clients.SmarterProctoring:
@@ -192,7 +190,7 @@ def _client(options: dict[str, Any], *, dry_run: bool = False) -> clients.Smarte
     }
     settings |= {"allow_http": True} if options["allow_http"] else {}
     settings |= {"retry_ambiguous": False} if options.get("no_replay") else {}
-    return clients.SmarterProctoring(**{**settings_from_env(), **_token(options, dry_run), **settings})
+    return clients.SmarterProctoring.from_env(**{**_token(options, dry_run), **settings})
 
 
 def _token(options: dict[str, Any], dry_run: bool) -> dict[str, Any]:
@@ -220,7 +218,7 @@ def _fail(error: Exception, sids: dict[str, str], *, as_json: bool) -> NoReturn:
         click.echo(json.dumps({**outcome, "maybe_applied": maybe, **sids, **facts, "exit_code": code}))
     else:
         color = "yellow" if maybe else "red"
-        problems: Iterable[str] = getattr(error, "problems", ()) or (str(error),)
+        problems: Iterable[object] = getattr(error, "problems", ()) or (error,)
         for problem in problems:
             click.secho(f"error: {problem}", fg=color, err=True)
         request_id = getattr(error, "request_id", None)
@@ -282,9 +280,9 @@ def _check_settings(options: dict[str, Any], base_url: str) -> tuple[str, int, s
         with _client(settings, dry_run=True) as client:
             return "settings", 0, repr(client).strip("<>")
     except errors.ConfigurationError as error:
-        # A bad token is the next check's business.
-        bad_token = "token" in error.message and "base_url" not in error.message
-        return "settings", 0 if bad_token else _BAD_INPUT, base_url if bad_token else error.message
+        # The token has a check of its own.
+        others = [problem for problem in error.problems if problem.field != "token"]
+        return "settings", _BAD_INPUT if others else 0, "; ".join(map(str, others)) or base_url
 
 
 def _check_token(options: dict[str, Any]) -> tuple[str, int, str]:

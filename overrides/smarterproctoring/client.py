@@ -1,29 +1,20 @@
 """The public clients: `SmarterProctoring` and `AsyncSmarterProctoring`, the same surface twice."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 
 from smarterproctoring_generated.facade import AsyncOperations, Operations
-from smarterproctoring_generated.operations import SERVERS
-from smarterproctoring_generated.records import Operation
-from smarterproctoring_transport import TransportOptions, finish, sleep, together
+from smarterproctoring_generated.operations import SERVERS, RescheduleExamSessionItem
+from smarterproctoring_generated.records import Hidden, Operation
+from smarterproctoring_transport import TransportOptions, sleep, together
 
 from smarterproctoring.call import Result
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
-from smarterproctoring.errors import ConfigurationError, NoCopy
+from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.many import Many, Outcome
 from smarterproctoring.prepare import Prepared, from_keywords
 from smarterproctoring.seam import AsyncSeam, SyncSeam
-from smarterproctoring.settings import (
-    FROM_ENV,
-    PREFIX,
-    CallOptions,
-    Options,
-    check_base_url,
-    settings_from_env,
-    turn_on_logging,
-)
+from smarterproctoring.settings import CallOptions, Options, base_url_problem, read_environment, turn_on_logging
 
 if TYPE_CHECKING:
     from smarterproctoring.generated import GeneratedClient
@@ -68,12 +59,28 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
     def __init__(self, token: TokenT, **settings: Unpack[Settings]) -> None:
         source = token if callable(token) else Secret(token)
         del token  # a traceback with locals must not show it
-        turn_on_logging()
-        if isinstance(source, Secret) and source.problem:
-            raise ConfigurationError(source.problem)
-        base_url = check_base_url(settings.pop("base_url", SERVERS[0]), allow_http=settings.pop("allow_http", False))
-        transport: Any = {name: settings.pop(name) for name in TransportOptions.__annotations__ if name in settings}  # type: ignore[misc]
-        self._seam: SeamT = self._kind(source, base_url, Options().changed(settings), transport)
+        log = turn_on_logging()
+        problems = [log] if log else []
+        problems += source.problems() if isinstance(source, Secret) else []
+        base_url = settings.pop("base_url", SERVERS[0])
+        unusable = base_url_problem(base_url, allow_http=settings.pop("allow_http", False))
+        problems += [unusable] if unusable else []
+        # Hidden, because the URL of a proxy may hold a password.
+        transport: Hidden[Any] = Hidden(
+            {name: settings.pop(name) for name in TransportOptions.__annotations__ if name in settings}  # type: ignore[misc]
+        )
+        options, found = Options().with_problems(settings)
+        problems += found
+        seam: SeamT | None = None
+        try:
+            # With a base URL or an option that cannot be used, the rest is looked at all the same.
+            url = SERVERS[0] if unusable else base_url.rstrip("/")
+            seam = self._kind(source, url, Options() if found else options, transport.reveal())
+        except ConfigurationError as error:
+            problems += error.problems
+        if seam is None or problems:
+            raise wrong_settings(problems)
+        self._seam: SeamT = seam
 
     @classmethod
     def from_env(cls, **settings: Unpack[Settings]) -> Self:
@@ -82,17 +89,19 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         SMARTERPROCTORING_TOKEN, or _TOKEN_FILE (read anew for each attempt), _BASE_URL, _TIMEOUT, _DEADLINE, _RETRIES.
 
         Raises:
-            ConfigurationError: A variable that is missing or wrong, by its name.
+            ConfigurationError: All settings that are missing or wrong, each by the name of its variable or argument.
         """
-        problem = ""
+        given: Hidden[Any] = Hidden(settings)
+        found = read_environment(without=list(settings))
+        del settings  # as the token, the password of a proxy must not be in a traceback with local variables
+        client: Self | None = None
         try:
-            # No local variable: a traceback must not show the token.
-            return cls(**cast("Any", {**settings_from_env(), **settings}))
+            client = cls(**cast("Any", {**found.values, **given.reveal()}))
         except ConfigurationError as error:
-            problem = error.message
-        setting = problem.removeprefix("the ").partition(" ")[0]  # of which each complaint speaks first
-        named = f"{PREFIX}{setting.upper()}: " if setting in FROM_ENV else ""
-        raise ConfigurationError(named + problem)
+            found.problems += error.problems
+        if client is None or found.problems:
+            raise wrong_settings(found.problems, found.names)
+        return client
 
     def with_options(self, **options: Unpack[CallOptions]) -> Self:
         """Return a client with other options on the same connections; headers are added to those that are set.
@@ -112,10 +121,10 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
 
         return GeneratedClient(self._seam)
 
-    def _prepare(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> Prepared:
+    def _prepare(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Prepared:
         return from_keywords(operation, sids, given, allow_empty=self._seam.call_options.allow_empty)
 
-    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> DryRun:
+    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> DryRun:
         request = self._seam.request_for(self._prepare(operation, sids, given))
         token = {operation.token_header: "<token>"} if operation.token_header else {}
         return DryRun(request.method, str(request.url), {**request.headers, **token}, request.content)
@@ -140,11 +149,11 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRu
 
     _kind = SyncSeam
 
-    def _call(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> Result:
+    def _call(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Result:
         return self._seam.call(self._prepare(operation, sids, given))
 
     def reschedule_many(
-        self, items: Iterable[Mapping[str, Any]], *, concurrency: int = 16, rate: float | None = None
+        self, items: Iterable[RescheduleExamSessionItem], *, concurrency: int = 16, rate: float | None = None
     ) -> list[Outcome]:
         """Move many exam sessions: so many calls at once, each with this client's options.
 
@@ -158,15 +167,14 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRu
             token nothing more is sent, and the rest have a `ConfigurationError` that says so.
 
         Raises:
-            ConfigurationError: A concurrency or rate that is none.
-            TypeError: A keyword that does not exist, or a SID that is missing; nothing was sent.
+            ConfigurationError: `concurrency` or `rate` is not a number above 0.
+            TypeError: A keyword that does not exist, a SID that is missing, or an item that is not a mapping; it names
+                the item by its index, and nothing was sent.
+            KeyboardInterrupt: Ctrl-C. What was not begun is not sent, and calls under way have a second to end;
+                `what_is_known(interrupt).outcomes` says what became of each item.
         """
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - not for those who never need it
-
         many = Many(items, self.dry_run_reschedule, concurrency, rate)
-        with ThreadPoolExecutor(max(1, many.workers)) as threads:
-            for done in [threads.submit(finish, many.work(self.reschedule, time.sleep)) for _ in range(many.workers)]:
-                done.result()
+        many.in_threads(self.reschedule)
         return many.outcomes
 
     def close(self) -> None:
@@ -193,15 +201,22 @@ class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource], AsyncOperatio
 
     _kind = AsyncSeam
 
-    async def _call(self, operation: Operation, sids: Sequence[Any], given: Mapping[str, Any]) -> Result:
+    async def _call(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Result:
         return await self._seam.call(self._prepare(operation, sids, given))
 
     async def reschedule_many(
-        self, items: Iterable[Mapping[str, Any]], *, concurrency: int = 16, rate: float | None = None
+        self, items: Iterable[RescheduleExamSessionItem], *, concurrency: int = 16, rate: float | None = None
     ) -> list[Outcome]:
-        """Move many exam sessions; arguments, outcomes and errors as for `SmarterProctoring.reschedule_many`."""
+        """Move many exam sessions; arguments, outcomes and errors as for `SmarterProctoring.reschedule_many`.
+
+        A cancellation cuts the calls under way, and carries the outcomes as Ctrl-C does there.
+        """
         many = Many(items, self.dry_run_reschedule, concurrency, rate)
-        await together(many.work, many.workers, self.reschedule, sleep)
+        try:
+            await together(many.work, many.workers, self.reschedule, sleep)
+        except BaseException as interrupt:
+            many.interrupted(interrupt)
+            raise
         return many.outcomes
 
     async def aclose(self) -> None:

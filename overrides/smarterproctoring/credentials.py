@@ -7,6 +7,8 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+from smarterproctoring_generated.records import Problem
+
 from smarterproctoring.errors import ConfigurationError, NoCopy
 from smarterproctoring.settings import PREFIX
 
@@ -20,18 +22,23 @@ class Secret(NoCopy):
     """A token on its way to the header; holds a problem instead of raising, so that no frame shows the value.
 
     Attributes:
-        problem: Why the token cannot be sent, None if it can.
+        problem: Why the token cannot be sent, None if it can; it goes on where "the token" ends.
     """
 
     def __init__(self, value: object, problem: str | None = None) -> None:
         self._value = value.strip() if isinstance(value, str) else ""
         if not self._value:
-            problem = problem or f"the token is missing: pass a str, or set {PREFIX}TOKEN or {PREFIX}TOKEN_FILE"
+            problem = problem or f"is missing: pass a str, or set {PREFIX}TOKEN or {PREFIX}TOKEN_FILE"
         elif re.match(r"bearer(\s|$)", self._value, re.IGNORECASE):
-            problem = "the token must be given without the prefix 'Bearer '"
+            problem = "must be given without the prefix 'Bearer '"
         elif not re.fullmatch("[!-~]+", self._value):
-            problem = "the token must be printable ASCII without spaces or line breaks"
+            problem = "must be printable ASCII without spaces or line breaks"
         self.problem = problem
+
+    def problems(self) -> list[Problem]:
+        """Return the problem as one with the setting `token`; none if the token can be sent."""
+        code = "value" if self._value else "missing"
+        return [Problem("token", code, self.problem, "the token")] if self.problem else []
 
     def reveal(self) -> str:
         """Return the token: for the header and for masking, nothing else."""
@@ -61,6 +68,6 @@ async def fetch(source: Secret | Callable[[], object]) -> Secret:
         value = source()
         return Secret(await value if inspect.isawaitable(value) else value)
     except ConfigurationError as error:  # an asynchronous source of a synchronous client
-        return Secret("", error.message)
+        return Secret("", f"cannot be asked for: {error.message}")
     except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
-        return Secret("", f"the token callable raised {type(error).__name__}; call it on its own to see why")
+        return Secret("", f"callable raised {type(error).__name__}; call it on its own to see why")

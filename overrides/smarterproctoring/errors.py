@@ -1,7 +1,9 @@
 """The errors of this package: one small tree, the same fields everywhere, no third-party exception in it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
+
+from smarterproctoring_generated.records import Problem
 
 
 class SmarterProctoringError(Exception):
@@ -10,7 +12,7 @@ class SmarterProctoringError(Exception):
     Attributes:
         message: What happened and how to mend it; never holds the token or a value of the request's body.
         maybe_applied: Whether the change may have been carried out all the same. False only if every attempt
-            was never sent, or was answered with 3xx, 4xx, 501 or 503.
+            was never sent, or was answered with 3xx (but 303), 4xx (but 499) or 501.
         status: HTTP status of the last answer; None if there was none.
         code: The API's own error code (a string), for instance "1203".
         api_message: The API's own words, with values of the request's body masked.
@@ -21,6 +23,7 @@ class SmarterProctoringError(Exception):
         attempts: How often the request was begun.
         replays: How many of those followed an attempt that may have been applied.
         elapsed: Seconds from the start of the call.
+        retry_budget_spent: Whether the call was not repeated because the client's retry budget is used up.
     """
 
     maybe_applied: bool = False
@@ -34,6 +37,7 @@ class SmarterProctoringError(Exception):
     attempts: int = 0
     replays: int = 0
     elapsed: float = 0.0
+    retry_budget_spent: bool = False
 
     def __init__(self, message: str, **fields: Any) -> None:
         super().__init__(message)
@@ -42,7 +46,27 @@ class SmarterProctoringError(Exception):
 
 
 class ConfigurationError(SmarterProctoringError):
-    """The client cannot work as it is set up: settings, token, or use after close."""
+    """The client cannot work as it is set up: settings, token, or use after close.
+
+    Attributes:
+        setting: The keyword of the (first) setting that is wrong; None if it is not about a setting.
+        problems: Every setting that is wrong, not only the first.
+    """
+
+    setting: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def wrong_settings(problems: Sequence[Problem], names: Mapping[str, str] | None = None) -> ConfigurationError:
+    """Make one error of all that is wrong with the settings.
+
+    Args:
+        problems: At least one.
+        names: What a setting is called where that is not its keyword, such as the environment variable it came from.
+    """
+    named = [problem._replace(name=(names or {}).get(problem.field, problem.name)) for problem in problems]
+    text = "; ".join(map(str, named))
+    return ConfigurationError(text, setting=problems[0].field or None, problems=tuple(named))
 
 
 class NoCopy:
@@ -56,10 +80,10 @@ class ValidationError(SmarterProctoringError, ValueError):
     """The call was refused before anything was sent.
 
     Attributes:
-        problems: Every problem found, not only the first.
+        problems: Every problem found, not only the first; `problem.field` is the keyword.
     """
 
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class APIConnectionError(SmarterProctoringError):
@@ -72,6 +96,61 @@ class APITimeoutError(APIConnectionError):
 
 class DeadlineExceededError(APITimeoutError):
     """The deadline over all attempts and waits has passed."""
+
+
+class UnconfirmedError(SmarterProctoringError):
+    """The server answered with 2xx, and not as the API answers a change that was made.
+
+    It is an HTML page, an error object, or a status such as 202 or 206. The change may have been carried out, so
+    `maybe_applied` is true; the call is not repeated, because the same answer would follow.
+    """
+
+    maybe_applied = True
+
+
+class HookError(SmarterProctoringError):
+    """An event hook of the caller's raised: before the request was sent, or after an answer that is a success.
+
+    After any other answer the call's own error is raised, and not this one.
+    """
+
+
+class InterruptedCallError(SmarterProctoringError):
+    """What is known of a call that Ctrl-C or cancellation ended. Not raised: `what_is_known` returns it.
+
+    Attributes:
+        outcomes: Of `reschedule_many`: what became of each item, in their order.
+    """
+
+    outcomes: "tuple[Any, ...]" = ()
+
+
+_KNOWN = "smarterproctoring"
+
+
+def attach_what_is_known(interrupt: BaseException, known: InterruptedCallError) -> None:
+    """Let an interrupt carry what is known of the call that it ends."""
+    if _KNOWN not in vars(interrupt):
+        interrupt.add_note(known.message)
+    vars(interrupt)[_KNOWN] = known
+
+
+def what_is_known(interrupt: BaseException) -> InterruptedCallError | None:
+    """Return what is known of the call that an interrupt ended.
+
+    Args:
+        interrupt: The KeyboardInterrupt or cancellation, or an exception that followed it.
+
+    Returns:
+        An error (not raised) with `maybe_applied`, `attempts` and the rest; None if no call was under way.
+    """
+    link: BaseException | None = interrupt
+    while link is not None:
+        known = vars(link).get(_KNOWN)
+        if isinstance(known, InterruptedCallError):
+            return known
+        link = link.__cause__ or link.__context__
+    return None
 
 
 _BY_STATUS: "dict[int, type[APIStatusError]]" = {}

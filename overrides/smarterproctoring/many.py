@@ -1,18 +1,29 @@
-"""Many calls in memory: so many at once, at a given rate, with an outcome for every item in the items' order."""
+"""Many calls in memory: several at once, at a given rate, with an outcome for every item in the items' order."""
 
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from smarterproctoring_transport import settled
+from smarterproctoring_generated.records import Hidden, Problem
+from smarterproctoring_transport import finish, settled
 
 from smarterproctoring.call import Result
-from smarterproctoring.errors import AuthenticationError, ConfigurationError, SmarterProctoringError
+from smarterproctoring.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    InterruptedCallError,
+    SmarterProctoringError,
+    attach_what_is_known,
+    what_is_known,
+    wrong_settings,
+)
 
 Outcome = Result | SmarterProctoringError
 """What became of one item: the call's result, or the error that it would have raised."""
-_STOPPED = "not sent: the token was refused for an earlier item; mend it, and send the rest again"
+_STOPPED = "not sent: the token was refused for an earlier item; fix it, and send the rest again"
+_GRACE = 1.0
+"""Seconds that calls under way have to end after Ctrl-C."""
 
 
 class Many:
@@ -26,42 +37,134 @@ class Many:
 
     Attributes:
         outcomes: One for each item, in their order.
+        workers: How many workers there is work for.
 
     Raises:
-        ConfigurationError: A concurrency or rate that is none.
-        TypeError: A keyword that does not exist, or a SID that is missing.
+        ConfigurationError: A concurrency or rate that is not a number above 0.
+        TypeError: A keyword that does not exist, a SID that is missing, or an item that is not a mapping.
     """
 
     def __init__(
         self, items: Iterable[Mapping[str, Any]], check: Callable[..., object], concurrency: int, rate: float | None
     ) -> None:
-        if not concurrency >= 1 or (rate is not None and not rate > 0):
-            raise ConfigurationError("concurrency must be 1 or more, rate a number of calls per second above 0")
+        problems: list[Problem] = []
+        if not concurrency >= 1:
+            problems.append(Problem("concurrency", "value", "must be 1 or more"))
+        if rate is not None and not rate > 0:
+            problems.append(Problem("rate", "value", "must be a number of calls per second above 0"))
+        if problems:
+            raise wrong_settings(problems)
         self.outcomes: list[Outcome] = []
-        todo: list[tuple[int, Mapping[str, Any]]] = []
-        for index, item in enumerate(items):
+        todo: list[tuple[int, Hidden[Mapping[str, Any]]]] = []
+        for index, item in enumerate(map(Hidden, items)):
             self.outcomes.append(ConfigurationError(_STOPPED))
-            try:
-                check(**item)
+            error = _problem(index, item, check)
+            if error is None:
                 todo.append((index, item))
-            except SmarterProctoringError as error:
+            elif isinstance(error, SmarterProctoringError):
                 self.outcomes[index] = error
-        self._todo, self._stopped, self.workers = iter(todo), False, min(concurrency, len(todo))
-        self._gap, self._next_at, self._lock = 1 / rate if rate else 0.0, time.monotonic(), threading.Lock()
+            else:
+                raise error
+        self._todo = iter(todo)
+        self._flying: set[int] = set()
+        self._stopped = threading.Event()
+        self._crash: BaseException | None = None
+        self._unsent = {index for index, _ in todo}
+        self.workers = min(concurrency, len(todo))
+        self._gap = 1 / rate if rate else 0.0
+        self._next_at = time.monotonic()
+        self._lock = threading.Lock()
 
     async def work(self, call: Callable[..., Any], sleep: Callable[[float], Any]) -> None:
         """Take items until there are none, or a token is refused, which it would be for each of the rest as well."""
-        for index, item in self._todo:
-            with self._lock:
-                now = time.monotonic()
-                turn = max(now, self._next_at)
-                self._next_at = turn + self._gap
-            if turn > now:
-                await settled(sleep(turn - now))
-            if self._stopped:
+        while (taken := self._next()) is not None:
+            index, item, wait = taken
+            if wait > 0:
+                await settled(sleep(wait))
+            if self._stopped.is_set():
                 return
+            self._unsent.discard(index)
+            self._flying.add(index)
             try:
-                self.outcomes[index] = await settled(call(**item))
+                self.outcomes[index] = await settled(call(**item.reveal()))
             except SmarterProctoringError as error:
                 self.outcomes[index] = error
-                self._stopped |= isinstance(error, AuthenticationError)
+                if isinstance(error, AuthenticationError):
+                    self._stopped.set()
+            except BaseException as interrupt:
+                known = what_is_known(interrupt)
+                if known is not None:
+                    self.outcomes[index] = known
+                    self._flying.discard(index)
+                raise
+            self._flying.discard(index)
+
+    def _next(self) -> tuple[int, Hidden[Mapping[str, Any]], float] | None:
+        """Return the next item with the seconds to wait for its turn."""
+        with self._lock:
+            taken = next(self._todo, None)
+            if taken is None:
+                return None
+            now = time.monotonic()
+            turn = max(now, self._next_at)
+            self._next_at = turn + self._gap
+            return taken[0], taken[1], turn - now
+
+    def in_threads(self, call: Callable[..., Any]) -> None:
+        """Do all the work in threads of its own.
+
+        They are daemons: after Ctrl-C the program may end although a call is still under way.
+        """
+
+        def run() -> None:
+            try:
+                finish(self.work(call, self._stopped.wait))
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+                self._crash = error
+                self._stopped.set()
+
+        threads = [threading.Thread(target=run, daemon=True) for _ in range(self.workers)]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.5)  # on Windows, Ctrl-C does not end a wait without a limit
+        except BaseException as interrupt:
+            self._stopped.set()
+            until = time.monotonic() + _GRACE
+            try:
+                for thread in threads:
+                    thread.join(max(0.0, until - time.monotonic()))
+            finally:
+                self.interrupted(interrupt)
+            raise
+        if self._crash is not None:
+            raise self._crash
+
+    def interrupted(self, interrupt: BaseException) -> None:
+        """Attach to an interrupt what became of each item."""
+        outcomes = list(self.outcomes)
+        for index in list(self._unsent):
+            outcomes[index] = InterruptedCallError("not sent: interrupted. The change was not applied.")
+        for index in list(self._flying):
+            text = "interrupted. The change may have been applied: look at the session before you send it again."
+            outcomes[index] = InterruptedCallError(text, maybe_applied=True)
+        maybe = sum(isinstance(one, SmarterProctoringError) and one.maybe_applied for one in outcomes)
+        moved = sum(isinstance(one, Result) for one in outcomes)
+        text = f"interrupted: {moved} of {len(outcomes)} moved, {maybe} more may have been"
+        facts = {"maybe_applied": maybe > 0, "outcomes": tuple(outcomes)}
+        attach_what_is_known(interrupt, InterruptedCallError(text, **facts))
+
+
+def _problem(index: int, item: Hidden[Any], check: Callable[..., object]) -> SmarterProctoringError | TypeError | None:
+    """Return what keeps an item from being sent; an item of the wrong shape is named by its index."""
+    if not isinstance(item.reveal(), Mapping):
+        return TypeError(f"items[{index}] must be a mapping of keyword arguments, not {type(item.reveal()).__name__}")
+    try:
+        check(**item.reveal())
+    except SmarterProctoringError as error:
+        return error
+    except TypeError as error:
+        return TypeError(f"items[{index}]: {error}")
+    return None

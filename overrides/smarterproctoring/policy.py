@@ -7,8 +7,8 @@ from smarterproctoring.errors import token_refused
 from smarterproctoring.settings import Options
 
 MAX_RETRY_AFTER, BACKOFF_BASE, BACKOFF_MAX = 60.0, 0.5, 8.0
-"""Seconds. A longer Retry-After is the caller's business: the call raises at once. The wait before another attempt is
-drawn from the whole of `min(base * 2**n, max)` (full jitter)."""
+"""Seconds. After a longer Retry-After the call raises at once. The wait before another attempt is drawn from the whole
+of `min(base * 2**n, max)` (full jitter)."""
 
 
 class Failure(enum.Enum):
@@ -22,30 +22,37 @@ class Failure(enum.Enum):
     READ_TIMEOUT = "no answer in time"
     LOST = "the connection was lost before an answer came"
     OTHER = "the transport failed"
+    HOOK = "an event hook failed before the request was sent"
 
 
-NEVER_SENT = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.TLS}
+NEVER_SENT = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.TLS, Failure.HOOK}
 TIMEOUTS = {Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.WRITE_TIMEOUT, Failure.READ_TIMEOUT}
-SAFE = {408, 429, 503, *NEVER_SENT} - {Failure.TLS}
-"""What may always be repeated: statuses that say that nothing was done, and requests that were never sent."""
-AMBIGUOUS = {500, 502, 504, Failure.WRITE_TIMEOUT, Failure.READ_TIMEOUT, Failure.LOST}
-"""What may be repeated unless the caller says no: the change may have been carried out."""
+NOT_TAKEN = {425, 429, *NEVER_SENT} - {Failure.TLS, Failure.HOOK}
+"""What may be repeated whatever the method is: the server has not begun to carry out the request."""
+SAFE = {408, *NOT_TAKEN}
+"""What may always be repeated where the method is idempotent: nothing was done, or the request was never sent."""
+AMBIGUOUS = {500, 502, 503, 504, Failure.WRITE_TIMEOUT, Failure.READ_TIMEOUT, Failure.LOST}
+"""What may be repeated unless the caller says no: the change may have been carried out. A 503 belongs here: Envoy and
+Heroku's router answer it after they have passed the request on."""
+MAYBE_APPLIED = {303, 499}
+"""Statuses below 500 that may follow the change: 303 points at its result, 499 says that the client went away."""
 
 
 class Outcome(NamedTuple):
-    """What an attempt brought: a status, or the reason for none."""
+    """What an attempt brought: a status, or the reason for none; a 2xx may not confirm the change."""
 
     status: int | None = None
     failure: Failure | None = None
     code: str | None = None
     retry_after: float | None = None
+    confirmed: bool = True
 
     @property
     def maybe_applied(self) -> bool:
         """Whether this attempt may have changed the session."""
         if self.status is None:
             return self.failure not in NEVER_SENT
-        return not (300 <= self.status < 500 or self.status in (501, 503))
+        return self.status in MAYBE_APPLIED or not (300 <= self.status < 500 or self.status == 501)
 
 
 class Decision(NamedTuple):
@@ -55,7 +62,16 @@ class Decision(NamedTuple):
     wait: float = 0.0
 
 
-def decide(outcome: Outcome, options: Options, *, retried: int, can_renew: bool, left: float, draw: float) -> Decision:
+def decide(
+    outcome: Outcome,
+    options: Options,
+    *,
+    retried: int,
+    can_renew: bool,
+    left: float,
+    draw: float,
+    idempotent: bool = True,
+) -> Decision:
     """Decide what follows an attempt.
 
     Args:
@@ -65,15 +81,23 @@ def decide(outcome: Outcome, options: Options, *, retried: int, can_renew: bool,
         can_renew: Whether the token can be asked for again and was not yet during this call.
         left: Seconds until the deadline.
         draw: A random number from 0 to 1, for the jitter.
+        idempotent: Whether the operation leaves the same state however often it is carried out.
     """
     status, failure = outcome.status, outcome.failure
     if status is not None and 200 <= status < 300:
-        return Decision("return")
+        return Decision("return" if outcome.confirmed else "raise")
     if token_refused(status, outcome.code) and can_renew and left > 0:
         return Decision("renew")
     met = failure if status is None else status
-    if not (met in SAFE or (met in AMBIGUOUS and options.retry_ambiguous)) or retried >= options.retries:
+    if not may_repeat(met, options, idempotent=idempotent) or retried >= options.retries:
         return Decision("raise")
     asked = outcome.retry_after or 0.0
     wait = max(asked, draw * min(BACKOFF_BASE * 2.0**retried, BACKOFF_MAX))
     return Decision("raise") if asked > MAX_RETRY_AFTER or wait >= left else Decision("retry", wait)
+
+
+def may_repeat(met: int | Failure | None, options: Options, *, idempotent: bool) -> bool:
+    """Tell whether a status or a failure is one after which an attempt may be repeated."""
+    if not idempotent:
+        return met in NOT_TAKEN
+    return met in SAFE or (met in AMBIGUOUS and options.retry_ambiguous)

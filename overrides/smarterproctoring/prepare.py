@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smarterproctoring_generated.operations import OPERATIONS, SID_KINDS
-from smarterproctoring_generated.records import Given, Operation, Parameter, matches
+from smarterproctoring_generated.records import Given, Hidden, Operation, Parameter, Problem, matches
 
 from smarterproctoring.errors import ConfigurationError, ValidationError
 from smarterproctoring.settings import check_headers
@@ -20,11 +20,14 @@ class Prepared(NamedTuple):
     operation: Operation
     path: str
     headers: Mapping[str, str]
-    content: bytes
+    content: Hidden[bytes]
+
+    def __repr__(self) -> str:  # it is in frames, and says things of a person
+        return f"<Prepared {self.operation.operation_id}>"
 
 
 def from_keywords(
-    operation: Operation, sids: Sequence[Any], given: Mapping[str, Any], *, allow_empty: bool
+    operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]], *, allow_empty: bool
 ) -> Prepared:
     """Prepare a call of the public clients.
 
@@ -32,9 +35,17 @@ def from_keywords(
         TypeError: A keyword that the operation does not have.
         ValidationError: All problems with the arguments.
     """
+    operation.check_keywords(list(given.reveal()))
+    return _or_raise(_from_keywords(operation, sids, given.reveal(), allow_empty=allow_empty))
+
+
+def _from_keywords(
+    operation: Operation, sids: Sequence[Any], given: Mapping[str, Any], *, allow_empty: bool
+) -> "Prepared | list[Problem]":
     found = operation.from_keywords(given)
     if found.body == {} and operation.fields and not found.problems and not allow_empty:
-        found.problems.append("nothing to change: give at least one field, or allow it with allow_empty=True")
+        text = "nothing to change: give at least one field, or allow it with allow_empty=True"
+        found.problems.append(Problem("", "empty", text))
     return _prepare(operation, [*sids], found, offsets=False)
 
 
@@ -48,22 +59,30 @@ def from_generated(method: str, path: str, body: Any, query: Mapping[str, Any], 
     for operation in OPERATIONS:
         if (values := operation.path_values(method.upper(), path)) is not None:
             found = operation.from_generated(values, body, query, headers)
-            prepared = _prepare(operation, values, found, offsets=True)
+            prepared = _or_raise(_prepare(operation, values, found, offsets=True))
             own = {item.name.lower() for item in operation.parameters if item.location == "header"}
             rest = {name: value for name, value in headers.items() if name.lower() not in own}
             return prepared._replace(headers={**check_headers(rest), **prepared.headers})
     raise ConfigurationError("the spec has no operation with this method and path; nothing else is sent")
 
 
-def _prepare(operation: Operation, sids: list[Any], given: Given, *, offsets: bool) -> Prepared:
-    problems: list[str] = []
+def _or_raise(prepared: "Prepared | list[Problem]") -> Prepared:
+    """Raise what is wrong: here, where no local variable holds what the call says of a person."""
+    if isinstance(prepared, Prepared):
+        return prepared
+    raise ValidationError(f"{'; '.join(map(str, prepared))}. Nothing was sent.", problems=tuple(prepared))
+
+
+def _prepare(operation: Operation, sids: list[Any], given: Given, *, offsets: bool) -> "Prepared | list[Problem]":
+    problems: list[Problem] = []
     path: list[Any] = []
     checked: dict[str, dict[str, Any]] = {"query": {}, "header": {}}
     for parameter, value in operation.parameter_values(sids, given.query, given.headers):
         try:
             sent = parameter.checked(value, offsets=offsets)
-        except ValueError as problem:
-            problems.append(f"{parameter.keyword} {problem}{_hint(parameter, value)}")
+        except ValueError as error:
+            problem = parameter.as_problem(error)
+            problems.append(problem._replace(text=problem.text + _hint(parameter, value)))
             continue
         if parameter.location == "path":
             path.append(sent)
@@ -73,16 +92,16 @@ def _prepare(operation: Operation, sids: list[Any], given: Given, *, offsets: bo
     problems += operation.body_problems(given.body)
     content = _content(operation, given, problems) if given.has_body else b""
     if problems:
-        raise ValidationError(f"{'; '.join(problems)}. Nothing was sent.", problems=tuple(problems))
+        return problems
     headers = operation.headers_for(checked["header"])
     if content and operation.content_type != "application/json":
         headers["content-type"] = operation.content_type
     query = operation.query_for(checked["query"])
     target = operation.path_for(path) + (f"?{query}" if query else "")
-    return Prepared(operation, target, headers, content)
+    return Prepared(operation, target, headers, Hidden(content))
 
 
-def _content(operation: Operation, given: Given, problems: list[str]) -> bytes:
+def _content(operation: Operation, given: Given, problems: list[Problem]) -> bytes:
     """Write the body; add what cannot be written to the problems."""
     try:
         return _JSON.encode(given.body).encode()

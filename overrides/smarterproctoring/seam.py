@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -17,18 +17,20 @@ from typing import Any, NoReturn, Self
 
 import httpx
 from smarterproctoring_generated.operations import VERSION
+from smarterproctoring_generated.records import Problem
 from smarterproctoring_transport import Requests, Shared, TransportOptions, finish, limit, settled, sleep
 
-from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Reply, Result
-from smarterproctoring.credentials import Secret, fetch
-from smarterproctoring.errors import ConfigurationError, NoCopy
+from smarterproctoring.answers import Reply
+from smarterproctoring.budget import RetryBudget
+from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Result
+from smarterproctoring.credentials import fetch
+from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated
 from smarterproctoring.settings import CallOptions, Options
 
 USER_AGENT = f"smarterproctoring-client/{VERSION} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
 _UNABLE = partial(ConfigurationError, "what has to be awaited (a token callable, a hook) takes AsyncSmarterProctoring")
-_TOO_LATE = Secret("", TOO_LATE)
 _REGISTERED = {known.value for known in HTTPStatus}
 
 
@@ -56,6 +58,13 @@ def _failure(error: BaseException) -> tuple[Failure, str]:
             return Failure.TLS, str(getattr(link, "verify_message", "") or getattr(link, "reason", "") or "TLS")
         link = link.__cause__ or link.__context__
     return kind, type(error).__name__
+
+
+def _unusable(setting: str, text: str) -> ConfigurationError:
+    """Make the error of a transport that cannot be set up, or not be used any more."""
+    if not setting:
+        return ConfigurationError(text)
+    return wrong_settings([Problem(setting, "unusable", text)])
 
 
 # -- the seam ----------------------------------------------------------------------------------------------------------
@@ -86,7 +95,8 @@ class _Seam(NoCopy):
     sleep: Callable[..., Any]
 
     def __init__(self, source: Any, base_url: str, options: Options, transport: TransportOptions) -> None:
-        self.shared = Shared(base_url, transport, asynchronous=self.asynchronous, error=ConfigurationError)
+        self.shared = Shared(base_url, transport, asynchronous=self.asynchronous, error=_unusable)
+        self.budget = RetryBudget()
         self.source, self.origin, self.hooks = source, base_url, transport.get("event_hooks", {})
         self._obey(options)
         super().__init__(transport=_End(self.shared), trust_env=False)  # type: ignore[call-arg]
@@ -105,7 +115,8 @@ class _Seam(NoCopy):
 
     def request_for(self, prepared: Prepared) -> httpx.Request:
         """Make the request, complete but for the token."""
-        return self._requests.make(prepared.operation.method, prepared.path, {}, prepared.content, prepared.headers)
+        content = prepared.content.reveal()
+        return self._requests.make(prepared.operation.method, prepared.path, {}, content, prepared.headers)
 
     async def generated(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
         """Check what a generated function sends, and make the call.
@@ -123,10 +134,10 @@ class _Seam(NoCopy):
     async def drive(self, prepared: Prepared) -> Call:
         """Attempt until the bookkeeping says that the call is done; it raises when the call has failed."""
         request = self.request_for(prepared)
-        call = Call(prepared, self.call_options, can_renew=callable(self.source))
+        call = Call(prepared, self.call_options, can_renew=callable(self.source), budget=self.budget)
         try:
             while True:
-                secret = _TOO_LATE
+                secret = TOO_LATE
                 with limit(call.remaining(), needed=self.asynchronous and callable(self.source)):
                     secret = await fetch(self.source)
                 request.extensions = {"timeout": call.begin(secret), "deadline": call.deadline_at}
@@ -134,22 +145,28 @@ class _Seam(NoCopy):
                     request.headers[call.operation.token_header] = secret.reveal()
                 if (wait := call.settle(await self._attempt(request, call))) is None:
                     return call
-                await settled(call.hooked)
-                if wait and wait >= call.remaining():
-                    raise call.error
+                await _hooked(call)
+                call.check_wait(wait)
                 await settled(self.sleep(wait))
         except ConfigurationError as error:
             if not error.attempts:  # it knows nothing of the call yet that it ended
-                vars(error).update(vars(told := call.failure(ConfigurationError, error.message)), args=told.args)
+                own = {"setting": error.setting, "problems": error.problems}
+                told = call.failure(ConfigurationError, error.message, **own)
+                vars(error).update(vars(told), args=told.args)
+            raise
+        except BaseException as interrupt:
+            if not isinstance(interrupt, Exception | GeneratorExit):
+                call.interrupted(interrupt)
             raise
 
     async def _attempt(self, request: httpx.Request, call: Call) -> Reply | tuple[Failure, str]:
         """Send once, and read the answer as far as it goes."""
         transport, response, body, whole = self.shared.get(), None, bytearray(), False
         exchange = transport.handle_async_request if self.asynchronous else transport.handle_request
-        for hook in self.hooks.get("request", ()):
-            await settled(hook(request))
+        if raised := await _raised_by(self.hooks.get("request", ()), request):
+            return Failure.HOOK, raised
         with limit(call.remaining(), needed=self.asynchronous and not getattr(transport, "keeps_deadline", False)):
+            call.sending = True
             try:
                 response = await settled(exchange(request))
             except BaseException as error:  # noqa: BLE001 - no third-party exception may pass, whatever the transport is
@@ -158,8 +175,7 @@ class _Seam(NoCopy):
                 raise error.with_traceback(None) from None  # Ctrl-C, cancelled: the frames below hold the headers
             response.request = request
             try:
-                for hook in self.hooks.get("response", ()):
-                    await settled(hook(response))
+                call.hook_failed = await _raised_by(self.hooks.get("response", ()), response)
                 with suppress(Exception):  # the status is known, and that is what counts
                     following = _chunks(response)
                     while (chunk := await settled(following())) is not None:
@@ -175,7 +191,41 @@ class _Seam(NoCopy):
         if response is None:
             return Failure.READ_TIMEOUT, "deadline"
         incomplete, headers = not whole or len(body) > MAX_BODY, dict(response.headers.items())
-        return Reply(response.status_code, headers, bytes(body[:MAX_BODY]), incomplete)
+        return Reply(response.status_code, headers, bytes(body), incomplete)
+
+
+async def _raised_by(hooks: Iterable[Callable[..., Any]], shown: object) -> str:
+    """Call event hooks; return the name of what one raised (its text may hold headers), empty if none did.
+
+    Raises:
+        ConfigurationError: A hook has to be awaited, which the synchronous client cannot do.
+    """
+    try:
+        for hook in hooks:
+            await settled(hook(shown))
+    except ConfigurationError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the caller's own; what is known of the call must not be lost with it
+        return type(error).__name__
+    return ""
+
+
+async def _hooked(call: Call) -> None:
+    """Await what the retry hook returned.
+
+    Raises:
+        SmarterProctoringError: The call's own error, because the hook raised.
+        ConfigurationError: The hook has to be awaited, which the synchronous client cannot do.
+    """
+    raised = ""
+    try:
+        await settled(call.hooked)
+    except ConfigurationError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the caller's own; what is known of the call must not be lost with it
+        raised = type(error).__name__
+    if raised:
+        raise call.after_hook("on_retry", raised)
 
 
 def _chunks(response: httpx.Response) -> Callable[[], Any]:

@@ -3,14 +3,17 @@
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypedDict
+from urllib.parse import urlsplit
 
-from smarterproctoring_transport import is_loopback
+from smarterproctoring_generated.operations import OPERATIONS
+from smarterproctoring_generated.records import Problem
+from smarterproctoring_transport import is_host, is_loopback
 
-from smarterproctoring.errors import ConfigurationError, SmarterProctoringError
+from smarterproctoring.errors import SmarterProctoringError, wrong_settings
 
 logger = logging.getLogger("smarterproctoring")
 """The package's one logger; off unless SMARTERPROCTORING_LOG (or the application) turns it on."""
@@ -18,12 +21,14 @@ logger.addHandler(logging.NullHandler())
 
 PREFIX = "SMARTERPROCTORING_"
 """How the names of this package's environment variables begin."""
-FROM_ENV = {"token", "base_url", "timeout", "deadline", "retries"}
-"""The settings that the environment can give, by variables of their names in capitals."""
 # Patterns are compiled when they are first used: importing the package should cost little.
 _HEADER = r"[!#$%&'*+.^_`|~0-9a-z-]+: [\x20-\x7e\t]*"
 _OWN_HEADERS = {"token", "authorization", "host", "content-length", "transfer-encoding", "connection"}
-_BASE_URL = r"(?a:(?P<scheme>(?i:https?))://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^?#@\s]*)?)"
+_BASE_URL = (
+    r"(?a:(?P<scheme>(?i:https?))://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]+))?(/[^?#@\s]*)?)"
+)
+_SECONDS = "must be a number of seconds above 0, at most 1e6"
+_RETRIES = "must be a whole number from 0 to 10"
 
 
 class Timeouts(NamedTuple):
@@ -84,22 +89,52 @@ class Options(NamedTuple):
         """Return checked options with these changes; headers are added to those that are there.
 
         Raises:
-            ConfigurationError: An option that cannot work.
+            ConfigurationError: All options that cannot work.
             TypeError: An unknown option.
         """
-        checked: dict[str, Any] = {**changes, "headers": {**self.headers, **check_headers(changes.get("headers", {}))}}
-        if not isinstance(timeout := checked.get("timeout", self.timeout), Timeouts):
-            checked["timeout"] = Timeouts(*[timeout] * 4)
-        new = Options(**{**self._asdict(), **checked})
-        for name, seconds in [
-            ("deadline", new.deadline),
-            *((f"timeout ({name})", s) for name, s in new.timeout._asdict().items()),
-        ]:
-            if type(seconds) not in (int, float) or not 0 < seconds <= 1e6:
-                raise ConfigurationError(f"{name} must be a number of seconds above 0, at most 1e6")
-        if type(new.retries) is not int or not 0 <= new.retries <= 10:
-            raise ConfigurationError("retries must be a whole number from 0 to 10")
+        new, problems = self.with_problems(changes)
+        if problems:
+            raise wrong_settings(problems)
         return new
+
+    def with_problems(self, changes: CallOptions) -> tuple["Options", list[Problem]]:
+        """Return options with these changes, and all that is wrong with them.
+
+        Raises:
+            TypeError: An unknown option.
+        """
+        headers, problems = read_headers(changes.get("headers", {}))
+        changed: dict[str, Any] = {**changes, "headers": {**self.headers, **headers}}
+        timeout = changed.get("timeout", self.timeout)
+        if not isinstance(timeout, Timeouts):
+            changed["timeout"] = Timeouts(*[timeout] * 4)
+        new = Options(**{**self._asdict(), **changed})
+        wrong = [name for name, seconds in new.timeout._asdict().items() if not _is_seconds(seconds)]
+        if wrong:
+            which = "" if len(wrong) == len(new.timeout) else f" (not so: {', '.join(wrong)})"
+            problems.append(Problem("timeout", "value", _SECONDS + which))
+        if not _is_seconds(new.deadline):
+            problems.append(Problem("deadline", "value", _SECONDS))
+        if type(new.retries) is not int or not 0 <= new.retries <= 10:
+            problems.append(Problem("retries", "value", _RETRIES))
+        return new, problems
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e6
+
+
+def read_headers(headers: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
+    """Return headers with names in lower case, and what is wrong with them; a value is not shown."""
+    checked = {str(name).lower(): str(value).strip(" \t") for name, value in headers.items()}
+    problems: list[Problem] = []
+    for name, value in checked.items():
+        if not re.fullmatch(_HEADER, f"{name}: {value}"):
+            text = "must have names of letters, digits and -, and values of one line of printable ASCII"
+            problems.append(Problem("headers", "value", text))
+        elif name in _OWN_HEADERS:
+            problems.append(Problem("headers", "value", f"must not hold {name!r}, which the client itself sets"))
+    return checked, problems
 
 
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -108,67 +143,134 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     Raises:
         ConfigurationError: A name or value that may not be sent. The value is not shown.
     """
-    checked = {str(name).lower(): str(value).strip(" \t") for name, value in headers.items()}
-    for name, value in checked.items():
-        if not re.fullmatch(_HEADER, f"{name}: {value}"):
-            raise ConfigurationError("headers: names must be letters, digits and -, values one line of printable ASCII")
-        if name in _OWN_HEADERS:
-            raise ConfigurationError(f"headers: {name!r} is set by the client itself and cannot be given")
+    checked, problems = read_headers(headers)
+    if problems:
+        raise wrong_settings(problems)
     return checked
+
+
+def base_url_problem(url: object, *, allow_http: bool) -> Problem | None:
+    """Return what is wrong with a base URL, None if nothing is; the URL is not shown."""
+    text = str(url)
+    match = re.fullmatch(_BASE_URL, text)
+    if match is None:
+        what = "must begin with https:// and hold no user name, password, query or fragment"
+    elif not is_host(match["host"]):
+        what = "has a host that cannot be looked up: each part between dots must have 1 to 63 characters"
+    elif not 1 <= int(match["port"] or 443) <= 65535:
+        what = "has a port that is not one from 1 to 65535"
+    elif match["scheme"].lower() == "http" and not allow_http and not is_loopback(match["host"].strip("[]").lower()):
+        what = "is plain http, which shows the token: use https, or pass allow_http=True"
+    elif (root := _common_root()) and f"{urlsplit(text).path.rstrip('/')}/".endswith(f"/{root}/"):
+        what = f"must not end in /{root}, with which the paths of the spec begin"
+    else:
+        return None
+    return Problem("base_url", "value", what)
+
+
+def _common_root() -> str | None:
+    """Return the first part of the paths in the spec, if it is the same in all."""
+    roots = {operation.path.split("/")[1] for operation in OPERATIONS}
+    return roots.pop() if len(roots) == 1 else None
 
 
 def check_base_url(url: str, *, allow_http: bool) -> str:
     """Return the base URL without a final slash.
 
     Raises:
-        ConfigurationError: Not an absolute URL, plain http to another machine (the vendor demands TLS,
-            evidence: V), or with userinfo, query or fragment, which could leak or be lost.
+        ConfigurationError: Not an absolute URL with a host and port that can be reached, plain http to another machine
+            (the vendor demands TLS, evidence: V), with userinfo, query or fragment, which could leak or be lost, or
+            with the part at its end with which the spec's paths begin.
     """
-    match = re.fullmatch(_BASE_URL, str(url))
-    if match is None:
-        raise ConfigurationError("base_url must begin with https:// and hold no user name, password, query or fragment")
-    if match["scheme"].lower() == "http" and not allow_http and not is_loopback(match["host"].strip("[]").lower()):
-        raise ConfigurationError("base_url is plain http, which shows the token: use https, or pass allow_http=True")
+    problem = base_url_problem(url, allow_http=allow_http)
+    if problem is not None:
+        raise wrong_settings([problem])
     return url.rstrip("/")
 
 
-def variable(name: str, pattern: str = ".*", expected: str = "") -> str | None:
-    """Return an environment variable of this package, read now; None if it is unset or empty.
+class Environment:
+    """The settings that environment variables give. A class whose repr shows nothing: the token is one of them.
 
-    Raises:
-        ConfigurationError: It does not match the pattern; the message names the variable, never the value.
+    Attributes:
+        values: By keyword; what is not set is left out.
+        names: The variable that each setting came from, by keyword.
+        problems: What is wrong with the variables.
     """
-    if not re.fullmatch(f"({pattern})?", os.environ.get(PREFIX + name, ""), re.DOTALL):
-        raise ConfigurationError(f"{PREFIX}{name} must be {expected}")
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.names: dict[str, str] = {}
+        self.problems: list[Problem] = []
+
+
+_SETTINGS = {
+    "base_url": ("BASE_URL", ".*", ""),
+    "timeout": ("TIMEOUT", r"[0-9]{1,9}(\.[0-9]{1,9})?", _SECONDS),
+    "deadline": ("DEADLINE", r"[0-9]{1,9}(\.[0-9]{1,9})?", _SECONDS),
+    "retries": ("RETRIES", "[0-9]{1,3}", _RETRIES),
+}
+"""By keyword: the variable without its prefix, the pattern of its text, and what is said of another text."""
+
+
+def variable(name: str) -> str | None:
+    """Return an environment variable of this package, read now; None if it is unset or empty."""
     return os.environ.get(PREFIX + name) or None
+
+
+def read_environment(without: Collection[str] = ()) -> Environment:
+    """Read token, base URL, timeout, deadline and retries from the environment.
+
+    Args:
+        without: Settings that are given in another way; their variables are not looked at.
+    """
+    found = Environment()
+    for setting, (name, pattern, expected) in _SETTINGS.items():
+        text = variable(name)
+        if setting in without or text is None:
+            continue
+        found.names[setting] = PREFIX + name
+        if not re.fullmatch(pattern, text, re.DOTALL):
+            found.problems.append(Problem(setting, "value", expected))
+        else:
+            found.values[setting] = text if setting == "base_url" else float(text)
+    if "retries" in found.values:
+        found.values["retries"] = int(found.values["retries"])
+    if "token" not in without:
+        _read_token(found)
+    return found
+
+
+def _read_token(found: Environment) -> None:
+    if variable("TOKEN"):
+        found.names["token"] = f"{PREFIX}TOKEN"
+        found.values["token"] = variable("TOKEN")
+    elif path := variable("TOKEN_FILE"):
+        found.names["token"] = f"{PREFIX}TOKEN_FILE"
+        found.values["token"] = Path(path).read_text
+    else:
+        found.values["token"] = ""
 
 
 def settings_from_env() -> dict[str, Any]:
     """Read token, base URL, timeout, deadline and retries from the environment; what is not set is left out.
 
     Raises:
-        ConfigurationError: A bad value; the message names the variable.
+        ConfigurationError: All bad values; the message names the variables.
     """
-    number, file = (r"[0-9]{1,9}(\.[0-9]{1,9})?", "a number of seconds"), variable("TOKEN_FILE")
-    found: dict[str, Any] = {
-        "base_url": variable("BASE_URL"),
-        "timeout": (text := variable("TIMEOUT", *number)) and float(text),
-        "deadline": (text := variable("DEADLINE", *number)) and float(text),
-        "retries": (text := variable("RETRIES", "[0-9]{1,3}", "a whole number from 0 to 10")) and int(text),
-        "token": variable("TOKEN") or (Path(file).read_text if file else ""),
-    }
-    return {name: value for name, value in found.items() if value is not None}
+    found = read_environment()
+    if found.problems:
+        raise wrong_settings(found.problems, found.names)
+    return found.values
 
 
-def turn_on_logging() -> None:
-    """Write the package's log to standard error if SMARTERPROCTORING_LOG names a level.
-
-    Raises:
-        ConfigurationError: No such level.
-    """
-    level = variable("LOG", "(?i:debug|info|warning)", "debug, info or warning")
+def turn_on_logging() -> Problem | None:
+    """Write the package's log to standard error if SMARTERPROCTORING_LOG names a level; return what is wrong."""
+    level = variable("LOG")
+    if level is not None and level.lower() not in ("debug", "info", "warning"):
+        return Problem("log", "value", "must be debug, info or warning", f"{PREFIX}LOG")
     if level and logger.level == logging.NOTSET:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
         logger.setLevel(level.upper())
+    return None

@@ -93,6 +93,10 @@ def test_what_does_not_fit_into_its_turn_is_handed_on_with_its_history(bulk: Bul
         ({"status": 409, "code": "77", "message": "taken"}, "rejected", False),
         ({"status": 302, "headers": {"location": "/elsewhere"}}, "gave_up", False),
         ({"status": 501}, "gave_up", False),
+        ({"status": 412}, "rejected", False),
+        ({"status": 499}, "gave_up", True),
+        ({"status": 503}, "gave_up", True),
+        ({"status": 303}, "gave_up", True),
         ({"status": 505}, "gave_up", True),
         ({"drop": "after-store"}, "gave_up", True),
     ],
@@ -105,6 +109,16 @@ def test_how_rows_end_without_replays(
     assert (outcome.state, outcome.maybe_applied, outcome.attempts) == (state, maybe_applied, 1)
     assert not rest
     assert len(app.audit()) == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [{"status": 202}, {"text": "<html>blocked</html>", "content_type": "text/html"}], ids=["202", "HTML"]
+)
+def test_an_answer_that_does_not_confirm_ends_the_row_at_once(bulk: Bulk, app: MockApp, fault: dict[str, Any]) -> None:
+    app.add_faults({**fault, "times": None})
+    (outcome,), rest, _ = run_lane(bulk.url, app, rows=ROWS[:1])
+    assert (outcome.state, outcome.maybe_applied, outcome.attempts) == ("gave_up", True, 1)
+    assert not rest
 
 
 @pytest.mark.parametrize("module", ["dbos", "tqdm"])

@@ -112,6 +112,16 @@ def more_operations(spec: Spec) -> Spec:
             "responses": {"201": {"description": "Made.", "content": json_of("SessionView")}, "default": failed},
         },
     }
+    spec["paths"]["/v1/installs/{installSid}/exams"] = {
+        "parameters": sids[:1],
+        "post": {
+            "operationId": "findExams",
+            "x-idempotent": True,
+            "security": [{"token": []}],
+            "requestBody": {"required": True, "content": json_of("Window")},
+            "responses": {"200": {"description": "Found."}},
+        },
+    }
     spec["paths"]["/v1/status"] = {
         "get": {
             "operationId": "getStatus",

@@ -24,6 +24,7 @@ client: Any = importlib.import_module("smarterproctoring")
 models: Any = importlib.import_module(f"{GENERATED}.models")
 get: Any = importlib.import_module(f"{GENERATED}.api.exam_sessions.get_exam_session")
 post: Any = importlib.import_module(f"{GENERATED}.api.default.create_exam_session")
+find: Any = importlib.import_module(f"{GENERATED}.api.default.find_exams")
 status: Any = importlib.import_module(f"{GENERATED}.api.default.get_status")
 
 TOKEN = "raw.token.value"
@@ -62,7 +63,7 @@ def fetch(call: Call, server: Loopback, *sids: str, **named: Any) -> Any:
 def test_the_scratch_package_shadows_the_installed_one() -> None:
     package = importlib.import_module(GENERATED)
     assert Path(str(package.__file__)).is_relative_to(os.environ["SCRATCH_GENERATED"])
-    assert len(importlib.import_module(f"{GENERATED}.operations").OPERATIONS) == 4
+    assert len(importlib.import_module(f"{GENERATED}.operations").OPERATIONS) == 5
     assert Path(str(client.__file__)).is_relative_to(os.environ["OVERRIDES"])
 
 
@@ -103,7 +104,7 @@ def test_wrong_sid_stops_before_the_wire(call: Call, sids: tuple[str, ...], enro
     with Loopback(VIEW) as server, pytest.raises(client.ValidationError) as refused:
         fetch(call, server, *sids, enrollment_sid=enrollment)
     assert server.seen == []
-    assert [problem.partition(" ")[0] for problem in refused.value.problems] == names
+    assert [problem.field for problem in refused.value.problems] == names
 
 
 def test_naive_times_stop_before_the_wire(call: Call) -> None:
@@ -144,6 +145,34 @@ def test_retries(call: Call, fault: Any) -> None:
     assert all(seen.headers["token"] == [TOKEN] for seen in server.seen)
 
 
+@pytest.mark.parametrize(
+    ("fault", "repeated"),
+    [(Answer(429, ERROR), True), (Answer(425, ERROR), True), (Answer(503, ERROR), False), (Answer(500, ERROR), False)]
+    + [(Answer(408, ERROR), False), (drop, False)],
+    ids=["429", "425", "503", "500", "408", "dropped"],
+)
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_what_may_be_repeated_depends_on_the_method(
+    call: Call, fault: Any, *, repeated: bool, idempotent: bool
+) -> None:
+    """A POST is repeated only where the server has not begun with it; one with `x-idempotent: true` like a PUT."""
+    window = models.Window(opens_at=NOON)
+
+    def sent(url: str) -> Any:
+        if idempotent:
+            return call(find, url, INSTALL, body=window)
+        return call(post, url, INSTALL, EXAM, body=models.SessionPlan(window=window))
+
+    with Loopback(fault, VIEW) as server:
+        if repeated or idempotent:
+            sent(server.url)
+            assert len(server.seen) == 2
+        else:
+            with pytest.raises(client.SmarterProctoringError) as caught:
+                sent(server.url)
+            assert (caught.value.attempts, len(server.seen)) == (1, 1)
+
+
 @pytest.mark.parametrize("name", ["404 NotFoundError", "401 AuthenticationError", "520 ServerError"])
 def test_typed_errors(call: Call, name: str) -> None:
     number, _, kind = name.partition(" ")
@@ -164,7 +193,7 @@ def test_redirect_is_not_followed(call: Call) -> None:
         assert elsewhere.seen == []
 
 
-@pytest.mark.parametrize("body", [{"sid": SESSION}, {"sid": 1, "startsAt": "soon"}, [], b"", b"<p>done</p>", b"{"])
+@pytest.mark.parametrize("body", [{"sid": SESSION}, {"sid": 1, "startsAt": "soon"}, [], b"", b"done", b"{"])
 def test_success_that_is_not_what_the_spec_says_raises_nothing(call: Call, body: Any) -> None:
     with Loopback(Answer(200, body)) as server:
         answer = fetch(call, server)
@@ -226,7 +255,7 @@ def test_new_operations_are_methods_of_the_public_clients(kind: str) -> None:
             named = given.pop() if isinstance(given[-1], dict) else {}
             with pytest.raises(client.ValidationError) as caught:
                 ask(method, *given, **named)
-            found.append(sorted(problem.partition(" ")[0] for problem in caught.value.problems))
+            found.append(sorted(problem.field for problem in caught.value.problems))
         with pytest.raises(TypeError, match="enrolment_sid"):
             ask("get_exam_session", *sids, enrolment_sid=ENROLLMENT)
     assert found == [["enrollment_sid"], ["enrollment_sid", "session_sid", "since"], ["attempts", "window"]]

@@ -147,7 +147,7 @@ def test_state_and_record(caller: Caller) -> None:
 MAY_BE_STORED = {
     "server-error", "stored-server-error", "unknown-520", "proxy-html", "malformed-json", "empty", "empty-200", "text",
     "object", "slow", "drip", "truncated", "drop-before-read", "drop-before-store", "drop-after-store",
-    "reset-after-store",
+    "reset-after-store", "unavailable",
 }  # fmt: skip
 MAY_BE_REPEATED = {
     "rate-limited", "rate-limited-until", "server-error", "stored-server-error", "unavailable", "unknown-520",

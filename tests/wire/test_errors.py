@@ -76,7 +76,7 @@ def test_an_error_before_any_attempt_says_that_there_was_none() -> None:
 
 def test_the_tree() -> None:
     names = [name for name in vars(smarterproctoring) if name.endswith("Error")]
-    assert len(names) == 16
+    assert len(names) == 19
     assert all(issubclass(getattr(smarterproctoring, name), SmarterProctoringError) for name in names)
     assert issubclass(ValidationError, ValueError)
     assert issubclass(DeadlineExceededError, APITimeoutError)
@@ -90,11 +90,50 @@ def test_the_tree() -> None:
         (json_body(code=1203, message="m"), "1203", "m"),
         (json_body(error={"code": "5003", "message": "not yours", "details": [1]}), "5003", "not yours"),
         (json_body(statusCode=404, error="Not Found", message="nope"), None, "nope"),
-        (json_body(statusCode=404, error="Not Found"), None, None),
-        (json_body(code=True, message=["a"]), None, None),
+        (json_body(statusCode=404, error="Not Found"), None, "Not Found"),
+        (json_body(code=True, message=["a", "b", "a"]), None, "a; b"),
         (json_body(code=None, message=None), None, None),
-        (b'["code", "message"]', None, None),
-        (b'"text"', None, None),
+        (json_body(error="no such session"), None, "no such session"),
+        (json_body(Error="no such session"), None, "no such session"),
+        (json_body(error="invalid_grant", error_description="has expired"), "invalid_grant", "has expired"),
+        (json_body(error={"errors": [{"code": "7", "message": "late"}]}), "7", "late"),
+        (json_body(errors=[{"message": "one"}, {"message": "two"}]), None, "one; two"),
+        (json_body(errors=["one", "two"]), None, "one; two"),
+        (
+            json_body(errors={"notes": ["too long", "no text"], "phone": "bad"}),
+            None,
+            "notes: too long; notes: no text; phone: bad",
+        ),
+        (
+            json_body(message="invalid", errors=[{"field": "notes", "message": "too long"}]),
+            None,
+            "invalid; notes: too long",
+        ),
+        (
+            json_body(errors=[{"code": "E1", "title": "Odd", "detail": "very", "source": {"pointer": "/a"}}]),
+            "E1",
+            "Odd: very",
+        ),
+        (json_body(errorCode=12, errorMessage="m"), "12", "m"),
+        (json_body(detail="gone"), None, "gone"),
+        (json_body(detail=[{"loc": ["body", "notes"], "msg": "too long", "type": "x"}]), None, "body.notes: too long"),
+        (json_body(detail={"code": "5", "message": "m"}), "5", "m"),
+        (json_body(type="about:blank", title="Not Found", status=404), None, "Not Found"),
+        (json_body(title="Not Found", detail="no session"), None, "Not Found: no session"),
+        (json_body(title="Invalid", errors={"Notes": ["too long"]}), None, "Invalid; Notes: too long"),
+        (b'[{"message": "one"}, {"message": "two"}]', None, "one; two"),
+        (b'["one", "two"]', None, "one; two"),
+        (b'"a JSON string"', None, "a JSON string"),
+        (b" plain text\n", None, "plain text"),
+        (b"a" * 501, None, None),
+        (b'"<html>no</html>"', None, None),
+        (b"7", None, None),
+        (json_body(message=""), None, None),
+        (json_body(message={"a": {"b": {"c": {"d": {"message": "deep"}}}}}), None, None),
+        (json_body(errors=[{"message": str(number)} for number in range(99)]), None, "; ".join(map(str, range(20)))),
+        (json_body(message="a\x1b[2Jb\nc\x9b1m\u202ed"), None, "a\\x1b[2Jb\\nc\\x9b1m\\u202ed"),
+        (json_body(code="\x1b]0;x\x07", message="m"), "\\x1b]0;x\\x07", "m"),
+        (b"plain \x1b[31m", None, "plain \\x1b[31m"),
         (b"<h1>404</h1>", None, None),
         (b"", None, None),
         (b"\xff\xfe", None, None),

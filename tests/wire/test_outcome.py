@@ -59,7 +59,6 @@ HTML = {"Content-Type": "text/html; charset=utf-8"}
         pytest.param(answer(200, b"1" * 5000), "1" * 5000, id="JSON number too long"),
         pytest.param(answer(200, b"OK", TEXT), "OK", id="text"),
         pytest.param(answer(200, b"\xff\xfe\xfd", TEXT), "�" * 3, id="not UTF-8"),
-        pytest.param(answer(200, b"<h1>ok</h1>", HTML), "<h1>ok</h1>", id="HTML"),
         pytest.param(answer(200, b""), None, id="empty 200"),
         pytest.param(say(head(204, {})), None, id="empty 204"),
         pytest.param(say(head(200, {"Content-Length": "0"})), None, id="no content type"),
@@ -67,8 +66,6 @@ HTML = {"Content-Type": "text/html; charset=utf-8"}
         pytest.param(
             say(head(200, {"Content-Type": "text/plain"}) + b"until close", close=True), "until close", id="no length"
         ),
-        pytest.param(answer(299, b'"odd"'), "odd", id="299"),
-        pytest.param(answer(226, b'"odd"'), "odd", id="226"),
         pytest.param(zipped(b'"packed"'), "packed", id="gzip"),
         pytest.param(answer(200, b'"x"', {"Content-Encoding": "klingon"}), "x", id="unknown encoding"),
         pytest.param(
@@ -92,7 +89,7 @@ def test_a_2xx_returns(any_driver: Driver, server: Server, step: Step, data: Any
     ("step", "data"),
     [
         pytest.param(truncated(), '"Succ', id="truncated"),
-        pytest.param(truncated(204 + 2, b""), None, id="truncated to nothing"),
+        pytest.param(truncated(201, b""), None, id="truncated to nothing"),
         pytest.param(answer(200, b"a" * (MIB + 1), TEXT), "a" * MIB, id="over 1 MiB"),
         pytest.param(
             say(head(200, {"Transfer-Encoding": "chunked"}) + b"5\r\nhello\r\nzz\r\n", close=True), "hello", id="chunks"
@@ -137,9 +134,11 @@ def test_the_result_is_frozen_and_picklable(driver: Driver, server: Server) -> N
 
 @pytest.mark.parametrize(
     ("status", "maybe_applied"),
-    [(300, False), (304, False), (307, False), (400, False), (401, False), (403, False), (404, False), (408, False)]
-    + [(409, False), (410, False), (418, False), (422, False), (429, False), (499, False), (501, False), (503, False)]
-    + [(500, True), (502, True), (504, True), (505, True), (520, True), (599, True), (600, True), (999, True)],
+    [(300, False), (301, False), (302, False), (303, True), (304, False), (307, False), (308, False), (400, False)]
+    + [(401, False), (403, False), (404, False), (408, False), (409, False), (410, False), (412, False), (418, False)]
+    + [(421, False), (422, False), (425, False), (428, False), (429, False), (498, False), (499, True), (501, False)]
+    + [(503, True), (500, True), (502, True), (504, True), (505, True), (520, True), (599, True), (600, True)]
+    + [(999, True)],
 )
 def test_maybe_applied_by_status(driver: Driver, server: Server, status: int, *, maybe_applied: bool) -> None:
     server.script(answer(status, b"<h1>no</h1>", HTML))
@@ -267,7 +266,7 @@ def test_a_redirect_changes_nothing_and_is_not_followed(any_driver: Driver, serv
             server.script(answer(status, b"", {"Location": f"{other.url}{PATH}"}))
             with any_driver.client(server) as client:
                 error = client.fails(UnexpectedRedirectError)
-            assert (error.status, error.maybe_applied, error.attempts) == (status, False, 1)
+            assert (error.status, error.maybe_applied, error.attempts) == (status, status == 303, 1)
         assert (other.connections, other.requests) == (0, [])
     assert len(server.requests) == 5
 

@@ -15,8 +15,8 @@ from smarterproctoring.settings import Options
 from wire.driver import Driver
 from wire.misbehave import Server, answer, drop_read, drop_unread, json_body
 
-SAFE = {408, 429, 503, Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT}
-AMBIGUOUS = {500, 502, 504, Failure.READ_TIMEOUT, Failure.WRITE_TIMEOUT, Failure.LOST}
+SAFE = {408, 425, 429, Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT}
+AMBIGUOUS = {500, 502, 503, 504, Failure.READ_TIMEOUT, Failure.WRITE_TIMEOUT, Failure.LOST}
 
 
 def decided(outcome: Outcome, **changes: Any) -> Decision:
@@ -43,8 +43,10 @@ def test_every_outcome_is_decided_as_the_rules_say(*, ambiguous: bool) -> None:
 
 def test_every_outcome_says_whether_it_may_have_been_applied() -> None:
     for status in range(100, 1000):
-        assert Outcome(status=status).maybe_applied is not (status in {501, 503} or 300 <= status < 500), status
-    never = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.TLS}
+        assert Outcome(status=status).maybe_applied is not (
+            status not in {303, 499} and (status == 501 or 300 <= status < 500)
+        ), status
+    never = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.TLS, Failure.HOOK}
     for failure in Failure:
         assert Outcome(failure=failure).maybe_applied is (failure not in never), failure
 
@@ -84,10 +86,20 @@ def test_a_missing_permission_is_no_reason_to_renew(code: str | None) -> None:
     assert decided(Outcome(status=403, code=code), can_renew=True).action == "raise"
 
 
+@pytest.mark.parametrize("ambiguous", [True, False])
+def test_what_is_not_idempotent_is_repeated_only_where_it_was_not_taken(*, ambiguous: bool) -> None:
+    taken = {425, 429, Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT}
+    for met in [*range(300, 1000), *Failure]:
+        outcome = Outcome(status=met) if isinstance(met, int) else Outcome(failure=met)
+        action = decided(outcome, retry_ambiguous=ambiguous, idempotent=False).action
+        assert action == ("retry" if met in taken else "raise"), met
+    assert decided(Outcome(status=401), can_renew=True, idempotent=False).action == "renew"
+
+
 # -- on the wire --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("failing", [answer(503), answer(500), answer(429), drop_read, drop_unread])
+@pytest.mark.parametrize("failing", [answer(503), answer(500), answer(425), answer(429), drop_read, drop_unread])
 def test_the_same_bytes_are_sent_again(any_driver: Driver, failing: Any) -> None:
     with Server(failing, answer()) as server, any_driver.client(server) as client:
         result = client.reschedule(notes="twice é the same", type="proctoru")
@@ -96,14 +108,16 @@ def test_the_same_bytes_are_sent_again(any_driver: Driver, failing: Any) -> None
     assert sent == {'{"type":"proctoru","notes":"twice é the same"}'.encode()}
 
 
-@pytest.mark.parametrize(("failing", "replays"), [(answer(503), 0), (answer(429), 0), (answer(500), 2), (drop_read, 2)])
+@pytest.mark.parametrize(
+    ("failing", "replays"), [(answer(425), 0), (answer(429), 0), (answer(503), 2), (answer(500), 2), (drop_read, 2)]
+)
 def test_replays_are_counted(driver: Driver, failing: Any, replays: int) -> None:
     with Server(failing, failing, answer()) as server, driver.client(server) as client:
         result = client.reschedule()
     assert (result.attempts, result.replays) == (3, replays)
 
 
-@pytest.mark.parametrize("failing", [answer(500), answer(502), answer(504), drop_read])
+@pytest.mark.parametrize("failing", [answer(500), answer(502), answer(503), answer(504), drop_read])
 def test_replays_can_be_turned_off(driver: Driver, failing: Any) -> None:
     with Server(failing, answer()) as server, driver.client(server, retry_ambiguous=False) as client:
         error = client.fails(SmarterProctoringError)
@@ -111,7 +125,7 @@ def test_replays_can_be_turned_off(driver: Driver, failing: Any) -> None:
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("status", [400, 404, 409, 422, 501, 302])
+@pytest.mark.parametrize("status", [400, 404, 409, 412, 421, 422, 428, 499, 501, 302, 303])
 def test_what_is_final_is_not_repeated(driver: Driver, status: int) -> None:
     with Server(answer(status), answer()) as server, driver.client(server) as client:
         assert client.fails(APIStatusError).attempts == 1
@@ -186,9 +200,9 @@ def test_the_hook_sees_every_retry(driver: Driver) -> None:
     def hook(error: SmarterProctoringError, wait: float) -> None:
         seen.append((type(error).__name__, error.attempts, error.maybe_applied, wait))
 
-    with Server(answer(503), drop_read, answer()) as server, driver.client(server, on_retry=hook) as client:
+    with Server(answer(429), drop_read, answer()) as server, driver.client(server, on_retry=hook) as client:
         client.reschedule()
-    assert seen == [("ServerError", 1, False, 0.0), ("APIConnectionError", 2, True, 0.0)]
+    assert seen == [("RateLimitError", 1, False, 0.0), ("APIConnectionError", 2, True, 0.0)]
 
 
 def test_an_asynchronous_hook_is_awaited() -> None:

@@ -328,6 +328,130 @@ def test_a_value_is_masked_though_the_server_tidied_it(driver: Driver, server: S
     assert said not in str(error)
 
 
+ODD = "abc/def+ghi=secret&9"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ODD,
+        ODD.replace("/", "\\/"),
+        "".join(f"\\u{ord(one):04x}" for one in ODD),
+        "".join(f"\\u{ord(one):04X}" for one in ODD),
+        urllib.parse.quote(ODD, safe=""),
+        urllib.parse.quote(ODD, safe="").lower(),
+        "".join(f"%{ord(one):02x}" for one in ODD),
+        urllib.parse.quote(urllib.parse.quote(ODD, safe=""), safe=""),
+        urllib.parse.quote(ODD, safe="").replace("%", "\\u0025"),
+        ODD.replace("&", "&amp;").replace("/", "&#47;").replace("+", "&#x2B;"),
+        ODD[:5] + f"\\u{ord(ODD[5]):04x}" + ODD[6:],
+    ],
+    ids=["as it is", "slashes", "JSON", "JSON, upper", "URL", "URL, lower", "URL, all", "URL twice", "URL in JSON"]
+    + ["HTML", "one character"],
+)
+@pytest.mark.parametrize("status", [200, 201, 400, 202])
+def test_a_token_that_comes_back_with_escapes(driver: Driver, server: Server, written: str, status: int) -> None:
+    body = f'{{"message": "bad token <<{written}>>", "n": [1]}}'.encode()
+    server.script(answer(status, body, {"X-Echo": f"a {written} b"}))
+    with driver.client(server, ODD) as client:
+        if status < 202:
+            shown_of_it = repr(client.reschedule())
+            assert "<<[redacted]>>" in shown_of_it
+        else:
+            error = client.fails(SmarterProctoringError)
+            shown_of_it = f"{error} {vars(error)}"
+            assert error.api_message == "bad token <<[redacted]>>"
+            assert error.headers["x-echo"] == "a [redacted] b"
+            assert "<<[redacted]>>" in (error.body or "")
+    for part in (ODD, written, ODD[:8], written[:20]):
+        assert part not in shown_of_it
+
+
+def test_a_short_token_is_masked_as_a_word_only(driver: Driver, server: Server) -> None:
+    server.script(answer(404, json_body(code="1203", message="The requested session T was not found: T1, T_x, aT")))
+    with driver.client(server, "T") as client:
+        error = client.fails(SmarterProctoringError)
+    assert error.api_message == "The requested session [redacted] was not found: T1, T_x, aT"
+
+
+def test_the_longest_value_is_masked_whole(driver: Driver, server: Server) -> None:
+    server.script(answer(400, json_body(message="no Ada Lovelace-Byron, no Ada, no Lovelacexx-Byron")))
+    with driver.client(server) as client:
+        error = client.fails(SmarterProctoringError, first_name="Ada", notes="Ada Lovelace-Byron", company="Lovelacexx")
+    assert error.api_message == "no [redacted], no [redacted], no [redacted]-Byron"
+
+
+def test_masking_looks_at_each_character_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted, not timed: a search that backtracks would look at each place of the text once for each of the value."""
+    from smarterproctoring import masking
+
+    looked: list[int] = []
+    original = masking._is_word  # pyright: ignore[reportPrivateUsage]
+
+    def counting(text: str, start: int, end: int) -> bool:
+        looked.append(start)
+        return original(text, start, end)
+
+    monkeypatch.setattr(masking, "_is_word", counting)
+    text = "a" * 60_000
+    assert masking.mask(text, ["a" * 1_000_000, "a" * 20_000, "aa", "a"]) == masking.MASK
+    assert masking.mask(text, ["aaa", "a"]) == text
+    assert len(looked) <= 4 * len(text)  # once for each short value
+    assert masking.mask_token("%41" * 30_000, "A" * 10_000) == masking.MASK
+
+
+def test_no_frame_shows_what_the_call_says_of_a_person(driver: Driver, server: Server) -> None:
+    """As error reporters do it: the variables of every frame of the package, and of httpx, by their repr."""
+    quote = json_body(code="1", message=f"{QUOTE} and {PERSON['email']}")
+    steps = [answer(400, quote), answer(200, json_body(error=QUOTE)), drop_read, never, answer(500, QUOTE.encode())]
+    change: dict[str, Any] = {**PERSON}
+    with driver.client(server, retries=1, timeout=0.2) as client:
+        for step in steps:
+            server.script(step)
+            frames_are_clean(lambda: client.reschedule(**change))
+        frames_are_clean(lambda: client.reschedule(AI, EX, "wrong", **change))
+        frames_are_clean(lambda: client.reschedule(AI, EX, ES, wrong="x", **change))
+
+
+def frames_are_clean(call: Any) -> None:
+    with pytest.raises((SmarterProctoringError, TypeError)) as caught:
+        call()
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    own = [frame for frame in told.stack if "/tests/" not in frame.filename.replace("\\", "/")]
+    assert own
+    for frame in own:
+        for name, value in (frame.locals or {}).items():
+            for personal in PERSON.values():
+                assert personal not in value, f"{frame.filename}:{frame.lineno} {name}"
+
+
+@pytest.mark.parametrize("setting", ["argument", "variable"])
+def test_no_frame_shows_the_password_of_a_proxy(
+    driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    def clean_of(error: BaseException) -> None:
+        told = traceback.TracebackException.from_exception(error, capture_locals=True)
+        own = [frame for frame in told.stack if "/tests/" not in frame.filename.replace("\\", "/")]
+        assert "pass-word" not in str([frame.locals for frame in own]) + str(error) + repr(error)
+
+    address = f"user:pass-word@127.0.0.1:{server.port}"
+    for url in (f"ftp://{address}", f"http://{address}"):
+        settings: dict[str, Any] = {"proxy": url} if setting == "argument" else {}
+        if setting == "variable":
+            monkeypatch.setenv("HTTPS_PROXY", url)
+        server.script(answer(407, json_body(message="no")))
+        options = {"base_url": "https://api.example.com", "verify": CERTIFICATES, "retries": 0, **settings}
+        make = partial(driver.type, given_token(), **options)
+        with pytest.raises(SmarterProctoringError) as caught, driver.made(make) as client:
+            assert "pass-word" not in repr(client.raw)
+            client.reschedule()
+        clean_of(caught.value)
+        if url.startswith("http:"):
+            with pytest.raises(ConfigurationError) as caught:
+                driver.type(given_token(), **{**options, "retries": 99})
+            clean_of(caught.value)
+
+
 def test_the_search_finds_a_token() -> None:
     for text in (f"x {TOKEN} y", TOKEN[:50], repr(TOKEN.encode())):
         with pytest.raises(AssertionError):

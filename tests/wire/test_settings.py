@@ -24,7 +24,7 @@ import smarterproctoring
 import trustme
 from smarterproctoring import APIConnectionError, BadRequestError, ConfigurationError, NotFoundError, SmarterProctoring
 from wire.driver import AI, CERTIFICATES, PATH, TOKEN, Driver, failure, shown
-from wire.misbehave import Peer, Server, answer, drop_read, json_body
+from wire.misbehave import Peer, Server, answer, drop_read, drop_unread, json_body, never, reset_read
 
 TEMPLATE = "/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}"
 PROGRAM = """
@@ -310,10 +310,9 @@ def test_limits_are_passed_on(driver: Driver, server: Server) -> None:
     assert server.connections == 3
 
 
-def test_http2_without_its_package_is_a_clear_error(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "h2", None)
-    error = failure(ConfigurationError, lambda: driver.type(TOKEN, http2=True))
-    assert not error.maybe_applied
+def test_there_is_no_option_for_http2(driver: Driver) -> None:
+    with pytest.raises(TypeError, match="http2"):
+        driver.type(TOKEN, http2=True)
 
 
 def test_event_hooks_are_called_for_each_attempt(driver: Driver, server: Server) -> None:
@@ -393,3 +392,121 @@ def test_settings_errors_do_not_show_the_token(driver: Driver) -> None:
         with pytest.raises(ConfigurationError) as caught:
             driver.type(TOKEN, **settings)
         assert TOKEN not in shown(caught.value)
+
+
+# -- proxies and certificates of the environment -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_needs_no_scheme(
+    driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, f"127.0.0.1:{server.port}")
+    server.script(forward)
+    with driver.client("http://api.example.com", allow_http=True) as client:
+        assert client.reschedule().data == "proxy"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ALL_PROXY", "socks://127.0.0.1:1080", "must begin with one of http://, https://, socks5://"),
+        ("HTTPS_PROXY", "ftp://user:secret@127.0.0.1", "must begin with one of http://"),
+        ("https_proxy", "http://a..b:3128", "has a host or a port that cannot be used"),
+        ("HTTPS_PROXY", "127.0.0.1:99999", "has a host or a port that cannot be used"),
+        ("SSL_CERT_FILE", "/no/such/file.pem", "FileNotFoundError"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    error = failure(ConfigurationError, lambda: driver.type(TOKEN, base_url="https://api.example.com"))
+    assert f"the variable {name}" in error.message
+    assert said in error.message
+    assert "secret" not in shown(error)
+    assert error.setting == ("verify" if name.startswith("SSL") else "proxy")
+    with driver.client("https://api.example.com", trust_env=False):  # and nobody has to use it
+        pass
+
+
+def hang_up(peer: Peer) -> None:
+    peer.read()
+    peer.close()
+
+
+def garbage(peer: Peer) -> None:
+    peer.read()
+    peer.send(b"hello\r\n\r\n")
+    peer.close()
+
+
+def half(peer: Peer) -> None:
+    peer.read()
+    peer.send(b"HTTP/1.1 200")
+    peer.close()
+
+
+def no_tls(peer: Peer) -> None:
+    peer.read()
+    peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+    peer.close()
+
+
+@pytest.mark.parametrize("step", [hang_up, garbage, half, never, drop_unread, reset_read, answer(407), answer(502)])
+def test_a_proxy_that_gives_no_tunnel_means_not_sent(driver: Driver, server: Server, step: Any) -> None:
+    server.script(step)
+    with driver.client("https://api.example.com", proxy=server.url, timeout=0.3) as client:
+        error = client.fails(APIConnectionError)
+    assert (error.maybe_applied, error.attempts, error.replays) == (False, 3, 0)
+    assert server.connections == 3
+
+
+def test_a_tunnel_that_ends_before_tls_means_not_sent(driver: Driver, server: Server) -> None:
+    server.script(no_tls)
+    with driver.client("https://api.example.com", proxy=server.url, timeout=0.3) as client:
+        error = client.fails(APIConnectionError)
+    assert not error.maybe_applied
+
+
+def test_what_is_lost_inside_a_tunnel_may_have_been_applied(driver: Driver) -> None:
+    authority, context, trusting = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(trusting)
+    with Server(drop_read, tls=context) as inner, Server(tunnel(inner.port)) as proxy:
+        with driver.client(inner, proxy=proxy.url, verify=trusting, retries=0) as client:
+            error = client.fails(APIConnectionError)
+    assert error.maybe_applied
+
+
+# -- the fast reader ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_httptools_reads_only_where_it_is_asked_to(
+    driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch, *, fast: bool
+) -> None:
+    reader = pytest.importorskip("smarterproctoring_transport.fast")
+    made: list[object] = []
+    original = reader.Connection.__init__
+
+    def counting(self: Any, *arguments: Any) -> None:
+        made.append(self)
+        original(self, *arguments)
+
+    monkeypatch.setattr(reader.Connection, "__init__", counting)
+    url = server.url
+    with driver.made(
+        lambda: driver.type(TOKEN, base_url=url, verify=CERTIFICATES, **({"fast": True} if fast else {}))
+    ) as client:
+        client.reschedule()
+    assert bool(made) is fast
+
+
+def test_fast_without_its_package_is_a_clear_error(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httptools", None)
+    monkeypatch.delitem(sys.modules, "smarterproctoring_transport.fast", raising=False)
+    error = failure(ConfigurationError, lambda: driver.type(TOKEN, fast=True))
+    assert error.setting == "fast"
+    assert "extra 'fast'" in error.message
+    assert "httptools" in error.message

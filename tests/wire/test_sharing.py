@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import gc
 import inspect
 import os
 import pickle
@@ -159,6 +161,96 @@ def test_a_stale_connection_is_replaced(driver: Driver) -> None:
         client.reschedule()
         result = client.reschedule()
     assert (result.attempts, result.replays) == (2, 1)
+
+
+unclosed = pytest.mark.filterwarnings(
+    "ignore:unclosed transport:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+"""Connections of a loop that ended before its client was closed: asyncio warns of them."""
+
+
+async def several(client: AsyncSmarterProctoring, number: int) -> list[int]:
+    results = await asyncio.gather(*(client.reschedule(*SIDS, notes="moved") for _ in range(number)))
+    return [result.attempts for result in results]
+
+
+@unclosed
+@pytest.mark.parametrize("fast", [False, True])
+def test_event_loops_one_after_the_other(server: Server, *, fast: bool) -> None:
+    """As `asyncio.run` in each task of a worker: every run has a loop of its own."""
+    client = AsyncSmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES, retries=0, fast=fast)
+    for _ in range(4):
+        assert asyncio.run(several(client, 3)) == [1, 1, 1]
+    asyncio.run(client.aclose())
+    with pytest.raises(ConfigurationError, match="closed"):
+        asyncio.run(several(client, 1))
+    assert len(server.requests) == 12
+    gc.collect()  # connections of loops that were closed before the client: asyncio warns, here
+
+
+@unclosed
+def test_event_loops_at_once(server: Server) -> None:
+    client = AsyncSmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES, retries=0)
+    found: list[list[int]] = []
+
+    async def work() -> None:
+        found.extend([await several(client, 4) for _ in range(5)])
+
+    threads = [threading.Thread(target=lambda: asyncio.run(work())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[1] * 4] * 15
+    assert len(server.requests) == 60
+    asyncio.run(client.aclose())
+    gc.collect()
+
+
+@unclosed
+def test_asyncio_and_trio_one_after_the_other(server: Server) -> None:
+    import trio
+
+    client = AsyncSmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES, retries=0)
+
+    async def one() -> int:
+        return (await client.reschedule(*SIDS, notes="moved")).attempts
+
+    assert [asyncio.run(one()), trio.run(one), asyncio.run(one()), trio.run(one)] == [1] * 4
+    assert len(server.requests) == 4
+    asyncio.run(client.aclose())
+    gc.collect()
+
+
+def test_a_transport_of_the_callers_own_is_not_taken_to_another_loop(server: Server) -> None:
+    """It holds connections of the first; a callable makes one for each."""
+    given = httpx.AsyncHTTPTransport(verify=CERTIFICATES)
+    client = AsyncSmarterProctoring(TOKEN, base_url=server.url, transport=given)
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        assert first.run(several(client, 1)) == [1]
+        with pytest.raises(ConfigurationError, match="another event loop"):
+            second.run(several(client, 1))
+        assert len(server.requests) == 1
+        first.run(client.aclose())
+    client = AsyncSmarterProctoring(
+        TOKEN, base_url=server.url, transport=lambda: httpx.AsyncHTTPTransport(verify=CERTIFICATES)
+    )
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        for runner in (first, second):
+            assert runner.run(several(client, 1)) == [1]
+        second.run(client.aclose())
+        first.run(asyncio.sleep(0.01))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+@pytest.mark.parametrize("fast", [False, True])
+def test_eager_tasks(server: Server, *, fast: bool) -> None:
+    async def main() -> list[int]:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
+        async with AsyncSmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES, fast=fast) as client:
+            return await several(client, 5)
+
+    assert asyncio.run(main()) == [1] * 5
 
 
 def test_both_clients_have_the_same_surface() -> None:

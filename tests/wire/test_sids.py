@@ -41,7 +41,7 @@ def test_a_wrong_sid_is_refused_before_the_wire(driver: Driver, server: Server, 
         errors += [failure(ValidationError, lambda: client.generated(sid, EX, ES))]
     for error in errors:
         assert len(error.problems) == 1
-        assert error.problems[0].startswith("install_sid ")
+        assert error.problems[0][:2] == ("install_sid", "pattern")
         assert "^AI[a-f0-9]{32}$" in str(error)
         assert (error.attempts, error.maybe_applied) == (0, False)
         assert isinstance(error, ValueError)
@@ -84,10 +84,12 @@ def test_all_wrong_sids_are_in_one_error_with_all_else(driver: Driver, server: S
     with driver.client(server) as client:
         error = client.fails(ValidationError, EX, ES, AI, type="nope", email=7, appointment_date_time="soon")
         beside = failure(ValidationError, lambda: client.generated(EX, ES, AI))
-    names = [problem.split()[0] for problem in error.problems]
+    names = [problem.field for problem in error.problems]
     assert names[:3] == ["install_sid", "exam_sid", "session_sid"]
     assert sorted(names[3:]) == ["appointment_date_time", "email", "type"]
-    assert all(problem in str(error) for problem in error.problems)
+    assert [problem.code for problem in error.problems] == ["pattern"] * 3 + ["time", "enum", "type"]
+    assert all(str(problem) in str(error) for problem in error.problems)
+    assert all(str(problem) == f"{problem.field} {problem.text}" for problem in error.problems)
     assert "Nothing was sent" in str(error)
     assert len(beside.problems) == 3
 

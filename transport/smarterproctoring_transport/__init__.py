@@ -9,6 +9,7 @@ on the monotonic clock; no wait for the request, its answer or its body lasts lo
 from smarterproctoring_transport.request import Requests as Requests
 from smarterproctoring_transport.shared import Shared as Shared
 from smarterproctoring_transport.shared import TransportOptions as TransportOptions
+from smarterproctoring_transport.shared import is_host as is_host
 from smarterproctoring_transport.shared import is_loopback as is_loopback
 from smarterproctoring_transport.steps import finish as finish
 from smarterproctoring_transport.steps import limit as limit

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -15,7 +16,7 @@ import httpx
 from smarterproctoring_transport.asyncio_backend import Backend
 from smarterproctoring_transport.deadline import Watch, Watched
 from smarterproctoring_transport.pool import AsyncTransport, Transport
-from smarterproctoring_transport.shared import is_loopback
+from smarterproctoring_transport.shared import SetupError, is_host, is_loopback
 
 
 def maker(
@@ -25,21 +26,19 @@ def maker(
     proxy: str | httpx.Proxy | None,
     verify: bool | ssl.SSLContext,
     limits: httpx.Limits,
-    http2: bool,
-    fast: bool | None,
+    fast: bool,
     trust_env: bool,
 ) -> Callable[[], Any]:
     """Return what makes the transport; see `TransportOptions` for the arguments.
 
     Raises:
-        ImportError: A package that an option needs is missing.
-        ValueError: A URL that cannot be used.
+        SetupError: An option that cannot work, a package that it needs and that is missing, or a variable of the
+            environment, by its name.
     """
     origin, via = httpcore.URL(base_url).origin, _proxy(urlsplit(base_url), proxy, trust_env)
-    context = httpx.create_ssl_context(verify, trust_env=trust_env)
-    quick = None if http2 or via else _fast(fast)
-    if http2:
-        importlib.import_module("h2")
+    context = _context(verify, trust_env)
+    connection = _fast() if fast else None
+    quick = None if via else connection
     backend: Any = Backend() if asynchronous else httpcore.SyncBackend()
     kind: Any = httpcore.AsyncConnectionPool if asynchronous else httpcore.ConnectionPool
 
@@ -49,31 +48,121 @@ def maker(
             return quick(origin, context, watched, limits.keepalive_expiry)
         # A pool of httpcore knows which kind of connection it takes to get to the origin.
         expiry = limits.keepalive_expiry
-        pool = kind(ssl_context=context, proxy=via, keepalive_expiry=expiry, http2=http2, network_backend=watched)
-        return pool.create_connection(origin)
+        pool = kind(ssl_context=context, proxy=via, keepalive_expiry=expiry, network_backend=watched)
+        made = pool.create_connection(origin)
+        if via is None or origin.scheme != b"https":
+            return made
+        watch.handshakes = 2 if via.url.scheme == b"https" else 1
+        return Tunnel(made, watch)
 
-    connect(Watch())  # what is wrong with the proxy shows here
+    try:
+        connect(Watch())  # what is wrong with the proxy shows here
+    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold the proxy's password
+        reason = f"needs a package that is missing: {error}" if isinstance(error, ImportError) else "cannot be used"
+        raise SetupError("proxy", reason) from None
     return lambda: (AsyncTransport if asynchronous else Transport)(connect, limits)
 
 
-def _fast(wanted: bool | None) -> Any:
-    """Return the kind of connection that httptools reads, if it is wanted and there."""
-    try:
-        return None if wanted is False else importlib.import_module("smarterproctoring_transport.fast").Connection
-    except ImportError:
-        if wanted:
+class Tunnel:
+    """A connection through a proxy to an https origin; what fails before TLS with the origin is set up was not sent."""
+
+    def __init__(self, inner: Any, watch: Watch) -> None:
+        self._inner, self._watch = inner, watch
+
+    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Send a request."""
+        try:
+            return cast("httpcore.Response", self._inner.handle_request(request))
+        except Exception as error:
+            self._raise_if_unsent(error)
             raise
-        return None
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Send a request."""
+        try:
+            return cast("httpcore.Response", await self._inner.handle_async_request(request))
+        except Exception as error:
+            self._raise_if_unsent(error)
+            raise
+
+    def _raise_if_unsent(self, error: Exception) -> None:
+        if self._watch.handshakes <= 0 or isinstance(error, httpcore.ConnectError | httpcore.ConnectTimeout):
+            return
+        if isinstance(error, httpcore.TimeoutException):
+            raise httpcore.ConnectTimeout("the proxy did not answer in time") from error
+        raise httpcore.ProxyError("the proxy gave no tunnel") from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def _fast() -> Any:
+    """Return the kind of connection that httptools reads."""
+    try:
+        return importlib.import_module("smarterproctoring_transport.fast").Connection
+    except ImportError as error:
+        raise SetupError("fast", f"needs the extra 'fast': the package {error.name} is missing") from None
+
+
+def _context(verify: bool | ssl.SSLContext, trust_env: bool) -> ssl.SSLContext:
+    try:
+        return httpx.create_ssl_context(verify, trust_env=trust_env)
+    except OSError as error:  # ssl.SSLError is one
+        name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if trust_env and os.environ.get(name)), None)
+        if name is None:
+            raise SetupError("verify", f"cannot load the certificates to trust ({type(error).__name__})") from None
+        what = f"needs the certificates that the variable {name} names: they cannot be read ({type(error).__name__})"
+        raise SetupError("verify", what) from None
 
 
 def _proxy(parts: SplitResult, given: str | httpx.Proxy | None, trust_env: bool) -> httpcore.Proxy | None:
     """Return the proxy for the one origin; that of the environment is looked up once."""
+    source = ""
     # What stays on this machine never takes the environment's proxy: it may be plain http, and hold a token.
     if given is None and trust_env and not (is_loopback(parts.hostname) or proxy_bypass(parts.hostname or "")):
-        given = getproxies().get(parts.scheme) or getproxies().get("all")
+        given, source = _proxy_of_the_environment(parts.scheme)
     if given is None:
         return None
-    proxy = given if isinstance(given, httpx.Proxy) else httpx.Proxy(given)
+    url = str(given.url if isinstance(given, httpx.Proxy) else given)
+    problem = _proxy_problem(url)
+    if problem is None:
+        try:
+            return _as_httpcore(given if isinstance(given, httpx.Proxy) else httpx.Proxy(given))
+        except (ValueError, TypeError, httpx.InvalidURL):
+            problem = "is not the URL of a proxy"
+    raise SetupError("proxy", f"{source}{problem}")
+
+
+def _proxy_of_the_environment(scheme: str) -> tuple[str | None, str]:
+    """Return the proxy's URL and how to call where it came from; without a scheme it is http, as curl has it."""
+    for kind in (scheme, "all"):
+        url = getproxies().get(kind)
+        if url:
+            names = (f"{kind}_proxy", f"{kind}_proxy".upper())
+            name = next((name for name in names if os.environ.get(name)), None)
+            source = f"of the variable {name} " if name else "of the system's settings "
+            return url if "://" in url else f"http://{url}", source
+    return None, ""
+
+
+def _proxy_problem(url: str) -> str | None:
+    """Return what is wrong with the URL of a proxy, which is not shown: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "has a host or a port that cannot be used"
+    if parts.scheme not in _PROXY_SCHEMES:
+        return f"must begin with one of {', '.join(f'{scheme}://' for scheme in _PROXY_SCHEMES)}"
+    if not host or not is_host(host) or port == 0:
+        return "has a host or a port that cannot be used"
+    return None
+
+
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+
+
+def _as_httpcore(proxy: httpx.Proxy) -> httpcore.Proxy:
     url = httpcore.URL(
         scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=proxy.url.raw_path
     )

@@ -18,12 +18,13 @@ class Watch:
     Attributes:
         deadline: The end of all waits on the monotonic clock, in seconds.
         answering: Whether anything was read since the last time that something was written.
+        handshakes: TLS handshakes that have to follow before a request can be written: of a tunnel through a proxy.
     """
 
-    __slots__ = ("answering", "deadline")
+    __slots__ = ("answering", "deadline", "handshakes")
 
     def __init__(self) -> None:
-        self.deadline, self.answering = math.inf, True
+        self.deadline, self.answering, self.handshakes = math.inf, True, 0
 
     def clip(self, timeout: float | None, late: type[Exception]) -> float | None:
         """Shorten a wait to the deadline; past it there is none, even if data is there: a flood has no end either."""
@@ -50,7 +51,7 @@ class Watched:
     def start_tls(self, ssl_context: Any, server_hostname: Any = None, timeout: float | None = None) -> Any:
         """Begin TLS on it."""
         limit = self._watch.clip(timeout, httpcore.ConnectTimeout)
-        return self._watched(self._inner.start_tls(ssl_context, server_hostname, limit))
+        return self._watched(self._inner.start_tls(ssl_context, server_hostname, limit), handshakes=1)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> Any:
         """Read, and note that something came."""
@@ -68,11 +69,16 @@ class Watched:
             self._inner.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         self._inner.close()
 
-    def _watched(self, opened: Any) -> Any:
+    def _watched(self, opened: Any, handshakes: int = 0) -> Any:
         async def later() -> Watched:
-            return Watched(await opened, self._watch)
+            stream = await opened
+            self._watch.handshakes -= handshakes
+            return Watched(stream, self._watch)
 
-        return later() if inspect.isawaitable(opened) else Watched(opened, self._watch)
+        if inspect.isawaitable(opened):
+            return later()
+        self._watch.handshakes -= handshakes
+        return Watched(opened, self._watch)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

@@ -1,7 +1,7 @@
 """An HTTP/1.1 connection whose answers httptools reads: a third of the work of h11, with the same rules.
 
 It sends a request once and never again. What fails before the first byte is written was not sent; what fails later may
-have been. The pool lends it like httpcore's own connections; it takes no proxy and no HTTP/2.
+have been. The pool lends it like httpcore's own connections; it takes no proxy.
 """
 
 from __future__ import annotations

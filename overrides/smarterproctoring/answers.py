@@ -1,0 +1,282 @@
+"""What a server's answer says: whether it confirms the change, the reason for a refusal, how long to wait. No I/O."""
+
+import json
+import re
+import time
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+CONFIRMING = {200, 201, 203, 204, 205}
+"""The 2xx statuses that say that the change was made; what another one says of it is not certain."""
+_REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_MAX_SECONDS = 1e9
+"""Seconds: a longer Retry-After counts as this one."""
+_MAX_PLAIN_REASON = 500
+"""Characters: longer plain text is a page and not a reason."""
+_MAX_ITEMS, _MAX_DEPTH = 20, 5
+"""How many problems of a list of errors are told, and how deep they may be nested."""
+
+_MESSAGES = ("message", "msg", "error_description", "errormessage", "reason", "description")
+_CODES = ("code", "errorcode", "error_code")
+_STATUSES = ("statuscode", "status_code", "httpstatus", "http_status", "httpstatuscode")
+_ERRORS = ("error", "errors", "errormessage", "errorcode", "error_code", "fault", "exception")
+_PLACES = ("field", "loc", "param", "parameter", "path", "property")
+_BESIDE = {*_MESSAGES, *_CODES, *_STATUSES, *_ERRORS, *_PLACES, "status", "type", "title", "detail", "details"}
+_NO_ERROR: tuple[object, ...] = (None, False, 0, "", [], {})
+
+
+class Reply(NamedTuple):
+    """A server's answer, read as far as it goes; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    incomplete: bool = False
+
+    def __repr__(self) -> str:  # it is in frames, and a server may echo the token
+        return f"<Reply {self.status}>"
+
+    def text(self) -> str:
+        """Decode the body as UTF-8; never fails."""
+        return self.body.decode("utf-8", "replace")
+
+    def data(self) -> Any:
+        """Return the JSON value, else the text, else None."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return self.text() or None
+
+    def request_id(self) -> str | None:
+        """Return the first of the common request-id headers; the vendor documents none."""
+        found = next(filter(None, map(self.headers.get, _REQUEST_IDS)), None)
+        return found and harmless(found)
+
+    def phrase(self) -> str:
+        """Return the status with its name."""
+        return f"{self.status} {_PHRASES.get(self.status, 'unknown status')}"
+
+    def media_type(self) -> str:
+        """Return the type of the body in lower case, without parameters; empty if the server does not say."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def doubt(self) -> str | None:
+        """Return why a 2xx does not confirm that the change was made; None if it does."""
+        if self.status not in CONFIRMING:
+            known = {202: "the change was accepted and is not made yet", 206: "a part of an answer"}
+            return f"answered {self.phrase()}: {known.get(self.status, 'this does not confirm the change')}"
+        if not self.body.strip() and not (self.incomplete and self._is_page()):
+            return None
+        what = self._stranger()
+        return what and f"answered {self.status} with {what}"
+
+    def _stranger(self) -> str | None:
+        """Return what the body is, if it is not the API's answer to a change that was made."""
+        if self._is_page() or _is_markup(self.body):
+            kind = "XML" if _is_xml(self.body) and not self._is_page() else "an HTML page"
+            return f"{kind}; this is not the API's answer"
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return self._unknown_type()
+        if isinstance(value, str) and _is_html(value.encode("utf-8", "replace")):
+            return "an HTML page; this is not the API's answer"
+        is_problem = self.media_type() == "application/problem+json" and not _says_success(value)
+        return "an error object" if is_error(value) or is_problem else None
+
+    def _is_page(self) -> bool:
+        return self.media_type() in ("text/html", "application/xhtml+xml")
+
+    def _unknown_type(self) -> str | None:
+        """Text counts as the API's answer unless the server calls it something else, such as an image."""
+        kind = self.media_type()
+        if kind in ("", "text/plain", "text/json", "application/octet-stream") or "json" in kind:
+            return None
+        return f"{harmless(kind)}; this is not the API's answer"
+
+    def error(self) -> tuple[str | None, str | None]:
+        """Return the code and the reason that the server gives, from any of the common forms of error body.
+
+        The vendor's own forms are `{code, message}`, `{error: {code, message}}` (evidence: V) and hapi's
+        `{statusCode, error, message}` (evidence: S). Control characters are escaped.
+        """
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            value = self._plain_reason()
+        code, reason = _code(value), "; ".join(_reasons(value))
+        return code and harmless(code), harmless(reason) or None
+
+    def _plain_reason(self) -> str | None:
+        try:
+            text = self.body.decode().strip()
+        except UnicodeDecodeError:
+            return None
+        if len(text) > _MAX_PLAIN_REASON or self._is_page() or text[:1] in tuple('{["') or _is_markup(self.body):
+            return None
+        return text
+
+    def retry_after(self) -> float | None:
+        """Return the seconds of Retry-After, given as seconds or as a date; None if there is none to understand."""
+        text, now = self.headers.get("retry-after", "").strip(), time.time()
+        if re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", text):
+            return min(float(text), _MAX_SECONDS)
+        at = _http_date(text)
+        # By the server's clock too where it tells the time, so that a fast local clock does not retry early.
+        return None if at is None else max(0.0, at - now, at - (_http_date(self.headers.get("date", "")) or now))
+
+
+def harmless(text: str) -> str:
+    """Return text whose control characters are escaped, so that showing it changes nothing but the one line."""
+    if text.isprintable():
+        return text
+    return "".join([_escaped(character) for character in text])
+
+
+def _escaped(character: str) -> str:
+    # Cc: control characters; Cs: half of a character; Zl, Zp: line breaks; the rest turn the reading direction.
+    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in "\u200e\u200f\u061c":
+        return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+    if "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069":
+        return character.encode("unicode_escape").decode("ascii")
+    return character
+
+
+def _http_date(text: str) -> float | None:
+    try:
+        at = parsedate_to_datetime(text)
+        return at.replace(tzinfo=at.tzinfo or UTC).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+# -- what is not the API's answer --------------------------------------------------------------------------------------
+
+
+def _start(body: bytes) -> bytes:
+    """Return the body's first bytes in lower case, without byte order marks, zeros of UTF-16, and white space."""
+    return body[:2048].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xfe\xff \t\r\n\f\v").lower()
+
+
+def _is_markup(body: bytes) -> bool:
+    return re.match(rb"<[!?/a-z]", _start(body)) is not None or _is_html(body)
+
+
+def _is_html(body: bytes) -> bool:
+    start = _start(body)
+    tags = (b"<!doctype html", b"<html", b"<head", b"<body")
+    return not start.startswith((b"{", b"[", b'"')) and any(tag in start for tag in tags)
+
+
+def _is_xml(body: bytes) -> bool:
+    return _start(body).startswith(b"<?xml") and not _is_html(body)
+
+
+def is_error(value: object, depth: int = 0) -> bool:
+    """Tell whether a JSON value is an error object, or a list of nothing else."""
+    if isinstance(value, list):
+        return value != [] and depth < _MAX_DEPTH and all(is_error(item, depth + 1) for item in value)
+    if not isinstance(value, dict):
+        return False
+    fields = _lowered(value)
+    has_error = any(fields.get(name) not in _NO_ERROR for name in _ERRORS)
+    denies = any(fields.get(name) is False for name in ("success", "ok"))
+    return has_error or denies or _has_error_status(fields)
+
+
+def _has_error_status(fields: Mapping[str, Any]) -> bool:
+    stated = [status for name in (*_STATUSES, "status") if (status := _number(fields.get(name))) is not None]
+    if any(400 <= status < 600 for status in stated):
+        return True
+    if "message" in fields and fields.get("status") in ("error", "fail", "failed", "failure"):
+        return True
+    # The vendor's error form without its status: a code of an error is a number from 400 on, such as "1203".
+    code = _number(fields.get("code"))
+    return not stated and code is not None and code >= 400 and isinstance(fields.get("message"), str)
+
+
+def _says_success(value: object) -> bool:
+    """Tell whether a problem+json says by its status that it is none."""
+    status = _number(value.get("status")) if isinstance(value, dict) else None
+    return status is not None and status < 400
+
+
+def _number(value: object) -> int | None:
+    """Return a whole number that is given as such or as text."""
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _lowered(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.lower(): item for name, item in value.items()}
+
+
+# -- the server's reason -----------------------------------------------------------------------------------------------
+
+
+def _code(value: object, depth: int = 0) -> str | None:
+    """Return the first error code in an error body."""
+    if depth >= _MAX_DEPTH:
+        return None
+    if isinstance(value, list):
+        return next((code for item in value[:_MAX_ITEMS] if (code := _code(item, depth + 1))), None)
+    if not isinstance(value, dict):
+        return None
+    fields = _lowered(value)
+    for name in _CODES:
+        found = fields.get(name)
+        if isinstance(found, str | int) and not isinstance(found, bool) and str(found):
+            return str(found)
+    error = fields.get("error")
+    if isinstance(error, str) and "error_description" in fields:
+        return error or None  # OAuth 2.0 calls its code so
+    return next((code for name in ("error", "errors", "detail") if (code := _code(fields.get(name), depth + 1))), None)
+
+
+def _reasons(value: object, depth: int = 0) -> list[str]:
+    """Return the sentences that an error body gives as its reason."""
+    if depth >= _MAX_DEPTH:
+        return []
+    if isinstance(value, str):
+        text = value.strip()
+        return [text] if text and not (depth == 0 and _is_html(text.encode("utf-8", "replace"))) else []
+    if isinstance(value, list):
+        return _unique([reason for item in value[:_MAX_ITEMS] for reason in _reasons(item, depth + 1)])
+    return _reasons_of_object(_lowered(value), depth) if isinstance(value, dict) else []
+
+
+def _reasons_of_object(fields: dict[str, Any], depth: int) -> list[str]:
+    own = next((found for name in _MESSAGES if (found := _reasons(fields.get(name), depth + 1))), [])
+    if not own:
+        own = _reasons(fields.get("error"), depth + 1)
+    if not own:
+        title = _reasons(fields.get("title"), depth + 1)
+        detail = _reasons(fields.get("detail"), depth + 1)
+        own = [f"{title[0]}: {'; '.join(detail)}"] if title and detail else title or detail
+    place = _place(fields)
+    found = [f"{place}: {reason}" for reason in own] if place else own
+    errors = fields.get("errors")
+    if isinstance(errors, dict) and not _BESIDE & {name.lower() for name in errors}:
+        for name, item in list(errors.items())[:_MAX_ITEMS]:
+            found = found + [f"{name}: {reason}" for reason in _reasons(item, depth + 1)]
+    else:
+        found = found + _reasons(errors, depth + 1)
+    return _unique(found)
+
+
+def _place(fields: dict[str, Any]) -> str:
+    """Return which field of the request one of several problems is about."""
+    place = next((fields[name] for name in _PLACES if name in fields), None)
+    if isinstance(place, list):
+        return ".".join([str(part) for part in place if isinstance(part, str | int)])
+    return place if isinstance(place, str) and "/" not in place else ""
+
+
+def _unique(reasons: list[str]) -> list[str]:
+    return list(dict.fromkeys(reasons))

@@ -1,0 +1,35 @@
+"""The retry budget of a client: in an outage, a process with many threads must not multiply the load."""
+
+import os
+import threading
+
+SIZE, RETRY, TIMED_OUT_RETRY, SUCCESS = 500, 5, 10, 1
+"""Tokens, as in the AWS SDKs' standard mode: what there are, what a retry costs (twice as much after a time limit), and
+what a success without a retry gives back; one with a retry gives back what its last retry cost."""
+
+
+class RetryBudget:
+    """A bucket of tokens that all calls of a client and its views share; safe over threads and forks."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._left, self._process, self._lock = SIZE, os.getpid(), threading.Lock()
+
+    def take(self, cost: int) -> bool:
+        """Take tokens for a retry; False, and nothing is taken, if there are too few."""
+        if self._process != os.getpid():  # a forked child: the lock may be held by a thread that it does not have
+            self._begin()
+        with self._lock:
+            if self._left < cost:
+                return False
+            self._left -= cost
+            return True
+
+    def give(self, amount: int) -> None:
+        """Give tokens back after a success."""
+        if self._process != os.getpid():
+            self._begin()
+        with self._lock:
+            self._left = min(SIZE, self._left + amount)

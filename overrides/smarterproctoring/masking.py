@@ -1,0 +1,127 @@
+"""Hides what a server quotes: the token, and what the request says of a person. In time linear in the text."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+
+MASK = "[redacted]"
+WHOLE_WORD_BELOW = 8
+"""Characters: a shorter secret is masked only as a whole word, else a token "T" would mark every T."""
+_ESCAPES = re.compile(
+    r"\\u00(?P<json>[0-7][0-9A-Fa-f])|\\(?P<slash>[/\"\\])|%(?P<percent>[0-7][0-9A-Fa-f])"
+    r"|&#(?P<decimal>[0-9]{2,3});|&#[xX](?P<hex>[0-9A-Fa-f]{2});|&(?P<name>amp|lt|gt|quot|apos);"
+)
+_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+_LEVELS = 3
+"""How often an escape may be escaped again: a percent-encoded text in a JSON string in an HTML page."""
+
+
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """Replace secrets, in whatever case; where they touch or overlap, the whole becomes one mask."""
+    lowered = _lower(text)
+    wanted = {_lower(secret) for secret in secrets if secret and len(secret) <= len(text)}
+    return _replace(text, [span for secret in wanted for span in _spans(lowered, secret)])
+
+
+def mask_token(text: str, token: str) -> str:
+    """Replace a token, and its forms with escapes of JSON, URLs and HTML, of any character and in either case."""
+    if not token:
+        return text
+    text = _replace(text, _spans(text, token))
+    spans: list[tuple[int, int]] = []
+    level, origins = text, list[_Origins]()
+    for _ in range(_LEVELS):
+        decoded, origin = _decoded(level)
+        if origin is None:
+            break
+        origins.append(origin)
+        spans += [_before(span, origins) for span in _spans(decoded, token)]
+        level = decoded
+    return _replace(text, spans)
+
+
+class _Origins:
+    """Where the characters of a decoded text come from: after each escape, how far it has moved."""
+
+    def __init__(self) -> None:
+        self.starts: list[int] = [0]
+        self.shifts: list[int] = [0]
+
+    def of(self, at: int) -> int:
+        """Return the place, in the text before it was decoded, of the character at a place."""
+        return at + self.shifts[bisect_right(self.starts, at) - 1]
+
+
+def _decoded(text: str) -> tuple[str, _Origins | None]:
+    """Return a text with its escapes read, and where its characters come from; None if there are no escapes."""
+    pieces: list[str] = []
+    origins, at, length = _Origins(), 0, 0
+    for match in _ESCAPES.finditer(text):
+        pieces += [text[at : match.start()], _character(match)]
+        length += match.start() - at + 1
+        at = match.end()
+        origins.starts.append(length)
+        origins.shifts.append(at - length)
+    if not pieces:
+        return text, None
+    return "".join([*pieces, text[at:]]), origins
+
+
+def _character(match: re.Match[str]) -> str:
+    kind, value = match.lastgroup, match[match.lastgroup or 0]
+    if kind == "slash":
+        return value
+    if kind == "name":
+        return _NAMED[value]
+    return chr(int(value, 10 if kind == "decimal" else 16))
+
+
+def _before(span: tuple[int, int], origins: list[_Origins]) -> tuple[int, int]:
+    start, end = span
+    for origin in reversed(origins):
+        start, end = origin.of(start), origin.of(end)
+    return start, end
+
+
+def _lower(text: str) -> str:
+    """Return the text in lower case, of the same length."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join([character.lower() if len(character.lower()) == 1 else character for character in text])
+
+
+def _spans(text: str, secret: str) -> list[tuple[int, int]]:
+    """Return where a secret is, from left to right and without overlaps."""
+    found: list[tuple[int, int]] = []
+    length, at = len(secret), text.find(secret)
+    while at >= 0:
+        end = at + length
+        if length >= WHOLE_WORD_BELOW or _is_word(text, at, end):
+            found.append((at, end))
+            at = text.find(secret, end)
+        else:
+            at = text.find(secret, at + 1)
+    return found
+
+
+def _is_word(text: str, start: int, end: int) -> bool:
+    """Tell whether no word goes on over either end."""
+    begins = start == 0 or not (_in_word(text[start - 1]) and _in_word(text[start]))
+    ends = end == len(text) or not (_in_word(text[end]) and _in_word(text[end - 1]))
+    return begins and ends
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _replace(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Replace spans; those that touch or overlap become one mask."""
+    pieces: list[str] = []
+    at = 0
+    for start, end in sorted(spans):
+        if start > at or not pieces:
+            pieces += [text[at:start], MASK]
+        at = max(at, end)
+    return "".join([*pieces, text[at:]]) if pieces else text
