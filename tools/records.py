@@ -431,7 +431,7 @@ class Operation(_Operation):
 
     `route` is the path as a regular expression with a group for each path parameter, in their order. `date_times` are
     the places of date-times in the body, `*` standing for any item; `read_only` are those of what only the server sets.
-    `body` is the keyword for a body that has no fields. `call` names the method of the public clients. `idempotent` says
+    `body` is the keyword for a body without fields. `call` names the method of the public clients. `idempotent` says
     whether the state is the same however often it is carried out.
     """
 

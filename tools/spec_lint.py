@@ -3,8 +3,8 @@
 
     tools/spec_lint.py [FILE …]     openapi/smarterproctoring.yaml if none is named
 
-openapi-spec-validator, redocly and the generator's own reading each find mistakes that the others let pass. Exit code 0:
-nothing found. 1: mistakes. 2: could not be checked.
+openapi-spec-validator, redocly and the generator's own reading each find mistakes that the others let pass.
+Exit code 0: nothing found. 1: mistakes. 2: could not be checked.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ except ImportError as missing:
     )
 
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, VERSION
-from smarterproctoring_generated.records import Field, Problem
+from smarterproctoring_generated.records import Field, Parameter, Problem
 
 from smarterproctoring import client as clients
 from smarterproctoring import errors
@@ -87,16 +87,40 @@ def _connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _option(item: Field | Parameter) -> str:
+    """Name the option of a keyword; one that the command has already gets `field-` in front."""
+    name = item.keyword.replace("_", "-")
+    return f"--field-{name}" if name in _OWN_OPTIONS else f"--{name}"
+
+
+_OWN_OPTIONS = {
+    "start",
+    "end",
+    "timezone",
+    "day-first",
+    "month-first",
+    "no-replay",
+    "dry-run",
+    "base-url",
+    "allow-http",
+}
+_OWN_OPTIONS |= {"token-file", "timeout", "deadline", "retries", "json", "help"}
+
+
 def _field_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for every field of the body, so that a field added to the spec is an option by itself."""
-    for item in reversed(RESCHEDULE_EXAM_SESSION.fields):
-        names = [f"--{item.keyword.replace('_', '-')}", f"field_{item.keyword}"]
+    """Add an option for every keyword of the method, so that a field added to the spec is an option by itself."""
+    for item in reversed(RESCHEDULE_EXAM_SESSION.keywords):
+        names = [_option(item), f"field_{item.keyword}"]
         if item.name in _ALIASES:
             names.insert(0, _ALIASES[item.name])
-        kind = click.Choice(item.allowed) if item.allowed else click.STRING
-        metavar = "TIME" if item.format == "date-time" else None
+        metavar = "TIME" if item.format == "date-time" else None if item.allowed else _METAVARS.get(item.type or "")
+        kind = click.Choice([str(value) for value in item.allowed]) if item.allowed else click.STRING
         command = click.option(*names, type=kind, metavar=metavar, help=item.description)(command)
     return command
+
+
+_METAVARS = {"integer": "INTEGER", "number": "NUMBER", "boolean": "true|false", "array": "JSON", "object": "JSON"}
+"""What is written for a value that is not text; the spec's rules then refuse what is not of its type."""
 
 
 @main.command(epilog=_EPILOG)
@@ -158,15 +182,17 @@ def _read_fields(
     """Return the given fields, times read, and what is wrong with them."""
     fields: dict[str, Any] = {}
     problems: list[str] = []
-    for item in RESCHEDULE_EXAM_SESSION.fields:
+    for item in RESCHEDULE_EXAM_SESSION.keywords:
         text = options[f"field_{item.keyword}"]
         if text is None:
             continue
         try:
             is_time = item.format == "date-time"
-            fields[item.keyword] = read_time(text, default_zone, day_first=day_first) if is_time else text
+            fields[item.keyword] = (
+                read_time(text, default_zone, day_first=day_first) if is_time else item.from_text(text)
+            )
         except ValueError as error:
-            problems.append(f"{_ALIASES.get(item.name, '--' + item.keyword.replace('_', '-'))}: {error}")
+            problems.append(f"{_ALIASES.get(item.name, _option(item))}: {error}")
     return fields, problems
 
 

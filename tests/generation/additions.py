@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 
 Node = dict[str, Any]
+PATH = "/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}"
 NEW_YORK = "timezone(timedelta(hours=-4))"
 
 
@@ -299,9 +300,26 @@ WORKS = [
 ]  # fmt: skip
 
 
+# New fields of the body of the reschedule operation, and a header: for the command line, and for bulk.
+FIELDS = """
+minutes: {type: integer, description: Minutes more.}
+fee: {type: number, description: What it costs.}
+paid: {type: boolean, description: Whether it is paid.}
+codes: {type: array, items: {type: integer}, description: Codes of the room.}
+level: {type: integer, enum: [1, 2], description: The level.}
+timezone: {type: string, description: Where the proctor is.}
+old: {type: string, deprecated: true, description: Old notes.}
+"""
+HEADER = "{name: X-Actor, in: header, description: Who asks., schema: {type: string}}"
+OTHERS = ("command line", "bulk", "deprecation", "generated functions", "errors of any body", "what may be repeated")
+"""What else `additions_run.py` checks with the scratch package."""
+
+
 def spec_with(base: Node, additions: list[Works]) -> Node:
     """Return a copy of the spec with these operations."""
     spec = copy.deepcopy(base)
+    spec["components"]["schemas"]["SessionChange"]["properties"].update(yaml.safe_load(FIELDS))
+    spec["paths"][PATH]["put"]["parameters"].append(yaml.safe_load(HEADER))
     for addition in additions:
         add(spec, addition)
     return spec
@@ -345,7 +363,7 @@ def at(place: str, value: str) -> tuple[str, str]:
     return place, value
 
 
-RESCHEDULE = "paths|/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}|put"
+RESCHEDULE = f"paths|{PATH}|put"
 SESSION = "components|schemas|SessionChange|properties"
 
 REFUSED = [

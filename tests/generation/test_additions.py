@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from generation.additions import REFUSED, WORKS, Refused, spec_with, spoil
+from generation.additions import OTHERS, REFUSED, WORKS, Refused, spec_with, spoil
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = Path(__file__).with_name("additions_run.py")
@@ -33,7 +33,7 @@ def additions(
     folder = tmp_path_factory.mktemp("additions")
     spec = written(folder, spec_with(committed_spec, WORKS))
     tool.build(spec, ROOT / "generator-config.yml", folder)
-    paths = [folder / "generated", ROOT / "overrides", ROOT / "tests"]
+    paths = [folder / "generated", *(ROOT / name for name in ("overrides", "mock", "bulk", "transport", "tests"))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONDONTWRITEBYTECODE": "1"}
     return spec, environment
 
@@ -50,7 +50,7 @@ def outcome(additions: tuple[Path, dict[str, str]]) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("name", [addition.name for addition in WORKS])
+@pytest.mark.parametrize("name", [*(addition.name for addition in WORKS), *OTHERS])
 def test_works(outcome: dict[str, list[str]], name: str) -> None:
     assert outcome[name] == []
 
