@@ -53,6 +53,7 @@ class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def __init__(self, mock: Mock) -> None:
         assert mock.transport is not None
         self._inner = mock.transport
+        self.url, self.token = mock.url, mock.token
         self.seen: list[tuple[httpx.Request, httpx.Response]] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -179,7 +180,7 @@ def bulk() -> Iterator[str]:
         table.write_text("installSid,examSid,sessionSid,minutes,paid\n" + wrong)
         problems = [*read_rows(table, InputOptions())]
     (row,) = rows
-    if not isinstance(row, Row) or dict(row.fields) != {"minutes": 30, "paid": True}:
+    if not isinstance(row, Row) or dict[str, object](row.fields) != {"minutes": 30, "paid": True}:
         yield f"the row is {row}"
     if any(isinstance(problem, Row) for problem in problems):
         yield f"a wrong number is let through: {problems}"
@@ -208,8 +209,7 @@ def deprecation(client: Any) -> Iterator[str]:
 
 def generated_functions(client: Any, recorder: Recorder) -> Iterator[str]:
     """Yield what is wrong with what the generated functions send, which know less of the spec."""
-    from smarterproctoring_generated import models
-
+    models: Any = importlib.import_module("smarterproctoring_generated.models")
     noon = datetime(2030, 5, 4, 12, tzinfo=UTC)
     filters = models.QueryDeepobjectQ(a="x y", b=2)
     other = models.FieldWithADefaultBody(other="o")
@@ -233,11 +233,11 @@ def generated_functions(client: Any, recorder: Recorder) -> Iterator[str]:
         sent = (request.url.raw_path.decode(), request.content, {key: request.headers.get(key) for key in headers})
         if sent != (target, body, headers) or answer.status_code != 200:
             yield f"{name} sends {sent}, and the mock answers {answer.status_code} {answer.text}"
-    for name, given in (("path_enum", ["c"]), ("query_enum_of_integers", [])):
+    for name, values in (("path_enum", ["c"]), ("query_enum_of_integers", list[str]())):
         module = importlib.import_module(f"smarterproctoring_generated.api.additions.{name}")
         before = len(recorder.seen)
         try:
-            module.sync_detailed(*given, client=client.generated, **({} if given else {"q": 7}))
+            module.sync_detailed(*values, client=client.generated, **({} if values else {"q": 7}))
             yield f"{name} lets another value through"
         except smarterproctoring.ValidationError:
             if len(recorder.seen) != before:
