@@ -14,8 +14,21 @@ from typing import Any
 
 from spec_model import DATA, JSON_TYPE, TEXT_TYPE, GenerationError, Node, Spec, mapping, sequence
 
-TEMPLATE_NAMES = {"cls", "d", "src_dict", "field_dict", "prop_name", "prop", "prop_dict", "additional_properties"}
-TEMPLATE_NAMES |= {"to_dict", "from_dict", "additional_keys"}
+TEMPLATE_NAMES = frozenset(
+    (
+        "cls",
+        "d",
+        "src_dict",
+        "field_dict",
+        "prop_name",
+        "prop",
+        "prop_dict",
+        "additional_properties",
+        "additional_keys",
+        "to_dict",
+        "from_dict",
+    )
+)
 """Names that the generator's template for models uses itself; a property of such a name breaks the model."""
 SIMPLE = ("string", "integer", "number", "boolean")
 

@@ -297,7 +297,8 @@ class Parameter(NamedTuple):
             raise RuleError("empty", f"is an empty {self.type}, which cannot be sent: leave it out")
         if isinstance(value, list):
             return [self._scalar(self.item_type, item, offsets=offsets) for item in value]
-        return {str(name): self._scalar("", item, offsets=offsets) for name, item in value.items()}
+        entries: Mapping[Any, Any] = value if isinstance(value, Mapping) else {}
+        return {str(name): self._scalar("", item, offsets=offsets) for name, item in entries.items()}
 
     def _scalar(self, kind: str, value: Any, *, offsets: bool) -> Any:
         if self.format == "date-time":
@@ -432,7 +433,7 @@ class Operation(_Operation):
 
     `route` is the path as a regular expression with a group for each path parameter, in their order. `date_times` are
     the places of date-times in the body, `*` standing for any item; `read_only` are those of what only the server sets.
-    `body` is the keyword for a body that has no fields. `call` names the method of the public clients. `idempotent` says
+    `body` is the keyword for a body without fields. `call` names the method of the public clients. `idempotent` says
     whether the state is the same however often it is carried out.
     """
 
@@ -571,14 +572,15 @@ class Operation(_Operation):
         problems = [problem for place, label in self._times for problem in times_to_wire(body, place, label)]
         if self.body and body is not None and (problem := self.body.problem(body)):
             problems.append(problem)
-        for name, value in body.items() if isinstance(body, dict) else ():
+        fields: dict[str, Any] = body if isinstance(body, dict) else {}
+        for name, value in fields.items():
             if value is None or (item := known.get(name)) is None:
                 continue
             # A time that could not be rewritten is named already.
             if item.format != "date-time" and (problem := item.problem(value)):
                 problems.append(problem)
             # Both times are in the wire form by now, which sorts as text.
-            if item.before and str(body.get(item.before) or "~") <= str(value):
+            if item.before and str(fields.get(item.before) or "~") <= str(value):
                 problems.append(Problem(known[item.before].keyword, "order", f"must be after {item.keyword}"))
         return problems
 
@@ -645,7 +647,8 @@ def _quoted(value: object) -> str:
     return text if text.isascii() and text.isidentifier() else quote(text, safe="")
 
 
-_warned: set[str] = set()
+WARNED: Final[set[str]] = set()
+"""What `warn_deprecated` has warned of in this process."""
 
 
 def warn_deprecated(operation: Operation, given: Mapping[str, Any]) -> None:
@@ -654,8 +657,8 @@ def warn_deprecated(operation: Operation, given: Mapping[str, Any]) -> None:
     known = [item for item in operation.keywords if item.deprecated and given.get(item.keyword) is not None]
     found += [f"`{item.keyword}` of `{operation.call}`" for item in known]
     for what in found:
-        if what not in _warned:
-            _warned.add(what)
+        if what not in WARNED:
+            WARNED.add(what)
             message = f"{what} is deprecated by the API and may go with a later version"
             warnings.warn(message, DeprecationWarning, stacklevel=3)
 

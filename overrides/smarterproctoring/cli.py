@@ -103,8 +103,13 @@ _OWN_OPTIONS = {
     "dry-run",
     "base-url",
     "allow-http",
+    "token-file",
+    "timeout",
+    "deadline",
+    "retries",
+    "json",
+    "help",
 }
-_OWN_OPTIONS |= {"token-file", "timeout", "deadline", "retries", "json", "help"}
 
 
 def _field_options(command: Callable[..., Any]) -> Callable[..., Any]:

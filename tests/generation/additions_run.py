@@ -190,7 +190,7 @@ def deprecation(client: Any) -> Iterator[str]:
     """Yield what is wrong with the warnings."""
     from smarterproctoring_generated import records
 
-    records._warned.clear()  # the table has called it already
+    records.WARNED.clear()  # the table has called it already
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(2):

@@ -303,7 +303,8 @@ def test_each_path_parameter_needs_one_value(values: list[str]) -> None:
     ],
 )
 def test_how_a_query_is_written(changes: dict[str, Any], value: Any, text: str) -> None:
-    parameter = Parameter(**{"name": "q", "keyword": "q", "location": "query", "description": "", **changes})
+    given: dict[str, Any] = {"name": "q", "keyword": "q", "location": "query", "description": "", **changes}
+    parameter = Parameter(**given)
     assert parameter.query(parameter.checked(value)) == text
 
 
@@ -332,7 +333,7 @@ def test_how_a_query_is_written(changes: dict[str, Any], value: Any, text: str) 
     ],
 )
 def test_what_a_parameter_refuses(changes: dict[str, Any], value: Any, problem: str) -> None:
-    given = {"name": "p", "keyword": "p", "location": "query", "description": "", **changes}
+    given: dict[str, Any] = {"name": "p", "keyword": "p", "location": "query", "description": "", **changes}
     assert said_of([Parameter(**given).problem(value)]) == [f"p {problem}"]
 
 
@@ -346,7 +347,14 @@ def test_what_a_parameter_refuses(changes: dict[str, Any], value: Any, problem: 
 )
 def test_how_a_path_and_a_header_are_written(changes: dict[str, Any], value: Any, text: str) -> None:
     for location in ("path", "header"):
-        kind = {"name": "p", "keyword": "p", "location": location, "description": "", "item_type": "", **changes}
+        kind: dict[str, Any] = {
+            "name": "p",
+            "keyword": "p",
+            "location": location,
+            "description": "",
+            "item_type": "",
+            **changes,
+        }
         parameter = Parameter(**kind)
         sent = text if location == "path" else text.replace("%20", " ")
         assert parameter.text(parameter.checked(value), quoted=location == "path") == sent

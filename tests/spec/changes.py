@@ -367,6 +367,7 @@ CHANGES = [
             ("  - url: https://SWAP\n", "  - url: http://api.dev.smarterproctoring.com\n"),
         ],
     ),
+    Change("another keyword", "major", [(NOTES, NOTES + "          x-keyword: remarks\n")]),
     Change(
         "server removed",
         "major",
