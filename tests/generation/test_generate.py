@@ -169,7 +169,7 @@ def test_operations_of_a_richer_spec(second_operation: tuple[Path, Spec]) -> Non
     source = (folder / PACKAGE / "operations.py").read_text(encoding="utf-8")
     operations = run_module(source)
     known = {operation.operation_id: operation for operation in operations["OPERATIONS"]}
-    assert len(known) == 4
+    assert len(known) == 5
     get, post, status = known["getExamSession"], known["createExamSession"], known["getStatus"]
     assert {known["rescheduleExamSession"].token_header, get.token_header, post.token_header} == {"token"}
     assert status.token_header is None
