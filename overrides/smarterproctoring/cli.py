@@ -148,6 +148,7 @@ def reschedule(
     "4 May 2030 9am -04:00" or 2030-05-04T13:00:00Z.
     """  # noqa: D301 - click's mark for "do not rewrap" is a real backspace
     default_zone: tzinfo | None = None
+    calling = False
     sids = {"install_sid": install_sid, "exam_sid": exam_sid, "session_sid": session_sid}
     try:
         default_zone = zone(zone_name) if zone_name else None
@@ -157,12 +158,12 @@ def reschedule(
             if options["dry_run"]:
                 _show_dry_run(request, as_json=options["as_json"])
                 return
+            calling = True
             result = client.reschedule(*sids.values(), **fields)
     except (errors.SmarterProctoringError, ValueError) as error:
         _fail(error, sids, as_json=options["as_json"])
     except KeyboardInterrupt as interrupt:
-        nothing = errors.InterruptedCallError("interrupted. The change was not applied.")
-        _fail(errors.what_is_known(interrupt) or nothing, sids, as_json=options["as_json"])
+        _fail(errors.what_is_known(interrupt) or _interrupted(calling=calling), sids, as_json=options["as_json"])
     if options["as_json"]:
         facts = {name: getattr(result, name) for name in ("status", "data", "request_id", "attempts", "replays")}
         elapsed = {"elapsed": round(result.elapsed, 3), "incomplete": result.incomplete}
@@ -175,6 +176,14 @@ def reschedule(
     rows += [("attempts", f"{result.attempts} in {result.elapsed:.2f} s" + _replayed(result.replays))]
     rows += [("request id", result.request_id)] if result.request_id else []
     _table(rows)
+
+
+def _interrupted(*, calling: bool) -> errors.InterruptedCallError:
+    """Make the error of a Ctrl-C that carries nothing: it came before the call, or in the moment after its answer."""
+    if not calling:
+        return errors.InterruptedCallError("interrupted. The change was not applied.")
+    text = "interrupted. The change may have been applied: look at the session before you send it again."
+    return errors.InterruptedCallError(text, maybe_applied=True)
 
 
 def _replayed(replays: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from smarterproctoring import SmarterProctoring, __version__, cli, errors
+from smarterproctoring.seam import SyncSeam
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_mock import RunningServer, running_server
 
@@ -188,6 +189,19 @@ def test_ctrl_c_says_that_the_change_may_have_been_applied(
     result = run("reschedule", *SIDS, *MOVE)
     assert result.exit_code == 8
     assert "may have been applied" in result.stderr
+
+
+@pytest.mark.parametrize(("status", "code"), [(429, 7), (500, 8)])
+def test_ctrl_c_while_waiting_tells_what_is_known(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, status: int, code: int
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SyncSeam, "sleep", staticmethod(interrupt))
+    server.app.add_faults({"status": status})
+    told = json.loads(run("reschedule", *SIDS, *MOVE, "--json").stdout)
+    assert (told["exit_code"], told["maybe_applied"], told["attempts"]) == (code, code == 8, 1)
 
 
 def test_every_error_has_a_documented_code() -> None:
