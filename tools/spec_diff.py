@@ -25,6 +25,7 @@ from typing import Any
 import yaml
 from baseline import SPEC, Change, Report, git, higher, judge, last_release, show
 from redocly import ROOT, ToolError, redocly
+from spec_model import GenerationError, check_version
 
 # What only people read. Any other property means something to a program.
 WORDS = {"description", "summary", "example", "examples", "externalDocs", "x-evidence", "termsOfService", "contact"}
@@ -52,6 +53,8 @@ def rate(change: dict[str, Any]) -> tuple[str, str]:
     why = BREAKS_THE_PACKAGE.get((node, kind, name), "")
     if name == "x-before" and "value" in change["revision"]:
         why = "the client refuses times that it took before"
+    elif name in ("x-method-name", "x-keyword"):
+        why = "the method or keyword is named by it"
     elif node == "Server" and kind == "added" and change["path"].endswith("/servers/0"):
         why = "the first server is where the client sends to"
     if why:
@@ -104,19 +107,33 @@ def order_differs(base: str, revision: str) -> bool:
     return json.dumps(documents[0], default=str) != json.dumps(documents[1], default=str)
 
 
+def default_server(text: str) -> object:
+    """Return the URL of the first server: the client's default base URL."""
+    servers = yaml.safe_load(text).get("servers") or [{}]
+    return servers[0].get("url")
+
+
 def compare(base: str, base_name: str, revision: str) -> Report:
     """Compare the texts of two specs.
 
     Raises:
-        ToolError: redocly could not compare them, or a version is not MAJOR.MINOR.PATCH.
+        ToolError: redocly could not compare them, a version is not MAJOR.MINOR.PATCH, or it is not OpenAPI 3.0.
     """
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder) / "base.yaml", Path(folder) / "spec.yaml"
         for file, text in zip(files, (base, revision), strict=True):
             file.write_text(text, encoding="utf-8")
         (report,) = redocly("diff", *files, "--fail-on", "none")
+    try:
+        check_version(yaml.safe_load(revision))
+    except GenerationError as error:
+        raise ToolError(str(error)) from None
     found = [change for change in report["changes"] if change["path"] != "#/info" or change["property"] != "version"]
     changes = [describe(change) for change in found]
+    before, after = default_server(base), default_server(revision)
+    if before != after and not any(change.place == "servers 0" and change.bump == "major" for change in changes):
+        what = f"{short(before)} is now {short(after)}"
+        changes.append(Change("major", "servers 0", what, "the first server is where the client sends to"))
     if not changes and order_differs(base, revision):
         changes = [Change("patch", "the whole spec", "another order")]
     return judge(changes, base_name, base, revision)

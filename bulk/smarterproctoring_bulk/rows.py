@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, cast
 
 from smarterproctoring import ValidationError
 from smarterproctoring.prepare import from_keywords
@@ -35,14 +35,16 @@ __all__ = [
     "read_rows",
 ]
 
-_SIDS: Final = tuple(item.keyword for item in OPERATION.parameters)
-_FIELDS: Final = tuple(item.keyword for item in OPERATION.fields)
-TIMES: Final = frozenset(item.keyword for item in OPERATION.fields if item.format == "date-time")
+_SIDS: Final = tuple(item.keyword for item in OPERATION.path_parameters)
+_FIELDS: Final = tuple(item.keyword for item in OPERATION.keywords)
+TIMES: Final = frozenset(item.keyword for item in OPERATION.keywords if item.format == "date-time")
 """The fields that are times, by keyword."""
 _ZONE: Final = "time zone"
-_CHOICES: Final = frozenset(item.keyword for item in OPERATION.fields if item.allowed)
+_CHOICES: Final = frozenset(item.keyword for item in OPERATION.keywords if item.allowed)
+_TYPED: Final = {item.keyword: item for item in OPERATION.keywords if item.type not in ("string", "", None)}
+"""The fields that are not text, such as numbers; a list gives them as text."""
 _TRIMMED: Final = {*_SIDS, *TIMES, *_CHOICES, _ZONE}
-_ALL: Final[tuple[Parameter | Field, ...]] = (*OPERATION.parameters, *OPERATION.fields)
+_ALL: Final[tuple[Parameter | Field, ...]] = (*OPERATION.path_parameters, *OPERATION.keywords)
 _NAMES: Final = {item.keyword: item.name for item in _ALL}
 _DESCRIPTIONS: Final = {item.keyword: item.description.rstrip(".") for item in _ALL}
 _EXACT: Final = {name: keyword for keyword, name in _NAMES.items()} | {keyword: keyword for keyword in _NAMES}
@@ -284,6 +286,9 @@ class Reader:
         self._complete(draft, where)
         self._settle_times(draft, where)
         sids = tuple(draft.given.pop(keyword, None) for keyword in _SIDS)
+        for keyword in _TYPED.keys() & draft.given.keys():
+            given = cast("dict[str, Any]", draft.given)
+            given[keyword] = _TYPED[keyword].from_text(given[keyword])
         if check:
             self._check_limits(draft)
             draft.check(sids)

@@ -127,6 +127,7 @@ RESCHEDULE_EXAM_SESSION: Final = Operation(
         Field("postalCode", "postal_code", "Postal code of an ad-hoc proctor.", type="string"),
     ),
     date_times=(("appointmentStartDateTime",), ("appointmentEndDateTime",), ("appointmentDateTime",)),
+    call="reschedule",
     idempotent=True,
 )
 

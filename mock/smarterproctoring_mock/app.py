@@ -411,7 +411,7 @@ class MockApp:
         problems = list(path_problems)
         status = 400
         for parameter in operation.parameters:
-            problems += _parameter_problems(request, parameter)
+            problems += _parameter_problems(request, operation, parameter)
         value: Json = None
         if operation.bodies:
             value, found = _read_body(request, operation)
@@ -690,9 +690,13 @@ def _octets(head: wire.Head, query: bytes, location: str, name: str) -> list[byt
     return [value for key, value in pairs if key == wanted]
 
 
-def _parameter_problems(request: Request, parameter: Parameter) -> Iterator[Problem]:
-    octets = _octets(request.head, request.query, parameter.location, parameter.name)
+def _parameter_problems(request: Request, operation: Operation, parameter: Parameter) -> Iterator[Problem]:
     try:
+        if parameter.is_structured:
+            names = frozenset(other.name for other in operation.parameters)
+            yield from parameter.query_problems(request.query, names)
+            return
+        octets = _octets(request.head, request.query, parameter.location, parameter.name)
         yield from parameter.problems([value.decode() for value in octets])
     except UnicodeDecodeError:
         yield Problem(f"{parameter.location}.{parameter.name}", "must be UTF-8", parameter.pointer)

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import jsonschema_rs
 import yaml
@@ -172,7 +172,7 @@ class Rules:
         self._known = known
         try:
             # The whole document is the schema, so that an error's path is a place in the spec.
-            reference = pointer.replace("{", "%7B").replace("}", "%7D")
+            reference = quote(pointer, safe="#/~%!$&'()*+,;=:@")
             self._validator = _validator({**document, "$ref": reference})
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             raise SpecError(f"{pointer}: {error}") from None
@@ -290,31 +290,93 @@ class Parameter:
     required: bool
     pointer: str
     rules: Rules
-    type: str
-    item_type: str
+    type: str | None
+    item_type: str | None
     explode: bool
+    style: str
+    properties: Mapping[str, str | None]
+    """The types of an object's properties, by name."""
+    open: bool
+    """Whether an object may have other properties too."""
 
     def problems(self, texts: Sequence[str]) -> Iterator[Problem]:
         """Yield what is wrong with a parameter that was received so often with these texts."""
-        name = f"{self.location}.{self.name}"
         if not texts:
-            if self.required:
-                yield Problem(name, "is required", self.pointer)
+            yield from self._judge([])
             return
+        if len(texts) > 1 and not (self.type == "array" and self.explode):
+            yield Problem(f"{self.location}.{self.name}", f"was sent {len(texts)} times", self.pointer)
         if self.type == "array":
-            items = texts if self.explode else texts[0].split(",")
-            if not self.explode and len(texts) > 1:
-                yield Problem(name, f"was sent {len(texts)} times", self.pointer)
-            value: Json = [_coerce(item, self.item_type) for item in items]
+            items = texts if self.explode and self.location == "query" else texts[0].split(",")
+            yield from self._judge([[_coerce(item, kind) for item in items] for kind in _kinds(self.item_type)])
+        elif self.type == "object":
+            yield from self._judge([self._object(_pairs(texts[0].split(","), explode=self.explode))])
         else:
-            if len(texts) > 1:
-                yield Problem(name, f"was sent {len(texts)} times", self.pointer)
-            value = _coerce(texts[0], self.type)
-        if not self.rules.is_valid(value):
-            yield from self.rules.problems(value, name)
+            yield from self._judge([_coerce(texts[0], kind) for kind in _kinds(self.type)])
+
+    @property
+    def is_structured(self) -> bool:
+        """Whether a query has to be read by this parameter's style: an object, or an array in one piece."""
+        return self.location == "query" and (self.type == "object" or (self.type == "array" and not self.explode))
+
+    def query_problems(self, query: bytes, others: frozenset[str]) -> Iterator[Problem]:
+        """Yield what is wrong with a structured parameter in a query, as it was received.
+
+        Raises:
+            UnicodeDecodeError: The query is not UTF-8.
+        """
+        pieces = [piece.partition("=") for piece in query.decode("ascii", "strict").split("&") if piece]
+        pairs = [(_decoded(name), value) for name, _, value in pieces]
+        own = [value for name, value in pairs if name == self.name]
+        if self.type == "array":
+            if len(own) > 1:
+                yield Problem(f"query.{self.name}", f"was sent {len(own)} times", self.pointer)
+            texts = [_decoded(text) for text in re.split(_SEPARATORS.get(self.style, ","), own[0])] if own else []
+            yield from self._judge([[_coerce(text, kind) for text in texts] for kind in _kinds(self.item_type) if own])
+            return
+        if self.style == "deepObject":
+            named = ((re.fullmatch(r"(.*)\[(.*)\]", name), value) for name, value in pairs)
+            found = [(match[2], value) for match, value in named if match and match[1] == self.name]
+        elif self.explode:
+            found = [
+                (name, value) for name, value in pairs if name in self.properties or (self.open and name not in others)
+            ]
+        else:
+            found = _pairs(own[0].split(","), explode=False) if own else []
+        yield from self._judge([self._object([(name, _decoded(value)) for name, value in found])] if found else [])
+
+    def _object(self, pairs: Sequence[tuple[str, str]]) -> Json:
+        return {name: _coerce(text, self.properties.get(name, "string")) for name, text in pairs}
+
+    def _judge(self, readings: Sequence[Json]) -> Iterator[Problem]:
+        """Yield what is wrong with a value that can be read in these ways; none of them where it was not sent."""
+        name = f"{self.location}.{self.name}"
+        if not readings and self.required:
+            yield Problem(name, "is required", self.pointer)
+        if readings and not any(map(self.rules.is_valid, readings)):
+            yield from self.rules.problems(readings[0], name)
 
 
-def _coerce(text: str, kind: str) -> Json:
+_SEPARATORS: Final = {"spaceDelimited": r"%20|\+", "pipeDelimited": r"\||%7[Cc]"}
+
+
+def _decoded(text: str) -> str:
+    return unquote(text.replace("+", " "), errors="strict")
+
+
+def _pairs(pieces: Sequence[str], *, explode: bool) -> list[tuple[str, str]]:
+    """Read the pieces of an object in one text: `a=1`, `b=2` with explode, else `a`, `1`, `b`, `2`."""
+    if explode:
+        return [(name, value) for name, _, value in (piece.partition("=") for piece in pieces)]
+    return list(zip(pieces[::2], pieces[1::2], strict=False))
+
+
+def _kinds(kind: str | None) -> Sequence[str]:
+    """Return the types that a text may be read as: the spec's, or any where it names none."""
+    return (kind,) if kind is not None else ("string", "integer", "number", "boolean")
+
+
+def _coerce(text: str, kind: str | None) -> Json:
     """Read a parameter's text as the declared type; text that is none stays text, and the rules refuse it."""
     if kind == "boolean" and text in {"true", "false"}:
         return text == "true"
@@ -479,7 +541,8 @@ class Spec:
 
     def _check(self) -> None:
         if not str(self.document.get("openapi", "")).startswith("3.0."):
-            raise SpecError("not an OpenAPI 3.0 document")
+            version = self.document.get("openapi", self.document.get("swagger", "none"))
+            raise SpecError(f"openapi: {version}: not an OpenAPI 3.0 document, and this server reads no other version")
         if not isinstance(self.document.get("paths"), dict) or not isinstance(self.document.get("info"), dict):
             raise SpecError("`info` or `paths` is missing")
         for path, node in _nodes(self.document, ()):
@@ -593,7 +656,7 @@ class Spec:
         fields: set[str] = set()
         for name in body.get("content", {}):
             schema = f"{body_pointer}/content/{_escape(name)}/schema"
-            bodies[name.lower()] = Rules(self._requests, schema, self._known)
+            bodies[name.partition(";")[0].strip().lower()] = Rules(self._requests, schema, self._known)
             fields |= self._fields(schema)
         success = self._success(pointer)
         for code in node.get("responses", {}):  # what cannot be answered is refused now, not when it is asked for
@@ -623,16 +686,22 @@ class Spec:
         if "schema" not in node:
             raise SpecError(f"{pointer}: only parameters with a schema are understood")
         schema = self._at(f"{pointer}/schema")
-        style_explodes = node.get("style", "form" if node["in"] in {"query", "cookie"} else "simple") == "form"
+        style = str(node.get("style", "form" if node["in"] in {"query", "cookie"} else "simple"))
         return Parameter(
             name=node["name"],
             location=node["in"],
             required=bool(node.get("required", False)),
             pointer=pointer,
             rules=Rules(self._requests, f"{pointer}/schema", self._known),
-            type=str(schema.get("type", "string")),
-            item_type=str(self._resolve(schema.get("items", {}), pointer)[0].get("type", "string")),
-            explode=bool(node.get("explode", style_explodes)),
+            type=schema.get("type"),
+            item_type=self._resolve(schema.get("items", {}), pointer)[0].get("type"),
+            explode=bool(node.get("explode", style == "form")),
+            style=style,
+            properties={
+                name: self._resolve(value, pointer)[0].get("type")
+                for name, value in schema.get("properties", {}).items()
+            },
+            open=schema.get("additionalProperties", True) is not False,
         )
 
     def _scheme(self, name: str) -> Scheme:
@@ -756,11 +825,13 @@ def _picker(indexes: list[int]) -> Callable[[list[str]], tuple[str, ...]]:
 
 
 def _nodes(node: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Node]]:
-    """Yield every object of the document with its place. Examples are data, not part of the description."""
+    """Yield every object of the document with its place. Examples and extensions are data, not part of it."""
     if isinstance(node, dict):
         yield path, cast("Node", node)
         for key, value in cast("Node", node).items():
-            if key not in {"example", "examples", "default", "enum"} or (path and path[-1] == "properties"):
+            # An extension may hold anything.
+            data = key in {"example", "examples", "default", "enum"} or str(key).startswith("x-")
+            if not data or (path and path[-1] == "properties"):
                 yield from _nodes(value, (*path, key))
     elif isinstance(node, list):
         for index, item in enumerate(node):

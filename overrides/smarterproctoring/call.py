@@ -4,6 +4,7 @@ import json
 import logging
 import random
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -279,7 +280,9 @@ class Call:
         """Return the values of the request that may say something of a person, as a server would quote them."""
         body = json.loads(self._content.reveal() or b"{}")
         plain = {item.name for item in self.operation.fields if item.allowed or item.format}
-        values = [str(value).strip() for name, value in body.items() if name not in plain] if body else []
+        if isinstance(body, dict):
+            body = [value for name, value in body.items() if name not in plain]
+        values = [text.strip() for text in _texts(body)]
         return [*values, *[harmless(value) for value in values]]
 
     def _log(self, what: str, reply: Reply | None) -> None:
@@ -289,3 +292,12 @@ class Call:
         facts = (self.operation.method, self.operation.path, what, self._attempts)
         milliseconds = (time.monotonic() - self._began) * 1000
         logger.debug("%s %s -> %s, attempt %d, %.0f ms, request id %s", *facts, milliseconds, request_id)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text and number in a JSON value, as a server would quote it."""
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)

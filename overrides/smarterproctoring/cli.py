@@ -29,7 +29,7 @@ except ImportError as missing:
     )
 
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, VERSION
-from smarterproctoring_generated.records import Field, Problem
+from smarterproctoring_generated.records import Field, Parameter, Problem
 
 from smarterproctoring import client as clients
 from smarterproctoring import errors
@@ -150,24 +150,57 @@ def _connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _option(item: Field | Parameter) -> str:
+    """Name the option of a keyword; one that the command has already gets `field-` in front."""
+    name = item.keyword.replace("_", "-")
+    return f"--field-{name}" if name in _OWN_OPTIONS else f"--{name}"
+
+
+_OWN_OPTIONS = {
+    "start",
+    "end",
+    "duration",
+    "fields",
+    "allow-past",
+    "allow-far",
+    "timezone",
+    "day-first",
+    "month-first",
+    "no-replay",
+    "dry-run",
+    "base-url",
+    "allow-http",
+    "token-file",
+    "timeout",
+    "deadline",
+    "retries",
+    "json",
+    "help",
+}
+
+
 def _field_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for every field of the body, so that a field added to the spec is an option by itself."""
-    for item in reversed(RESCHEDULE_EXAM_SESSION.fields):
-        names = [f"--{item.keyword.replace('_', '-')}", f"field_{item.keyword}"]
+    """Add an option for every keyword of the method, so that a field added to the spec is an option by itself."""
+    for item in reversed(RESCHEDULE_EXAM_SESSION.keywords):
+        names = [_option(item), f"field_{item.keyword}"]
         if item.name in _ALIASES:
             names.insert(0, _ALIASES[item.name])
-        kind = click.Choice(item.allowed) if item.allowed else click.STRING
-        metavar = "TIME" if item.format == "date-time" else None
+        metavar = "TIME" if item.format == "date-time" else None if item.allowed else _METAVARS.get(item.type or "")
+        kind = click.Choice([str(value) for value in item.allowed]) if item.allowed else click.STRING
         command = click.option(*names, type=kind, metavar=metavar, help=item.description)(command)
     return command
 
 
-def _option_of(item: Field) -> str:
-    return _ALIASES.get(item.name, f"--{item.keyword.replace('_', '-')}")
+_METAVARS = {"integer": "INTEGER", "number": "NUMBER", "boolean": "true|false", "array": "JSON", "object": "JSON"}
+"""What is written for a value that is not text; the spec's rules then refuse what is not of its type."""
+
+
+def _option_of(item: Field | Parameter) -> str:
+    return _ALIASES.get(item.name, _option(item))
 
 
 _USER_NAMES = {
-    **{item.keyword: _option_of(item) for item in RESCHEDULE_EXAM_SESSION.fields},
+    **{item.keyword: _option_of(item) for item in RESCHEDULE_EXAM_SESSION.keywords},
     **{item.keyword: item.keyword.upper() for item in RESCHEDULE_EXAM_SESSION.parameters},
 }
 """What the user of the command line calls the arguments of the Python method."""
@@ -282,15 +315,15 @@ def _read_change(options: dict[str, Any]) -> _Change:
             change.zone = zone(options["zone_name"])
         except ZoneError as error:
             change.add("--timezone", error.reason)
-    given = {item.keyword: options[f"field_{item.keyword}"] for item in RESCHEDULE_EXAM_SESSION.fields}
+    given = {item.keyword: options[f"field_{item.keyword}"] for item in RESCHEDULE_EXAM_SESSION.keywords}
     texts = {keyword: text for keyword, text in given.items() if text is not None}
     if options["fields_file"] is not None:
         _add_fields(options["fields_file"], texts, change)
-    for item in RESCHEDULE_EXAM_SESSION.fields:
+    for item in RESCHEDULE_EXAM_SESSION.keywords:
         if item.keyword in texts and item.format == "date-time":
             _read_moment(item, texts[item.keyword], options, change)
         elif item.keyword in texts:
-            change.fields[item.keyword] = texts[item.keyword]
+            change.fields[item.keyword] = item.from_text(texts[item.keyword])
     if options["duration"] is not None:
         _add_duration(options["duration"], texts, options, change)
     if not change.fields and not change.problems:
@@ -298,7 +331,7 @@ def _read_change(options: dict[str, Any]) -> _Change:
     return change
 
 
-def _read_moment(item: Field, text: str, options: dict[str, Any], change: _Change) -> None:
+def _read_moment(item: Field | Parameter, text: str, options: dict[str, Any], change: _Change) -> None:
     # After a wrong zone, UTC serves to find what else is wrong.
     default_zone = UTC if change.zone is None and options["zone_name"] is not None else change.zone
     try:

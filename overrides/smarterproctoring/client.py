@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 
 from smarterproctoring_generated.facade import AsyncOperations, Operations
-from smarterproctoring_generated.operations import SERVERS, RescheduleExamSessionItem
+from smarterproctoring_generated.operations import SERVERS
 from smarterproctoring_generated.records import Hidden, Operation
 from smarterproctoring_transport import TransportOptions, sleep, together
 
@@ -17,6 +17,8 @@ from smarterproctoring.seam import AsyncSeam, SyncSeam
 from smarterproctoring.settings import CallOptions, Options, base_url_problem, read_environment, turn_on_logging
 
 if TYPE_CHECKING:
+    from smarterproctoring_generated.operations import RescheduleExamSessionItem
+
     from smarterproctoring.generated import GeneratedClient
 
 SeamT = TypeVar("SeamT", SyncSeam, AsyncSeam)
@@ -153,7 +155,7 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRu
         return self._seam.call(self._prepare(operation, sids, given))
 
     def reschedule_many(
-        self, items: Iterable[RescheduleExamSessionItem], *, concurrency: int = 16, rate: float | None = None
+        self, items: "Iterable[RescheduleExamSessionItem]", *, concurrency: int = 16, rate: float | None = None
     ) -> list[Outcome]:
         """Move many exam sessions, several concurrently, each with this client's options.
 
@@ -205,7 +207,7 @@ class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource], AsyncOperatio
         return await self._seam.call(self._prepare(operation, sids, given))
 
     async def reschedule_many(
-        self, items: Iterable[RescheduleExamSessionItem], *, concurrency: int = 16, rate: float | None = None
+        self, items: "Iterable[RescheduleExamSessionItem]", *, concurrency: int = 16, rate: float | None = None
     ) -> list[Outcome]:
         """Move many exam sessions; arguments, outcomes and errors as for `SmarterProctoring.reschedule_many`.
 

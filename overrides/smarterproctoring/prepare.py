@@ -5,20 +5,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smarterproctoring_generated.operations import OPERATIONS, SID_KINDS
-from smarterproctoring_generated.records import Hidden, Operation, Parameter, Problem, matches
+from smarterproctoring_generated.records import Given, Hidden, Operation, Parameter, Problem, matches
 
 from smarterproctoring.errors import ConfigurationError, ValidationError
+from smarterproctoring.settings import check_headers
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 """As httpx writes JSON: compact, UTF-8 as it is, and no NaN."""
 
 
 class Prepared(NamedTuple):
-    """A request that passed every check: the operation it belongs to, and what is sent."""
+    """A request that passed every check: the operation it belongs to, and what is sent; `path` holds the query too."""
 
     operation: Operation
     path: str
-    query: Mapping[str, Any]
+    headers: Mapping[str, str]
     content: Hidden[bytes]
 
     def __repr__(self) -> str:  # it is in frames, and says things of a person
@@ -41,23 +42,27 @@ def from_keywords(
 def _from_keywords(
     operation: Operation, sids: Sequence[Any], given: Mapping[str, Any], *, allow_empty: bool
 ) -> "Prepared | list[Problem]":
-    body, query, problems = operation.from_keywords(given)
-    if body == {} and not problems and not allow_empty:
+    found = operation.from_keywords(given)
+    if found.body == {} and operation.fields and not found.problems and not allow_empty:
         text = "nothing to change: give at least one field, or allow it with allow_empty=True"
-        problems.append(Problem("", "empty", text))
-    return _prepare(operation, sids, body, query, problems)
+        found.problems.append(Problem("", "empty", text))
+    return _prepare(operation, [*sids], found, offsets=False)
 
 
-def from_generated(method: str, path: str, body: Any, query: dict[str, Any]) -> Prepared:
-    """Prepare what a generated function hands over; times in `body` and `query` are rewritten in place.
+def from_generated(method: str, path: str, body: Any, query: Mapping[str, Any], headers: Mapping[str, Any]) -> Prepared:
+    """Prepare what a generated function hands over; times in `body` are rewritten in place.
 
     Raises:
         ConfigurationError: No operation of the spec has this method and path.
         ValidationError: All problems with the parameters and the body.
     """
     for operation in OPERATIONS:
-        if (sids := operation.path_values(method.upper(), path)) is not None:
-            return _or_raise(_prepare(operation, sids, body, query, []))
+        if (values := operation.path_values(method.upper(), path)) is not None:
+            found = operation.from_generated(values, body, query, headers)
+            prepared = _or_raise(_prepare(operation, values, found, offsets=True))
+            own = {item.name.lower() for item in operation.parameters if item.location == "header"}
+            rest = {name: value for name, value in headers.items() if name.lower() not in own}
+            return prepared._replace(headers={**check_headers(rest), **prepared.headers})
     raise ConfigurationError("the spec has no operation with this method and path; nothing else is sent")
 
 
@@ -68,29 +73,47 @@ def _or_raise(prepared: "Prepared | list[Problem]") -> Prepared:
     raise ValidationError(f"{'; '.join(map(str, prepared))}. Nothing was sent.", problems=tuple(prepared))
 
 
-def _prepare(
-    operation: Operation, sids: Sequence[Any], body: Any, query: dict[str, Any], found: list[Problem]
-) -> "Prepared | list[Problem]":
-    found += [*operation.times_in_query(query), *operation.body_problems(body)]
-    problems = [
-        problem._replace(text=problem.text + _hint(parameter, value))
-        for parameter, value in operation.parameter_values([*sids], query)
-        if (problem := parameter.problem(value))
-    ] + found
-    content = b""
-    if body is not None:
+def _prepare(operation: Operation, sids: list[Any], given: Given, *, offsets: bool) -> "Prepared | list[Problem]":
+    problems: list[Problem] = []
+    path: list[Any] = []
+    checked: dict[str, dict[str, Any]] = {"query": {}, "header": {}}
+    for parameter, value in operation.parameter_values(sids, given.query, given.headers):
         try:
-            content = _JSON.encode(body).encode()
-        except (ValueError, TypeError, RecursionError):
-            text = "the body cannot be written as JSON: a value is NaN, not valid Unicode, or of no JSON type"
-            problems.append(Problem("", "json", text))
-    return problems or Prepared(operation, operation.path_for([*sids]), query, Hidden(content))
+            sent = parameter.checked(value, offsets=offsets)
+        except ValueError as error:
+            problem = parameter.as_problem(error)
+            problems.append(problem._replace(text=problem.text + _hint(parameter, value)))
+            continue
+        if parameter.location == "path":
+            path.append(sent)
+        else:
+            checked[parameter.location][parameter.name] = sent
+    problems += given.problems
+    problems += operation.body_problems(given.body)
+    content = _content(operation, given, problems) if given.has_body else b""
+    if problems:
+        return problems
+    headers = operation.headers_for(checked["header"])
+    if content and operation.content_type != "application/json":
+        headers["content-type"] = operation.content_type
+    query = operation.query_for(checked["query"])
+    target = operation.path_for(path) + (f"?{query}" if query else "")
+    return Prepared(operation, target, headers, Hidden(content))
+
+
+def _content(operation: Operation, given: Given, problems: list[Problem]) -> bytes:
+    """Write the body; add what cannot be written to the problems."""
+    try:
+        return _JSON.encode(given.body).encode()
+    except (ValueError, TypeError, RecursionError):
+        problems += operation.not_json(given.body)
+    return b""
 
 
 def _hint(parameter: Parameter, value: object) -> str:
     """Say what a wrong path or query parameter may come from, if that shows."""
-    pattern = parameter.pattern or ""
-    if not isinstance(value, str):
+    pattern = parameter.pattern
+    if not isinstance(value, str) or not pattern:
         return ""
     if matches(pattern, value.strip()):
         return " (it has white space around it)"

@@ -39,7 +39,7 @@ from smarterproctoring.credentials import fetch
 from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated
-from smarterproctoring.settings import CallOptions, Options, check_headers
+from smarterproctoring.settings import CallOptions, Options
 
 USER_AGENT = f"smarterproctoring-client/{VERSION} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
 _UNABLE = partial(ConfigurationError, "what has to be awaited (a token callable, a hook) takes AsyncSmarterProctoring")
@@ -130,11 +130,10 @@ class _Seam(NoCopy):
         headers["accept-encoding"] = "identity"  # answers are tiny, and a compressed one could be a bomb
         self.call_options, self._requests = options, Requests(self.origin, headers)
 
-    def request_for(self, prepared: Prepared, headers: Any = None) -> httpx.Request:
+    def request_for(self, prepared: Prepared) -> httpx.Request:
         """Make the request, complete but for the token."""
-        checked = check_headers(headers or {})
-        operation, path, query, content = prepared
-        return self._requests.make(operation.method, path, query, content.reveal(), checked)
+        content = prepared.content.reveal()
+        return self._requests.make(prepared.operation.method, prepared.path, {}, content, prepared.headers)
 
     async def generated(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
         """Check what a generated function sends, and make the call.
@@ -146,12 +145,12 @@ class _Seam(NoCopy):
         query, body, headers = (arguments.pop(name, None) for name in ("params", "json", "headers"))
         if other := [name for name, value in arguments.items() if value not in (None, httpx.USE_CLIENT_DEFAULT)]:
             raise ConfigurationError(f"this client sends JSON bodies and takes no {', '.join(other)} here")
-        prepared = from_generated(method, str(url), body, dict(query or {}))
-        return _response((await self.drive(prepared, headers)).reply)
+        prepared = from_generated(method, str(url), body, query or {}, headers or {})
+        return _response((await self.drive(prepared)).reply)
 
-    async def drive(self, prepared: Prepared, headers: Any = None) -> Call:
+    async def drive(self, prepared: Prepared) -> Call:
         """Attempt until the bookkeeping says that the call is done; it raises when the call has failed."""
-        request = self.request_for(prepared, headers)
+        request = self.request_for(prepared)
         call = Call(prepared, self.call_options, can_renew=callable(self.source), budget=self.budget)
         try:
             while True:

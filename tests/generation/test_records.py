@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from types import SimpleNamespace
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from enum import Enum
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
-from smarterproctoring_generated.records import Field, Operation, Parameter, matches, parse_or_none, times_to_wire
+from smarterproctoring_generated.records import (
+    NULL,
+    Field,
+    Operation,
+    Parameter,
+    Problem,
+    matches,
+    not_json,
+    parse_or_none,
+    plain,
+    times_to_wire,
+)
+
+
+def said_of(problems: Iterable[Problem | None]) -> list[str]:
+    return [str(problem) for problem in problems if problem]
+
 
 MOMENT = "2030-05-04T09:00:00+02:00"
 WIRE = "2030-05-04T07:00:00.000Z"
@@ -71,14 +89,14 @@ def test_patterns_mean_what_the_spec_means(pattern: str, value: str, *, expected
     ],
 )
 def test_times_are_rewritten_where_the_spec_has_them(place: tuple[str, ...], node: Any, expected: Any) -> None:
-    assert list(times_to_wire(node, place, "at")) == []
+    assert said_of(times_to_wire(node, place, "at")) == []
     assert node == expected
 
 
 def test_every_bad_time_is_named_and_the_good_ones_are_rewritten() -> None:
     times = ["2030-05-04T09:00:00", MOMENT, "soon", "0001-01-01T00:00:00+14:00"]
     problems = list(times_to_wire(times, ("*",), "slot"))
-    assert [str(problem).split(";")[0] for problem in problems] == [
+    assert [problem.split(";")[0] for problem in said_of(problems)] == [
         "slot has no time zone",
         "slot is not ISO 8601, like 2030-05-04T13:00:00.000Z",
         "slot is out of range in UTC",
@@ -97,9 +115,7 @@ def test_every_bad_time_is_named_and_the_good_ones_are_rewritten() -> None:
     ],
 )
 def test_a_parameter(changes: Mapping[str, Any], value: object, problem: str | None) -> None:
-    found = Parameter("n", "n", "path", "", **changes).problem(value)
-    assert (found and found.text) == problem
-    assert found is None or (found.field, found.code) == ("n", "type" if "str, not" in found.text else "pattern")
+    assert said_of([Parameter("n", "n", "path", "", **changes).problem(value)]) == ([f"n {problem}"] if problem else [])
 
 
 @pytest.mark.parametrize(
@@ -111,8 +127,8 @@ def test_a_parameter(changes: Mapping[str, Any], value: object, problem: str | N
         ({"type": "string"}, 7, "must be a str, not int"),
         ({"type": "string"}, True, "must be a str, not bool"),
         ({"type": "integer"}, 7, None),
-        ({"type": "integer"}, 7.5, "must be a int, not float"),
-        ({"type": "integer"}, True, "must be a int, not bool"),
+        ({"type": "integer"}, 7.5, "must be an int, not float"),
+        ({"type": "integer"}, True, "must be an int, not bool"),
         ({"type": "number"}, 7, None),
         ({"type": "number"}, 7.5, None),
         ({"type": "number"}, "7", "must be a number, not str"),
@@ -128,10 +144,7 @@ def test_a_parameter(changes: Mapping[str, Any], value: object, problem: str | N
     ],
 )
 def test_a_field(changes: Mapping[str, Any], value: object, problem: str | None) -> None:
-    found = Field("n", "n", "", **changes).problem(value)
-    assert (found and found.text) == problem
-    kind = "enum" if "allowed" in changes else "pattern" if value == "xyz" else "type"
-    assert found is None or (found.field, found.code) == ("n", kind)
+    assert said_of([Field("n", "n", "", **changes).problem(value)]) == ([f"n {problem}"] if problem else [])
 
 
 @pytest.mark.parametrize(
@@ -151,55 +164,225 @@ def test_a_path_is_encoded() -> None:
     assert operation().path_for(["TH01", "a/b ?"]) == "/v1/things/TH01/parts/a%2Fb%20%3F"
 
 
-def test_keywords_become_body_and_query() -> None:
+def test_keywords_become_body_query_and_headers() -> None:
     since = datetime(2030, 5, 4, 7, tzinfo=UTC)
-    body, query, problems = operation().from_keywords({"since": since, "page": 2, "kind": "a", "count": None})
-    assert (body, query, problems) == ({"kind": "a"}, {"since": since.isoformat(), "page": 2}, [])
+    given = operation().from_keywords({"since": since, "page": 2, "kind": "a", "count": None, "x_trace": "t"})
+    assert tuple(given) == ({"kind": "a"}, True, {"since": since, "page": 2}, {"X-Trace": "t"}, [])
+    assert repr(given) == "<Given>"
 
 
 def test_every_problem_with_keywords_is_named() -> None:
-    body, query, problems = operation().from_keywords({"since": "soon", "start_at": 7, "count": 3})
-    assert (body, query) == ({"count": 3}, {})
+    given = operation().from_keywords({"since": "soon", "start_at": 7, "count": 3})
+    assert (given.body, given.query) == ({"count": 3}, {"since": "soon"})
     said = "must be a datetime with a time zone, or ISO 8601 text that ends in Z"
-    assert [str(problem) for problem in problems] == [
-        f"since {said}",
-        "page is required",
-        f"start_at {said}",
-        "kind is required",
-    ]
+    assert said_of(given.problems) == ["page is required", f"start_at {said}", "kind is required"]
+    assert [problem.code for problem in given.problems] == ["required", "time", "required"]
+    assert Parameter("since", "since", "query", "", format="date-time").problem("soon") == Problem(
+        "since", "time", said
+    )
 
 
-@pytest.mark.parametrize("given", [{"thing_sid": "TH01"}, {"x_trace": "t"}, {"Kind": "a"}])
+@pytest.mark.parametrize("given", [{"thing_sid": "TH01"}, {"X-Trace": "t"}, {"Kind": "a"}])
 def test_a_keyword_that_is_none_is_a_type_error(given: Mapping[str, Any]) -> None:
-    with pytest.raises(TypeError, match=rf"unknown field {next(iter(given))}: .*Known: since, page, start_at, end_at"):
+    known = "since, page, x_trace, start_at, end_at"
+    with pytest.raises(TypeError, match=rf"unknown field {next(iter(given))}\. Known: {known}"):
         operation().from_keywords(given)
 
 
 def test_an_operation_without_a_body_has_none() -> None:
-    assert operation(fields=()).from_keywords({"page": 1}) == (None, {"page": 1}, [])
+    assert tuple(operation(fields=()).from_keywords({"page": 1})) == (None, False, {"page": 1}, {}, [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "given", "body", "has_body", "problems"),
+    [
+        ({"body_required": False}, {}, None, False, ["kind is required"]),
+        ({}, {}, {}, True, ["kind is required"]),
+        ({}, {"kind": NULL}, {}, True, ["kind cannot be null: the spec does not say `nullable`"]),
+        ({"fields": (Field("a", "a", "", nullable=True),)}, {"a": NULL}, {"a": None}, True, []),
+        ({"fields": (Field("a", "a", "", nullable=True),)}, {"a": None}, {}, True, []),
+        ({"fields": (Field("a", "a", "", nullable=True, required=True),)}, {"a": None}, {"a": None}, True, []),
+        (
+            {"fields": (Field("a", "a", "", nullable=True, required=True),)},
+            {},
+            {},
+            True,
+            ["a is required; give NULL to send null"],
+        ),
+        ({"fields": (Field("a", "a", "", default=3, required=True),)}, {}, {"a": 3}, True, []),
+        ({"fields": (Field("a", "a", "", default=3),)}, {}, {}, True, []),
+        ({"fields": (), "body": Field("", "body", "", nullable=True)}, {"body": NULL}, None, True, []),
+        ({"fields": (), "body": Field("", "body", "", nullable=True)}, {}, None, False, []),
+        ({"fields": (), "body": Field("", "body", "", required=True)}, {}, None, False, ["body is required"]),
+        (
+            {"fields": (), "body": Field("", "body", ""), "read_only": (("*", "id"),)},
+            {"body": [{"id": 1}]},
+            [{"id": 1}],
+            True,
+            ["body.*.id is set by the server alone: leave it out"],
+        ),
+    ],
+)
+def test_bodies(
+    changes: Mapping[str, Any], given: Mapping[str, Any], body: Any, *, has_body: bool, problems: list[str]
+) -> None:
+    found = operation(parameters=(), date_times=(), **changes).from_keywords(given)
+    assert (found.body, found.has_body, said_of(found.problems)) == (body, has_body, problems)
+
+
+def test_values_become_what_json_has_and_the_callers_stay_as_they_were() -> None:
+    class Kind(Enum):
+        ONE = "one"
+
+    class Model:
+        def to_dict(self) -> dict[str, Any]:
+            return {"kind": Kind.ONE}
+
+    day, moment, number = date(2030, 5, 4), datetime(2030, 5, 4, tzinfo=UTC), UUID(int=7)
+    given = {"day": day, "at": moment, "ids": (number,), "of": MappingProxyType({"a": NULL}), "model": Model()}
+    made = plain(given)
+    assert made == {
+        "day": "2030-05-04",
+        "at": moment,
+        "ids": [str(number)],
+        "of": {"a": None},
+        "model": {"kind": "one"},
+    }
+    assert given["ids"] == (number,)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (
+            {"at": datetime(2030, 5, 4, tzinfo=UTC)},
+            "x.at is a datetime, and the spec has no date-time there: give text",
+        ),
+        ([1, float("nan")], "x[1] is nan, which JSON cannot hold"),
+        ({"a": {1, 2}}, "x.a is of type set, which JSON cannot hold"),
+        ({1: 2}, "x has a key that is not a str"),
+        ({"a": [None, True, 1.5, "t"]}, None),
+    ],
+)
+def test_what_json_cannot_hold_is_named_with_its_place(value: Any, problem: str | None) -> None:
+    assert said_of(not_json(value, "x")) == ([problem] if problem else [])
 
 
 def test_parameters_come_with_their_values() -> None:
     query = {"page": [1, 2], "X-Trace": "in a header, so not from here"}
-    values = [(item.name, value) for item, value in operation().parameter_values(["TH01", "p"], query)]
-    assert values == [("thingSid", "TH01"), ("partSid", "p"), ("page", "1"), ("page", "2")]
-    since = [(item.name, value) for item, value in operation().parameter_values(["TH01", "p"], {"since": MOMENT})]
-    assert since[2:] == [("since", MOMENT)]
+    values = [(item.name, value) for item, value in operation().parameter_values(["TH01", "p"], query, {"X-Trace": 1})]
+    assert values == [("thingSid", "TH01"), ("partSid", "p"), ("page", [1, 2]), ("X-Trace", 1)]
 
 
 @pytest.mark.parametrize("values", [["TH01"], ["TH01", "p", "q"]])
 def test_each_path_parameter_needs_one_value(values: list[str]) -> None:
     with pytest.raises(ValueError, match="zip"):
-        list(operation().parameter_values(values, {}))
+        list(operation().parameter_values(values, {}, {}))
 
 
-def test_times_in_a_query() -> None:
-    query = {"since": MOMENT, "page": MOMENT, "X-Trace": MOMENT}
-    assert list(operation().times_in_query(query)) == []
-    assert query == {"since": WIRE, "page": MOMENT, "X-Trace": MOMENT}
-    assert [str(problem) for problem in operation().times_in_query({"since": "soon"})] == [
-        "since is not ISO 8601, like 2030-05-04T13:00:00.000Z"
-    ]
+@pytest.mark.parametrize(
+    ("changes", "value", "text"),
+    [
+        ({}, "a b&c", "q=a%20b%26c"),
+        ({"name": "a[b]"}, "x", "a%5Bb%5D=x"),
+        ({"reserved": True}, "a/b?c&d", "q=a/b?c%26d"),
+        ({"type": "integer"}, 3, "q=3"),
+        ({"type": "boolean"}, False, "q=false"),
+        ({"type": "number"}, 1e16, "q=1e%2B16"),
+        ({"type": "array"}, ["a", "b,c"], "q=a&q=b%2Cc"),
+        ({"type": "array", "explode": False}, ["a", "b,c"], "q=a,b%2Cc"),
+        ({"type": "array", "explode": False, "style": "pipeDelimited"}, ["a", "b"], "q=a%7Cb"),
+        ({"type": "array", "explode": False, "style": "spaceDelimited"}, ["a", "b"], "q=a%20b"),
+        ({"type": "array", "item_type": "boolean"}, (True, False), "q=true&q=false"),
+        ({"type": "object"}, {"a": 1, "b": True}, "a=1&b=true"),
+        ({"type": "object", "explode": False}, {"a": 1, "b": "x,y"}, "q=a,1,b,x%2Cy"),
+        ({"type": "object", "style": "deepObject"}, {"a": 1, "b c": "&"}, "q%5Ba%5D=1&q%5Bb%20c%5D=%26"),
+        ({"format": "date-time"}, datetime(2030, 5, 4, tzinfo=UTC), "q=2030-05-04T00%3A00%3A00.000Z"),
+        ({"format": "date"}, date(2030, 5, 4), "q=2030-05-04"),
+        ({"format": "uuid"}, UUID(int=7), "q=00000000-0000-0000-0000-000000000007"),
+    ],
+)
+def test_how_a_query_is_written(changes: dict[str, Any], value: Any, text: str) -> None:
+    given: dict[str, Any] = {"name": "q", "keyword": "q", "location": "query", "description": "", **changes}
+    parameter = Parameter(**given)
+    assert parameter.query(parameter.checked(value)) == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "value", "problem"),
+    [
+        ({"type": "integer"}, "3", "must be an int, not str"),
+        ({"type": "integer"}, True, "must be an int, not bool"),
+        ({"type": "number"}, float("inf"), "must be a finite number"),
+        ({"allowed": ("a", "b")}, "c", "must be one of a, b"),
+        ({"type": "integer", "allowed": (1, 2)}, True, "must be an int, not bool"),
+        ({"type": "array"}, [], "is an empty array, which cannot be sent: leave it out"),
+        ({"type": "array"}, "ab", "must be a list, not str"),
+        ({"type": "array", "allowed": ("a",)}, ["a", "b"], "must be one of a"),
+        ({"type": "object"}, {"a": [1]}, "must be text or a number, not list"),
+        ({"type": ""}, {"a": 1}, "must be text or a number, not dict"),
+        ({"location": "path"}, "", "must not be empty, `.` or `..`: that is another path"),
+        ({"location": "path"}, "..", "must not be empty, `.` or `..`: that is another path"),
+        ({"location": "header"}, "a\nb", "must be one line of printable ASCII, without white space around it"),
+        ({"location": "header"}, "é", "must be one line of printable ASCII, without white space around it"),
+        (
+            {"location": "header", "type": "array"},
+            ["a,b"],
+            "must not hold a comma, which separates the values of a header",
+        ),
+    ],
+)
+def test_what_a_parameter_refuses(changes: dict[str, Any], value: Any, problem: str) -> None:
+    given: dict[str, Any] = {"name": "p", "keyword": "p", "location": "query", "description": "", **changes}
+    assert said_of([Parameter(**given).problem(value)]) == [f"p {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "value", "text"),
+    [
+        ({"type": "array", "explode": False}, ["a b", 1], "a%20b,1"),
+        ({"type": "object", "explode": False}, {"a": 1}, "a,1"),
+        ({"type": "object"}, {"a": 1, "b": 2}, "a=1,b=2"),
+    ],
+)
+def test_how_a_path_and_a_header_are_written(changes: dict[str, Any], value: Any, text: str) -> None:
+    for location in ("path", "header"):
+        kind: dict[str, Any] = {
+            "name": "p",
+            "keyword": "p",
+            "location": location,
+            "description": "",
+            "item_type": "",
+            **changes,
+        }
+        parameter = Parameter(**kind)
+        sent = text if location == "path" else text.replace("%20", " ")
+        assert parameter.text(parameter.checked(value), quoted=location == "path") == sent
+
+
+def test_what_a_generated_function_hands_over() -> None:
+    integer = Parameter("n", "n", "path", "", type="integer")
+    header = Parameter("X-On", "x_on", "header", "", type="boolean")
+    when = Parameter("when", "when", "query", "", format="date-time")
+    filters = Parameter("f", "f", "query", "", type="object", style="deepObject")
+    changes: dict[str, Any] = {
+        "parameters": (integer, header, when, filters),
+        "read_only": (("id",), ("parts", "*", "id")),
+    }
+    body = {"id": 1, "kind": "a", "parts": [{"id": 1, "x": 2}]}
+    query = {"when": MOMENT, "colour": "red"}
+    found = operation(**changes).from_generated(
+        ["3"], body, query, {"X-On": "true", "Content-Type": "application/json"}
+    )
+    assert found.body == {"kind": "a", "parts": [{"x": 2}]}
+    assert (found.query, found.headers) == ({"when": MOMENT, "f": {"colour": "red"}}, {"X-On": True})
+    assert when.checked(MOMENT, offsets=True) == WIRE
+
+
+def test_a_query_that_a_generated_function_cannot_write_is_refused() -> None:
+    filters = [Parameter(name, name, "query", "", type="object") for name in "fg"]
+    made = operation(parameters=(*filters,), call="move").from_generated([], None, {"colour": "red"}, {})
+    assert said_of(made.problems) == ["colour cannot be sent by this function: call `move` of the client"]
 
 
 def test_problems_of_a_body() -> None:
@@ -211,12 +394,12 @@ def test_problems_of_a_body() -> None:
         "freeSlots": [{"at": "soon"}],
     }
     body["more"] = {"at": "soon"}
-    assert [str(problem) for problem in operation().body_problems(body)] == [
-        "free_slots is not ISO 8601, like 2030-05-04T13:00:00.000Z",
+    assert said_of(operation().body_problems(body)) == [
+        "free_slots.*.at is not ISO 8601, like 2030-05-04T13:00:00.000Z",
         "more.at is not ISO 8601, like 2030-05-04T13:00:00.000Z",
         "end_at must be after start_at",
         "kind must be one of a, b",
-        "count must be a int, not str",
+        "count must be an int, not str",
     ]
     assert body["startAt"] == WIRE
 
@@ -234,11 +417,11 @@ def test_problems_of_a_body() -> None:
     ],
 )
 def test_a_body_without_problems(body: Any) -> None:
-    assert list(operation().body_problems(body)) == []
+    assert said_of(operation().body_problems(body)) == []
 
 
 def test_a_time_that_cannot_be_rewritten_is_named_once() -> None:
-    assert [str(problem) for problem in operation().body_problems({"startAt": "soon"})] == [
+    assert said_of(operation().body_problems({"startAt": "soon"})) == [
         "start_at is not ISO 8601, like 2030-05-04T13:00:00.000Z"
     ]
 

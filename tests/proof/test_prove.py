@@ -48,7 +48,7 @@ def test_the_document_shows_the_faults_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("must be a str, not", "has to be a str, not", "SURVIVED"),  # these tests do not look at it
+        ("must be a finite", "has to be a finite", "SURVIVED"),  # these tests do not look at it
         ("def matches(", "def matches(]", "no verdict"),  # no fault of behaviour: nothing can be imported
         ("no such text", "", "stands 0 times"),
         ("return ", "return", "times in tools/records.py, not once"),
@@ -78,7 +78,7 @@ def test_tests_that_fail_without_a_fault_prove_nothing(tree: Path) -> None:
 
 
 def test_a_survivor_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    fault = Fault("client", "a harmless one", "tools/records.py", "must be a str, not", "has to be a str, not", NARROW)
+    fault = Fault("client", "a harmless one", "tools/records.py", "must be a finite", "has to be a finite", NARROW)
     monkeypatch.setattr(prove, "read_faults", lambda: [fault])
     monkeypatch.setattr(sys, "argv", ["prove.py"])
     changes = ["git", "-C", str(ROOT), "status", "--porcelain"]

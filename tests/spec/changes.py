@@ -359,6 +359,16 @@ CHANGES = [
         [("servers:\n", "servers:\n  - url: https://eu.api.smarterproctoring.com\n    description: Europe.\n")],
     ),
     Change(
+        "servers in another order",
+        "major",
+        [
+            ("  - url: https://api.smarterproctoring.com\n", "  - url: https://SWAP\n"),
+            ("  - url: http://api.dev.smarterproctoring.com\n", "  - url: https://api.smarterproctoring.com\n"),
+            ("  - url: https://SWAP\n", "  - url: http://api.dev.smarterproctoring.com\n"),
+        ],
+    ),
+    Change("another keyword", "major", [(NOTES, NOTES + "          x-keyword: remarks\n")]),
+    Change(
         "server removed",
         "major",
         [

@@ -59,6 +59,7 @@ function rules(schema) {
 
 /** One parameter, field or header. */
 function entry({ name, where, required, schema, description, example, holder, standard, pointers }) {
+  const deprecated = (holder?.deprecated || schema?.deprecated) && "deprecated";
   const shown = [...rules(schema ?? {})];
   if (example !== undefined) shown.push(["example", h("code", {}, pretty(example))]);
   return describes(
@@ -66,7 +67,7 @@ function entry({ name, where, required, schema, description, example, holder, st
       h("div", {},
         h("code", { class: "name" }, name),
         h("p", { class: "muted" },
-          [kind(schema), where, required ? "required" : "optional"].filter(Boolean).join(" · "), " ", evidence(holder, standard))),
+          [kind(schema), where, required ? "required" : "optional", deprecated].filter(Boolean).join(" · "), " ", evidence(holder, standard))),
       h("div", {},
         description && h("p", {}, description),
         shown.length > 0 && h("dl", {}, shown.map(([title, value]) => h("div", {}, h("dt", {}, title), h("dd", {}, value)))))),
@@ -118,7 +119,8 @@ function article(document, operation, standard) {
   describes(heading, operation.pointer, operation.itemPointer, "#/paths");
   return h("article", {},
     heading,
-    h("p", { class: "path" }, h("span", { class: "method" }, method), " ", h("code", {}, template)),
+    h("p", { class: "path" }, h("span", { class: "method" }, method), " ", h("code", {}, template),
+      node.deprecated && h("span", { class: "muted" }, " · deprecated")),
     h("p", {}, node.description ?? "", " ", evidence(node, standard)),
     security.length > 0 && h("h4", {}, "Authentication"),
     security.length > 0 && h("ul", { class: "entries" }, security.map((scheme) => entry({
