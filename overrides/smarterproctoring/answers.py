@@ -21,12 +21,24 @@ _MAX_PLAIN_REASON = 500
 _MAX_ITEMS, _MAX_DEPTH = 20, 5
 """How many problems of a list of errors are told, and how deep they may be nested."""
 
-_MESSAGES = ("message", "msg", "error_description", "errormessage", "reason", "description")
+_MESSAGES = (
+    *("message", "msg", "error_description", "errormessage", "error_message", "reason", "description"),
+    *("messages", "errormessages", "faultstring"),
+)
+_WITHIN = ("error", "fault", "exception", "details")
+"""Where a reason is looked for if there is no message."""
 _CODES = ("code", "errorcode", "error_code")
 _STATUSES = ("statuscode", "status_code", "httpstatus", "http_status", "httpstatuscode")
 _ERRORS = ("error", "errors", "errormessage", "errorcode", "error_code", "fault", "exception")
 _PLACES = ("field", "loc", "param", "parameter", "path", "property")
 _BESIDE = {*_MESSAGES, *_CODES, *_STATUSES, *_ERRORS, *_PLACES, "status", "type", "title", "detail", "details"}
+_FAILED = {"error", "fail", "failed", "failure"}
+"""Statuses that are words."""
+_GOOD_CODES = {"ok", "success", "successful", "succeeded", "done", "created", "updated", "rescheduled", "none"}
+"""Codes beside a message that are no error's; any other is, for that is the vendor's form of error (evidence: V)."""
+_BEGUN_ERROR = re.compile(
+    r'\s*\{\s*"(?i:error|errors|fault|exception|statuscode)"\s*:\s*(?!null|false|"")(?!(?i:\[\s*\]|\{\s*\}|[123][0-9]{2}\b))'
+)
 _NO_ERROR: tuple[object, ...] = (None, False, 0, "", [], {})
 
 
@@ -83,7 +95,9 @@ class Reply(NamedTuple):
         try:
             value = json.loads(self.body)
         except (ValueError, RecursionError):
-            return self._unknown_type()
+            return "an error object" if _BEGUN_ERROR.match(self.text()) else self._unknown_type()
+        if isinstance(value, str) and value.lstrip()[:1] == "{":  # written as JSON twice
+            value = _read_again(value)
         if isinstance(value, str) and _is_html(value.encode("utf-8", "replace")):
             return "an HTML page; this is not the API's answer"
         is_problem = self.media_type() == "application/problem+json" and not _says_success(value)
@@ -114,7 +128,7 @@ class Reply(NamedTuple):
 
     def _plain_reason(self) -> str | None:
         try:
-            text = self.body.decode().strip()
+            text = self.body.decode("utf-8-sig").strip()
         except UnicodeDecodeError:
             return None
         if len(text) > _MAX_PLAIN_REASON or self._is_page() or text[:1] in tuple('{["') or _is_markup(self.body):
@@ -192,6 +206,14 @@ def _is_xml(body: bytes) -> bool:
     return _start(body).startswith(b"<?xml") and not _is_html(body)
 
 
+def _read_again(text: str) -> object:
+    """Return the JSON value in a JSON string, else the string."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
 def is_error(value: object, depth: int = 0) -> bool:
     """Tell whether a JSON value is an error object, or a list of nothing else."""
     if isinstance(value, list):
@@ -200,7 +222,8 @@ def is_error(value: object, depth: int = 0) -> bool:
         return False
     fields = _lowered(value)
     has_error = any(fields.get(name) not in _NO_ERROR for name in _ERRORS)
-    denies = any(fields.get(name) is False for name in ("success", "ok"))
+    denies = any(fields.get(name) in (False, "false", "False") for name in ("success", "ok"))
+    denies |= any(fields.get(name) is True for name in ("iserror", "haserror", "failed"))
     return has_error or denies or _has_error_status(fields)
 
 
@@ -208,11 +231,18 @@ def _has_error_status(fields: Mapping[str, Any]) -> bool:
     stated = [status for name in (*_STATUSES, "status") if (status := _number(fields.get(name))) is not None]
     if any(400 <= status < 600 for status in stated):
         return True
-    if "message" in fields and fields.get("status") in ("error", "fail", "failed", "failure"):
+    alone = len(fields) == 1
+    if ("message" in fields or alone) and str(fields.get("status")).lower() in _FAILED:
         return True
-    # The vendor's error form without its status: a code of an error is a number from 400 on, such as "1203".
-    code = _number(fields.get("code"))
-    return not stated and code is not None and code >= 400 and isinstance(fields.get("message"), str)
+    return not stated and (alone or isinstance(fields.get("message"), str)) and _is_error_code(fields.get("code"))
+
+
+def _is_error_code(code: object) -> bool:
+    """Tell whether a code is an error's: a number from 400 on, such as 1203, or a word such as SESSION_NOT_FOUND."""
+    number = _number(code)
+    if number is not None:
+        return number >= 400
+    return isinstance(code, str) and code != "" and code.strip().lower() not in _GOOD_CODES
 
 
 def _says_success(value: object) -> bool:
@@ -263,13 +293,13 @@ def _reasons(value: object, depth: int = 0) -> list[str]:
         return [text] if text and not (depth == 0 and _is_html(text.encode("utf-8", "replace"))) else []
     if isinstance(value, list):
         return _unique([reason for item in value[:_MAX_ITEMS] for reason in _reasons(item, depth + 1)])
-    return _reasons_of_object(_lowered(value), depth) if isinstance(value, dict) else []
+    return _reasons_of_object(_lowered(value), depth) or _by_field(value) if isinstance(value, dict) else []
 
 
 def _reasons_of_object(fields: dict[str, Any], depth: int) -> list[str]:
     own = next((found for name in _MESSAGES if (found := _reasons(fields.get(name), depth + 1))), [])
     if not own:
-        own = _reasons(fields.get("error"), depth + 1)
+        own = next((found for name in _WITHIN if (found := _reasons(fields.get(name), depth + 1))), [])
     if not own:
         title = _reasons(fields.get("title"), depth + 1)
         detail = _reasons(fields.get("detail"), depth + 1)
@@ -283,6 +313,13 @@ def _reasons_of_object(fields: dict[str, Any], depth: int) -> list[str]:
     else:
         found = found + _reasons(errors, depth + 1)
     return _unique(found)
+
+
+def _by_field(fields: Mapping[str, Any]) -> list[str]:
+    """Return the reasons of an object that holds nothing but a list of them for each field, as Django's have it."""
+    if not all(isinstance(item, list) and item and isinstance(item[0], str) for item in fields.values()):
+        return []
+    return [f"{name}: {item[0]}" for name, item in list(fields.items())[:_MAX_ITEMS]]
 
 
 def _place(fields: dict[str, Any]) -> str:

@@ -84,6 +84,22 @@ def _unusable(setting: str, text: str) -> ConfigurationError:
     return wrong_settings([Problem(setting, "unusable", text)])
 
 
+def _hooks(given: Any) -> dict[str, tuple[Callable[..., Any], ...]]:
+    """Return the event hooks, in which nothing can fail after the request was sent but a hook.
+
+    Raises:
+        ConfigurationError: They are not what httpx takes.
+    """
+    try:
+        hooks = {name: tuple(given[name]) for name in given}
+    except (TypeError, LookupError):
+        hooks = {"": ()}
+    if not {*hooks} <= {"request", "response"} or not all(map(callable, sum(hooks.values(), ()))):
+        text = "must be a mapping of 'request' and 'response' to lists of callables"
+        raise wrong_settings([Problem("event_hooks", "value", text)])
+    return hooks
+
+
 # -- the seam ----------------------------------------------------------------------------------------------------------
 
 
@@ -114,7 +130,7 @@ class _Seam(NoCopy):
     def __init__(self, source: Any, base_url: str, options: Options, transport: TransportOptions) -> None:
         self.shared = Shared(base_url, transport, asynchronous=self.asynchronous, error=_unusable)
         self.budget = RetryBudget()
-        self.source, self.origin, self.hooks = source, base_url, transport.get("event_hooks", {})
+        self.source, self.origin, self.hooks = source, base_url, _hooks(transport.get("event_hooks", {}))
         self._obey(options)
         super().__init__(transport=_End(self.shared), trust_env=False)  # type: ignore[call-arg]
 

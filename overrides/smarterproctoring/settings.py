@@ -105,7 +105,10 @@ class Options(NamedTuple):
         Raises:
             TypeError: An unknown option.
         """
-        headers, problems = read_headers(changes.get("headers", {}))
+        given: object = changes.get("headers", {})
+        headers, problems = read_headers(given if isinstance(given, Mapping) else {})
+        if not isinstance(given, Mapping):
+            problems.append(Problem("headers", "value", "must be a mapping of names to values"))
         changed: dict[str, Any] = {**changes, "headers": {**self.headers, **headers}}
         timeout = changed.get("timeout", self.timeout)
         if not isinstance(timeout, Timeouts):
@@ -119,6 +122,8 @@ class Options(NamedTuple):
             problems.append(Problem("deadline", "value", _SECONDS))
         if type(new.retries) is not int or not 0 <= new.retries <= 10:
             problems.append(Problem("retries", "value", _RETRIES))
+        if new.on_retry is not None and not callable(new.on_retry):
+            problems.append(Problem("on_retry", "value", "must be a callable that takes an error and seconds, or None"))
         return new, problems
 
 

@@ -140,6 +140,37 @@ def test_a_hook_that_the_synchronous_client_cannot_await(server: Server, hook: s
     assert (error.maybe_applied, error.attempts, len(server.requests)) == (maybe_applied, 1, int(maybe_applied))
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("event_hooks", 3),
+        ("event_hooks", {"requests": []}),
+        ("event_hooks", {"response": 3}),
+        ("event_hooks", {"response": [3]}),
+        ("event_hooks", {"request": None}),
+        ("event_hooks", ["request"]),
+        ("on_retry", 3),
+        ("headers", [("a", "b")]),
+    ],
+)
+def test_what_is_no_hook_is_refused_before_anything_is_sent(driver: Driver, setting: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        driver.type(TOKEN, **{setting: value})
+    assert [problem.field for problem in caught.value.problems] == [setting]
+
+
+def test_hooks_from_a_generator_are_called_for_every_attempt(driver: Driver, server: Server) -> None:
+    seen: list[int] = []
+
+    def note(response: httpx.Response) -> None:
+        seen.append(response.status_code)
+
+    server.script(answer(503), answer())
+    with driver.client(server, event_hooks={"response": (hook for hook in [driver.hook(note)])}) as client:
+        assert client.reschedule().attempts == 2
+    assert seen == [503, 200]
+
+
 # -- Ctrl-C and cancellation -------------------------------------------------------------------------------------------
 
 
