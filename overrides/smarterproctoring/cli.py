@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import http.client
 import json
@@ -108,6 +109,8 @@ class _CommandLine(click.Group):
             else:
                 echo(_NOTHING_SENT, err=True)
         except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC and not as_json:
+                sys.exit(f"error: cannot write: {error.strerror}")
             if not as_json:
                 raise
             code = 1
@@ -208,6 +211,8 @@ _USER_NAMES = {
 
 def _named(problem: Problem) -> Problem:
     """Call what a problem is about by the user's name."""
+    if problem.code == "order" and problem.field == _END:
+        problem = problem._replace(text=f"must be after {_USER_NAMES[_START]}")
     return problem._replace(name=_USER_NAMES.get(problem.field, problem.name))
 
 
@@ -390,6 +395,18 @@ def _add_fields(name: str, texts: dict[str, str], change: _Change) -> None:
             texts[keyword] = value
 
 
+class _TwiceError(ValueError):
+    """An object has a name twice."""
+
+
+def _pairs_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object of JSON; the last of two values must not win silently."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _TwiceError
+    return found
+
+
 def _read_fields_file(name: str) -> dict[str, object]:
     """Return the JSON object of a file.
 
@@ -405,7 +422,9 @@ def _read_fields_file(name: str) -> dict[str, object]:
     if len(content) > _FIELDS_LIMIT:
         raise ValueError("more than 1 MiB; give one JSON object with the fields")
     try:
-        value: object = json.loads(content)
+        value: object = json.loads(content, object_pairs_hook=_pairs_once)
+    except _TwiceError:
+        raise ValueError("a name is there twice; drop one") from None
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
@@ -605,6 +624,15 @@ def _check_token(options: dict[str, Any]) -> _Check:
     return _Check("token", _AUTH if expired else 0, f"{state} at {expires:%Y-%m-%d %H:%M} UTC (unverified)")
 
 
+def _proxies() -> urllib.request.ProxyHandler:
+    """Return the proxies of the environment; urllib does not look at ALL_PROXY by itself, the client does."""
+    proxies = urllib.request.getproxies()
+    everywhere = proxies.get("all")
+    if everywhere:
+        proxies = {"http": everywhere, "https": everywhere, **proxies}
+    return urllib.request.ProxyHandler(proxies)
+
+
 def _check_reachable(options: dict[str, Any]) -> _Check:
     base_url = options["base_url"] or variable("BASE_URL") or SERVERS[0]
     if base_url_problem(base_url, allow_http=options["allow_http"]) is not None:
@@ -612,11 +640,13 @@ def _check_reachable(options: dict[str, Any]) -> _Check:
     host = urlsplit(base_url).hostname
     try:
         request = urllib.request.Request(base_url, method="HEAD")  # noqa: S310 - the scheme is checked above
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+        with urllib.request.build_opener(_proxies()).open(request, timeout=5) as answer:
             status = answer.status
     except urllib.error.HTTPError as error:
         status = error.code
         error.close()
+    except http.client.InvalidURL:
+        return _Check("network", _BAD_INPUT, "not checked: the proxy of the environment is not valid")
     except http.client.HTTPException as error:
         return _Check("network", _NOT_APPLIED, f"{host} answers, but not in HTTP ({type(error).__name__})")
     except (OSError, ValueError) as error:

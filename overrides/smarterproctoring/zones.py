@@ -41,7 +41,9 @@ ABBREVIATIONS: dict[str, tuple[str, str]] = {
     "KST": ("+09:00", "Asia/Seoul"),
     "MDT": ("-06:00", _MOUNTAIN),
     "MEST": ("+02:00", "Europe/Berlin"),
+    "MESZ": ("+02:00", "Europe/Berlin"),
     "MET": ("+01:00", "Europe/Berlin"),
+    "MEZ": ("+01:00", "Europe/Berlin"),
     "MSK": ("+03:00", "Europe/Moscow"),
     "MST": ("-07:00", _MOUNTAIN),
     "NDT": ("-02:30", "America/St_Johns"),
@@ -220,18 +222,19 @@ def _near(name: str) -> list[str]:
     """Find names that may be meant; at most three."""
     plain = re.sub(r"[\s_-]+", "_", name.strip()[:80]).lower()
     spoken = re.sub(r"(_standard|_daylight)?(_time)?$", "", plain).replace("_", " ")
-    if spoken in _SPOKEN:
-        return [_SPOKEN[spoken]]
+    for words in (plain.replace("_", " "), spoken):
+        if words in _SPOKEN:
+            return [_SPOKEN[words]]
     by_name = {known.lower(): known for known in _names() if _trap(known) is None}
     if plain in by_name:
         return [by_name[plain]]
     by_city: dict[str, list[str]] = {}
     for lower, known in sorted(by_name.items()):
         by_city.setdefault(lower.rpartition("/")[2], []).append(known)
-    if plain in by_city:
-        return by_city[plain][:3]
-    close = difflib.get_close_matches(plain, by_name, n=1, cutoff=0.75)
-    if close:
-        return [by_name[close[0]]]
-    close = difflib.get_close_matches(plain.rpartition("/")[2], by_city, n=1, cutoff=0.8)
+    city = plain.rpartition("/")[2]
+    if city in by_city:
+        return by_city[city][:3]
+    if city.upper() in ABBREVIATIONS:
+        return [ABBREVIATIONS[city.upper()][1]]
+    close = difflib.get_close_matches(city, by_city, n=1, cutoff=0.8)
     return by_city[close[0]][:3] if close else []

@@ -762,3 +762,43 @@ def test_ctrl_c_during_an_attempt_says_that_it_may_have_been_applied(server: Run
     assert "interrupted. The change may have been applied" in told["message"]
     assert (told["outcome"], told["maybe_applied"], told["attempts"]) == ("unknown", True, 1)
     assert b"Traceback" not in err
+
+
+def test_a_name_that_is_twice_in_the_fields_is_refused(server: RunningServer, tmp_path: Path) -> None:
+    file = tmp_path / "fields.json"
+    file.write_text('{"notes": "a", "notes": "b"}')
+    result = run("reschedule", *SIDS, "--fields", str(file))
+    assert result.exit_code == 2
+    assert f"--fields {file}: a name is there twice" in result.stderr
+    assert not server.app.audit()
+
+
+def test_an_end_before_the_start_names_both_options(server: RunningServer) -> None:
+    result = run("reschedule", *SIDS, "--start", "2030-05-04T13:00:00Z", "--end", "2030-05-04T12:00:00Z")
+    assert result.exit_code == 2
+    assert "--end must be after --start" in result.stderr
+    assert not server.app.audit()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("bulk", "--help")])
+def test_help_that_cannot_be_written_is_no_traceback(words: tuple[str, ...]) -> None:
+    command = [sys.executable, "-P", "-m", "smarterproctoring.cli", *words]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "error: cannot write: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_asks_the_proxy_of_all_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_server() as proxy:
+        monkeypatch.setenv("SMARTERPROCTORING_TOKEN", TOKEN)
+        monkeypatch.setenv("SMARTERPROCTORING_BASE_URL", "http://proctoring.invalid")
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        for name in ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "all_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        through = run("doctor", "--allow-http")
+        assert "proctoring.invalid answers" in through.stdout, through.stdout
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:x")
+        assert "not checked: the proxy" in run("doctor", "--allow-http").stdout
