@@ -168,6 +168,8 @@ def _both(one: Node, other: Node) -> Node:
         elif key == "properties":
             shared = {name: {"allOf": [result[key][name], value[name]]} for name in value.keys() & result[key].keys()}
             result[key] = {**result[key], **value, **shared}
+        elif key in {"items", "additionalProperties"} and isinstance(value, dict) and isinstance(result[key], dict):
+            result[key] = {"allOf": [result[key], value]}
         elif key == "required":
             result[key] = [*result[key], *(name for name in value if name not in result[key])]
         elif key == "enum":

@@ -234,6 +234,7 @@ def tunnel(to: int) -> Any:
                 with suppress(OSError):
                     while data := inner.recv(65536):
                         peer.send(data)
+                    peer.socket.shutdown(socket.SHUT_WR)  # the end, too, is passed on
 
             thread = threading.Thread(target=back, daemon=True)
             thread.start()
