@@ -18,8 +18,8 @@ from pathlib import Path
 
 PACKAGES = ("smarterproctoring", "smarterproctoring_generated", "smarterproctoring_transport", "smarterproctoring_mock")
 HINT = "pip install 'smarterproctoring-client["
-# Reads times for the modules that need an extra anyway; they say which.
-INNER = {"smarterproctoring.times"}
+# Prints for the command line, which says which extra is missing.
+INNER = {"smarterproctoring.terminal"}
 DOORS = {"smarterproctoring_mock", "smarterproctoring_bulk"}
 """Packages that are used by way of their names, or of the command line, which say which extra is missing."""
 SIDS = (f"AI{'0' * 32}", f"EX{'1' * 32}", f"ES{'2' * 32}")

@@ -15,7 +15,6 @@ from enum import Enum
 from functools import cache, cached_property
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
-from uuid import UUID
 
 T = TypeVar("T")
 Allowed = tuple[str | int | float | bool, ...]
@@ -182,13 +181,21 @@ def plain(value: Any) -> Any:
         return None if value is NULL else plain(value.value)
     if isinstance(value, str | int | float | datetime):
         return value
-    if isinstance(value, UUID | date):
-        return str(value)  # of a date, that is its ISO form
+    if isinstance(value, date):
+        return str(value)  # its ISO form
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     if hasattr(value, "to_dict"):  # a model of this package
         value = value.to_dict()
-    return {name: plain(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    return str(value) if _is_uuid(value) else value
+
+
+def _is_uuid(value: object) -> bool:
+    from uuid import UUID  # noqa: PLC0415 - most callers have none, and it loads more than they need
+
+    return isinstance(value, UUID)
 
 
 def not_json(value: Any, label: str) -> Iterator[Problem]:

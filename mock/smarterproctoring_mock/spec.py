@@ -331,12 +331,15 @@ class Parameter:
         if self.type == "array":
             if len(own) > 1:
                 yield Problem(f"query.{self.name}", f"was sent {len(own)} times", self.pointer)
-            texts = [_decoded(text) for text in re.split(_SEPARATORS.get(self.style, ","), own[0])] if own else []
+            separator = _SEPARATORS.get(self.style, _COMMA)
+            texts = [_decoded(text) for text in separator.split(own[0])] if own else []
             yield from self._judge([[_coerce(text, kind) for text in texts] for kind in _kinds(self.item_type) if own])
             return
         if self.style == "deepObject":
-            named = ((re.fullmatch(r"(.*)\[(.*)\]", name), value) for name, value in pairs)
-            found = [(match[2], value) for match, value in named if match and match[1] == self.name]
+            start = f"{self.name}["
+            found = [
+                (name[len(start) : -1], value) for name, value in pairs if name.startswith(start) and name.endswith("]")
+            ]
         elif self.explode:
             found = [
                 (name, value) for name, value in pairs if name in self.properties or (self.open and name not in others)
@@ -357,7 +360,8 @@ class Parameter:
             yield from self.rules.problems(readings[0], name)
 
 
-_SEPARATORS: Final = {"spaceDelimited": r"%20|\+", "pipeDelimited": r"\||%7[Cc]"}
+_COMMA: Final = re.compile(",")
+_SEPARATORS: Final = {"spaceDelimited": re.compile(r"%20|\+"), "pipeDelimited": re.compile(r"\||%7[Cc]")}
 
 
 def _decoded(text: str) -> str:

@@ -69,5 +69,5 @@ def test_a_refusal_counts_for_its_one_reason_only(done: Done) -> None:
 
 
 def test_ci_runs_every_gate_of_the_rehearsal() -> None:
-    (gates,) = re.findall(r"(?m)^for gate in (.*); do$", (ROOT / ".ci" / "run").read_text())
-    assert set(rehearse.GATES) <= {*gates.split()}
+    words = re.findall(r"[a-z-]+", (ROOT / ".ci" / "run").read_text())
+    assert set(rehearse.GATES) <= {*words}
