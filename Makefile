@@ -105,14 +105,16 @@ typecheck: $(READY) node_modules/.ready  ## mypy --strict and pyright over gener
 	@$(BIN)/mypy $(SOURCES)
 	@node_modules/.bin/pyright --pythonpath $(BIN)/python
 
+# Two test processes for each core: while one waits for a time limit, another works.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 # The tests of the spec's tools need npm, and say so where they are skipped for want of it.
 .PHONY: test
 test: $(READY) $(if $(shell command -v npm),node_modules/.ready)  ## run all tests
-	@$(BIN)/pytest -q -n $(if $(CI),2,auto) $(ARGS)
+	@$(BIN)/pytest -q -n $(WORKERS) $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(READY)  ## the tests for the inner loop: no builds, no browser, no waits
-	@$(BIN)/pytest -q -n auto -m 'not slow and not tooling' $(ARGS)
+	@$(BIN)/pytest -q -n $(WORKERS) -m 'not slow and not tooling' $(ARGS)
 
 .PHONY: test-python
 test-python: $(READY)  ## the tests that depend on the Python; PYTHON=… VENV=build/venv-3.13 for another one

@@ -563,17 +563,16 @@ def points(runner: Runner) -> list[Point]:
 
 
 def sample(every: Sequence[Point], runs: int, seed: int) -> list[Point]:
-    """Take this many runs: all whole answers, and of the cuts an even spread with a random start."""
+    """Take this many runs: all whole answers if they are no more than half, and an even spread of the rest."""
     if runs >= len(every):
         return list(every)
     whole = [point for point in every if point.cut is None]
-    cuts = [point for point in every if point.cut is not None]
-    left = max(0, runs - len(whole))
-    draw = random.Random(seed)  # noqa: S311 - no secret
-    step = len(cuts) / max(1, left)
-    start = draw.random() * step
-    chosen = {int(start + number * step) for number in range(left)}
-    return whole + [cuts[index] for index in sorted(chosen) if index < len(cuts)]
+    if len(whole) * 2 > runs:
+        whole = []
+    rest = [point for point in every if not (whole and point.cut is None)]
+    step = len(rest) / (runs - len(whole))
+    start = random.Random(seed).random() * step  # noqa: S311 - no secret
+    return whole + [rest[int(start + number * step)] for number in range(runs - len(whole))]
 
 
 # -- what is printed ---------------------------------------------------------------------------------------------------
