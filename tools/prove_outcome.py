@@ -563,16 +563,19 @@ def points(runner: Runner) -> list[Point]:
 
 
 def sample(every: Sequence[Point], runs: int, seed: int) -> list[Point]:
-    """Take this many runs: all whole answers if they are no more than half, and an even spread of the rest."""
+    """Take this many runs: up to half of them whole answers, the others cuts, each kind evenly spread."""
     if runs >= len(every):
         return list(every)
     whole = [point for point in every if point.cut is None]
-    if len(whole) * 2 > runs:
-        whole = []
-    rest = [point for point in every if not (whole and point.cut is None)]
-    step = len(rest) / (runs - len(whole))
+    cuts = [point for point in every if point.cut is not None]
+    number = max(min(len(whole), runs // 2), runs - len(cuts))
+    return [*_spread(whole, number, seed), *_spread(cuts, runs - number, seed)]
+
+
+def _spread(points: Sequence[Point], number: int, seed: int) -> list[Point]:
+    step = len(points) / max(1, number)
     start = random.Random(seed).random() * step  # noqa: S311 - no secret
-    return whole + [rest[int(start + number * step)] for number in range(runs - len(whole))]
+    return [points[int(start + index * step)] for index in range(number)]
 
 
 # -- what is printed ---------------------------------------------------------------------------------------------------
