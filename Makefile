@@ -110,7 +110,7 @@ WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 # The tests of the spec's tools need npm, and say so where they are skipped for want of it.
 .PHONY: test
 test: $(READY) $(if $(shell command -v npm),node_modules/.ready)  ## run all tests
-	@$(BIN)/pytest -q -n $(WORKERS) $(ARGS)
+	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(READY)  ## the tests for the inner loop: no builds, no browser, no waits

@@ -70,7 +70,7 @@ class Call:
     ) -> None:
         self.operation, self._content = prepared.operation, prepared.content
         self._options, self._can_renew = options, can_renew
-        self._started = self._began = time.monotonic()
+        self._started = self._began = prepared.began
         self.deadline_at = self._started + options.deadline
         self._secret, self._refused = _NONE_YET, False
         self._attempts = self._replays = self._renewals = 0

@@ -1,6 +1,7 @@
 """From arguments to the exact request. Everything wrong is said at once, before the wire."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ class Prepared(NamedTuple):
     path: str
     headers: Mapping[str, str]
     content: Hidden[bytes]
+    began: float
+    """When the call began, in seconds of the monotonic clock: writing a large body takes time of the deadline."""
 
     def __repr__(self) -> str:  # it is in frames, and says things of a person
         return f"<Prepared {self.operation.operation_id}>"
@@ -74,6 +77,7 @@ def _or_raise(prepared: "Prepared | list[Problem]") -> Prepared:
 
 
 def _prepare(operation: Operation, sids: list[Any], given: Given, *, offsets: bool) -> "Prepared | list[Problem]":
+    began = time.monotonic()
     problems: list[Problem] = []
     path: list[Any] = []
     checked: dict[str, dict[str, Any]] = {"query": {}, "header": {}}
@@ -98,7 +102,7 @@ def _prepare(operation: Operation, sids: list[Any], given: Given, *, offsets: bo
         headers["content-type"] = operation.content_type
     query = operation.query_for(checked["query"])
     target = operation.path_for(path) + (f"?{query}" if query else "")
-    return Prepared(operation, target, headers, Hidden(content))
+    return Prepared(operation, target, headers, Hidden(content), began)
 
 
 def _content(operation: Operation, given: Given, problems: list[Problem]) -> bytes:

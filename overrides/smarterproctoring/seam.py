@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
 from typing import Any, NoReturn, Self
 
 import httpx
@@ -43,7 +42,6 @@ from smarterproctoring.settings import CallOptions, Options
 
 USER_AGENT = f"smarterproctoring-client/{VERSION} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
 _UNABLE = partial(ConfigurationError, "what has to be awaited (a token callable, a hook) takes AsyncSmarterProctoring")
-_REGISTERED = {known.value for known in HTTPStatus}
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
@@ -275,10 +273,10 @@ def _chunks(response: httpx.Response) -> Callable[[], Any]:
 
 
 def _response(reply: Reply) -> httpx.Response:
-    """Give a success to a generated function, which knows only registered statuses (RFC 9110 15: else take 200)."""
+    """Give a success to a generated function; its body is unpacked and whole."""
     framing = ("content-encoding", "content-length", "transfer-encoding")
     headers = {name: value for name, value in reply.headers.items() if name not in framing}
-    return httpx.Response(reply.status if reply.status in _REGISTERED else 200, headers=headers, content=reply.body)
+    return httpx.Response(reply.status, headers=headers, content=reply.body)
 
 
 class SyncSeam(_Seam, httpx.Client):

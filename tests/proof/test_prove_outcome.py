@@ -24,7 +24,7 @@ def bench() -> Iterator[Bench]:
 
 @pytest.fixture
 def runner(bench: Bench) -> Iterator[Runner]:
-    with asyncio.Runner() as loop:
+    with prove_outcome.short_waits(), asyncio.Runner() as loop:
         yield Runner(bench, loop)
 
 

@@ -102,7 +102,7 @@ def test_a_rest_of_the_deadline_is_no_time_for_another_attempt(left: float) -> N
 def test_an_attempt_that_ends_with_the_deadline_has_exceeded_it(
     left: float, kind: type[APITimeoutError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepared = Prepared(OPERATIONS[0], "/", {}, Hidden(b"{}"))
+    prepared = Prepared(OPERATIONS[0], "/", {}, Hidden(b"{}"), time.monotonic())
     call = Call(prepared, Options(), can_renew=False)
     call.begin(Secret("token"))
     monkeypatch.setattr(call, "remaining", lambda: left)
