@@ -49,7 +49,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def call(*, can_renew: bool = False, **options: Any) -> Call:
-    return Call(PREPARED, Options(**options), can_renew=can_renew)
+    return Call(PREPARED._replace(began=time.monotonic()), Options(**options), can_renew=can_renew)
 
 
 def refused(kind: type[SmarterProctoringError], action: Any, *arguments: Any) -> SmarterProctoringError:
@@ -159,7 +159,8 @@ def test_a_token_that_cannot_be_sent_ends_the_call(clock: Clock) -> None:
 
 def test_an_operation_without_security_needs_no_token(clock: Clock) -> None:
     operation = RESCHEDULE_EXAM_SESSION._replace(token_header=None)
-    one = Call(PREPARED._replace(operation=operation), Options(), can_renew=False)
+    prepared = PREPARED._replace(operation=operation, began=time.monotonic())
+    one = Call(prepared, Options(), can_renew=False)
     assert one.begin(Secret("")) == Timeouts()._asdict()
 
 
