@@ -118,12 +118,12 @@ test-fast: $(READY)  ## the tests for the inner loop: no builds, no browser, no 
 
 .PHONY: test-python
 test-python: $(READY)  ## the tests that depend on the Python; PYTHON=… VENV=build/venv-3.13 for another one
-	@$(BIN)/pytest -q -m 'not tooling and not slow' $(ARGS)
-	@$(BIN)/pytest -q -m slow tests/wire tests/cli $(ARGS)
+	@$(BIN)/pytest -q -n 2 -m 'not tooling and not slow' $(ARGS)
+	@$(BIN)/pytest -q -n 2 -m slow tests/wire tests/cli $(ARGS)
 
 .PHONY: test-default-transport
 test-default-transport: $(READY)  ## the wire tests once more, over httpcore's connections instead of the fast ones
-	@TRANSPORT=default $(BIN)/pytest -q tests/wire $(ARGS)
+	@TRANSPORT=default $(BIN)/pytest -q -n 2 tests/wire $(ARGS)
 
 .PHONY: contract
 contract: $(READY)  ## fuzz the mock server from the spec: in memory, in a file, with faults; states what was reached
