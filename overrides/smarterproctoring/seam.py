@@ -147,7 +147,7 @@ class _Seam(NoCopy):
     def request_for(self, prepared: Prepared) -> httpx.Request:
         """Make the request, complete but for the token."""
         content = prepared.content.reveal()
-        return self._requests.make(prepared.operation.method, prepared.path, {}, content, prepared.headers)
+        return self._requests.make(prepared.operation.method, prepared.path, content, prepared.headers)
 
     async def generated(self, method: str, url: Any, **arguments: Any) -> httpx.Response:
         """Check what a generated function sends, and make the call.

@@ -23,7 +23,7 @@ class Target(httpx.URL):
 
     Args:
         base: The origin, and what the path begins with.
-        path: The rest of the path, percent-encoded.
+        path: The rest of the path, percent-encoded, and the query.
     """
 
     def __init__(self, base: Base, path: str) -> None:
@@ -81,15 +81,12 @@ class Requests:
         self._bare = httpx.Headers({"host": self._url.netloc.decode("ascii"), **headers})
         self._json = httpx.Headers({**self._bare, "content-type": "application/json"})
 
-    def make(
-        self, method: str, path: str, query: Mapping[str, Any], content: bytes, headers: Mapping[str, str]
-    ) -> httpx.Request:
+    def make(self, method: str, path: str, content: bytes, headers: Mapping[str, str]) -> httpx.Request:
         """Make a request with a JSON body, or with none.
 
         Args:
             method: In capitals.
-            path: Percent-encoded.
-            query: What follows the path.
+            path: Percent-encoded, with the query.
             content: The body; empty for none.
             headers: What this request has besides, lower-case names.
         """
@@ -97,8 +94,6 @@ class Requests:
         fixed, stream = self._json if content else self._bare, httpx.ByteStream(content)
         request = Request(method, self._url, headers=fixed, stream=stream)
         request.url = Target(self._base, path)
-        if query:
-            request.url = httpx.URL(request.url, params=query)
         if content or method in {"POST", "PUT", "PATCH"}:
             request.headers["content-length"] = str(len(content))
         if headers:
