@@ -12,7 +12,8 @@ SOURCES := generated overrides transport mock bulk tests tools examples benchmar
 # Proves what is here, not what the machine's pip happens to be configured for.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON_DOWNLOADS := never
-export PYTHONDONTWRITEBYTECODE := 1
+# Where the machine forbids compiled files, each of the many processes of a run would compile everything for itself.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help:  ## list the targets
