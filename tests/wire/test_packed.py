@@ -62,6 +62,7 @@ def test_a_body_of_just_the_limit_is_whole(driver: Driver, server: Server) -> No
     assert (len(result.data), result.incomplete) == (MIB - 2, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "coding"),
     [
