@@ -20,7 +20,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from baseline import SPEC, spec_version
+from baseline import version_of
 from packages import CLIENT, listed_in
 from redocly import ROOT, ToolError
 
@@ -76,7 +76,7 @@ def bill_of_materials(root: Path, out: Path) -> Path:
     Which packages those are depends on the platform (uvloop is not for Windows), so it is that of the build machine.
     Whether the document follows its standard is looked at once, when it is finished: tools/check_package.py.
     """
-    version = spec_version((root / SPEC).read_text(encoding="utf-8"))
+    version = version_of(root)
     file = out / f"{NAME.replace('-', '_')}-{version}.cdx.json"
     with tempfile.TemporaryDirectory() as folder:
         venv = Path(folder) / "venv"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import api_diff
 import spec_diff
-from baseline import SPEC, Report, no_release, spec_version
+from baseline import SPEC, Report, no_release, version_of
 from redocly import ROOT, ToolError
 
 TITLES = {"major": "Breaks", "minor": "New", "patch": "Words"}
@@ -53,7 +53,7 @@ def main() -> int:
     try:
         spec = spec_diff.since_release(root, root / SPEC, arguments.base)
         api = api_diff.since_release(root, arguments.base)
-        version = spec_version((root / SPEC).read_text(encoding="utf-8"))
+        version = version_of(root)
         if spec is None or api is None:
             print(f"{no_release(root)}. The entry of the first version is yours to write.")
             return 0

@@ -30,7 +30,7 @@ from email.parser import BytesHeaderParser
 from functools import partial
 from pathlib import Path
 
-from baseline import SPEC, spec_version
+from baseline import SPEC, spec_version, version_of
 from build import BIN, NAME, bill_of_materials, build, extras, run
 from packages import PACKAGES, Distribution, listed_in
 from packaging.markers import Marker
@@ -425,7 +425,7 @@ def main() -> int:
     arguments = parser.parse_args()
     root: Path = arguments.root.resolve()
     pythons: list[str] = arguments.python or [sys.executable]
-    version = spec_version((root / SPEC).read_text(encoding="utf-8"))
+    version = version_of(root)
     try:
         files = built_files(arguments.dist.resolve(), version, root)
     except ToolError as error:

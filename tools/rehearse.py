@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from baseline import SPEC, spec_version
+from baseline import version_of
 from loopback import BIN, LOGIN, PACKAGE, PASSWORD, USERNAME, UV, Done, Index, check, make, running_index, wheels
 from redocly import ROOT, ToolError
 
@@ -233,7 +233,7 @@ def rehearse(rehearsal: Rehearsal, folder: Path, version: str) -> None:
 def main() -> int:
     """Rehearse; return the exit code."""
     started = time.monotonic()
-    version = spec_version((ROOT / SPEC).read_text(encoding="utf-8"))
+    version = version_of(ROOT)
     rehearsal = Rehearsal()
     with tempfile.TemporaryDirectory(prefix="rehearsal-", ignore_cleanup_errors=True) as folder:
         rehearse(rehearsal, Path(folder), version)

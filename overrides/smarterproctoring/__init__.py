@@ -8,10 +8,11 @@
 `SmarterProctoring` and `AsyncSmarterProctoring` are the clients; `SmarterProctoringError` is the base of all errors.
 """
 
-from smarterproctoring_generated.operations import VERSION
+from smarterproctoring_generated.operations import VERSION as _API_VERSION
 from smarterproctoring_generated.records import NULL as NULL
 from smarterproctoring_generated.records import Problem as Problem
 
+from smarterproctoring._version import VERSION as _VERSION
 from smarterproctoring.call import Result as Result
 from smarterproctoring.client import AsyncSmarterProctoring as AsyncSmarterProctoring
 from smarterproctoring.client import DryRun as DryRun
@@ -45,4 +46,6 @@ try:  # noqa: SIM105 - suppress() would hide the name from the tool that compare
 except ImportError:  # a spec without the reschedule operation, as in the tests of other descriptions
     pass
 
-__version__ = VERSION
+__version__ = _VERSION
+__api_version__ = _API_VERSION
+"""`info.version` of the OpenAPI document from which the package was generated."""

@@ -29,11 +29,13 @@ except ImportError as missing:
         f"error: {missing.name} is missing; install the command line with: pip install 'smarterproctoring-client[cli]'"
     )
 
-from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, VERSION
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS
+from smarterproctoring_generated.operations import VERSION as API_VERSION
 from smarterproctoring_generated.records import Field, Parameter, Problem
 
 from smarterproctoring import client as clients
 from smarterproctoring import errors
+from smarterproctoring._version import VERSION
 from smarterproctoring.credentials import Secret
 from smarterproctoring.settings import PLAIN_HTTP, PREFIX, base_url_problem, read_environment, variable
 from smarterproctoring.terminal import echo, echo_json
@@ -128,7 +130,9 @@ def _show_early(error: Exception, message: str, code: int) -> None:
 @click.group(
     cls=_CommandLine, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
-@click.version_option(VERSION, prog_name="smarterproctoring")
+@click.version_option(
+    VERSION, prog_name="smarterproctoring", message=f"%(prog)s, version %(version)s (API {API_VERSION})"
+)
 @click.pass_context
 def main(context: click.Context) -> None:
     """Move proctored exam sessions.

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NoReturn, Self
 
 import httpx
-from smarterproctoring_generated.operations import VERSION
+from smarterproctoring_generated.operations import VERSION as API_VERSION
 from smarterproctoring_generated.records import Problem
 from smarterproctoring_transport import (
     NotSent,
@@ -31,6 +31,7 @@ from smarterproctoring_transport import (
     sleep,
 )
 
+from smarterproctoring._version import VERSION
 from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RetryBudget
 from smarterproctoring.call import MAX_BODY, TOO_LATE, Call, Result
@@ -40,7 +41,10 @@ from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated
 from smarterproctoring.settings import CallOptions, Options
 
-USER_AGENT = f"smarterproctoring-client/{VERSION} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
+USER_AGENT = (
+    f"smarterproctoring-client/{VERSION} openapi/{API_VERSION} "
+    f"python/{sys.version.split()[0]} httpx/{httpx.__version__}"
+)
 _UNABLE = partial(ConfigurationError, "what has to be awaited (a token callable, a hook) takes AsyncSmarterProctoring")
 
 
