@@ -72,11 +72,13 @@ mock: $(READY)  ## run the mock server until Ctrl-C; ARGS="--port 8080 --token s
 # -- from the spec to the code --------------------------------------------------------------------------------------
 
 .PHONY: generate
-generate: $(READY)  ## regenerate generated/ from the spec: aside, checked, then swapped
+generate: $(READY)  ## regenerate generated/ from the spec: aside, checked, then swapped; copy the version to where it is repeated
 	@$(BIN)/python tools/generate.py
+	@$(BIN)/python tools/copies.py
 
 .PHONY: check-generated
-check-generated: $(READY)  ## fail if generated/ is not exactly what the spec gives
+check-generated: $(READY)  ## fail if generated/ is not exactly what the spec gives, or a copy of the version or the licence differs
+	@$(BIN)/python tools/copies.py --check
 	@$(BIN)/python tools/generate.py --check
 
 # -- gates ------------------------------------------------------------------------------------------------------------
@@ -95,7 +97,7 @@ diff-spec: $(READY) node_modules/.ready  ## judge info.version by the spec's cha
 	@$(BIN)/python tools/spec_diff.py $(ARGS)
 
 .PHONY: diff-api
-diff-api: $(READY)  ## judge info.version by what callers can name in Python; ARGS="--base TAG"
+diff-api: $(READY)  ## judge the version by what callers can name in Python; ARGS="--base TAG"
 	@$(BIN)/python tools/api_diff.py $(ARGS)
 
 .PHONY: format

@@ -45,6 +45,8 @@ from baseline import (
 from packages import ITSELF, LIST, PACKAGES, Package, listed_in, packages_of, read
 from redocly import ROOT, ToolError
 
+SPEC_STEP = f"{SPEC_VERSION} of the spec"
+
 
 def load(root: Path, shipped: Sequence[Package] = PACKAGES) -> dict[str, griffe.Module]:
     """Read the packages of a tree, each module and name marked as public or not.
@@ -255,7 +257,7 @@ def spec_step(root: Path, base: str) -> Iterator[Change]:
     now = spec_version((root / SPEC).read_text(encoding="utf-8"))
     bump = step(before, now)
     if bump != "none":
-        yield Change(bump, f"{SPEC_VERSION} of the spec", f"{before} is now {now}")
+        yield Change(bump, SPEC_STEP, f"{before} is now {now}")
 
 
 def shipped_at(root: Path, base: str) -> list[Package]:

@@ -25,11 +25,10 @@ TITLES = {"major": "Breaks", "minor": "New", "patch": "Words"}
 def draft(version: str, base: str, spec: Report, api: Report) -> str:
     """Write a section: what breaks first, the spec's changes before those of the names in Python."""
     lines = [f"## {version} (unreleased)", "", f"Draft from what changed since {base}; to be put into words.", ""]
+    names = [change for change in api.changes if change.place != api_diff.SPEC_STEP]
     for bump, title in TITLES.items():
         lines += [f"- {title}: {change}." for change in spec.changes if change.bump == bump]
-        lines += [
-            f"- {title} in Python: `{change.place}`: {change.what}." for change in api.changes if change.bump == bump
-        ]
+        lines += [f"- {title} in Python: `{change.place}`: {change.what}." for change in names if change.bump == bump]
     return "\n".join(lines if spec.changes or api.changes else [*lines, "- No change that callers can see."]) + "\n"
 
 

@@ -42,6 +42,7 @@ def test_the_diffs_and_the_draft(changed: Repository) -> None:
     done = changed.run("spec_diff")
     assert (done.returncode, done.stdout + done.stderr) == (1, refused)
     changed.edit("openapi/smarterproctoring.yaml", "\n  version: 1.0.0\n", "\n  version: 1.1.0\n")
+    changed.release_as("1.1.0")
     done = changed.run("spec_diff")
     assert (done.returncode, done.stdout) == (0, passed)
     done = changed.run("api_diff")
