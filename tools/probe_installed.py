@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = ("smarterproctoring", "smarterproctoring_generated", "smarterproctoring_transport", "smarterproctoring_mock")
-HINT = "pip install 'smarterproctoring-client["
+HINT = "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client["
 # Prints for the command line, which says which extra is missing.
 INNER = {"smarterproctoring.terminal"}
 DOORS = {"smarterproctoring_mock", "smarterproctoring_bulk"}
