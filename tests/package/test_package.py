@@ -249,6 +249,16 @@ def test_a_record_names_the_commit_of_a_clean_tree_only(tmp_path: Path) -> None:
     assert release_record.clean_commit(tmp_path) is None
 
 
+def test_a_changed_byte_is_named(tmp_path: Path) -> None:
+    for name in ("a.whl", "a.tar.gz"):
+        (tmp_path / name).write_text(name)
+    record = release_record.write(tmp_path, tmp_path, "1.0.0")
+    assert [*release_record.changes(tmp_path, record)] == []
+    (tmp_path / "a.whl").write_text("a.whm")
+    (problem,) = release_record.changes(tmp_path, record)
+    assert "a.whl has other bytes than the gates judged" in problem
+
+
 # -- metadata and extras ----------------------------------------------------------------------------------------------
 
 
