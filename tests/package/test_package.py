@@ -197,7 +197,8 @@ def test_the_bill_of_materials_is_valid_the_same_twice_and_names_what_is_needed(
     lock = (ROOT / "requirements" / "dev.txt").read_text()
     for component in bill["components"]:
         digests = [entry["content"] for entry in component["hashes"] if entry["alg"] == "SHA-256"]
-        (entry,) = re.findall(rf"(?mi)^{component['name']}=={component['version']} .*(?:\n .*)*", lock)
+        name = re.sub(r"[-_.]+", "-", component["name"])
+        (entry,) = re.findall(rf"(?mi)^{name}=={re.escape(component['version'])} .*(?:\n .*)*", lock)
         assert digests == sorted(re.findall(r"--hash=sha256:(\w+)", entry)), component["name"]
         assert digests
     sdist, wheel = sorted(bill["metadata"]["component"]["components"], key=lambda file: file["name"], reverse=True)
