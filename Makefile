@@ -58,15 +58,19 @@ $(PUBLISH)/.ready: requirements/publish.txt
 	@$(PUBLISH)/bin/python -m pip install --quiet --require-hashes --only-binary :all: --requirement $<
 	@touch $@
 
+# What our distributions need of others; they themselves are on no index that a lock could name.
+UPGRADE ?= --upgrade
 .PHONY: lock
-lock: $(READY)  ## resolve the dependencies anew and lock them with hashes
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
-	    --python-version 3.11 --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+lock: $(READY)  ## resolve the dependencies anew and lock them with hashes; UPGRADE= adds what is new and keeps the rest
+	@mkdir -p build
+	$(BIN)/python tools/packages.py requirements > build/required.in
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
+	    --python-version 3.11 --group pyproject.toml:dev build/required.in --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
 	    --python-version 3.11 --extra fast --group bench pyproject.toml --output-file requirements/bench.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
 	    --python-version 3.11 --group pyproject.toml:mutate --output-file requirements/mutate.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
 	    --python-version 3.11 --constraint requirements/dev.txt --group pyproject.toml:publish --output-file requirements/publish.txt
 	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv==/!d}' | grep -v '# via' > requirements/bootstrap.txt
 

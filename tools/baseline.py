@@ -1,7 +1,7 @@
 """What the gates compare with: the last release, and the versions that must follow it.
 
-There are two. The package's, which all distributions share, stands in pyproject.toml and names the tags of releases. The
-OpenAPI document's own stands in the document.
+There are two. The package's, which all distributions share, stands in pyproject.toml and names the tags of releases.
+The OpenAPI document's own stands in the document.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     tools/copies.py            write the copies
     tools/copies.py --check    say which copies are missing or differ; exit code 1 if any does
 
-The version stands in pyproject.toml. It is repeated in the pyproject.toml of every other distribution, wherever one of our
-distributions requires another, and in the module that the client reads at run time.
+The version stands in pyproject.toml. It is repeated in the pyproject.toml of every other distribution, wherever one of
+our distributions requires another, and in the module that the client reads at run time.
 """
 
 from __future__ import annotations

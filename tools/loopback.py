@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from packages import CLIENT
+from packages import CLIENT, DISTRIBUTIONS
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from redocly import ROOT, ToolError
@@ -138,17 +138,19 @@ def wheels() -> Path:
 
 
 def pins(lock: str) -> Iterator[str]:
-    """Yield the lock's entries, with hashes, for what this package and the downstream service need, in all extras."""
+    """Yield the lock's entries, with hashes, for what we ship and the downstream service need, in all extras."""
     entries = {
         canonicalize_name(match[1]): match[0] for match in re.finditer(r"(?m)^([\w.-]+)==.*(?:\n +(?!#).*)*", lock)
     }
-    todo, seen = {PACKAGE, *OUTSIDE}, set[NormalizedName]()
+    own = {canonicalize_name(distribution.name) for distribution in DISTRIBUTIONS}
+    todo = {*own, *map(canonicalize_name, OUTSIDE)}
+    seen = set[NormalizedName]()
     while todo:
         name = canonicalize_name(todo.pop())
         seen.add(name)
         for text in importlib.metadata.requires(name) or ():
             requirement = Requirement(text)
-            extras = importlib.metadata.metadata(name).get_all("Provides-Extra") or [] if name == PACKAGE else []
+            extras = importlib.metadata.metadata(name).get_all("Provides-Extra") or [] if name in own else []
             wanted = [{"extra": extra} for extra in ("", *extras)]
             if requirement.marker is None or any(requirement.marker.evaluate(extra) for extra in wanted):
                 todo |= {canonicalize_name(requirement.name)} - seen

@@ -288,14 +288,14 @@ def last_release(tags: Iterable[str], version: Version) -> Version | None:
 
 def bump_problems(base: str, version: Version) -> Iterator[str]:
     """Yield it if what changed since a release demands a larger step than the version makes."""
-    for judge in JUDGED:
+    for judge, place in JUDGED.items():
         command = [sys.executable, f"tools/{judge}", "--base", base]
         done = subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True, check=False)
         said = "\n    ".join(f"{done.stdout}{done.stderr}".strip().splitlines())
         if done.returncode == 0:
             say("judged", f"{version} is a large enough step from {base} for {judge}")
         elif done.returncode == 1:
-            yield f"the step from {base} to {version} is too small. Raise {JUDGED[judge]}:\n    {said}"
+            yield f"the step from {base} to {version} is too small. Raise {place}:\n    {said}"
         else:
             yield f"tools/{judge} could not compare with {base}; mend what it says:\n    {said}"
 

@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, cast
 
 from smarterproctoring import ValidationError
-from smarterproctoring.prepare import from_keywords
-from smarterproctoring.times import TimeError, limit_problem, read_time
-from smarterproctoring.zones import ZoneError, place, zone
+from smarterproctoring.commands import TimeError, ZoneError, from_keywords, limit_problem, place, read_time, zone
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION as OPERATION
 from smarterproctoring_generated.records import Field, Hidden, Parameter
 

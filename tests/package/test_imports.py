@@ -13,6 +13,7 @@ THIRD_PARTY = {"httpx", "certifi", "idna", "anyio", "sniffio"}
 """httpx and what it imports itself; httpcore and attrs come with the first client and the first generated function."""
 OWN = {
     "smarterproctoring": {
+        "_version",
         "answers",
         "budget",
         "call",

@@ -165,7 +165,11 @@ def test_the_same_version_with_other_bytes_is_refused(tool: Publish, released: R
     other = tmp_path / WHEEL
     other.write_bytes((released.index.folder / WHEEL).read_bytes() + b"\0")
     done = tool(builds=[other, released.index.folder / SDIST], INDEX_URL=released.index.url, **LOGIN)
-    refused(done, "1.0.0 is on the index already, with other bytes", "raise the version in pyproject.toml and run: make generate")
+    refused(
+        done,
+        "1.0.0 is on the index already, with other bytes",
+        "raise the version in pyproject.toml and run: make generate",
+    )
 
 
 @pytest.mark.parametrize(
@@ -335,13 +339,17 @@ def cut_off(repository: Path) -> None:
         (no_words, "CHANGELOG.md says nothing about 1.0.0. Write what changed"),
         (
             too_small_a_step,
-            "the step from v1.0.0 to 1.0.1 is too small. Raise info.version in the spec and run: make generate: --base v1.0.0: a field",
+            "the step from v1.0.0 to 1.0.1 is too small. Raise info.version in the spec and run: make generate: "
+            "--base v1.0.0: a field",
         ),
         (no_verdict, "tools/spec_diff.py could not compare with v1.0.0; mend what it says: --base v1.0.0: the tool is"),
         (backwards, "v1.2.0 has been released, and pyproject.toml says 1.1.0. Raise"),
         (other_tag, "this commit is tagged v1.1.0, and pyproject.toml says 1.0.0. Tag the right commit v1.0.0"),
         (no_tag, "this commit has no tag, and only a tagged one is published. Run: git tag v1.0.0 && git push origin"),
-        (pre_release, "1.1.0rc1 is not MAJOR.MINOR.PATCH: pre-releases are not published. Change the version in pyproject.toml"),
+        (
+            pre_release,
+            "1.1.0rc1 is not MAJOR.MINOR.PATCH: pre-releases are not published. Change the version in pyproject.toml",
+        ),
         (released_elsewhere, "v1.0.0 marks another commit: 1.0.0 was released from there. Raise"),
         (cut_off, "Run: git fetch --unshallow --tags"),
     ],
