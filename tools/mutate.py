@@ -27,17 +27,21 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from prove import COPIES, PACKAGES, ROOT, copy_tree
+from prove import PACKAGES, ROOT, copy_tree
 
 BIN: Final = Path(sys.executable).parent
 EQUIVALENT: Final = ROOT / "tools" / "mutate.toml"
+RULES: Final = "generation/test_rules.py wire/test_dates.py wire/test_calling.py"
 MODULES: Final[Mapping[str, str]] = {
     "overrides/smarterproctoring/policy.py": "wire/test_retries.py wire/test_outcome.py",
     "overrides/smarterproctoring/errors.py": "wire/test_errors.py wire/test_retries.py wire/test_sharing.py",
     "overrides/smarterproctoring/credentials.py": "wire/test_token.py wire/test_secrecy.py",
     "overrides/smarterproctoring/call.py": "wire/test_call.py wire/test_errors.py wire/test_outcome.py"
     " wire/test_token.py wire/test_retries.py wire/test_secrecy.py",
-    "tools/records.py": "generation/test_records.py wire/test_dates.py wire/test_calling.py",
+    "overrides/smarterproctoring/json_values.py": RULES,
+    "overrides/smarterproctoring/wire_times.py": RULES,
+    "overrides/smarterproctoring/parameters.py": RULES,
+    "overrides/smarterproctoring/rules.py": RULES,
 }
 """The modules, and the tests that have to notice; the synchronous client is enough, it shares all of this code."""
 SELECTION: Final = "not asyncio and not trio"
@@ -123,7 +127,7 @@ def mutate(module: str, tests: str, tree: Path, urls: Sequence[str], python: Pat
     command += ["-p", "no:cacheprovider", "-k", SELECTION, *names]
     settings = {
         "cosmic-ray": {
-            "module-path": COPIES.get(module, module),
+            "module-path": module,
             "timeout": TOO_LONG,
             "excluded-modules": [],
             "test-command": shlex.join(command),
@@ -161,8 +165,7 @@ def mutate(module: str, tests: str, tree: Path, urls: Sequence[str], python: Pat
         new = next((line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")), "")
         operator = mutation["operator_name"].removeprefix("core/")
         killed = result["test_outcome"] == "killed" and result["output"] != "timeout"
-        line = mutation["start_pos"][0] - (module in COPIES)  # the copy begins with a line of its own
-        found.append(Mutant(module, line, operator, old, new, killed))
+        found.append(Mutant(module, mutation["start_pos"][0], operator, old, new, killed))
     return sorted(found, key=lambda mutant: mutant.line)
 
 

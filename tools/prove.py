@@ -32,8 +32,6 @@ DOCUMENT = ROOT / "docs" / "proof.md"
 BEGIN, END = "<!-- the table of `make prove` begins -->\n", "<!-- the table of `make prove` ends -->\n"
 PACKAGES = ("generated", "overrides", "transport", "mock")
 """Where the packages stand; in a copy they go before the installed ones."""
-COPIES = {"tools/records.py": "generated/smarterproctoring_generated/records.py"}
-"""Files that the generator copies as they stand: a fault has to be in both."""
 TOO_LONG = 120
 """Seconds for one fault, where pytest's own limit for a test did not end it."""
 
@@ -67,15 +65,13 @@ class Fault(NamedTuple):
     @contextmanager
     def inside(self, tree: Path) -> Generator[None]:
         """Put the fault into a tree, and take it out again."""
-        paths = [tree / name for name in (self.file, COPIES.get(self.file)) if name is not None]
-        before = [path.read_text(encoding="utf-8") for path in paths]
+        path = tree / self.file
+        before = path.read_text(encoding="utf-8")
         try:
-            for path, text in zip(paths, before, strict=True):
-                path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+            path.write_text(before.replace(self.old, self.new), encoding="utf-8")
             yield
         finally:
-            for path, text in zip(paths, before, strict=True):
-                path.write_text(text, encoding="utf-8")
+            path.write_text(before, encoding="utf-8")
 
 
 class Outcome(NamedTuple):

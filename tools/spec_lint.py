@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from baseline import SPEC
-from generate import describe
+from generator.records import describe
 from redocly import ToolError, redocly
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from spec_model import GenerationError, Spec, check_version
+from spec_model import GenerationError, Node, Spec, check_version
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -56,17 +56,21 @@ def by_the_client(file: Path) -> list[str]:
     """Return what `make generate` would refuse, the first of it, and path parameters that let any text pass."""
     try:
         spec = Spec(file)
-        operations = describe(spec)
+        described = describe(spec)
     except GenerationError as error:
         return [str(error)]
     return [
-        f"{operation.name}: rule/path-parameter-pattern: {parameter['name']!r} is any text: give its schema a pattern, "
-        "an enum or a format, so that a wrong one is refused before the wire"
-        for operation in operations
-        for parameter in operation.in_path
-        if (schema := spec.flat(parameter.get("schema"))).get("type") == "string"
-        and not {"pattern", "enum", "format"} & schema.keys()
+        f"{record.operation.name}: rule/path-parameter-pattern: {parameter['name']!r} is any text: give its schema a "
+        "pattern, an enum or a format, so that a wrong one is refused before the wire"
+        for record in described
+        for parameter in record.operation.node["parameters"]
+        if parameter["in"] == "path" and is_any_text(spec.flat(parameter.get("schema")))
     ]
+
+
+def is_any_text(schema: Node) -> bool:
+    """Tell whether a schema lets any text pass."""
+    return schema.get("type") == "string" and not {"pattern", "enum", "format"} & schema.keys()
 
 
 def by_our_rules(files: list[Path]) -> Iterator[tuple[Path, str]]:

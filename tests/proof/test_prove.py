@@ -16,7 +16,7 @@ pytestmark = pytest.mark.tooling
 
 FAULTS = read_faults()
 NARROW = ("tests/wire/test_sids.py::test_the_patterns_are_the_specs",)
-RECORDS = "generated/smarterproctoring_generated/records.py"
+VALUES = "overrides/smarterproctoring/json_values.py"
 
 
 @pytest.fixture(scope="module")
@@ -48,37 +48,39 @@ def test_the_document_shows_the_faults_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("must be a finite", "has to be a finite", "SURVIVED"),  # these tests do not look at it
+        ("has a key that is not a str", "has a key of another type", "SURVIVED"),  # these tests do not look at it
         ("def matches(", "def matches(]", "no verdict"),  # no fault of behaviour: nothing can be imported
         ("no such text", "", "stands 0 times"),
-        ("return ", "return", "times in tools/records.py, not once"),
+        ("return ", "return", "times in overrides/smarterproctoring/json_values.py, not once"),
     ],
 )
 def test_a_fault_that_proves_nothing_is_told(tree: Path, old: str, new: str, said: str) -> None:
-    before = (tree / RECORDS).read_bytes()
-    outcome = try_fault(Fault("client", "a name", "tools/records.py", old, new, NARROW), tree)
+    before = (tree / VALUES).read_bytes()
+    outcome = try_fault(Fault("client", "a name", VALUES, old, new, NARROW), tree)
     assert said in outcome.problem
     assert outcome.test == ""
-    assert (tree / RECORDS).read_bytes() == before
+    assert (tree / VALUES).read_bytes() == before
 
 
 def test_a_fault_that_is_caught_names_the_test_and_is_taken_out_again(tree: Path) -> None:
-    before = (tree / RECORDS).read_bytes()
+    before = (tree / VALUES).read_bytes()
     old = "return _matcher(pattern)(value) is not None"
-    tests = ("tests/generation/test_records.py::test_patterns_mean_what_the_spec_means",)
-    outcome = try_fault(Fault("client", "a name", "tools/records.py", old, "return True", tests), tree)
+    tests = ("tests/generation/test_rules.py::test_patterns_mean_what_the_spec_means",)
+    outcome = try_fault(Fault("client", "a name", VALUES, old, "return True", tests), tree)
     assert (outcome.problem, outcome.test) == ("", tests[0])
-    assert (tree / RECORDS).read_bytes() == before
+    assert (tree / VALUES).read_bytes() == before
 
 
 def test_tests_that_fail_without_a_fault_prove_nothing(tree: Path) -> None:
-    fault = Fault("client", "a name", "tools/records.py", "x", "y", ("tests/wire/test_sids.py::test_nothing",))
+    fault = Fault("client", "a name", VALUES, "x", "y", ("tests/wire/test_sids.py::test_nothing",))
     with pytest.raises(ProofError, match="fail without any fault"):
         prove.control([tree], [fault])
 
 
 def test_a_survivor_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    fault = Fault("client", "a harmless one", "tools/records.py", "must be a finite", "has to be a finite", NARROW)
+    fault = Fault(
+        "client", "a harmless one", VALUES, "has a key that is not a str", "has a key of another type", NARROW
+    )
     monkeypatch.setattr(prove, "read_faults", lambda: [fault])
     monkeypatch.setattr(sys, "argv", ["prove.py"])
     changes = ["git", "-C", str(ROOT), "status", "--porcelain"]

@@ -1,6 +1,6 @@
 """Check a freshly generated package from inside: every module imports, every status has a parser.
 
-Run by tools/generate.py in a process of its own, with the package on PYTHONPATH; the package's name and the
+Run by `make generate` in a process of its own, with the package on PYTHONPATH; the package's name and the
 expectations (a JSON list) are the arguments. Prints what is missing and exits 1.
 """
 
