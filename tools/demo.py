@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-INSTALL, EXAM, SESSION = f"AI{'1f' * 16}", f"EX{'2e' * 16}", f"ES{'3d' * 16}"
+INSTALL = "AI" + "1f" * 16
+EXAM = "EX" + "2e" * 16
+SESSION = "ES" + "3d" * 16
 DAY = datetime.now(UTC) + timedelta(days=30)
 """The day that the session is moved to; the command line refuses the past, and what is years ahead."""
 BEFORE = {
@@ -41,7 +43,15 @@ def main() -> int:
         seed = Path(folder) / "sessions.json"
         sids = {"installSid": INSTALL, "examSid": EXAM, "sessionSid": SESSION}
         seed.write_text(json.dumps({"sessions": [{**sids, "fields": BEFORE}]}))
-        arguments = [COMMAND, "mock", "--token", TOKEN, "--seed", str(seed), "--strict-sessions"]
+        arguments = [
+            COMMAND,
+            "mock",
+            "--token",
+            TOKEN,
+            "--seed",
+            str(seed),
+            "--strict-sessions",
+        ]
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
             try:
                 assert server.stdout is not None
@@ -51,19 +61,39 @@ def main() -> int:
                 print(f"mock server: {base_url}\n")
                 show("stored session before:", base_url)
                 day = f"{DAY:%d %b %Y}"
-                change = ["--start", f"{day} 9am", "--end", f"{day} 11am", "--timezone", "America/New_York"]
-                print(f"$ smarterproctoring reschedule {INSTALL} \\\n    {EXAM} {SESSION} \\")
-                print(f"    --start '{change[1]}' --end '{change[3]}' --timezone {change[5]}", flush=True)
+                change = [
+                    "--start",
+                    f"{day} 9am",
+                    "--end",
+                    f"{day} 11am",
+                    "--timezone",
+                    "America/New_York",
+                ]
+                print(
+                    f"$ smarterproctoring reschedule {INSTALL} \\\n    {EXAM} {SESSION} \\"
+                )
+                print(
+                    f"    --start '{change[1]}' --end '{change[3]}' --timezone {change[5]}",
+                    flush=True,
+                )
                 environment = {
-                    **{name: value for name, value in os.environ.items() if not name.startswith("SMARTERPROCTORING_")},
+                    **{
+                        name: value
+                        for name, value in os.environ.items()
+                        if not name.startswith("SMARTERPROCTORING_")
+                    },
                     "SMARTERPROCTORING_TOKEN": TOKEN,
                     "SMARTERPROCTORING_BASE_URL": base_url,
                 }
                 moved = subprocess.run(
-                    [COMMAND, "reschedule", INSTALL, EXAM, SESSION, *change], env=environment, check=False
+                    [COMMAND, "reschedule", INSTALL, EXAM, SESSION, *change],
+                    env=environment,
+                    check=False,
                 )
                 for request in get(f"{base_url}/_mock/requests")["requests"]:
-                    print(f"\non the wire: {request['method']} {request['path']} -> {request['status']}")
+                    print(
+                        f"\non the wire: {request['method']} {request['path']} -> {request['status']}"
+                    )
                 show("\nstored session after:", base_url)
                 return moved.returncode
             finally:

@@ -38,18 +38,30 @@ TOKEN = "contract-token"  # noqa: S105 - the mock server's own; schemathesis.tom
 
 def main() -> int:
     """Run the command line; return the exit code of the first run that fails."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--random", action="store_true", help="a new seed and 2,000 examples")
-    parser.add_argument("--max-examples", type=int, help="examples per operation and per contract test")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--random", action="store_true", help="a new seed and 2,000 examples"
+    )
+    parser.add_argument(
+        "--max-examples", type=int, help="examples per operation and per contract test"
+    )
     parser.add_argument("--seed", type=int, help="repeat the random run of this seed")
-    parser.add_argument("--db", help="only the run with its state in a file: this one, which must be new")
+    parser.add_argument(
+        "--db",
+        help="only the run with its state in a file: this one, which must be new",
+    )
     options, more = parser.parse_known_args()
     arguments = [argument for argument in more if argument != "--"]
     random = options.random or options.seed is not None
     seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
     examples = options.max_examples or (2000 if random else 200)
     if random:
-        print(f"seed {seed}; to repeat: make fuzz ARGS='--seed {seed} --max-examples {examples}'", flush=True)
+        print(
+            f"seed {seed}; to repeat: make fuzz ARGS='--seed {seed} --max-examples {examples}'",
+            flush=True,
+        )
         arguments += ["--seed", str(seed)]
     else:
         arguments.append("--generation-deterministic")
@@ -57,27 +69,49 @@ def main() -> int:
     environment = {
         **os.environ,
         "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / "build" / "hypothesis"),
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]),
+        "PYTHONPATH": os.pathsep.join(
+            [str(ROOT / "tests"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        ),
     }
     if options.db is not None:
         if Path(options.db).exists():
-            parser.error(f"--db: {options.db} exists; what it holds would not be what this run has sent")
-        return fuzz(arguments, environment, Pass("file", "its state in a file", ("--db", options.db)))
+            parser.error(
+                f"--db: {options.db} exists; what it holds would not be what this run has sent"
+            )
+        return fuzz(
+            arguments,
+            environment,
+            Pass("file", "its state in a file", ("--db", options.db)),
+        )
     with tempfile.TemporaryDirectory() as folder:
         passes = (
             Pass("memory", "its state in memory"),
             Pass("file", "its state in a file", ("--db", f"{folder}/mock.db")),
-            Pass("faults", "with faults", ("--scenario", str(FAULTS)), CHECKS_WITH_FAULTS),
+            Pass(
+                "faults", "with faults", ("--scenario", str(FAULTS)), CHECKS_WITH_FAULTS
+            ),
         )
-        code = next((code for one in passes if (code := fuzz(arguments, environment, one))), 0)
+        code = next(
+            (code for one in passes if (code := fuzz(arguments, environment, one))), 0
+        )
     if code == 0:
         print("\nwhat of the spec was reached", flush=True)
         code = contract_coverage.main([str(one.har) for one in passes])
     if code == 0 and random:
         print(f"\nthe contract tests, {examples} examples each", flush=True)
-        tests = ["-q", "-n", "auto", "--timeout", "3600", f"--hypothesis-seed={seed}", "tests/contract"]
+        tests = [
+            "-q",
+            "-n",
+            "auto",
+            "--timeout",
+            "3600",
+            f"--hypothesis-seed={seed}",
+            "tests/contract",
+        ]
         environment["CONTRACT_EXAMPLES"] = str(examples)
-        code = subprocess.run([str(BIN / "pytest"), *tests], cwd=ROOT, env=environment, check=False).returncode
+        code = subprocess.run(
+            [str(BIN / "pytest"), *tests], cwd=ROOT, env=environment, check=False
+        ).returncode
     return code
 
 
@@ -98,7 +132,13 @@ class Pass(NamedTuple):
 def fuzz(arguments: Sequence[str], environment: Mapping[str, str], one: Pass) -> int:
     """Run schemathesis against a mock server; return its exit code."""
     print(f"\nthe mock server, {one.about}", flush=True)
-    server_command = [str(BIN / "smarterproctoring"), "mock", "--token", TOKEN, *one.settings]
+    server_command = [
+        str(BIN / "smarterproctoring"),
+        "mock",
+        "--token",
+        TOKEN,
+        *one.settings,
+    ]
     with subprocess.Popen(server_command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -106,7 +146,16 @@ def fuzz(arguments: Sequence[str], environment: Mapping[str, str], one: Pass) ->
             if not url:
                 return server.wait() or 1
             spec = str(ROOT / "openapi" / "smarterproctoring.yaml")
-            command = [str(BIN / "schemathesis"), "run", spec, "--url", url, "--checks", one.checks, "--phases"]
+            command = [
+                str(BIN / "schemathesis"),
+                "run",
+                spec,
+                "--url",
+                url,
+                "--checks",
+                one.checks,
+                "--phases",
+            ]
             command += ["examples,coverage,fuzzing,stateful", "--report", "junit,har"]
             command += ["--report-junit-path", str(REPORTS / f"{one.name}-junit.xml")]
             command += ["--report-har-path", str(one.har), *arguments]

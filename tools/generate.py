@@ -25,18 +25,28 @@ RETRY = "make generate"
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing, fail on any difference")
-    parser.add_argument("--spec", type=Path, default=ROOT / "openapi" / "smarterproctoring.yaml")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, fail on any difference"
+    )
+    parser.add_argument(
+        "--spec", type=Path, default=ROOT / "openapi" / "smarterproctoring.yaml"
+    )
     parser.add_argument("--config", type=Path, default=ROOT / "generator-config.yml")
     parser.add_argument("--output", type=Path, default=ROOT / "generated")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it cleans up as Ctrl-C does
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # so that it cleans up as Ctrl-C does
     work = compare if arguments.check else replace
     try:
         print(work(arguments.spec, arguments.config, arguments.output.resolve()))
     except (GenerationError, OSError) as error:
-        sys.exit(f"error: {error}\n\nNothing was changed. Mend the above, then run: {RETRY}")
+        sys.exit(
+            f"error: {error}\n\nNothing was changed. Mend the above, then run: {RETRY}"
+        )
     except KeyboardInterrupt:
         sys.exit("error: interrupted. Nothing was changed.")
 

@@ -95,7 +95,11 @@ def workers(trees: Sequence[Path]) -> Generator[list[str]]:
             }
             command = [str(BIN / "cosmic-ray"), "http-worker", "--port", str(port)]
             worker = subprocess.Popen(
-                command, cwd=tree, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                command,
+                cwd=tree,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             stack.callback(worker.wait)
             stack.callback(worker.terminate)
@@ -116,14 +120,26 @@ def _wait_for(url: str) -> None:
     raise SystemExit("error: cosmic-ray's worker did not start")
 
 
-def mutate(module: str, tests: str, tree: Path, urls: Sequence[str], python: Path) -> list[Mutant]:
+def mutate(
+    module: str, tests: str, tree: Path, urls: Sequence[str], python: Path
+) -> list[Mutant]:
     """Make every mutant of a module and run its tests; return what came of each.
 
     Raises:
         SystemExit: The tests fail without a mutation, or cosmic-ray does.
     """
     names = [f"tests/{name}" for name in tests.split()]
-    command = [str(python), "-m", "pytest", "-q", "-x", "--tb=no", "-p", "pytest_timeout", "--timeout=30"]
+    command = [
+        str(python),
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "--tb=no",
+        "-p",
+        "pytest_timeout",
+        "--timeout=30",
+    ]
     command += ["-p", "no:cacheprovider", "-k", SELECTION, *names]
     settings = {
         "cosmic-ray": {
@@ -136,21 +152,43 @@ def mutate(module: str, tests: str, tree: Path, urls: Sequence[str], python: Pat
         }
     }
     name = Path(module).stem
-    config, session = tree.parent / f"{name}.toml", tree.parent / f"{name}.sqlite"
+    config = tree.parent / f"{name}.toml"
+    session = tree.parent / f"{name}.sqlite"
     config.write_text(_toml(settings), encoding="utf-8")
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(str(tree / part) for part in PACKAGES),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
-    control = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    control = subprocess.run(
+        command, cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
     if control.returncode != 0:
-        raise SystemExit(f"error: the tests of {module} fail without any mutation:\n{control.stdout}{control.stderr}")
-    for step in (["cosmic-ray", "init"], ["cr-filter-operators"], ["cosmic-ray", "exec"]):
-        arguments = [str(session), str(config)] if step[0] == "cr-filter-operators" else [str(config), str(session)]
-        subprocess.run([str(BIN / step[0]), *step[1:], *arguments], cwd=tree, check=True, capture_output=True)
+        raise SystemExit(
+            f"error: the tests of {module} fail without any mutation:\n{control.stdout}{control.stderr}"
+        )
+    for step in (
+        ["cosmic-ray", "init"],
+        ["cr-filter-operators"],
+        ["cosmic-ray", "exec"],
+    ):
+        arguments = (
+            [str(session), str(config)]
+            if step[0] == "cr-filter-operators"
+            else [str(config), str(session)]
+        )
+        subprocess.run(
+            [str(BIN / step[0]), *step[1:], *arguments],
+            cwd=tree,
+            check=True,
+            capture_output=True,
+        )
     dump = subprocess.run(
-        [str(BIN / "cosmic-ray"), "dump", str(session)], cwd=tree, check=True, capture_output=True, text=True
+        [str(BIN / "cosmic-ray"), "dump", str(session)],
+        cwd=tree,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     found: list[Mutant] = []
     for text in dump.stdout.splitlines():
@@ -158,21 +196,41 @@ def mutate(module: str, tests: str, tree: Path, urls: Sequence[str], python: Pat
         if result["worker_outcome"] == "skipped":
             continue
         if result["worker_outcome"] != "normal":
-            raise SystemExit(f"error: cosmic-ray could not run a mutant of {module}: {result['output']}")
+            raise SystemExit(
+                f"error: cosmic-ray could not run a mutant of {module}: {result['output']}"
+            )
         mutation = item["mutations"][0]
         lines = result["diff"].split("\n")
-        old = next((line[1:].strip() for line in lines if line.startswith("-") and not line.startswith("---")), "")
-        new = next((line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")), "")
+        old = next(
+            (
+                line[1:].strip()
+                for line in lines
+                if line.startswith("-") and not line.startswith("---")
+            ),
+            "",
+        )
+        new = next(
+            (
+                line[1:].strip()
+                for line in lines
+                if line.startswith("+") and not line.startswith("+++")
+            ),
+            "",
+        )
         operator = mutation["operator_name"].removeprefix("core/")
         killed = result["test_outcome"] == "killed" and result["output"] != "timeout"
-        found.append(Mutant(module, mutation["start_pos"][0], operator, old, new, killed))
+        found.append(
+            Mutant(module, mutation["start_pos"][0], operator, old, new, killed)
+        )
     return sorted(found, key=lambda mutant: mutant.line)
 
 
 def _toml(settings: Mapping[str, object], prefix: str = "") -> str:
     """Write settings as TOML; JSON's strings, numbers and lists are TOML's too."""
     plain = "".join(
-        f"{key} = {json.dumps(value)}\n" for key, value in settings.items() if not isinstance(value, Mapping)
+        f"{key} = {json.dumps(value)}\n"
+        for key, value in settings.items()
+        if not isinstance(value, Mapping)
     )
     tables = "".join(
         f"\n[{prefix}{key}]\n" + _toml(value, f"{prefix}{key}.")
@@ -184,20 +242,50 @@ def _toml(settings: Mapping[str, object], prefix: str = "") -> str:
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", metavar="TEXT", help="only modules whose paths hold this text")
-    parser.add_argument("--processes", type=int, default=2, help="how many mutants to try at once (%(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="TEXT",
+        help="only modules whose paths hold this text",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=2,
+        help="how many mutants to try at once (%(default)s)",
+    )
     default = ROOT / ".venv" / "bin" / "python"
-    parser.add_argument("--python", type=Path, default=default, help="the Python that runs the tests (%(default)s)")
+    parser.add_argument(
+        "--python",
+        type=Path,
+        default=default,
+        help="the Python that runs the tests (%(default)s)",
+    )
     options = parser.parse_args()
-    chosen = {module: tests for module, tests in MODULES.items() if options.only in module}
-    entries = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("equivalent", [])
-    equivalent = {(entry["file"], entry["old"], entry["new"]): entry["why"] for entry in entries}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers end with this process
-    started, mutants = time.monotonic(), list[Mutant]()
-    print(f"{'module':44} {'mutants':>7} {'killed':>7} {'equivalent':>10} {'holes':>6} {'seconds':>8}")
+    chosen = {
+        module: tests for module, tests in MODULES.items() if options.only in module
+    }
+    entries = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get(
+        "equivalent", []
+    )
+    equivalent = {
+        (entry["file"], entry["old"], entry["new"]): entry["why"] for entry in entries
+    }
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # so that the workers end with this process
+    started = time.monotonic()
+    mutants = list[Mutant]()
+    print(
+        f"{'module':44} {'mutants':>7} {'killed':>7} {'equivalent':>10} {'holes':>6} {'seconds':>8}"
+    )
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
-        trees = [copy_tree(Path(folder) / str(number)) for number in range(options.processes)]
+        trees = [
+            copy_tree(Path(folder) / str(number)) for number in range(options.processes)
+        ]
         with workers(trees) as urls:
             for module, tests in chosen.items():
                 began = time.monotonic()
@@ -205,23 +293,35 @@ def main() -> int:
                 mutants += found
                 _count(module, found, equivalent, time.monotonic() - began)
     _count("all", mutants, equivalent, time.monotonic() - started)
-    holes = [mutant for mutant in mutants if not mutant.killed and mutant.key not in equivalent]
+    holes = [
+        mutant
+        for mutant in mutants
+        if not mutant.killed and mutant.key not in equivalent
+    ]
     for mutant in holes:
-        print(f"\nsurvived: {mutant.module}:{mutant.line} {mutant.operator}\n  - {mutant.old}\n  + {mutant.new}")
+        print(
+            f"\nsurvived: {mutant.module}:{mutant.line} {mutant.operator}\n  - {mutant.old}\n  + {mutant.new}"
+        )
     survived = {mutant.key for mutant in mutants if not mutant.killed}
     stale = [key for key in equivalent if key[0] in chosen and key not in survived]
     for module, old, new in stale:
-        print(f"\nno longer survives, take it out of tools/mutate.toml: {module}\n  - {old}\n  + {new}")
+        print(
+            f"\nno longer survives, take it out of tools/mutate.toml: {module}\n  - {old}\n  + {new}"
+        )
     return 1 if holes or stale else 0
 
 
 def _count(
-    name: str, mutants: Sequence[Mutant], equivalent: Mapping[tuple[str, str, str], str], seconds: float
+    name: str,
+    mutants: Sequence[Mutant],
+    equivalent: Mapping[tuple[str, str, str], str],
+    seconds: float,
 ) -> None:
     killed = sum(mutant.killed for mutant in mutants)
     same = sum(not mutant.killed and mutant.key in equivalent for mutant in mutants)
     print(
-        f"{name:44} {len(mutants):7} {killed:7} {same:10} {len(mutants) - killed - same:6} {seconds:8.0f}", flush=True
+        f"{name:44} {len(mutants):7} {killed:7} {same:10} {len(mutants) - killed - same:6} {seconds:8.0f}",
+        flush=True,
     )
 
 

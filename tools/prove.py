@@ -29,7 +29,10 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 FAULTS = ROOT / "tools" / "prove.toml"
 DOCUMENT = ROOT / "docs" / "proof.md"
-BEGIN, END = "<!-- the table of `make prove` begins -->\n", "<!-- the table of `make prove` ends -->\n"
+BEGIN, END = (
+    "<!-- the table of `make prove` begins -->\n",
+    "<!-- the table of `make prove` ends -->\n",
+)
 PACKAGES = ("generated", "overrides", "transport", "mock")
 """Where the packages stand; in a copy they go before the installed ones."""
 TOO_LONG = 120
@@ -57,9 +60,15 @@ class Fault(NamedTuple):
         Raises:
             ProofError: The text does not stand there exactly once.
         """
-        text = (root / self.file).read_text(encoding="utf-8") if (root / self.file).is_file() else ""
+        text = (
+            (root / self.file).read_text(encoding="utf-8")
+            if (root / self.file).is_file()
+            else ""
+        )
         if (count := text.count(self.old)) != 1:
-            raise ProofError(f"{self.name}: the text to replace stands {count} times in {self.file}, not once")
+            raise ProofError(
+                f"{self.name}: the text to replace stands {count} times in {self.file}, not once"
+            )
         return text[: text.index(self.old)].count("\n") + 1
 
     @contextmanager
@@ -94,19 +103,49 @@ def read_faults(path: Path = FAULTS) -> list[Fault]:
     for side, entries in tomllib.loads(path.read_text(encoding="utf-8")).items():
         for entry in entries:
             name = entry.get("name", "a fault without a name")
-            if entry.keys() - {"environment"} != {"name", "file", "old", "new", "tests"} or not entry["tests"]:
-                raise ProofError(f"{name}: needs name, file, old, new and tests, and takes environment")
+            if (
+                entry.keys() - {"environment"}
+                != {"name", "file", "old", "new", "tests"}
+                or not entry["tests"]
+            ):
+                raise ProofError(
+                    f"{name}: needs name, file, old, new and tests, and takes environment"
+                )
             if any((fault.side, fault.name) == (side, name) for fault in faults):
                 raise ProofError(f"{name}: the name stands twice")
-            tests, environment = tuple(entry["tests"]), tuple(entry.get("environment", {}).items())
-            faults.append(Fault(side, name, entry["file"], entry["old"], entry["new"], tests, environment))
+            tests, environment = (
+                tuple(entry["tests"]),
+                tuple(entry.get("environment", {}).items()),
+            )
+            faults.append(
+                Fault(
+                    side,
+                    name,
+                    entry["file"],
+                    entry["old"],
+                    entry["new"],
+                    tests,
+                    environment,
+                )
+            )
     return faults
 
 
 def copy_tree(target: Path, root: Path = ROOT) -> Path:
     """Copy what git knows of or would add; return the copy."""
-    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")
+    command = [
+        "git",
+        "-C",
+        str(root),
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]
+    names = subprocess.run(
+        command, check=True, capture_output=True, text=True
+    ).stdout.split("\0")
     for name in filter(None, names):
         if (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -115,24 +154,49 @@ def copy_tree(target: Path, root: Path = ROOT) -> Path:
 
 
 def run_tests(
-    tree: Path, tests: Iterable[str], *more: str, variables: Iterable[tuple[str, str]] = ()
+    tree: Path,
+    tests: Iterable[str],
+    *more: str,
+    variables: Iterable[tuple[str, str]] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run pytest in a copy, over the packages of that copy."""
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("PYTEST_")
+        },
         "PYTHONPATH": os.pathsep.join(str(tree / name) for name in PACKAGES),
         "PYTHONDONTWRITEBYTECODE": "1",  # two faults within a second could share one compiled file
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # half of a short run would be the start of plugins
         **dict(variables),
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=no", "-p", "pytest_timeout", "--timeout=30"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-rfE",
+        "--tb=no",
+        "-p",
+        "pytest_timeout",
+        "--timeout=30",
+    ]
     command += ["-p", "no:cacheprovider", *more, *tests]
     try:
         return subprocess.run(
-            command, cwd=tree, env=environment, capture_output=True, text=True, check=False, timeout=TOO_LONG
+            command,
+            cwd=tree,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TOO_LONG,
         )
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, -1, "", f"no end within {TOO_LONG} s")
+        return subprocess.CompletedProcess(
+            command, -1, "", f"no end within {TOO_LONG} s"
+        )
 
 
 def try_fault(fault: Fault, tree: Path) -> Outcome:
@@ -151,7 +215,13 @@ def try_fault(fault: Fault, tree: Path) -> Outcome:
     if run.returncode == 0:
         return Outcome(fault, where, "", "SURVIVED: no test failed", seconds)
     last = (run.stdout + run.stderr).strip().splitlines()[-4:]
-    return Outcome(fault, where, "", f"no verdict (exit code {run.returncode}): {' | '.join(last)}", seconds)
+    return Outcome(
+        fault,
+        where,
+        "",
+        f"no verdict (exit code {run.returncode}): {' | '.join(last)}",
+        seconds,
+    )
 
 
 def control(trees: Sequence[Path], faults: Sequence[Fault]) -> float:
@@ -163,12 +233,27 @@ def control(trees: Sequence[Path], faults: Sequence[Fault]) -> float:
     started = time.monotonic()
     runs: list[tuple[Path, list[str], tuple[tuple[str, str], ...]]] = []
     for variables in sorted({fault.environment for fault in faults}):
-        tests = sorted({test for fault in faults if fault.environment == variables for test in fault.tests})
-        runs += [(tree, tests[number :: len(trees)], variables) for number, tree in enumerate(trees)]
+        tests = sorted(
+            {
+                test
+                for fault in faults
+                if fault.environment == variables
+                for test in fault.tests
+            }
+        )
+        runs += [
+            (tree, tests[number :: len(trees)], variables)
+            for number, tree in enumerate(trees)
+        ]
     with ThreadPoolExecutor(len(trees)) as pool:
-        for run in pool.map(lambda run: run_tests(run[0], run[1], variables=run[2]), [run for run in runs if run[1]]):
+        for run in pool.map(
+            lambda run: run_tests(run[0], run[1], variables=run[2]),
+            [run for run in runs if run[1]],
+        ):
             if run.returncode != 0:
-                raise ProofError(f"the tests fail without any fault:\n{run.stdout}{run.stderr}")
+                raise ProofError(
+                    f"the tests fail without any fault:\n{run.stdout}{run.stderr}"
+                )
     return time.monotonic() - started
 
 
@@ -179,9 +264,14 @@ def prove(faults: Sequence[Fault], processes: int, root: Path = ROOT) -> list[Ou
         ProofError: The control fails.
     """
     with tempfile.TemporaryDirectory(prefix="prove-") as folder:
-        trees = [copy_tree(Path(folder) / str(number), root) for number in range(processes)]
+        trees = [
+            copy_tree(Path(folder) / str(number), root) for number in range(processes)
+        ]
         seconds = control(trees, faults)
-        print(f"control: the tests of {len(faults)} faults pass without any ({seconds:.0f} s)", flush=True)
+        print(
+            f"control: the tests of {len(faults)} faults pass without any ({seconds:.0f} s)",
+            flush=True,
+        )
         free: SimpleQueue[Path] = SimpleQueue()
         for tree in trees:
             free.put(tree)
@@ -231,10 +321,24 @@ def summary(outcomes: Sequence[Outcome]) -> Mapping[str, int]:
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", metavar="TEXT", help="only faults whose names hold this text")
-    parser.add_argument("--processes", type=int, default=2, help="how many faults to try at once (%(default)s)")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/proof.md")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="TEXT",
+        help="only faults whose names hold this text",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=2,
+        help="how many faults to try at once (%(default)s)",
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="put the table into docs/proof.md"
+    )
     options = parser.parse_args()
     started = time.monotonic()
     try:
@@ -245,19 +349,33 @@ def main() -> int:
         return 1
     if not outcomes:
         parser.error(f"--only: no fault's name holds {options.only!r}")
-    bad, caught = [outcome for outcome in outcomes if outcome.problem], summary(outcomes)
+    bad, caught = (
+        [outcome for outcome in outcomes if outcome.problem],
+        summary(outcomes),
+    )
     counted = ", ".join(f"{number} in the {side}" for side, number in caught.items())
     seconds = time.monotonic() - started
-    print(f"\n{sum(caught.values())} of {len(outcomes)} seeded faults caught: {counted} ({seconds:.0f} s)")
+    print(
+        f"\n{sum(caught.values())} of {len(outcomes)} seeded faults caught: {counted} ({seconds:.0f} s)"
+    )
     for outcome in bad:
         fault = outcome.fault
-        print(f"error: {fault.side}: {fault.name} ({outcome.where}): {outcome.problem}", file=sys.stderr)
+        print(
+            f"error: {fault.side}: {fault.name} ({outcome.where}): {outcome.problem}",
+            file=sys.stderr,
+        )
     if bad:
-        print("a fault that survives is a hole in the tests: write the test that is missing", file=sys.stderr)
+        print(
+            "a fault that survives is a hole in the tests: write the test that is missing",
+            file=sys.stderr,
+        )
         return 1
     if options.write and not options.only:
         before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
-        DOCUMENT.write_text(before + BEGIN + table(outcomes) + END + rest.partition(END)[2], encoding="utf-8")
+        DOCUMENT.write_text(
+            before + BEGIN + table(outcomes) + END + rest.partition(END)[2],
+            encoding="utf-8",
+        )
     return 0
 
 

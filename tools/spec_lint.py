@@ -49,7 +49,10 @@ def by_the_standard(document: dict[str, Any]) -> list[str]:
         errors = list(OpenAPIV30SpecValidator(document).iter_errors())
     except Exception as error:  # noqa: BLE001 - what it cannot follow, such as a broken $ref, ends it with any error
         return [f"{type(error).__name__}: {error}"]
-    return [f"{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
+    return [
+        f"{'/'.join(map(str, error.absolute_path))}: {error.message}"
+        for error in errors
+    ]
 
 
 def by_the_client(file: Path) -> list[str]:
@@ -70,7 +73,10 @@ def by_the_client(file: Path) -> list[str]:
 
 def is_any_text(schema: Node) -> bool:
     """Tell whether a schema lets any text pass."""
-    return schema.get("type") == "string" and not {"pattern", "enum", "format"} & schema.keys()
+    return (
+        schema.get("type") == "string"
+        and not {"pattern", "enum", "format"} & schema.keys()
+    )
 
 
 def by_our_rules(files: list[Path]) -> Iterator[tuple[Path, str]]:
@@ -83,9 +89,16 @@ def by_our_rules(files: list[Path]) -> Iterator[tuple[Path, str]]:
     for report in redocly("lint", *named, "--max-problems", "1000") if named else ():
         for problem in report["problems"]:
             where = problem["location"][0]
-            line = f"{where['start']['line']}:{where['start']['col']}" if "start" in where else where["pointer"]
+            line = (
+                f"{where['start']['line']}:{where['start']['col']}"
+                if "start" in where
+                else where["pointer"]
+            )
             file = named[os.path.realpath(where["source"]["ref"])]
-            yield file, f"{line}: {problem['ruleId']}: {' '.join(problem['message'].split())}"
+            yield (
+                file,
+                f"{line}: {problem['ruleId']}: {' '.join(problem['message'].split())}",
+            )
 
 
 def lint(files: list[Path]) -> dict[Path, list[str]]:
@@ -100,7 +113,9 @@ def lint(files: list[Path]) -> dict[Path, list[str]]:
     for file in files:
         try:
             mistakes = by_the_standard(read(file))
-            found[file] = [f"{file}: {mistake}" for mistake in [*mistakes, *by_the_client(file)]]
+            found[file] = [
+                f"{file}: {mistake}" for mistake in [*mistakes, *by_the_client(file)]
+            ]
             readable.append(file)
         except ValueError as error:
             found[file] = [f"{file}: {error}"]
@@ -111,7 +126,9 @@ def lint(files: list[Path]) -> dict[Path, list[str]]:
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
     files: list[Path] = parser.parse_args().files or [Path(SPEC)]
     try:
@@ -120,7 +137,10 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for file, mistakes in found.items():
-        print("\n".join(mistakes) or f"{file}: no mistakes", file=sys.stderr if mistakes else sys.stdout)
+        print(
+            "\n".join(mistakes) or f"{file}: no mistakes",
+            file=sys.stderr if mistakes else sys.stdout,
+        )
     return int(any(found.values()))
 
 

@@ -38,7 +38,14 @@ def check(spec: Spec, target: Path) -> None:
         "the output is incomplete:",
     )
     cache = ROOT / ".cache" / "mypy-generated"
-    options = ["--strict", "--no-error-summary", "--config-file", os.devnull, "--cache-dir", str(cache)]
+    options = [
+        "--strict",
+        "--no-error-summary",
+        "--config-file",
+        os.devnull,
+        "--cache-dir",
+        str(cache),
+    ]
     run(
         [sys.executable, "-m", "mypy", *options, "--package", PACKAGE],
         environment(MYPYPATH=str(target)),

@@ -74,5 +74,8 @@ def wrapped(text: str, indent: int, hang: int = 0) -> str:
         hang: Columns more before the others.
     """
     return textwrap.fill(
-        in_docstring(text), DOCSTRING_WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + hang)
+        in_docstring(text),
+        DOCSTRING_WIDTH,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + hang),
     )

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from spec_model import Node, Spec
 
-SIMPLE = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "object": "Mapping[str, Any]"}
-FORMATS = {"date-time": "datetime.datetime | str", "date": "datetime.date | str", "uuid": "UUID | str"}
+SIMPLE = {
+    "string": "str",
+    "integer": "int",
+    "number": "float",
+    "boolean": "bool",
+    "object": "Mapping[str, Any]",
+}
+FORMATS = {
+    "date-time": "datetime.datetime | str",
+    "date": "datetime.date | str",
+    "uuid": "UUID | str",
+}
 
 
 def type_hint(spec: Spec, schema: Node) -> str:

@@ -83,7 +83,11 @@ def client_names() -> set[str]:
     tree = ast.parse(CLIENTS.read_text(encoding="utf-8"))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     members = [member for held in classes for member in held.body]
-    return {member.name for member in members if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)}
+    return {
+        member.name
+        for member in members
+        if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
 
 
 class MethodNames:
@@ -100,15 +104,21 @@ class MethodNames:
         """
         way_out = "give the operation another with `x-method-name: name_of_it`"
         if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
-            raise GenerationError(f"{operation_id}: {name!r} cannot be the name of a method: {way_out}")
+            raise GenerationError(
+                f"{operation_id}: {name!r} cannot be the name of a method: {way_out}"
+            )
         for method in (name, f"dry_run_{name}"):
             if method in self._taken:
                 reason = self._taken[method]
-                raise GenerationError(f"{operation_id}: the method {method!r}: {reason}; {way_out}")
+                raise GenerationError(
+                    f"{operation_id}: the method {method!r}: {reason}; {way_out}"
+                )
             self._taken[method] = f"it is that of {operation_id}"
 
 
-def check_reschedule(operation_id: str, method: str, sids: list[str], *, has_keywords: bool) -> None:
+def check_reschedule(
+    operation_id: str, method: str, sids: list[str], *, has_keywords: bool
+) -> None:
     """Refuse an operation of this package's name that cannot be called as the package calls it.
 
     Raises:

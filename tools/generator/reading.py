@@ -60,7 +60,9 @@ class Argument:
     @property
     def field_hint(self) -> str:
         """The type in a TypedDict whose keys may all be left out."""
-        return f"Required[{self.parameter_hint}]" if self.needed else self.parameter_hint
+        return (
+            f"Required[{self.parameter_hint}]" if self.needed else self.parameter_hint
+        )
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,9 @@ def _read_operation(spec: Spec, path: str, method: str, operation: Node) -> Desc
     parameters = [(node, _parameter(spec, node)) for node in operation["parameters"]]
     fields = list(_fields(spec, operation, body)) if body else []
     arguments = [*(argument for _, argument in parameters), *fields]
-    naming.check_keywords(name, [(argument.keyword, argument.place) for argument in arguments])
+    naming.check_keywords(
+        name, [(argument.keyword, argument.place) for argument in arguments]
+    )
     return Described(
         path=path,
         method=method,
@@ -181,7 +185,10 @@ def _read_operation(spec: Spec, path: str, method: str, operation: Node) -> Desc
         call=naming.method_name(operation),
         body=body,
         in_path=[argument for node, argument in parameters if node["in"] == "path"],
-        keywords=[*(argument for node, argument in parameters if node["in"] != "path"), *fields],
+        keywords=[
+            *(argument for node, argument in parameters if node["in"] != "path"),
+            *fields,
+        ],
     )
 
 
@@ -249,4 +256,6 @@ def check_methods(operations: list[Described]) -> None:
         if operation.constant == naming.RESCHEDULE:
             sids = [argument.keyword for argument in operation.in_path]
             has_keywords = bool(operation.keywords)
-            naming.check_reschedule(operation.name, operation.call, sids, has_keywords=has_keywords)
+            naming.check_reschedule(
+                operation.name, operation.call, sids, has_keywords=has_keywords
+            )

@@ -80,11 +80,16 @@ def operation_record(spec: Spec, operation: Described) -> OperationRecord:
     }
     if operation.node.get("deprecated"):
         facts["deprecated"] = True
-    fields = [field_record(spec, name, body, field) for field in body.fields] if body else []
+    fields = (
+        [field_record(spec, name, body, field) for field in body.fields] if body else []
+    )
     return OperationRecord(
         operation,
         facts,
-        [parameter_record(spec, name, node, own_headers) for node in operation.node["parameters"]],
+        [
+            parameter_record(spec, name, node, own_headers)
+            for node in operation.node["parameters"]
+        ],
         fields,
         whole_body_record(operation, body) if body and not body.fields else None,
     )
@@ -93,7 +98,9 @@ def operation_record(spec: Spec, operation: Described) -> OperationRecord:
 def _body_facts(body: Body, read_only: tuple[Place, ...]) -> Record:
     return given(
         body_required=None if body.required else False,
-        content_type=None if body.content_type == "application/json" else body.content_type,
+        content_type=None
+        if body.content_type == "application/json"
+        else body.content_type,
         read_only=read_only or None,
     )
 
@@ -113,12 +120,17 @@ def is_idempotent(operation: Described) -> bool:
 def route(path: str) -> str:
     """Write a path template as a regular expression with a group of one segment for each parameter."""
     parts = re.split(r"\{([^{}]+)\}", path)
-    return "".join("([^/]*)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
+    return "".join(
+        "([^/]*)" if index % 2 else re.escape(part) for index, part in enumerate(parts)
+    )
 
 
 def sid_kinds(spec: Spec, operations: list[Described]) -> dict[str, str]:
     """Return what the first two letters of a SID say, from the patterns of the parameters and `x-sid-kinds`."""
-    kinds = {str(name): str(kind) for name, kind in mapping(spec.document["info"].get("x-sid-kinds")).items()}
+    kinds = {
+        str(name): str(kind)
+        for name, kind in mapping(spec.document["info"].get("x-sid-kinds")).items()
+    }
     for operation in operations:
         for parameter in operation.node["parameters"]:
             pattern = spec.flat(parameter.get("schema")).get("pattern", "")
@@ -131,7 +143,9 @@ def sid_kinds(spec: Spec, operations: list[Described]) -> dict[str, str]:
 # -- a parameter ---------------------------------------------------------------------------------
 
 
-def parameter_record(spec: Spec, operation_id: str, parameter: Node, own_headers: set[str]) -> Record:
+def parameter_record(
+    spec: Spec, operation_id: str, parameter: Node, own_headers: set[str]
+) -> Record:
     """Return the record of a parameter; refuse what the overrides do not check or write.
 
     Raises:
@@ -142,7 +156,9 @@ def parameter_record(spec: Spec, operation_id: str, parameter: Node, own_headers
     schema = spec.flat(parameter.get("schema"))
     items = spec.flat(schema.get("items"))
     if problem := parameter_problem(spec, parameter, schema, items, own_headers):
-        raise GenerationError(f"{operation_id}: parameter {name!r} in {location}: {problem}")
+        raise GenerationError(
+            f"{operation_id}: parameter {name!r} in {location}: {problem}"
+        )
     kind = schema.get("type", "")
     inner = items if kind == "array" else schema
     required = bool(parameter.get("required"))
@@ -160,7 +176,9 @@ def parameter_record(spec: Spec, operation_id: str, parameter: Node, own_headers
         required=(location != "path" and required) or None,  # a path has them all
         default=schema.get("default") if required else None,
         style=style if location == "query" and style != "form" else None,
-        explode=None if kind not in ("array", "object") or explodes(parameter, style) else False,
+        explode=None
+        if kind not in ("array", "object") or explodes(parameter, style)
+        else False,
         reserved=parameter.get("allowReserved") or None,
         deprecated=parameter.get("deprecated") or None,
     )
@@ -168,7 +186,9 @@ def parameter_record(spec: Spec, operation_id: str, parameter: Node, own_headers
 
 def style_of(parameter: Node) -> str:
     """Return the style of a parameter, or the one that OpenAPI gives it."""
-    return str(parameter.get("style", "form" if parameter["in"] == "query" else "simple"))
+    return str(
+        parameter.get("style", "form" if parameter["in"] == "query" else "simple")
+    )
 
 
 def explodes(parameter: Node, style: str) -> bool:
@@ -182,12 +202,15 @@ def item_type(items: Node) -> str | None:
     return None if kind == "string" else kind
 
 
-def parameter_problem(spec: Spec, parameter: Node, schema: Node, items: Node, own_headers: set[str]) -> str | None:
+def parameter_problem(
+    spec: Spec, parameter: Node, schema: Node, items: Node, own_headers: set[str]
+) -> str | None:
     """Return why a parameter cannot be sent as the spec says, and the way out; None if it can."""
     location = parameter["in"]
     if location == "cookie":
         return (
-            "the overrides cannot send cookies: leave it out if the API works without it, else leave out the operation"
+            "the overrides cannot send cookies: leave it out if the API works without it, "
+            "else leave out the operation"
         )
     if location not in ("path", "query", "header"):
         return "a parameter is in path, query, header or cookie: mend `in`"
@@ -205,8 +228,13 @@ def parameter_problem(spec: Spec, parameter: Node, schema: Node, items: Node, ow
 
 def has_nested_values(spec: Spec, schema: Node, items: Node) -> bool:
     """Tell whether a list or an object can stand within the value of a parameter."""
-    composed = [spec.flat(part) for key in ("anyOf", "oneOf") for part in schema.get(key, [])]
-    return any(part.get("type") in ("array", "object") or part.get("properties") for part in (items, *composed))
+    composed = [
+        spec.flat(part) for key in ("anyOf", "oneOf") for part in schema.get(key, [])
+    ]
+    return any(
+        part.get("type") in ("array", "object") or part.get("properties")
+        for part in (items, *composed)
+    )
 
 
 def style_problem(location: str, style: str, kind: object) -> str | None:
@@ -231,7 +259,9 @@ def whole_body_record(operation: Described, body: Body) -> Record:
         GenerationError: It has a default.
     """
     if body.flat.get("default") is not None:
-        raise GenerationError(f"{operation.name}: a default of the whole body is not understood: take it out")
+        raise GenerationError(
+            f"{operation.name}: a default of the whole body is not understood: take it out"
+        )
     argument = operation.keywords[-1]
     return given(
         name="",

@@ -45,7 +45,9 @@ def compare(spec_path: Path, config_path: Path, target: Path) -> str:
         made = build(spec_path, config_path, Path(aside))
         changes = list(differences(made, target))
     if changes:
-        raise GenerationError("\n".join(changes[:MAX_LINES]) + "\n\ngenerated/ is not what the spec says.")
+        raise GenerationError(
+            "\n".join(changes[:MAX_LINES]) + "\n\ngenerated/ is not what the spec says."
+        )
     return "generated/ is exactly what the spec says"
 
 
@@ -61,10 +63,14 @@ def replace(spec_path: Path, config_path: Path, target: Path) -> str:
         restore(target)
         check_ours(target)
         prefix = f".{target.name}.new-"
-        for litter in target.parent.glob(f"{prefix}*"):  # of a run that was killed: it holds no lock any more
+        for litter in target.parent.glob(
+            f"{prefix}*"
+        ):  # of a run that was killed: it holds no lock any more
             shutil.rmtree(litter, ignore_errors=True)
         # Beside the target, so that the swap is a rename on one file system.
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent, ignore_cleanup_errors=True) as aside:
+        with tempfile.TemporaryDirectory(
+            prefix=prefix, dir=target.parent, ignore_cleanup_errors=True
+        ) as aside:
             made = build(spec_path, config_path, Path(aside))
             if target.exists() and not any(differences(made, target)):
                 return "generated/ is unchanged"
@@ -80,10 +86,14 @@ def check_ours(target: Path) -> None:
     Raises:
         GenerationError: It holds something else.
     """
-    if not target.exists() or any((target / name).exists() for name in (PACKAGE, "PROVENANCE.json")):
+    if not target.exists() or any(
+        (target / name).exists() for name in (PACKAGE, "PROVENANCE.json")
+    ):
         return
     if not target.is_dir() or any(target.iterdir()):
-        raise GenerationError(f"{target} holds something else than tool output, and would be lost")
+        raise GenerationError(
+            f"{target} holds something else than tool output, and would be lost"
+        )
 
 
 def differences(made: Path, committed: Path) -> Iterator[str]:
@@ -108,14 +118,22 @@ def differences(made: Path, committed: Path) -> Iterator[str]:
 
 def file_bytes(folder: Path) -> dict[str, bytes]:
     """Read all files of a folder, by their paths in it."""
-    paths = [path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
+    paths = [
+        path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts
+    ]
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in paths
+        if path.is_file()
+    }
 
 
 def swap(made: Path, target: Path) -> None:
     """Put the new folder in place by renaming; put the old one back if that fails."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # it takes milliseconds, and half of it would be no state to stop in
+        signal.signal(
+            number, signal.SIG_IGN
+        )  # it takes milliseconds, and half of it would be no state to stop in
     old = kept(target)
     if target.exists():
         target.rename(old)
@@ -137,7 +155,9 @@ def restore(target: Path) -> None:
     """Put back what a run that was killed between the two renames of `swap` had put aside."""
     old = kept(target)
     if old.exists():
-        if target.exists():  # the second rename was done, and only the cleaning up was not
+        if (
+            target.exists()
+        ):  # the second rename was done, and only the cleaning up was not
             shutil.rmtree(old, ignore_errors=True)
         else:
             old.rename(target)

@@ -103,11 +103,17 @@ def read_config(path: Path) -> Config:
     content, config = read_yaml(path)
     known = sorted(ConfigFile.model_fields)
     if unknown := sorted(set(config) - set(known)):
-        raise GenerationError(f"{path.name}: unknown key {', '.join(unknown)}; the generator knows {', '.join(known)}")
+        raise GenerationError(
+            f"{path.name}: unknown key {', '.join(unknown)}; the generator knows {', '.join(known)}"
+        )
     if config.get("package_name_override") != PACKAGE:
-        raise GenerationError(f"{path.name}: package_name_override must be {PACKAGE}, the overrides import it")
+        raise GenerationError(
+            f"{path.name}: package_name_override must be {PACKAGE}, the overrides import it"
+        )
     if not config.get("post_hooks"):
-        raise GenerationError(f"{path.name}: post_hooks must name the formatter; the default reads foreign settings")
+        raise GenerationError(
+            f"{path.name}: post_hooks must name the formatter; the default reads foreign settings"
+        )
     return Config(content, sequence(config["post_hooks"]))
 
 
@@ -129,7 +135,12 @@ def write_package(spec: Spec, config: Config, package: Path) -> None:
         config_copy.write_bytes(config.content)
         command = [sys.executable, "-m", "openapi_python_client", "generate"]
         command += ["--path", str(spec_copy), "--config", str(config_copy)]
-        command += ["--output-path", str(package), "--custom-template-path", str(templates)]
+        command += [
+            "--output-path",
+            str(package),
+            "--custom-template-path",
+            str(templates),
+        ]
         command += ["--meta", "none", "--fail-on-warning"]
         run(command, environment(), "the generator refused the spec")
 
@@ -141,7 +152,12 @@ def format_package(config: Config, package: Path) -> None:
         GenerationError: It fails.
     """
     for hook in config.post_hooks:
-        run(shlex.split(hook), environment(), f"the formatter failed: {hook}", cwd=package)
+        run(
+            shlex.split(hook),
+            environment(),
+            f"the formatter failed: {hook}",
+            cwd=package,
+        )
 
 
 def fix_templates(folder: Path) -> None:
@@ -165,11 +181,18 @@ def fix_templates(folder: Path) -> None:
 
 def environment(**more: str) -> Mapping[str, str]:
     """Return the environment of a tool: that of this process, with the programs beside this Python first."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    path = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    )
     return {**os.environ, "PATH": path, **more}
 
 
-def run(command: Sequence[str], variables: Mapping[str, str], failure: str, cwd: Path | None = None) -> None:
+def run(
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    failure: str,
+    cwd: Path | None = None,
+) -> None:
     """Run a tool quietly; on failure show all that it said.
 
     Raises:
