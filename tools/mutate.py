@@ -27,7 +27,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from prove import PACKAGES, ROOT, copy_tree
+from prove import copy_tree
+from seeded_faults import FOLDERS, ROOT
 
 BIN: Final = Path(sys.executable).parent
 EQUIVALENT: Final = ROOT / "tools" / "mutate.toml"
@@ -90,7 +91,7 @@ def workers(trees: Sequence[Path]) -> Generator[list[str]]:
                 port = listener.getsockname()[1]
             environment = {
                 **os.environ,
-                "PYTHONPATH": os.pathsep.join(str(tree / name) for name in PACKAGES),
+                "PYTHONPATH": os.pathsep.join(str(tree / name) for name in FOLDERS),
                 "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             }
             command = [str(BIN / "cosmic-ray"), "http-worker", "--port", str(port)]
@@ -157,7 +158,7 @@ def mutate(
     config.write_text(_toml(settings), encoding="utf-8")
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(str(tree / part) for part in PACKAGES),
+        "PYTHONPATH": os.pathsep.join(str(tree / part) for part in FOLDERS),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     control = subprocess.run(
