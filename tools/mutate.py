@@ -27,8 +27,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from packages import FOLDERS
 from prove import copy_tree
-from seeded_faults import FOLDERS, ROOT
+from seeded_faults import ROOT
 
 BIN: Final = Path(sys.executable).parent
 EQUIVALENT: Final = ROOT / "tools" / "mutate.toml"

@@ -24,7 +24,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
 
-from seeded_faults import FOLDERS, ROOT, Fault, Place, ProofError, read_faults
+from packages import FOLDERS
+from seeded_faults import ROOT, Fault, Place, ProofError, read_faults
 
 DOCUMENT = ROOT / "docs" / "proof.md"
 BEGIN = "<!-- the table of `make prove` begins -->\n"

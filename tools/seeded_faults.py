@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from packages import FOLDERS
+
 ROOT = Path(__file__).resolve().parent.parent
 FAULTS = ROOT / "tools" / "prove.toml"
-FOLDERS = ("generated", "overrides", "transport", "mock", "bulk")
-"""Where the packages are; in a copy they go before the installed ones."""
 DERIVED = "_sync"
 """Folders whose files are derived from others, and so are no place for a fault."""
 NEEDED = {"name", "old", "new", "tests"}
