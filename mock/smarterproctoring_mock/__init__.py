@@ -64,7 +64,7 @@ def __getattr__(name: str) -> object:
             except ModuleNotFoundError as missing:
                 raise ModuleNotFoundError(
                     f"{missing.name} is missing; install the mock server with: "
-                    "pip install 'smarterproctoring-client[mock]'",
+                    "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[mock]'",
                     name=missing.name,
                 ) from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

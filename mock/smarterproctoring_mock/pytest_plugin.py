@@ -50,7 +50,8 @@ def _testing() -> Any:
         from smarterproctoring_mock import testing  # noqa: PLC0415
     except ModuleNotFoundError as error:
         pytest.fail(
-            f"{error.name} is missing; install the mock's needs with: pip install 'smarterproctoring-client[testing]'",
+            f"{error.name} is missing; install the mock's needs with: "
+            "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[testing]'",
             pytrace=False,
         )
     return testing

@@ -26,7 +26,8 @@ try:
     from smarterproctoring.zones import ZoneError, zone
 except ImportError as missing:
     sys.exit(
-        f"error: {missing.name} is missing; install the command line with: pip install 'smarterproctoring-client[cli]'"
+        f"error: {missing.name} is missing; install the command line with: "
+        "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[cli]'"
     )
 
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, VERSION
@@ -669,7 +670,8 @@ def mock(arguments: tuple[str, ...]) -> None:
         from smarterproctoring_mock import server  # noqa: PLC0415 - an extra, and the one door to the mock server
     except ImportError as error:
         raise click.ClickException(
-            f"{error.name} is missing; install the mock server with: pip install 'smarterproctoring-client[mock]'"
+            f"{error.name} is missing; install the mock server with: "
+            "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[mock]'"
         ) from None
     sys.exit(server.main(list(arguments)))
 
@@ -685,7 +687,8 @@ def bulk(arguments: tuple[str, ...]) -> None:
         from smarterproctoring_bulk import cli as bulk_cli  # noqa: PLC0415 - an extra, and the one door to it
     except ImportError as error:
         raise click.ClickException(
-            f"{error.name} is missing; install it with: pip install 'smarterproctoring-client[bulk]'"
+            f"{error.name} is missing; install it with: "
+            "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[bulk]'"
         ) from None
     bulk_cli.main(list(arguments), prog_name="smarterproctoring bulk", color=terminal.colors())
 
