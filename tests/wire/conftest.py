@@ -10,7 +10,6 @@ import pytest
 from wire.driver import Driver
 from wire.misbehave import Server, answer
 
-
 SYNC = pytest.param("sync", marks=pytest.mark.flavour)
 
 
