@@ -17,12 +17,13 @@ from urllib.parse import parse_qsl
 
 from smarterproctoring_mock import page, strict_json, wire
 from smarterproctoring_mock.faults import FAULTS, SCENARIOS, FaultError, load_scenario, scenario_names
-from smarterproctoring_mock.spec import Answer, vendor_code
+from smarterproctoring_mock.responses import Response, error_response, vendor_code
 from smarterproctoring_mock.store import Session, StoreError
 from smarterproctoring_mock.strict_json import Json
 
 if TYPE_CHECKING:
-    from smarterproctoring_mock.app import MockApp, Receive, Request, Send
+    from smarterproctoring_mock.app import MockApp, Request
+    from smarterproctoring_mock.asgi import Receive, Send
 
 _Query: TypeAlias = dict[str, str]
 _Handler: TypeAlias = "Callable[[MockApp, _Query, Json], Any]"
@@ -171,7 +172,7 @@ _HANDLERS: Final[dict[str, dict[str, _Handler]]] = {
 async def administer(
     app: "MockApp", request: "Request", peer: tuple[str, int] | None, receive: "Receive", send: "Send"
 ) -> None:
-    """Answer one request to the admin interface.
+    """Response one request to the admin interface.
 
     Args:
         app: The server to administer.
@@ -181,7 +182,7 @@ async def administer(
         send: ASGI's.
     """
     # Late import: the application dispatches to this module.
-    from smarterproctoring_mock.app import ClientGone, Refused, error_answer, read, send_answer  # noqa: PLC0415
+    from smarterproctoring_mock.app import ClientGone, Refused, read, send_answer  # noqa: PLC0415
 
     try:
         try:
@@ -193,11 +194,11 @@ async def administer(
         return
     except (_RefusedError, Refused) as refusal:
         code = vendor_code(refusal.status)
-        answer = error_answer(app.spec.more_info, refusal.status, code, refusal.message, refusal.headers)
+        answer = error_response(app.spec.more_info, refusal.status, code, refusal.message, refusal.headers)
     await send_answer(send, answer, head=request.method == "HEAD")
 
 
-def _answer(app: "MockApp", request: "Request", peer: tuple[str, int] | None) -> Answer:
+def _answer(app: "MockApp", request: "Request", peer: tuple[str, int] | None) -> Response:
     _refuse_other_machines(app, peer)
     _refuse_strangers(app, request)
     file = page.files().get(request.raw_path)
@@ -227,8 +228,8 @@ def _answer(app: "MockApp", request: "Request", peer: tuple[str, int] | None) ->
     except (FaultError, StoreError) as error:
         raise _RefusedError(400, str(error)) from None
     if isinstance(result, str):
-        return Answer(200, result.encode(), "text/plain; charset=utf-8", _HEADERS)
-    return Answer(200, json.dumps(result, ensure_ascii=False).encode(), "application/json", _HEADERS)
+        return Response(200, result.encode(), "text/plain; charset=utf-8", _HEADERS)
+    return Response(200, json.dumps(result, ensure_ascii=False).encode(), "application/json", _HEADERS)
 
 
 # Answers hold what clients sent; a browser must neither keep nor guess them.

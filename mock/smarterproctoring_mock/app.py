@@ -7,10 +7,9 @@ media type (415), parameters and body against the spec (400, every problem at on
 """
 
 import asyncio
-import json
 import sys
 import time as clock
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import lru_cache
 from hashlib import blake2b
@@ -21,16 +20,14 @@ from urllib.parse import parse_qsl, quote
 
 from smarterproctoring_mock import page, strict_json, wire
 from smarterproctoring_mock import spec as specs
+from smarterproctoring_mock.asgi import Message, Receive, Scope, Send
 from smarterproctoring_mock.faults import ConnectionDropped, Fault, Faults, load_scenario, parse_script
+from smarterproctoring_mock.http_parser import TARGET_LIMIT
 from smarterproctoring_mock.record import Entry, RecordedRequest, Recorder, Verification
-from smarterproctoring_mock.spec import Answer, Operation, Parameter, PathItem, Problem, Scheme
+from smarterproctoring_mock.responses import Response, error_response, phrase, vendor_code
+from smarterproctoring_mock.spec import Operation, Parameter, PathItem, Problem, Scheme
 from smarterproctoring_mock.store import AuditRow, Key, Session, Store, StoreError
 from smarterproctoring_mock.strict_json import Json
-
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT: Final = 8 * 1024 * 1024
 """Octets of a body, before and after its content coding is undone."""
@@ -38,8 +35,6 @@ RECEIVED_LIMIT: Final = 64 * 1024 * 1024
 """Octets of all bodies that are still on their way."""
 HEADER_LIMIT: Final = 64 * 1024
 """Octets of all header fields together, with an octet between each name and value."""
-TARGET_LIMIT: Final = 16 * 1024
-"""Octets of the path and the query together."""
 RECORDED: Final = 10_000
 _READ_ON: Final = 4 * BODY_LIMIT
 _NO_KEY: Final[Key] = ((), ())
@@ -55,7 +50,7 @@ class Refused(Exception):  # noqa: N818  an answer, not a failure of the server
         super().__init__(message)
         self.status = status
         self.message = message
-        self.code = code or specs.vendor_code(status)
+        self.code = code or vendor_code(status)
         self.headers = tuple((name.replace("_", "-"), value) for name, value in headers.items())
 
 
@@ -310,7 +305,7 @@ class MockApp:
         await send(self._starts[operation.id] if answer is operation.success else _start(answer))
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body})
 
-    def _current(self, operation: Operation, request: Request, fields: dict[str, Json] | None) -> Answer:
+    def _current(self, operation: Operation, request: Request, fields: dict[str, Json] | None) -> Response:
         """Return the success as it is once this request is stored."""
         stored = self._store.fields(request.key)
         return operation.current(request.key[1], {**stored, **(fields or {})})
@@ -440,11 +435,11 @@ class MockApp:
         await self._finish(request, refusal.status, refusal.message, None, answer)
         await send_answer(send, answer, head=request.method == "HEAD")
 
-    def _error(self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-        return error_answer(self.spec.more_info, status, code, message, headers)
+    def _error(self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+        return error_response(self.spec.more_info, status, code, message, headers)
 
     async def _finish(
-        self, request: Request, status: int, reason: str, fields: dict[str, Json] | None, answer: Answer | None = None
+        self, request: Request, status: int, reason: str, fields: dict[str, Json] | None, answer: Response | None = None
     ) -> None:
         """Store and record a request, before anything of its answer is sent."""
         self._record(request, status, reason, fields, answer)
@@ -452,7 +447,7 @@ class MockApp:
             await self._store.committed()
 
     def _record(
-        self, request: Request, status: int, reason: str, fields: dict[str, Json] | None, answer: Answer | None
+        self, request: Request, status: int, reason: str, fields: dict[str, Json] | None, answer: Response | None
     ) -> None:
         request.status, request.reason, request.answer = status, reason, answer
         if request.epoch != self._epoch:
@@ -465,7 +460,7 @@ class MockApp:
     async def _fail(
         self, request: Request, operation: Operation, fault: Fault, fields: dict[str, Json] | None, send: Send
     ) -> None:
-        """Answer as a fault says."""
+        """Response as a fault says."""
         if fault.delay:
             await sleep(fault.delay)
         reason = "fault: " + (fault.name or ", ".join(f"{k} {v}" for k, v in fault.to_json().items() if k != "times"))
@@ -491,14 +486,14 @@ class MockApp:
                 await sleep(fault.drip)
             await send({"type": "http.response.body", "body": piece, "more_body": index + 1 < len(pieces)})
 
-    def _fault_answer(self, operation: Operation, fault: Fault, success: Answer) -> Answer:
+    def _fault_answer(self, operation: Operation, fault: Fault, success: Response) -> Response:
         status = success.status if fault.status is None else fault.status
         body = fault.body
         if body is not None:
             kind = "application/json" if fault.text is None else fault.content_type or ""
-            answer = Answer(status, body, kind)
+            answer = Response(status, body, kind)
         elif fault.code is not None or fault.message is not None:
-            code, message = fault.code or specs.vendor_code(status), fault.message or specs.phrase(status)
+            code, message = fault.code or vendor_code(status), fault.message or phrase(status)
             answer = self._error(status, code, message)
         else:
             answer = success if status == success.status else operation.answer(status)
@@ -506,7 +501,7 @@ class MockApp:
         kind = next((value for name, value in more if name == "content-type"), answer.content_type)
         more = tuple(pair for pair in more if pair[0] != "content-type")
         body = b"" if status in {204, 205, 304} else answer.body
-        return Answer(status, body, kind, answer.headers + more)
+        return Response(status, body, kind, answer.headers + more)
 
     # --- seeds ---------------------------------------------------------------------------------------------
 
@@ -715,20 +710,12 @@ def _preferred(request: Request) -> Fault | None:
 # --- sending ----------------------------------------------------------------------------------------------
 
 
-def error_answer(
-    more_info: str, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()
-) -> Answer:
-    """Write an error in the vendor's form."""
-    error = {"code": code, "message": message, "status": status, "more_info": more_info}
-    return Answer(status, json.dumps(error, ensure_ascii=False).encode(), headers=headers)
-
-
-def _start(answer: Answer) -> Message:
+def _start(answer: Response) -> Message:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.fields()]
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 
-async def send_answer(send: Send, answer: Answer, *, head: bool = False) -> None:
+async def send_answer(send: Send, answer: Response, *, head: bool = False) -> None:
     """Send an answer whole; without its body for HEAD."""
     await send(_start(answer))
     await send({"type": "http.response.body", "body": b"" if head else answer.body})

@@ -16,7 +16,8 @@ import anyio
 import h11
 import httpx
 
-from smarterproctoring_mock.app import PAUSE, Message, MockApp, Scope
+from smarterproctoring_mock.app import PAUSE, MockApp
+from smarterproctoring_mock.asgi import Message, Scope
 from smarterproctoring_mock.faults import ConnectionDropped
 
 URL: Final = "https://smarterproctoring-mock.invalid"

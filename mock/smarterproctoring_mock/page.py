@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from smarterproctoring_mock.spec import Answer
+from smarterproctoring_mock.responses import Response
 
 if TYPE_CHECKING:
     from smarterproctoring_mock.app import Request
@@ -82,10 +82,10 @@ def _admits_html(accept: str) -> bool:
 
 
 @cache
-def files() -> dict[str, Answer]:
+def files() -> dict[str, Response]:
     """Return the page's files by their path; the page itself is `ROOT`."""
     found = {
-        PREFIX + path.name: Answer(200, path.read_bytes(), _TYPES[path.suffix], HEADERS)
+        PREFIX + path.name: Response(200, path.read_bytes(), _TYPES[path.suffix], HEADERS)
         for path in sorted(FOLDER.iterdir())
         if path.suffix in _TYPES
     }

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
 from smarterproctoring_mock import wire
-from smarterproctoring_mock.spec import Answer, phrase
+from smarterproctoring_mock.responses import Response, phrase
 from smarterproctoring_mock.store import Key
 from smarterproctoring_mock.strict_json import Json
 
@@ -70,7 +70,7 @@ class Entry:
     status: int
     """What is answered; 0 where the connection ended without an answer."""
     reason: str
-    answer: Answer | None
+    answer: Response | None
     weight: int
     """Octets of memory, roughly."""
 
@@ -315,7 +315,7 @@ class Recorder:
             body = body.replace(self._token.encode(), REDACTED.encode())
         return RecordedAnswer(answer.status, tuple(self._answer_headers(answer)), body)
 
-    def _answer_headers(self, answer: Answer) -> list[tuple[str, str]]:
+    def _answer_headers(self, answer: Response) -> list[tuple[str, str]]:
         secret = self._secret_names | {"set-cookie"}
         return [(name, REDACTED if name in secret else self.hide(value)) for name, value in answer.fields()]
 
@@ -386,7 +386,7 @@ class Recorder:
             # HAR 1.2 knows an encoding of answers only; names of one's own begin with an underscore.
             content = {"_encoding" if name == "encoding" else name: text for name, text in _content(entry.body).items()}
             request["postData"] = {"mimeType": dict(headers).get("content-type", ""), **content}
-        answer = entry.answer or Answer(0)
+        answer = entry.answer or Response(0)
         fields = self._answer_headers(answer) if answer.status else []
         shown = self._show_answer(entry)
         sent = shown.body if shown is not None else b""

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from http import HTTPStatus
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
@@ -22,6 +21,7 @@ import jsonschema_rs
 import yaml
 
 from smarterproctoring_mock.examples import Examples, NoExampleError
+from smarterproctoring_mock.responses import Response, phrase, vendor_code
 from smarterproctoring_mock.strict_json import Json
 
 Node: TypeAlias = dict[str, Any]
@@ -244,25 +244,6 @@ def _walk(node: Any, path: Iterable[str | int]) -> Any:
 # --- operations -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer drawn from the spec."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = "application/json"
-    headers: tuple[tuple[str, str], ...] = ()
-
-    def fields(self) -> list[tuple[str, str]]:
-        """Return the header fields that it is sent with."""
-        found = list(self.headers)
-        if self.content_type and self.body:
-            found.insert(0, ("content-type", self.content_type))
-        if self.status not in {204, 304}:  # RFC 9110 8.6
-            found.append(("content-length", str(len(self.body))))
-        return found
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
     """An answer that is an object, and which of its properties can show something of the stored session."""
@@ -417,7 +398,7 @@ class Operation:
     body_required: bool
     body_pointer: str
     body_fields: frozenset[str] | None
-    success: Answer
+    success: Response
     shown: Shown | None
     """How the success shows the stored session; None where it does not."""
     writes: bool
@@ -429,7 +410,7 @@ class Operation:
         bodies = self.bodies
         return bodies.get(media_type) or bodies.get(media_type.partition("/")[0] + "/*") or bodies.get("*/*")
 
-    def current(self, values: Sequence[str], fields: Mapping[str, Json]) -> Answer:
+    def current(self, values: Sequence[str], fields: Mapping[str, Json]) -> Response:
         """Return the success with what is stored put in by name: the path's parameters, then the fields.
 
         In the vendor's answers `sid` is the object's own, which the path names last.
@@ -446,7 +427,7 @@ class Operation:
             known["sid"] = list(known.values())[-1]
         return replace(self.success, body=self.shown.body({**known, **fields}))
 
-    def answer(self, status: int) -> Answer:
+    def answer(self, status: int) -> Response:
         """Draw the answer with this status from the spec: by its own name, its range or the default."""
         return self._spec.answer(self.pointer, status)
 
@@ -736,7 +717,7 @@ class Spec:
 
     # --- answers -------------------------------------------------------------------------------------------
 
-    def _success(self, pointer: str) -> Answer:
+    def _success(self, pointer: str) -> Response:
         responses = cast("Node", _walk(self.document, _from_pointer(pointer)).get("responses", {}))
         codes = sorted(code for code in responses if re.fullmatch("2[0-9]{2}", code))
         return self.answer(pointer, int(codes[0]) if codes else 200)
@@ -749,7 +730,7 @@ class Spec:
                 return self._resolve(responses[key], f"{pointer}/responses/{key}")
         return None
 
-    def answer(self, pointer: str, status: int) -> Answer:
+    def answer(self, pointer: str, status: int) -> Response:
         """Draw an operation's answer with this status from the spec.
 
         Args:
@@ -762,7 +743,7 @@ class Spec:
         """
         found = self._response(pointer, status)
         if found is None:
-            return Answer(status)
+            return Response(status)
         response, where = found
         headers = tuple(
             (name.lower(), _field_text(self._example(f"{where}/headers/{_escape(name)}")))
@@ -771,13 +752,13 @@ class Spec:
         )
         content = cast("Node", response.get("content", {}))
         if not content or status in {204, 205, 304}:
-            return Answer(status, headers=headers)
+            return Response(status, headers=headers)
         name = next((name for name in content if is_json(name)), next(iter(content)))
         example = self._example(f"{where}/content/{_escape(name)}")
         if isinstance(example, dict) and {"message", "status"} <= example.keys() and example["status"] != status:
             example |= {"status": status, "code": vendor_code(status), "message": phrase(status)}
         body = json.dumps(example, ensure_ascii=False) if is_json(name) else _text(example)
-        return Answer(status, body.encode(), name, headers)
+        return Response(status, body.encode(), name, headers)
 
     def _example(self, pointer: str) -> Json:
         """Return the example of a media type, a header or a schema, or make one up from the schema."""
@@ -856,19 +837,3 @@ def _text(value: Json) -> str:
 def _field_text(value: Json) -> str:
     """Write a header field's value in the style `simple`."""
     return ",".join(map(_text, value)) if isinstance(value, list) else _text(value)
-
-
-# --- the vendor's form of an error ------------------------------------------------------------------------
-
-
-def vendor_code(status: int) -> str:
-    """Return the code the vendor documents for a status; where none is known, the status itself."""
-    return {401: "AUTHENTICATIONFAILED", 403: "5003"}.get(status, str(status))
-
-
-def phrase(status: int) -> str:
-    """Return the status in words."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return f"Status {status}"

@@ -15,12 +15,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from smarterproctoring_mock.app import MockApp, Receive, Scope, Send
+from smarterproctoring_mock.app import MockApp
+from smarterproctoring_mock.asgi import Receive, Scope, Send
 from smarterproctoring_mock.faults import FAULTS, Fault, parse_fault
 from smarterproctoring_mock.in_process import URL, InProcessTransport
-from smarterproctoring_mock.server import running_server
+from smarterproctoring_mock.server import running_server, serving
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
@@ -115,12 +116,8 @@ class Listener:
 
     def __init__(self) -> None:
         self._app = MockApp()
+        self.more_info = self._app.spec.more_info
         self.url = ""
-
-    @property
-    def spec(self) -> Any:
-        """What `running_server` asks of an application beside calling it."""
-        return self._app.spec
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, as ASGI 3 defines it."""
@@ -131,8 +128,8 @@ class Listener:
     def listening(cls) -> Generator[Listener]:
         """Run the server."""
         listener = cls()
-        with running_server(cast("MockApp", listener)) as server:
-            listener.url = server.url
+        with serving(listener, listener.more_info) as url:
+            listener.url = url
             yield listener
 
     @contextlib.contextmanager

@@ -22,7 +22,7 @@ UVLOOP = pytest.param("uvloop", marks=pytest.mark.skipif(not find_spec("uvloop")
 
 @pytest.fixture(params=["sync", "asyncio", UVLOOP, "trio"])
 def any_driver(request: pytest.FixtureRequest) -> Driver:
-    """As `driver`, and the asynchronous client on uvloop, which uvicorn takes where it is installed, and on trio."""
+    """As `driver`, and the asynchronous client on uvloop, which many servers run on, and on trio."""
     return Driver(request.param)
 
 
