@@ -13,7 +13,11 @@ from typing import Final, cast
 from smarterproctoring_mock.asgi import Application
 from smarterproctoring_mock.exchange import Exchange, Stream, wake
 from smarterproctoring_mock.faults import ConnectionDropped
-from smarterproctoring_mock.http_parser import BadRequestError, RequestHead, RequestParser
+from smarterproctoring_mock.http_parser import (
+    BadRequestError,
+    RequestHead,
+    RequestParser,
+)
 from smarterproctoring_mock.responses import error_response, phrase
 
 # Lingering for zero seconds makes the kernel send RST in place of FIN (socket(7)).
@@ -155,7 +159,9 @@ class Connection(asyncio.Protocol):
     async def _answer(self, exchange: Exchange) -> None:
         """Let the application answer, and end the connection where it says so or fails."""
         try:
-            await self._service.application(exchange.scope, exchange.receive, exchange.send)
+            await self._service.application(
+                exchange.scope, exchange.receive, exchange.send
+            )
         except ConnectionDropped as dropped:
             exchange.keep_alive = False
             if dropped.reset:
@@ -203,7 +209,9 @@ class Connection(asyncio.Protocol):
         """Write a whole answer in the vendor's form that ends the connection."""
         code = str(status)
         headers = (("connection", "close"),)
-        response = error_response(self._service.more_info, status, code, message, headers)
+        response = error_response(
+            self._service.more_info, status, code, message, headers
+        )
         fields = "".join(f"{name}: {value}\r\n" for name, value in response.fields())
         head = f"HTTP/1.1 {status} {phrase(status)}\r\n{fields}\r\n"
         return head.encode("latin-1") + response.body

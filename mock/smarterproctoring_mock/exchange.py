@@ -147,7 +147,9 @@ class Exchange:
         self._patience = patience
         self._expects_continue = head.expects_continue
         self._body = b""  # what the application has not yet received
-        self._delivered = False  # whether the application has received the end of the body
+        self._delivered = (
+            False  # whether the application has received the end of the body
+        )
         self._is_gone = False
         self._start: Message | None = None
         self._changed: asyncio.Future[None] | None = None
@@ -208,13 +210,17 @@ class Exchange:
         if message["type"] == "http.response.start":
             self._start = message
             return
-        data: bytes = message.get("body", b"") if self.scope["method"] != "HEAD" else b""
+        data: bytes = (
+            message.get("body", b"") if self.scope["method"] != "HEAD" else b""
+        )
         start = self._start
         if start is not None:
             self._start = None
             self.is_started = True
             now = int(time.time())
-            head = _encode_head(start["status"], tuple(start["headers"]), now, not self.keep_alive)
+            head = _encode_head(
+                start["status"], tuple(start["headers"]), now, not self.keep_alive
+            )
             if head.closes:
                 self.keep_alive = False
             data = head.octets + data
@@ -239,10 +245,16 @@ def _encode_head(status: int, fields: _Fields, now: int, closes: bool) -> _Encod
     if values.get(b"connection", b"").lower() == b"close":
         closes = True
     elif b"content-length" not in values and status not in _WITHOUT_BODY:
-        closes = True  # the end of the connection is then the end of the body (RFC 9112 6.3)
+        closes = (
+            True  # the end of the connection is then the end of the body (RFC 9112 6.3)
+        )
     lines = [b"date: %b\r\n" % formatdate(now, usegmt=True).encode()]
     lines += [b"%b: %b\r\n" % field for field in fields]
     if closes and b"connection" not in values:
         lines.append(b"connection: close\r\n")
-    octets = b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, phrase(status).encode(), b"".join(lines))
+    octets = b"HTTP/1.1 %d %b\r\n%b\r\n" % (
+        status,
+        phrase(status).encode(),
+        b"".join(lines),
+    )
     return _EncodedHead(octets, closes)

@@ -81,9 +81,15 @@ class RequestParser:
         self._in_head = False
         self._in_body = False
         self._head_size = 0
-        self._head: bytearray | None = None  # the octets since its start, while it can be parsed again
-        self._method_start = b""  # of a method's name that is not on llhttp's list and has no end yet
-        self._method = ""  # the true name of a method that llhttp was given another name for
+        self._head: bytearray | None = (
+            None  # the octets since its start, while it can be parsed again
+        )
+        self._method_start = (
+            b""  # of a method's name that is not on llhttp's list and has no end yet
+        )
+        self._method = (
+            ""  # the true name of a method that llhttp was given another name for
+        )
         self._upgrade_offered = False
         self._bad_target = False
         self._url = b""
@@ -126,7 +132,9 @@ class RequestParser:
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
         # A higher minor version has to be served (RFC 9110 2.5); the application refuses other major versions.
-        parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_version=True)
+        parser.set_dangerous_leniencies(
+            lenient_data_after_close=True, lenient_version=True
+        )
         return parser
 
     def _parse(self, data: bytes) -> None:
@@ -139,7 +147,9 @@ class RequestParser:
             self._parse_other_method(error)
         except httptools.HttpParserCallbackError:
             if self._bad_target:
-                message = "the target must be a path, or an http URI, without a fragment"
+                message = (
+                    "the target must be a path, or an http URI, without a fragment"
+                )
                 raise self._invalid(message) from None
             if not self._upgrade_offered:
                 raise
@@ -209,8 +219,15 @@ class RequestParser:
         parser = self._parser
         if self._upgrade_offered:
             self._upgrade_offered = False
-            self._fields = [(b"upgrade" if name == _HIDDEN_UPGRADE else name, value) for name, value in self._fields]
-        elif parser.should_upgrade() and self._head is not None and self._offers_upgrade():
+            self._fields = [
+                (b"upgrade" if name == _HIDDEN_UPGRADE else name, value)
+                for name, value in self._fields
+            ]
+        elif (
+            parser.should_upgrade()
+            and self._head is not None
+            and self._offers_upgrade()
+        ):
             self._upgrade_offered = True
             raise _StopParsingError
         path, _, query = self._path_and_query().partition(b"?")
@@ -222,8 +239,11 @@ class RequestParser:
             query=query,
             version=version,
             fields=self._fields,
-            keep_alive=not is_first_version and parser.should_keep_alive() and not parser.should_upgrade(),
-            expects_continue=self._expects_continue and not is_first_version,  # RFC 9110 10.1.1
+            keep_alive=not is_first_version
+            and parser.should_keep_alive()
+            and not parser.should_upgrade(),
+            expects_continue=self._expects_continue
+            and not is_first_version,  # RFC 9110 10.1.1
         )
         self._head = None
         self._method = ""
@@ -253,6 +273,9 @@ class RequestParser:
         if authority is None:
             self._bad_target = True
             raise _StopParsingError
-        self._fields = [(name, authority if name == b"host" else value) for name, value in self._fields]
+        self._fields = [
+            (name, authority if name == b"host" else value)
+            for name, value in self._fields
+        ]
         rest = url[len(b"http://") + len(authority) :]
         return rest if rest.startswith(b"/") else b"/" + rest

@@ -50,7 +50,9 @@ class HttpServer:
     async def _serve(self, listener: socket.socket, ready: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         with self._signals():
-            server = await self._loop.create_server(partial(Connection, self._service), sock=listener)
+            server = await self._loop.create_server(
+                partial(Connection, self._service), sock=listener
+            )
             ready()
             await self._stopped.wait()
             server.close()

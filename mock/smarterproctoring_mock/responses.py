@@ -29,7 +29,9 @@ class Response:
         return found
 
 
-def error_response(more_info: str, status: int, code: str, message: str, headers: HeaderPairs = ()) -> Response:
+def error_response(
+    more_info: str, status: int, code: str, message: str, headers: HeaderPairs = ()
+) -> Response:
     """Write an error in the vendor's form.
 
     Args:

@@ -6,12 +6,14 @@ import socket
 import sys
 import threading
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from smarterproctoring_mock.admin import is_loopback
 from smarterproctoring_mock.app import MockApp
 from smarterproctoring_mock.asgi import Application
+from smarterproctoring_mock.control import AllSettings
 from smarterproctoring_mock.http_server import HttpServer
 
 IDLE = 75.0
@@ -31,7 +33,9 @@ def url_of(listener: socket.socket) -> str:
 
 
 @contextlib.contextmanager
-def serving(application: Application, more_info: str, *, host: str = "127.0.0.1", port: int = 0) -> Generator[str]:
+def serving(
+    application: Application, more_info: str, *, host: str = "127.0.0.1", port: int = 0
+) -> Generator[str]:
     """Serve an application from a thread for as long as the `with` block lasts.
 
     Args:
@@ -51,7 +55,10 @@ def serving(application: Application, more_info: str, *, host: str = "127.0.0.1"
         server = HttpServer(application, more_info, IDLE)
         started = threading.Event()
         thread = threading.Thread(
-            target=server.run, args=(listener, started.set), name="smarterproctoring-mock", daemon=True
+            target=server.run,
+            args=(listener, started.set),
+            name="smarterproctoring-mock",
+            daemon=True,
         )
         thread.start()
         while not started.wait(0.1):
@@ -79,7 +86,11 @@ class RunningServer:
 
 @contextlib.contextmanager
 def running_server(
-    app: MockApp | None = None, *, host: str = "127.0.0.1", port: int = 0, **settings: Any
+    app: MockApp | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    **settings: Unpack[AllSettings],
 ) -> Generator[RunningServer]:
     """Run a server in a thread for as long as the `with` block lasts.
 
@@ -106,22 +117,57 @@ def running_server(
             app.close()
 
 
+@dataclass
+class _Options:
+    """The options of the command line."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    token: str | None = None
+    db: Path | None = None
+    seed: Path | None = None
+    strict_sessions: bool = False
+    spec: Path | None = None
+    scenario: str | None = None
+    admin_host: list[str] = field(default_factory=list[str])
+    admin_peer: list[str] = field(default_factory=list[str])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smarterproctoring-mock",
         description="A mock of the SmarterProctoring API. Prints its URL on the first line once it accepts.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="port to listen on (0: a free one)")
-    parser.add_argument("--token", help="the one token to accept (default: any that is not empty)")
     parser.add_argument(
-        "--db", type=Path, metavar="FILE", help="SQLite file for sessions and audit rows (default: memory)"
+        "--host", default="127.0.0.1", help="address to listen on (%(default)s)"
     )
-    parser.add_argument("--seed", type=Path, metavar="FILE", help="JSON file of sessions to start with")
-    parser.add_argument("--strict-sessions", action="store_true", help="answer 404 to sessions that were not seeded")
-    parser.add_argument("--spec", type=Path, metavar="FILE", help="another OpenAPI document to serve")
     parser.add_argument(
-        "--scenario", metavar="FILE", help="faults to start with: a JSON file or a shipped scenario's name"
+        "--port", type=int, default=0, help="port to listen on (0: a free one)"
+    )
+    parser.add_argument(
+        "--token", help="the one token to accept (default: any that is not empty)"
+    )
+    parser.add_argument(
+        "--db",
+        type=Path,
+        metavar="FILE",
+        help="SQLite file for sessions and audit rows (default: memory)",
+    )
+    parser.add_argument(
+        "--seed", type=Path, metavar="FILE", help="JSON file of sessions to start with"
+    )
+    parser.add_argument(
+        "--strict-sessions",
+        action="store_true",
+        help="answer 404 to sessions that were not seeded",
+    )
+    parser.add_argument(
+        "--spec", type=Path, metavar="FILE", help="another OpenAPI document to serve"
+    )
+    parser.add_argument(
+        "--scenario",
+        metavar="FILE",
+        help="faults to start with: a JSON file or a shipped scenario's name",
     )
     parser.add_argument(
         "--admin-host", action="append", default=[], metavar="NAME",
@@ -144,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 after a signal, 2 where it could not start.
     """
     try:
-        options = _parser().parse_args(argv)
+        options = _parser().parse_args(argv, namespace=_Options())
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 2
     if options.token is not None and not options.token.strip():
@@ -152,31 +198,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not 0 <= options.port <= 65535:
         return _complain(f"--port: {options.port} is not within 0 and 65535")
     try:
-        app = MockApp(
-            spec=options.spec,
-            token=options.token and options.token.strip(),
-            db=options.db,
-            seed=options.seed,
-            strict_sessions=options.strict_sessions,
-            scenario=options.scenario,
-            admin_hosts=options.admin_host,
-            admin_peers=options.admin_peer,
-        )
+        app = _application(options)
     except ValueError as error:
         return _complain(str(error))
+    with contextlib.closing(app):
+        return _run(app, options)
+
+
+def _run(app: MockApp, options: _Options) -> int:
+    """Serve an application until a signal comes; return the exit code."""
+    host = options.host
     try:
-        listener = listen(options.host, options.port)
+        listener = listen(host, options.port)
     except OSError as error:
-        app.close()
-        return _complain(f"cannot listen on {options.host} port {options.port}: {error.strerror or error}")
+        reason = error.strerror or error
+        return _complain(f"cannot listen on {host} port {options.port}: {reason}")
     address: str = listener.getsockname()[0]
     if not is_loopback(address):
-        print(_warning(address, has_token=options.token is not None), file=sys.stderr, flush=True)
-    with listener, contextlib.closing(app):
-        url = url_of(listener)
+        warning = _warning(address, has_token=options.token is not None)
+        print(warning, file=sys.stderr, flush=True)
+    url = url_of(listener)
+    with listener:
         server = HttpServer(app, app.spec.more_info, IDLE)
         server.run(listener, lambda: print(url, flush=True))
     return 0
+
+
+def _application(options: _Options) -> MockApp:
+    token = options.token.strip() if options.token is not None else None
+    return MockApp(
+        spec=options.spec,
+        token=token,
+        db=options.db,
+        seed=options.seed,
+        strict_sessions=options.strict_sessions,
+        scenario=options.scenario,
+        admin_hosts=options.admin_host,
+        admin_peers=options.admin_peer,
+    )
 
 
 def _warning(address: str, *, has_token: bool) -> str:

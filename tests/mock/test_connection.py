@@ -5,7 +5,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 from mock.rawhttp import BODY, PATH, TOKEN, Client, path_of
@@ -22,7 +22,7 @@ def read_to_end(connection: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def client_of(application: Application) -> Iterator[Client]:
+def client_of(application: Application) -> Generator[Client]:
     with serving(application, "https://example.org/errors") as url:
         yield Client(url)
 

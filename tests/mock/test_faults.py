@@ -20,8 +20,8 @@ from smarterproctoring_mock import (
     running_server,
     scenario_names,
 )
-from smarterproctoring_mock.app import sleep
 from smarterproctoring_mock.asgi import Message
+from smarterproctoring_mock.waiting import sleep
 
 
 def notes(app: MockApp) -> object:
