@@ -32,7 +32,6 @@ from smarterproctoring_mock.checks import (
 from smarterproctoring_mock.control import MockControl
 from smarterproctoring_mock.document import to_pointer
 from smarterproctoring_mock.faults import ConnectionDropped, Fault
-from smarterproctoring_mock.http_parser import TARGET_LIMIT
 from smarterproctoring_mock.operations import ServedOperation
 from smarterproctoring_mock.request import ClientGone, Refused, Request
 from smarterproctoring_mock.request_body import read_body
@@ -150,8 +149,10 @@ class MockApp(MockControl):
 
     def _route(self, request: Request) -> Route:
         """Find what the target leads to."""
-        if len(request.raw_path) + len(request.query) > TARGET_LIMIT:
-            raise Refused(414, f"the target is larger than {TARGET_LIMIT:,} octets")
+        if len(request.raw_path) + len(request.query) > wire.TARGET_LIMIT:
+            raise Refused(
+                414, f"the target is larger than {wire.TARGET_LIMIT:,} octets"
+            )
         route = self._router.find(request.raw_path, request.method)
         if route is None:
             # A path that cannot be decoded is no described path either (RFC 3986 2.1).

@@ -3,15 +3,16 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias, cast
+from typing import Final, cast
 
+from smarterproctoring_mock.document import Node
 from smarterproctoring_mock.strict_json import Json
-
-Node: TypeAlias = dict[str, Any]
 
 _MOST_NESTED: Final = 50
 _LARGER: Final = frozenset({"minLength", "minItems", "minProperties", "minimum"})
 _SMALLER: Final = frozenset({"maxLength", "maxItems", "maxProperties", "maximum"})
+_SCHEMAS: Final = frozenset({"items", "additionalProperties"})
+_ALTERNATIVES: Final = frozenset({"oneOf", "anyOf"})
 _SAMPLES: Final = {
     "byte": "AA==",
     "date": "1970-01-01",
@@ -174,31 +175,28 @@ def _both(one: Node, other: Node) -> Node:
         if key not in result:
             result[key] = value
         elif key == "properties":
-            shared = {
-                name: {"allOf": [result[key][name], value[name]]}
-                for name in value.keys() & result[key].keys()
-            }
-            result[key] = {**result[key], **value, **shared}
-        elif (
-            key in {"items", "additionalProperties"}
-            and isinstance(value, dict)
-            and isinstance(result[key], dict)
-        ):
-            result[key] = {"allOf": [result[key], value]}
+            result[key] = _both_properties(result[key], value)
+        elif key in _SCHEMAS:
+            if isinstance(value, dict) and isinstance(result[key], dict):
+                result[key] = {"allOf": [result[key], value]}
         elif key == "required":
-            result[key] = [
-                *result[key],
-                *(name for name in value if name not in result[key]),
-            ]
+            result[key] = list(dict.fromkeys([*result[key], *value]))
         elif key == "enum":
             result[key] = [item for item in result[key] if item in value] or value
         elif key in _LARGER:
             result[key] = max(result[key], value)
         elif key in _SMALLER:
             result[key] = min(result[key], value)
-        elif key in {"oneOf", "anyOf"} and result[key] != value:
+        elif key in _ALTERNATIVES and result[key] != value:
             result["allOf"] = [*result.get("allOf", []), {key: value}]
     return result
+
+
+def _both_properties(one: Node, other: Node) -> Node:
+    """Put the properties of two schemas together; what both declare has to fulfil both."""
+    names = one.keys() & other.keys()
+    shared = {name: {"allOf": [one[name], other[name]]} for name in names}
+    return {**one, **other, **shared}
 
 
 def _discriminated(node: Node, part: Node) -> list[Node]:

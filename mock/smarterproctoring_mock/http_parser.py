@@ -12,9 +12,6 @@ import httptools
 
 from smarterproctoring_mock import wire
 
-TARGET_LIMIT: Final = 16 * 1024
-"""Octets of the path and the query together."""
-
 _HEAD_LIMIT: Final = 1024 * 1024
 """Octets after which a head without an end is refused; a complete one has the application's limits."""
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
@@ -188,7 +185,7 @@ class RequestParser:
         return self._refusal(400, f"not a valid HTTP/1.1 request: {message}")
 
     def _refusal(self, status: int, message: str) -> BadRequestError:
-        if self._in_head and len(self._url) > TARGET_LIMIT:
+        if self._in_head and len(self._url) > wire.TARGET_LIMIT:
             status = 414
         return BadRequestError(status, message)
 

@@ -25,13 +25,27 @@ async def sleep(seconds: float) -> None:
     if pause is not None:
         await pause(seconds)
         return
+    if _is_on_asyncio():
+        await asyncio.sleep(seconds)
+    elif "trio" in sys.modules and await _slept_on_trio(seconds):
+        return
+    else:
+        time.sleep(seconds)  # noqa: ASYNC251  there is no loop to hold up
+
+
+def _is_on_asyncio() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        trio = sys.modules.get("trio")
-        if trio is not None and trio.lowlevel.in_trio_run():
-            await trio.sleep(seconds)
-        else:
-            time.sleep(seconds)  # noqa: ASYNC251  there is no loop to hold up
-    else:
-        await asyncio.sleep(seconds)
+        return False
+    return True
+
+
+async def _slept_on_trio(seconds: float) -> bool:
+    """Wait, where trio runs this; return whether it does."""
+    import trio  # noqa: PLC0415  only for those who use it
+
+    if not trio.lowlevel.in_trio_run():
+        return False
+    await trio.sleep(seconds)
+    return True

@@ -28,6 +28,9 @@ _HTTP: Final = b"http://"
 # Each member costs a copy of what follows it, so a body of nothing but empty members would be quadratic.
 _MAX_MEMBERS: Final = 64
 
+TARGET_LIMIT: Final = 16 * 1024
+"""Octets of the path and the query of a target together."""
+
 ACCEPTED_CODINGS: Final = "gzip, deflate, identity"
 
 
