@@ -10,8 +10,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, cast
 
+from smarterproctoring_mock import eager
 from smarterproctoring_mock.asgi import Application
-from smarterproctoring_mock.exchange import Exchange, Stream, wake
+from smarterproctoring_mock.exchange import Exchange, Stream
 from smarterproctoring_mock.faults import ConnectionDropped
 from smarterproctoring_mock.http_parser import (
     BadRequestError,
@@ -35,7 +36,7 @@ class Service:
     """Seconds after which a connection is closed that waits for a request, or for the rest of one."""
     connections: "set[Connection]" = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-    """One task a connection, which may outlive it while the application is still busy."""
+    """Those that answer; one may outlive its connection while the application is still busy."""
 
 
 class Connection(asyncio.Protocol):
@@ -55,7 +56,7 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Exchange] = deque()  # those that were not begun
         self._latest: Exchange | None = None  # whose body is read
         self._current: Exchange | None = None  # that is answered now
-        self._arrived: asyncio.Future[None] | None = None  # for the task that answers
+        self._is_answering = False
         self._reads_requests = True
         self._refusal = b""  # goes out after the answers to what came before it
         self._idle_since = 0.0
@@ -67,9 +68,6 @@ class Connection(asyncio.Protocol):
         # Of a TCP connection it is one; uvloop's is not a subclass.
         self._stream = Stream(cast("asyncio.Transport", transport))
         self._service.connections.add(self)
-        task = self._loop.create_task(self._answer_requests())
-        self._service.tasks.add(task)
-        task.add_done_callback(self._service.tasks.discard)
         self._idle_since = self._loop.time()
         self._timer = self._loop.call_later(self._service.idle, self._check_idle)
 
@@ -81,6 +79,8 @@ class Connection(asyncio.Protocol):
             self._parser.feed(data)
         except BadRequestError as error:
             self._refuse(error)
+        # The body of a request may still be on its way.
+        self._begin_to_answer()
 
     def eof_received(self) -> bool:
         """Answer what the client has sent before it closed its side, then close the connection."""
@@ -112,13 +112,15 @@ class Connection(asyncio.Protocol):
     # --- the parser's callbacks ----------------------------------------------------------------------------
 
     def request_received(self, head: RequestHead) -> None:
-        """Queue a request."""
+        """Queue a request, unless the connection ends with the one before it."""
+        if self._stream.is_closed:
+            self._latest = None
+            return
         exchange = Exchange(self._stream, head, self._service.idle)
         if self._current is not None or self._waiting:
             self._stream.pause_reading()
         self._latest = exchange
         self._waiting.append(exchange)
-        wake(self._arrived)
 
     def body_received(self, data: bytes) -> None:
         """Pass on a part of the latest request's body."""
@@ -130,31 +132,35 @@ class Connection(asyncio.Protocol):
         """Pass on that the latest request is complete."""
         if self._latest is not None:
             self._latest.complete()
+            self._begin_to_answer()
 
     # --- answering -----------------------------------------------------------------------------------------
 
-    async def _answer_requests(self) -> None:
-        """Answer one request after the other, then what cannot be read as one, and close."""
-        while await self._has_arrived():
+    def _begin_to_answer(self) -> None:
+        """Answer what waits, unless that is being done."""
+        if self._waiting and not self._is_answering:
+            self._is_answering = True
+            task = eager.start(self._answer_waiting())
+            if task is not None:
+                self._service.tasks.add(task)
+                task.add_done_callback(self._service.tasks.discard)
+
+    async def _answer_waiting(self) -> None:
+        """Answer one request after the other, until none waits."""
+        while self._waiting:
             exchange = self._waiting.popleft()
             self._current = exchange
             await self._answer(exchange)
             self._current = None
-            self._idle_since = self._loop.time()
             if not exchange.keep_alive:
+                self._reads_requests = False
                 break
-            if not self._waiting:
-                self._stream.resume_reading()
-        if self._refusal:
-            self._stream.write(self._refusal)
-        self._stream.transport.close()
-
-    async def _has_arrived(self) -> bool:
-        """Wait for a request; False where no other comes."""
-        while not self._waiting and self._reads_requests:
-            self._arrived = self._loop.create_future()
-            await self._arrived
-        return bool(self._waiting)
+        self._is_answering = False
+        if self._reads_requests:
+            self._idle_since = self._loop.time()
+            self._stream.resume_reading()
+        else:
+            self._end()
 
     async def _answer(self, exchange: Exchange) -> None:
         """Let the application answer, and end the connection where it says so or fails."""
@@ -202,8 +208,18 @@ class Connection(asyncio.Protocol):
         self._stop_reading()
 
     def _stop_reading(self) -> None:
+        """Read no more requests; end once those that were read are answered."""
         self._reads_requests = False
-        wake(self._arrived)
+        if not self._is_answering and not self._waiting:
+            self._end()
+
+    def _end(self) -> None:
+        """Write what cannot be read as a request is answered with, and close."""
+        if self._refusal:
+            self._stream.write(self._refusal)
+            self._refusal = b""
+        self._waiting.clear()
+        self._stream.transport.close()
 
     def _error(self, status: int, message: str) -> bytes:
         """Write a whole answer in the vendor's form that ends the connection."""

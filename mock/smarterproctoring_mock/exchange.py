@@ -63,12 +63,13 @@ class Stream:
 
     async def drain(self, seconds: float) -> None:
         """Wait until more can be written. A client that does not read for so many seconds loses its connection."""
-        self._changed = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._changed = loop.create_future()
+        timer = loop.call_later(seconds, self.transport.abort)
         try:
-            async with asyncio.timeout(seconds):
-                await self._changed
-        except TimeoutError:
-            self.transport.abort()
+            await self._changed
+        finally:
+            timer.cancel()
 
 
 def wake(waiter: "asyncio.Future[None] | None") -> None:

@@ -76,11 +76,11 @@ class ServedOperation:
 
     def rules_for(self, media_type: str) -> Rules | None:
         """Return the rules of the most precise media type that the spec declares for the body."""
-        whole_type = media_type.partition("/")[0] + "/*"
-        for name in (media_type, whole_type, "*/*"):
-            if name in self.bodies:
-                return self.bodies[name]
-        return None
+        rules = self.bodies.get(media_type)
+        if rules is None:
+            whole_type = media_type.partition("/")[0] + "/*"
+            rules = self.bodies.get(whole_type) or self.bodies.get("*/*")
+        return rules
 
     def current(self, values: Sequence[str], fields: Mapping[str, Json]) -> Response:
         """Return the success with what is stored put in by name: the path's parameters, then the fields.
