@@ -34,7 +34,13 @@ from pathlib import Path
 import release_record
 from baseline import version_of
 from build import BIN, NAME, bill_of_materials, build, extras, run
-from packages import DISTRIBUTIONS, Distribution, listed_in, outside_requirements, packages_of
+from packages import (
+    DISTRIBUTIONS,
+    Distribution,
+    listed_in,
+    outside_requirements,
+    packages_of,
+)
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name

@@ -44,11 +44,18 @@ def copies(root: Path) -> Iterator[Copy]:
     for distribution in distributions:
         text = read(root, distribution.project)
         if distribution.project != PROJECT:
-            text = replaced(text, r'(?m)^version = "(.*?)"', version, distribution.project)
+            text = replaced(
+                text, r'(?m)^version = "(.*?)"', version, distribution.project
+            )
         yield Copy(distribution.project, with_pins(text, distributions, version))
         if distribution.folder != ".":
             yield Copy(f"{distribution.folder}/{LICENSE}", read(root, LICENSE))
-    yield Copy(MODULE, replaced(read(root, MODULE), r'(?m)^VERSION: Final = "(.*?)"$', version, MODULE))
+    yield Copy(
+        MODULE,
+        replaced(
+            read(root, MODULE), r'(?m)^VERSION: Final = "(.*?)"$', version, MODULE
+        ),
+    )
 
 
 def read(root: Path, name: str) -> str:
@@ -64,7 +71,9 @@ def replaced(text: str, pattern: str, new: str, name: str) -> str:
     """
     found = list(re.finditer(pattern, text))
     if len(found) != 1:
-        raise ToolError(f"{name}: {pattern!r} must match once, and matches {len(found)} times")
+        raise ToolError(
+            f"{name}: {pattern!r} must match once, and matches {len(found)} times"
+        )
     start, end = found[0].span(1)
     return text[:start] + new + text[end:]
 
@@ -72,7 +81,9 @@ def replaced(text: str, pattern: str, new: str, name: str) -> str:
 def with_pins(text: str, distributions: Sequence[Distribution], version: str) -> str:
     """Make every requirement of one of our distributions one of this version."""
     names = "|".join(re.escape(each.name) for each in distributions)
-    return re.sub(rf'(?m)(?<=")((?:{names})(?:\[[\w,-]+\])?)==[^";]*', rf"\g<1>=={version}", text)
+    return re.sub(
+        rf'(?m)(?<=")((?:{names})(?:\[[\w,-]+\])?)==[^";]*', rf"\g<1>=={version}", text
+    )
 
 
 def outdated(root: Path) -> list[Copy]:
@@ -91,7 +102,9 @@ def outdated(root: Path) -> list[Copy]:
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree")
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
@@ -99,7 +112,10 @@ def main() -> int:
         found = outdated(arguments.root)
         for copy in found:
             if arguments.check:
-                print(f"error: {copy.name} does not repeat {PROJECT} or {LICENSE}; run: make generate", file=sys.stderr)
+                print(
+                    f"error: {copy.name} does not repeat {PROJECT} or {LICENSE}; run: make generate",
+                    file=sys.stderr,
+                )
             else:
                 (arguments.root / copy.name).write_text(copy.text, encoding="utf-8")
                 print(f"{copy.name} was written")

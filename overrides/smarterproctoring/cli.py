@@ -36,12 +36,14 @@ except ImportError as missing:
 
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS
 from smarterproctoring_generated.operations import VERSION as API_VERSION
-from smarterproctoring_generated.records import Field, Parameter, Problem
+from smarterproctoring_generated.records import Field
 
 from smarterproctoring import client as clients
 from smarterproctoring import errors
 from smarterproctoring._version import VERSION
 from smarterproctoring.credentials import Secret
+from smarterproctoring.problems import Problem
+from smarterproctoring.rules import Item, item_from_text, keyword_items
 from smarterproctoring.settings import PLAIN_HTTP, PREFIX, base_url_problem, read_environment, variable
 from smarterproctoring.terminal import echo, echo_json
 from smarterproctoring.token_file import TokenFile
@@ -60,6 +62,7 @@ EXIT_CODES = {
 }
 _BAD_INPUT, _AUTH, _NOT_FOUND, _REFUSED, _RATE_LIMIT, _NOT_APPLIED, _MAYBE_APPLIED = range(2, 9)
 _INTERRUPTED = 130
+_KEYWORDS = keyword_items(RESCHEDULE_EXAM_SESSION)
 _ALIASES = {"appointmentStartDateTime": "--start", "appointmentEndDateTime": "--end"}
 _START, _END = "appointment_start_date_time", "appointment_end_date_time"
 _SETTINGS = ("base_url", "timeout", "deadline", "retries")
@@ -179,7 +182,7 @@ def _connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _option(item: Field | Parameter) -> str:
+def _option(item: Item) -> str:
     """Name the option of a keyword; one that the command has already gets `field-` in front."""
     name = item.keyword.replace("_", "-")
     return f"--field-{name}" if name in _OWN_OPTIONS else f"--{name}"
@@ -210,7 +213,7 @@ _OWN_OPTIONS = {
 
 def _field_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add an option for every keyword of the method, so that a field added to the spec is an option by itself."""
-    for item in reversed(RESCHEDULE_EXAM_SESSION.keywords):
+    for item in reversed(_KEYWORDS):
         names = [_option(item), f"field_{item.keyword}"]
         if item.name in _ALIASES:
             names.insert(0, _ALIASES[item.name])
@@ -224,12 +227,12 @@ _METAVARS = {"integer": "INTEGER", "number": "NUMBER", "boolean": "true|false", 
 """What is written for a value that is not text; the spec's rules then refuse what is not of its type."""
 
 
-def _option_of(item: Field | Parameter) -> str:
+def _option_of(item: Item) -> str:
     return _ALIASES.get(item.name, _option(item))
 
 
 _USER_NAMES = {
-    **{item.keyword: _option_of(item) for item in RESCHEDULE_EXAM_SESSION.keywords},
+    **{item.keyword: _option_of(item) for item in _KEYWORDS},
     **{item.keyword: item.keyword.upper() for item in RESCHEDULE_EXAM_SESSION.parameters},
 }
 """What the user of the command line calls the arguments of the Python method."""
@@ -346,15 +349,15 @@ def _read_change(options: dict[str, Any]) -> _Change:
             change.zone = zone(options["zone_name"])
         except ZoneError as error:
             change.add("--timezone", error.reason)
-    given = {item.keyword: options[f"field_{item.keyword}"] for item in RESCHEDULE_EXAM_SESSION.keywords}
+    given = {item.keyword: options[f"field_{item.keyword}"] for item in _KEYWORDS}
     texts = {keyword: text for keyword, text in given.items() if text is not None}
     if options["fields_file"] is not None:
         _add_fields(options["fields_file"], texts, change)
-    for item in RESCHEDULE_EXAM_SESSION.keywords:
+    for item in _KEYWORDS:
         if item.keyword in texts and item.format == "date-time":
             _read_moment(item, texts[item.keyword], options, change)
         elif item.keyword in texts:
-            change.fields[item.keyword] = item.from_text(texts[item.keyword])
+            change.fields[item.keyword] = item_from_text(item, texts[item.keyword])
     if options["duration"] is not None:
         _add_duration(options["duration"], texts, options, change)
     if not change.fields and not change.problems:
@@ -362,7 +365,7 @@ def _read_change(options: dict[str, Any]) -> _Change:
     return change
 
 
-def _read_moment(item: Field | Parameter, text: str, options: dict[str, Any], change: _Change) -> None:
+def _read_moment(item: Item, text: str, options: dict[str, Any], change: _Change) -> None:
     # After a wrong zone, UTC serves to find what else is wrong.
     default_zone = UTC if change.zone is None and options["zone_name"] is not None else change.zone
     try:

@@ -5,6 +5,7 @@ the command's name, and returns the exit code or ends the process.
 """
 
 from smarterproctoring.prepare import from_keywords
+from smarterproctoring.rules import Item, item_from_text, keyword_items, path_parameters
 from smarterproctoring.settings import read_environment
 from smarterproctoring.times import TimeError, limit_problem, read_time
 from smarterproctoring.token_file import TokenFile
@@ -20,12 +21,16 @@ except ImportError as missing:
     ) from None
 
 __all__ = [
+    "Item",
     "TimeError",
     "TokenFile",
     "ZoneError",
     "colors",
     "from_keywords",
+    "item_from_text",
+    "keyword_items",
     "limit_problem",
+    "path_parameters",
     "place",
     "read_environment",
     "read_time",

@@ -7,10 +7,10 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from smarterproctoring_generated.records import Problem
 from smarterproctoring_transport import StillRunning, call_aside, call_within
 
 from smarterproctoring.errors import ConfigurationError, NoCopy
+from smarterproctoring.problems import Problem
 from smarterproctoring.settings import PREFIX
 
 TokenSource = str | Callable[[], str]

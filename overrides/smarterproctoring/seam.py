@@ -16,7 +16,6 @@ from typing import Any, NoReturn, Self
 
 import httpx
 from smarterproctoring_generated.operations import VERSION as API_VERSION
-from smarterproctoring_generated.records import Problem
 from smarterproctoring_transport import (
     NotSent,
     ProxyFailure,
@@ -39,6 +38,7 @@ from smarterproctoring.credentials import fetch
 from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated
+from smarterproctoring.problems import Problem
 from smarterproctoring.settings import CallOptions, Options
 
 USER_AGENT = (

@@ -14,6 +14,8 @@ from smarterproctoring import (
     ServerError,
     ValidationError,
 )
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
+from smarterproctoring_generated.records import Hidden
 from wire.driver import AI, ES, EX, Driver
 from wire.misbehave import Peer, Server, answer, response
 
@@ -74,7 +76,7 @@ def test_the_rate_is_kept_over_all_workers(driver: Driver, server: Server) -> No
     from smarterproctoring import many
 
     waits: list[float] = []
-    work = many.Many(items(*"abcdefghij"), lambda **_: None, 4, 10.0)
+    work = many.Many(RESCHEDULE_EXAM_SESSION, Hidden(items(*"abcdefghij")), lambda **_: None, 4, 10.0)
 
     async def run() -> None:
         await work.work(lambda **_: "done", waits.append)
