@@ -1,11 +1,14 @@
 """Move one exam session on the installed mock server with the installed client, and say so in one line.
 
+The commands of the other distributions have to be found, and to be of the same version.
+
 Run by tools/publish.py in the environment that it made, as `python -I first_call.py VERSION`.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import smarterproctoring
@@ -28,6 +31,18 @@ def main() -> None:
             )
     if smarterproctoring.__version__ != sys.argv[1]:
         sys.exit(f"the installed package says it is {smarterproctoring.__version__}")
+    commands = {
+        entry.name: entry for entry in entry_points(group="smarterproctoring.commands")
+    }
+    for name in ("bulk", "mock"):
+        if name not in commands:
+            sys.exit(f"the command {name} is not there")
+        commands[name].load()
+        found = commands[name].dist
+        if found is None or found.version != sys.argv[1]:
+            sys.exit(
+                f"the command {name} is not of version {sys.argv[1]}: {found and found.version}"
+            )
     with (
         smarterproctoring_mock.running_server(token="first-call") as server,  # noqa: S106 - made up here
         smarterproctoring.SmarterProctoring(

@@ -168,22 +168,24 @@ def pins(lock: str) -> Iterator[str]:
         canonicalize_name(match[1]): match[0]
         for match in re.finditer(r"(?m)^([\w.-]+)==.*(?:\n +(?!#).*)*", lock)
     }
-    own = {canonicalize_name(distribution.name) for distribution in DISTRIBUTIONS}
-    todo = {*own, *map(canonicalize_name, OUTSIDE)}
-    seen = set[NormalizedName]()
+    todo = [(canonicalize_name(name), frozenset[str]()) for name in OUTSIDE]
+    for distribution in DISTRIBUTIONS:
+        extras = importlib.metadata.metadata(distribution.name).get_all(
+            "Provides-Extra"
+        )
+        todo.append((canonicalize_name(distribution.name), frozenset(extras or ())))
+    seen = set[tuple[NormalizedName, frozenset[str]]]()
     while todo:
-        name = canonicalize_name(todo.pop())
-        seen.add(name)
+        name, chosen = todo.pop()
+        if (name, chosen) in seen:
+            continue
+        seen.add((name, chosen))
         for text in importlib.metadata.requires(name) or ():
             requirement = Requirement(text)
-            extras = (
-                importlib.metadata.metadata(name).get_all("Provides-Extra") or []
-                if name in own
-                else []
-            )
-            wanted = [{"extra": extra} for extra in ("", *extras)]
-            if requirement.marker is None or any(
-                requirement.marker.evaluate(extra) for extra in wanted
-            ):
-                todo |= {canonicalize_name(requirement.name)} - seen
-    yield from (entries[name] for name in sorted(seen & entries.keys()))
+            wanted = [{"extra": extra} for extra in ("", *chosen)]
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate(extra) for extra in wanted):
+                needed = canonicalize_name(requirement.name)
+                todo.append((needed, frozenset(requirement.extras)))
+    names = {name for name, _ in seen}
+    yield from (entries[name] for name in sorted(names & entries.keys()))

@@ -1,4 +1,4 @@
-"""Publish the package to an index, and prove that it can be installed from there.
+"""Publish the distributions to an index, and prove that they can be installed from there.
 
     tools/publish.py              check, build again, upload, prove
     tools/publish.py --dry-run    check and build again, and say what would be done
@@ -34,7 +34,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,14 +43,16 @@ from urllib.parse import urlsplit
 import attestation
 import release_record
 from baseline import PACKAGE_VERSION, SPEC_VERSION, version_of
+from packages import DISTRIBUTIONS
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 from redocly import ToolError
 from release_record import Record, RefusedError, sha256
 from simple_index import PACKAGE, Credentials, Index, Listing, origin
 
 ROOT = Path(__file__).resolve().parent.parent
-PROVEN_EXTRAS = ("cli", "mock")  # with them, what was installed can be called without any other server
+PROVEN_EXTRAS = ("cli", "fast")  # what bulk asks of the client
 # Each is called with --base TAG: 0 the version is high enough, 1 too low, else no verdict.
 PLACE = f"{PACKAGE_VERSION} and run: make generate"
 JUDGED = {"spec_diff.py": f"{SPEC_VERSION} in the spec and run: make generate", "api_diff.py": PLACE}
@@ -415,12 +417,17 @@ def missing_from(
 def upload(files: list[Path], url: str, login: Credentials | None) -> None:
     """Send the files; the password travels in uv's environment.
 
+    The client comes last: its extras name the other distributions, and at no moment are these missing.
+
     Raises:
         RefusedError: The index did not take them.
     """
     secret = {"UV_PUBLISH_USERNAME": login.username, "UV_PUBLISH_PASSWORD": login.password} if login else {}
-    command = [uv(), "publish", "--trusted-publishing", "never", "--publish-url", url, *map(str, files)]
-    run(command, "the index did not take the upload", **secret)
+    command = [uv(), "publish", "--trusted-publishing", "never", "--publish-url", url]
+    for distribution in reversed(DISTRIBUTIONS):
+        own = [str(path) for path in files if path.name.startswith(f"{distribution.stem}-")]
+        if own:
+            run([*command, *own], "the index did not take the upload", **secret)
 
 
 def run(command: list[str], failure: str, **environment: str) -> str:
@@ -485,10 +492,10 @@ def install_and_call(
         environment = Path(folder, "venv")
         python = str(environment / "bin" / "python")
         run([uv(), "venv", "--quiet", "--python", sys.executable, str(environment)], "no environment could be made")
-        # First the package alone. One index is known, no cache is used, and only the built wheel's bytes fit.
-        (wheel,) = [name for name in expected if name.endswith(".whl")]
-        pinned = Path(folder, "package.txt")
-        pinned.write_text(f"{PACKAGE}=={version} --hash=sha256:{expected[wheel]}\n")
+        # First our own alone. One index is known, no cache is used, and only the built wheels' bytes fit.
+        wheels = {parse_wheel_filename(name)[0]: digest for name, digest in expected.items() if name.endswith(".whl")}
+        pinned = Path(folder, "packages.txt")
+        pinned.write_text("".join(f"{name}=={version} --hash=sha256:{sha}\n" for name, sha in wheels.items()))
         install = [uv(), "pip", "install", "--quiet", "--python", python, "--only-binary", ":all:"]
         alone = ["--no-deps", "--no-cache", "--require-hashes", "--default-index", f"release={index.url}"]
         run(
@@ -496,9 +503,9 @@ def install_and_call(
             "the version cannot be installed from the index",
             **(index_login("RELEASE", login)),
         )
-        # Then what it asks for, by the installed metadata, from a place where the package itself does not count.
+        # Then what they ask for, by the installed metadata, from a place where they themselves do not count.
         wanted = Path(folder, "dependencies.txt")
-        wanted.write_text("".join(f"{line}\n" for line in installed_requirements(environment)))
+        wanted.write_text("".join(f"{line}\n" for line in installed_requirements(environment, [*wheels])))
         source = ["--default-index", f"dependencies={dependencies}"] if dependencies else []
         known = login if dependencies and origin(dependencies) == origin(index.url) else None
         run(
@@ -508,7 +515,7 @@ def install_and_call(
         )
         try:
             run([uv(), "pip", "check", "--quiet", "--python", python], "the dependencies do not fit together")
-            say("proof", f"{PACKAGE} {version} was installed from the index into an empty environment")
+            say("proof", f"{', '.join(wheels)} {version}: installed from the index into an empty environment")
             # -I: neither this checkout nor the environment's variables can stand in for what was installed.
             call = [python, "-I", str(ROOT / "tools" / "first_call.py"), str(version)]
             say("proof", run(call, "the installed package does not work"))
@@ -523,15 +530,18 @@ def index_login(name: str, login: Credentials | None) -> dict[str, str]:
     return {f"UV_INDEX_{name}_USERNAME": login.username, f"UV_INDEX_{name}_PASSWORD": login.password}
 
 
-def installed_requirements(environment: Path) -> Iterator[str]:
-    """Yield what the installed package asks for, with the extras that the proof needs."""
+def installed_requirements(environment: Path, names: Sequence[str]) -> Iterator[str]:
+    """Yield what installed distributions ask of others, with the extras that the proof needs."""
     (site,) = (environment / "lib").glob("python*/site-packages")
-    (package,) = importlib.metadata.distributions(name=PACKAGE, path=[str(site)])
-    for text in package.requires or ():
-        requirement = Requirement(text)
-        marker, requirement.marker = requirement.marker, None
-        if marker is None or any(marker.evaluate({"extra": extra}) for extra in PROVEN_EXTRAS):
-            yield str(requirement)
+    for name in names:
+        (package,) = importlib.metadata.distributions(name=name, path=[str(site)])
+        for text in package.requires or ():
+            requirement = Requirement(text)
+            marker = requirement.marker
+            requirement.marker = None
+            wanted = marker is None or any(marker.evaluate({"extra": extra}) for extra in PROVEN_EXTRAS)
+            if wanted and canonicalize_name(requirement.name) not in names:
+                yield str(requirement)
 
 
 # -- the command line -------------------------------------------------------------------------------------------

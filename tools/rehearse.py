@@ -26,6 +26,7 @@ from typing import NamedTuple
 import release_record
 from baseline import PROJECT, version_of
 from loopback import BIN, LOGIN, PACKAGE, PASSWORD, USERNAME, UV, Done, Index, check, make, running_index, wheels
+from packages import CLIENT
 from redocly import ROOT, ToolError
 
 # Long ones first, because two run at a time. `make test` is left to CI: it takes longer than all of this.
@@ -190,7 +191,7 @@ def without_tags(tree: Path, **variables: str) -> str:
 
 def changed_byte(tree: Path, **variables: str) -> str:
     """Publish a wheel of which one byte was changed since the gates judged it."""
-    (wheel,) = (tree / "dist").glob("*.whl")
+    (wheel,) = (tree / "dist").glob(f"{CLIENT.stem}-*.whl")
     content = wheel.read_bytes()
     wheel.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     try:
@@ -218,7 +219,7 @@ def installed(folder: Path, index: Index, version: str) -> str:
     check([UV, "venv", "--quiet", "--python", sys.executable, str(folder / "venv")])
     python = str(folder / "venv" / "bin" / "python")
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--index-url", index.url]
-    check([*pip, f"{PACKAGE}[cli,mock]=={version}"], NETRC=str(netrc))
+    check([*pip, f"{PACKAGE}[bulk,mock]=={version}"], NETRC=str(netrc))
     return check([python, "-I", str(ROOT / "tools" / "first_call.py"), version]).strip()
 
 

@@ -14,8 +14,16 @@ import build
 import copies
 import release_record
 from loopback import Index, check
+from packages import DISTRIBUTIONS
 
 WHEEL, SDIST = "smarterproctoring_client-1.0.0-py3-none-any.whl", "smarterproctoring_client-1.0.0.tar.gz"
+"""Of the client."""
+
+
+def files_of(version: str) -> set[str]:
+    """Name all files of a version."""
+    stems = [f"{distribution.stem}-{version}" for distribution in DISTRIBUTIONS]
+    return {f"{stem}{end}" for stem in stems for end in ("-py3-none-any.whl", ".tar.gz")}
 
 
 # -- the repository ---------------------------------------------------------------------------------------------
@@ -54,7 +62,8 @@ def set_version(repository: Path, version: str) -> None:
 def build_and_record(repository: Path, version: str) -> Path:
     """Build in a repository, and record the files as the gates do when they have judged them; return the folder."""
     dist = repository / "dist"
-    build.build(repository, dist, "--wheel", "--sdist")
+    for distribution in DISTRIBUTIONS:
+        build.build(repository / distribution.folder, dist, "--wheel", "--sdist")
     build.bill_of_materials(repository, dist)
     release_record.write(dist, repository, version)
     return dist
@@ -87,7 +96,7 @@ class Released:
     @property
     def version(self) -> str:
         """Which version was released; there has to be one only."""
-        (wheel,) = self.index.folder.glob("*.whl")
+        (wheel,) = self.index.folder.glob("smarterproctoring_client-*.whl")
         return wheel.name.split("-")[1]
 
     @property
