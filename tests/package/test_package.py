@@ -66,8 +66,10 @@ def with_client(files: Files, wheel: Path) -> Files:
     return replace(files, built=(replace(client, wheel=wheel), *others))
 
 
-def together(wheels: Sequence[Path]) -> str:
-    """Install wheels as the gate does, and return all that is wrong with them."""
+def together(wheels: Sequence[Path], folder: Path) -> str:
+    """Put wheels into one folder, install them as the gate does, and return all that is wrong with them."""
+    folder.mkdir()
+    wheels = [Path(shutil.copy(wheel, folder)) for wheel in wheels]
     return "\n".join(check_package.installed_problems(wheels, sys.executable, VERSION, ROOT, bounds=False))
 
 
@@ -148,7 +150,7 @@ def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: P
     client, mock, bulk = files.wheels
     wheel = rewritten(client, tmp_path, edits, without={"smarterproctoring_generated/py.typed"})
     spoilt = rewritten(bulk, tmp_path, bulk_edits)
-    problems = together([wheel, mock, spoilt])
+    problems = together([wheel, mock, spoilt], tmp_path / "dist")
     assert "import smarterproctoring.generated: ModuleNotFoundError(\"No module named 'pytest'\")" in problems
     assert "import smarterproctoring_bulk.report: ModuleNotFoundError(\"No module named 'griffe'\")" in problems
     assert "bulk moved 0 of 10 sessions" in problems
@@ -167,7 +169,7 @@ def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: P
 def test_a_mock_server_without_its_spec_is_found(files: Files, tmp_path: Path) -> None:
     client, mock, bulk = files.wheels
     wheel = rewritten(mock, tmp_path, {}, without={"smarterproctoring_mock/openapi.yaml"})
-    assert "SpecError" in together([client, wheel, bulk])
+    assert "SpecError" in together([client, wheel, bulk], tmp_path / "dist")
 
 
 @pytest.mark.tooling
