@@ -26,6 +26,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
 
+import make_sync
+import unasync
+
 ROOT = Path(__file__).resolve().parent.parent
 FAULTS = ROOT / "tools" / "prove.toml"
 DOCUMENT = ROOT / "docs" / "proof.md"
@@ -66,15 +69,20 @@ class Fault(NamedTuple):
 
     @contextmanager
     def inside(self, tree: Path) -> Generator[None]:
-        """Put the fault into a tree, and take it out again."""
+        """Put the fault into a tree, into what is derived from its file too, and take it out again."""
         paths = [tree / name for name in (self.file, COPIES.get(self.file)) if name is not None]
-        before = [path.read_text(encoding="utf-8") for path in paths]
+        source = Path(self.file)
+        has_twin = source.parent.name == make_sync.SOURCE and source.name not in make_sync.BY_HAND
+        twins = [tree / make_sync.twin_of(source)] if has_twin else []
+        before = {path: path.read_text(encoding="utf-8") for path in [*paths, *twins]}
         try:
-            for path, text in zip(paths, before, strict=True):
-                path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+            for path in paths:
+                path.write_text(before[path].replace(self.old, self.new), encoding="utf-8")
+            if has_twin:
+                unasync.unasync_files([str(tree / source)], [make_sync.rule()])
             yield
         finally:
-            for path, text in zip(paths, before, strict=True):
+            for path, text in before.items():
                 path.write_text(text, encoding="utf-8")
 
 

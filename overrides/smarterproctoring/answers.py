@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 CONFIRMING = {200, 201, 203, 204, 205}
 """The 2xx statuses that say that the change was made; what another one says of it is not certain."""
@@ -39,16 +40,20 @@ _GOOD_CODES = {"ok", "success", "successful", "succeeded", "done", "created", "u
 _BEGUN_ERROR = re.compile(
     r'\s*\{\s*"(?i:error|errors|fault|exception|statuscode)"\s*:\s*(?!null|false|"")(?!(?i:\[\s*\]|\{\s*\}|[123][0-9]{2}\b))'
 )
+NOT_JSON: Final = object()
+"""In the place of a JSON value where the body is not JSON."""
 _NO_ERROR: tuple[object, ...] = (None, False, 0, "", [], {})
 
 
-class Reply(NamedTuple):
-    """A server's answer, read as far as it goes; header names in lower case."""
-
+class _Reply(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
     incomplete: bool = False
+
+
+class Reply(_Reply):
+    """A server's answer, read as far as it goes; header names in lower case."""
 
     def __repr__(self) -> str:  # it is in frames, and a server may echo the token
         return f"<Reply {self.status}>"
@@ -57,12 +62,17 @@ class Reply(NamedTuple):
         """Decode the body as UTF-8; never fails."""
         return self.body.decode("utf-8", "replace")
 
-    def data(self) -> Any:
-        """Return the JSON value, else the text, else None."""
+    @cached_property
+    def value(self) -> Any:
+        """The JSON value of the body; `NOT_JSON` if it has none."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            return self.text() or None
+            return NOT_JSON
+
+    def data(self) -> Any:
+        """Return the JSON value, else the text, else None."""
+        return (self.text() or None) if self.value is NOT_JSON else self.value
 
     def request_id(self) -> str | None:
         """Return the first of the common request-id headers; the vendor documents none."""
@@ -92,9 +102,8 @@ class Reply(NamedTuple):
         if self._is_page() or _is_markup(self.body):
             kind = "XML" if _is_xml(self.body) and not self._is_page() else "an HTML page"
             return f"{kind}; this is not the API's answer"
-        try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError):
+        value = self.value
+        if value is NOT_JSON:
             return "an error object" if _BEGUN_ERROR.match(self.text()) else self._unknown_type()
         if isinstance(value, str) and value.lstrip()[:1] == "{":  # written as JSON twice
             value = _read_again(value)
@@ -119,11 +128,9 @@ class Reply(NamedTuple):
         The vendor's own forms are `{code, message}`, `{error: {code, message}}` (evidence: V) and hapi's
         `{statusCode, error, message}` (evidence: S). Control characters are escaped.
         """
-        try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError):
-            value = self._plain_reason()
-        code, reason = _code(value), "; ".join(_reasons(value))
+        value = self._plain_reason() if self.value is NOT_JSON else self.value
+        code = _code(value)
+        reason = "; ".join(_reasons(value))
         return code and harmless(code), harmless(reason) or None
 
     def _plain_reason(self) -> str | None:

@@ -1,7 +1,7 @@
 """The errors of this package: one small tree, the same fields everywhere, no third-party exception in it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from smarterproctoring_generated.records import Problem
 
@@ -43,6 +43,11 @@ class SmarterProctoringError(Exception):
         super().__init__(message)
         self.message = message
         self.__dict__.update(fields)
+
+    def with_more(self, text: str, **fields: Any) -> Self:
+        """Return the same error with one more sentence, and with these fields."""
+        known = {name: value for name, value in self.__dict__.items() if name != "message"}
+        return type(self)(f"{self.message} {text}", **{**known, **fields})
 
 
 class ConfigurationError(SmarterProctoringError):
