@@ -8,11 +8,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := generated overrides transport mock bulk tests tools examples benchmarks
+# What the type checkers look at, beside the folders of the packages.
+SOURCES := tests tools examples benchmarks
 # Proves what is here, not what the machine's pip happens to be configured for.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON_DOWNLOADS := never
-export PYTHONDONTWRITEBYTECODE := 1
+# Where the machine forbids compiled files, each of the many processes of a run would compile everything for itself.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help:  ## list the targets
@@ -23,14 +25,15 @@ help:  ## list the targets
 .PHONY: venv
 venv: $(READY)  ## make .venv with the locked dependencies (done by every target that needs it)
 
-$(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
+$(READY): requirements/bootstrap.txt requirements/dev.txt $(wildcard pyproject.toml */pyproject.toml)
 	@command -v "$(PYTHON)" >/dev/null || { echo "error: $(PYTHON) not found; set PYTHON=/path/to/python3.11 or newer" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"error: Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}; set PYTHON=…")'
 	@echo "setting up $(VENV)"
 	@"$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/bootstrap.txt
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements/dev.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation \
+	    $$($(BIN)/python tools/packages.py editable)
 	@touch $@
 
 # npm is needed by some gates only; the lock holds hashes.
@@ -104,7 +107,7 @@ format: $(READY)  ## format and mend what ruff can mend
 
 .PHONY: typecheck
 typecheck: $(READY) node_modules/.ready  ## mypy --strict and pyright over generated and hand-written code
-	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/mypy $$($(BIN)/python tools/packages.py folders) $(SOURCES)
 	@node_modules/.bin/pyright --pythonpath $(BIN)/python
 
 # Two test processes for each core: while one waits for a time limit, another works.
@@ -196,7 +199,7 @@ build: $(READY)  ## build wheel, sdist and bill of materials into dist/
 	@$(BIN)/python tools/build.py
 
 .PHONY: check-package
-check-package: build  ## check the built files, build them anew, install them; ARGS="--python PATH"
+check-package: build  ## check the built files, build them again, install and try them; ARGS="--python PATH"
 	@$(BIN)/python tools/check_package.py $(ARGS)
 
 .PHONY: publish

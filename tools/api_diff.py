@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Compare what callers can name in Python with the last release: both packages, read by griffe, nothing imported.
+"""Compare what callers can name in Python with the last release: every shipped package, read by griffe, none imported.
 
     tools/api_diff.py                   with the last release's tag
     tools/api_diff.py --base v1.2.0     with this tag (or any revision)
     tools/api_diff.py --json            the same as one JSON object
 
-A name that is gone, a parameter that moved or is newly required: a breaking change, allowed with a major bump only. A
-new name or keyword is a minor one. Types and values are not judged here: for what the spec decides, tools/spec_diff.py
+tools/packages.toml says which modules users import from; their names are what is compared. A name that is gone or no
+longer public, a parameter that moved or is newly required: a breaking change, allowed with a major bump only. A new
+name or keyword is a minor one. Types and values are not judged here: for what the spec decides, tools/spec_diff.py
 judges them.
 
 Exit code 0: the version is high enough, or nothing was released yet. 1: it is too low. 2: it could not be judged.
@@ -21,61 +22,98 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import griffe
 from baseline import SPEC, Change, Report, git, judge, last_release, show
+from packages import ITSELF, LIST, PACKAGES, Package, listed_in, packages_of, read
 from redocly import ROOT, ToolError
 
-FOLDERS = {"smarterproctoring": "overrides", "smarterproctoring_generated": "generated"}
 
-# Modules that users are told to import from. All else of the hand-written package is reached through the package
-# itself; its other modules may change as they like.
-PUBLIC_MODULES = {"testing", "bulk"}
+def load(root: Path, shipped: Sequence[Package] = PACKAGES) -> dict[str, griffe.Module]:
+    """Read the packages of a tree, each module and name marked as public or not.
 
+    Args:
+        root: The tree.
+        shipped: The packages in it. One that has no public module is read, because others may give its names away, and
+            left out of what is returned.
 
-def load(root: Path) -> dict[str, griffe.Module]:
-    """Read both packages of a tree, each module and name marked as public or not.
+    Returns:
+        Name of each package -> what is in it.
 
     Raises:
         ToolError: A package is not there, is not Python, or names what it does not have.
     """
-    loader = griffe.GriffeLoader(search_paths=[root / name for name in FOLDERS.values()], allow_inspection=False)
+    loader = griffe.GriffeLoader(search_paths=[root / each.folder for each in shipped], allow_inspection=False)
     packages: dict[str, griffe.Module] = {}
     try:
-        for name in FOLDERS:
-            package = loader.load(name, try_relative_path=False)
+        for each in shipped:
+            package = loader.load(each.name, try_relative_path=False)
             assert isinstance(package, griffe.Module)
-            packages[name] = package
+            packages[each.name] = package
         loader.resolve_aliases(implicit=True, external=False)
-        mark_public(packages["smarterproctoring"], loader)
+        for each in shipped:
+            mark_public(packages[each.name], each)
+        for package in packages.values():
+            mark_keywords(package, loader)
     except (ImportError, SyntaxError, griffe.GriffeError) as error:
-        raise ToolError(f"{root}: cannot read {' and '.join(FOLDERS)}: {error}") from None
-    return packages
+        names = ", ".join(each.name for each in shipped)
+        raise ToolError(f"{root}: cannot read {names}: {error}") from None
+    return {each.name: packages[each.name] for each in shipped if each.public}
 
 
-def mark_public(package: griffe.Module, loader: griffe.GriffeLoader) -> None:
-    """Mark what the hand-written package gives away, the keywords of its functions included."""
-    for name, member in package.members.items():
-        if member.is_alias:  # `from … import X as X`
-            member.public = not name.startswith("_")
-        elif member.is_module:
-            member.public = name in PUBLIC_MODULES
-    # `**settings: Unpack[Settings]` makes every key of Settings a keyword.
+def mark_public(package: griffe.Module, listed: Package) -> None:
+    """Mark the public modules of a package, and what users import from the package itself."""
+    _mark_modules(package, listed)
+    if listed.is_public(ITSELF) and not package.exports:
+        for name, member in package.members.items():
+            if member.is_alias:  # what a package imports without an `__all__`, users import from it
+                member.public = not name.startswith("_")
+
+
+def mark_keywords(package: griffe.Module, loader: griffe.GriffeLoader) -> None:
+    """Mark the keywords of a package's public functions, in every package that may define them.
+
+    `**settings: Unpack[Settings]` makes every key of Settings a keyword, wherever Settings is.
+    """
     for keywords in sorted(set(unpacked(package, loader)), key=lambda found: found.path):
-        if keywords.name not in package.members:
+        if keywords.name not in package.members and not _shown(keywords):
             package.set_member(keywords.name, griffe.Alias(keywords.name, keywords))
             package.members[keywords.name].public = True
 
 
+def _mark_modules(module: griffe.Module, listed: Package) -> bool:
+    """Mark a module and those below it; return whether any of them is public."""
+    name = module.path.partition(".")[2] or ITSELF
+    own = listed.is_public(name)
+    inner = [member for member in module.members.values() if isinstance(member, griffe.Module)]
+    below = [_mark_modules(each, listed) for each in inner]
+    module.public = own or any(below)
+    if not own:  # only the way to a public module leads through it
+        for member in module.members.values():
+            if member.is_alias or not member.is_module:
+                member.public = False
+    return module.public
+
+
+def _shown(member: griffe.Object) -> bool:
+    """Tell whether the module of a name is public, so that the name is compared where it is."""
+    module: griffe.Object | None = member.module
+    while module is not None:
+        if not module.public:
+            return False
+        module = module.parent
+    return True
+
+
 def unpacked(package: griffe.Module, loader: griffe.GriffeLoader) -> Iterator[griffe.Class]:
-    """Yield the TypedDicts of a package whose keys are keywords of its public functions."""
+    """Yield the TypedDicts of our packages whose keys are keywords of a package's public functions."""
     notes = (parameter.annotation for _, member in surface(package) for parameter in parameters(member))
     for note in notes:
         if isinstance(note, griffe.ExprSubscript) and note.canonical_path.endswith(".Unpack"):
             path = note.slice.canonical_path if isinstance(note.slice, griffe.Expr) else note.slice
-            if path.split(".")[0] == package.name:  # the other package is compared as it is
+            if path.split(".")[0] in loader.modules_collection:
                 found = loader.modules_collection[path]
                 yield found.final_target if found.is_alias else found
 
@@ -91,7 +129,7 @@ def surface(module: griffe.Object | griffe.Alias) -> Iterator[tuple[str, griffe.
     for name, member in sorted(module.all_members.items()):
         if member.is_public:
             yield f"{module.path}.{name}", member
-            if member.is_module or member.is_class:
+            if isinstance(member, griffe.Module) or member.is_class:
                 yield from surface(member)
 
 
@@ -108,29 +146,60 @@ def names(package: griffe.Module) -> dict[str, str]:
     return found
 
 
-def compare(base: Path, revision: Path) -> list[Change]:
+def compare(
+    base: Path, revision: Path, shipped_before: Sequence[Package] = PACKAGES, shipped_now: Sequence[Package] = PACKAGES
+) -> list[Change]:
     """List what changed between the packages of two trees.
+
+    Args:
+        base: The older tree.
+        revision: The newer one.
+        shipped_before: The packages of the older tree.
+        shipped_now: The packages of the newer one.
 
     Raises:
         ToolError: A package cannot be read.
     """
-    before, now = load(base), load(revision)
+    before = load(base, shipped_before)
+    now = load(revision, shipped_now)
     changes: list[Change] = []
-    for name in FOLDERS:
-        old, new = names(before[name]), names(now[name])
-        for breakage in griffe.find_breaking_changes(before[name], now[name]):
-            # Values follow the spec, and the spec's diff judges them.
-            if breakage.kind is not griffe.BreakageKind.ATTRIBUTE_CHANGED_VALUE:
-                parameter = breakage.new_value if breakage.old_value is None else breakage.old_value
-                keyword = f"({parameter.name})" if isinstance(parameter, griffe.Parameter) else ""
-                where = breakage.obj.canonical_path
-                details = f" ({breakage.details})" if breakage.details else ""
-                called = old.get(where) or new.get(where) or where
-                changes.append(Change("major", called + keyword, f"{breakage.kind.value}{details}"))
-        added = {new[where] for where in new.keys() - old.keys()}
-        # What a new class or module brings along goes without saying.
-        changes += [Change("minor", path, "added") for path in added if not {*parents(path)} & added]
+    for name in dict.fromkeys([*before, *now]):
+        if name not in now:
+            changes.append(Change("major", name, "is not shipped any more, or has no public module"))
+        elif name not in before:
+            changes.append(Change("minor", name, "added"))
+        else:
+            changes += changes_of(before[name], now[name])
     return list(dict.fromkeys(changes))
+
+
+def changes_of(before: griffe.Module, now: griffe.Module) -> Iterator[Change]:
+    """Yield what changed in a package."""
+    old = names(before)
+    new = names(now)
+    gone: set[str] = set()
+    for breakage in griffe.find_breaking_changes(before, now):
+        # Values follow the spec, and the spec's diff judges them.
+        if breakage.kind is not griffe.BreakageKind.ATTRIBUTE_CHANGED_VALUE:
+            parameter = breakage.new_value if breakage.old_value is None else breakage.old_value
+            keyword = f"({parameter.name})" if isinstance(parameter, griffe.Parameter) else ""
+            where = breakage.obj.canonical_path
+            details = f" ({breakage.details})" if breakage.details else ""
+            called = old.get(where) or new.get(where) or where
+            if breakage.kind is griffe.BreakageKind.OBJECT_REMOVED:
+                gone.add(called)
+            yield Change("major", called + keyword, f"{breakage.kind.value}{details}")
+    # What is still there, and is not public any more, is gone for those who keep to what is public.
+    left = {path for path, _ in surface(now)}
+    hidden = {path for path in old.values() if "(" not in path and path not in left} - gone
+    for path in hidden:
+        if not {*parents(path)} & (hidden | gone):
+            yield Change("major", path, "is not public any more")
+    added = {new[where] for where in new.keys() - old.keys()}
+    for path in added:
+        # What a new class or module brings along goes without saying.
+        if not {*parents(path)} & added:
+            yield Change("minor", path, "added")
 
 
 def parents(path: str) -> Iterator[str]:
@@ -148,13 +217,28 @@ def since_release(root: Path, base: str | None) -> Report | None:
     if base is None:
         return None
     spec = git(root, "show", f"{base}:{SPEC}")
-    archive = subprocess.run(["git", "-C", root, "archive", base, *FOLDERS.values()], capture_output=True, check=False)
+    shipped_before = shipped_at(root, base)
+    folders = dict.fromkeys(each.folder for each in shipped_before)
+    archive = subprocess.run(["git", "-C", root, "archive", base, *folders], capture_output=True, check=False)
     if archive.returncode:
         raise ToolError(f"git archive {base}: {archive.stderr.decode().strip()}")
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
             tar.extractall(folder, filter="data")
-        return judge(compare(Path(folder), root), base, spec, (root / SPEC).read_text(encoding="utf-8"))
+        changes = compare(Path(folder), root, shipped_before, packages_of(listed_in(root)))
+        return judge(changes, base, spec, (root / SPEC).read_text(encoding="utf-8"))
+
+
+def shipped_at(root: Path, base: str) -> list[Package]:
+    """Return the packages that a revision shipped; if it has no list of them, those of today's that it has.
+
+    Raises:
+        ToolError: There is no such revision, or its list cannot be read.
+    """
+    if git(root, "ls-tree", "--name-only", base, "--", LIST):
+        return [*packages_of(read(git(root, "show", f"{base}:{LIST}"), f"{base}:{LIST}"))]
+    today = packages_of(listed_in(root))
+    return [each for each in today if git(root, "ls-tree", "--name-only", base, "--", f"{each.folder}/{each.name}")]
 
 
 def main() -> int:

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from packages import listed_in, shipped_paths
 from redocly import ToolError
 
 SPEC = "openapi/smarterproctoring.yaml"
-RELEASED = ("openapi", "generated", "overrides", "mock")  # what a release is made of
 BUMPS = ("none", "patch", "minor", "major")  # in rising order
 
 
@@ -115,16 +115,18 @@ def last_release(root: Path) -> str | None:
         The tag, such as `v1.0.0`; None if nothing was released yet, or the folder is no git checkout.
 
     Raises:
-        ToolError: The clone is shallow, so that its tags cannot be trusted to be all there are.
+        ToolError: The clone is shallow, so that its tags cannot be trusted to be all there are; or the list of packages
+            cannot be read.
     """
     if not is_checkout(root):
         return None
     tags = git(root, "tag", "--merged", "HEAD", "--list", "v*").split()
     released = {tag: Version.read(tag[1:]) for tag in tags if re.fullmatch(r"v\d+\.\d+\.\d+", tag)}
+    shipped = shipped_paths(listed_in(root))
+    present = [name for name in shipped if (root / name).exists()]
     for tag in sorted(released, key=lambda name: released[name], reverse=True):
-        present = [name for name in RELEASED if (root / name).exists()]
         untracked = git(root, "ls-files", "--others", "--exclude-standard", "--", *present)
-        if untracked or git(root, "diff", "--name-only", tag, "--", *RELEASED):
+        if untracked or git(root, "diff", "--name-only", tag, "--", *shipped):
             return tag
     if git(root, "rev-parse", "--is-shallow-repository").strip() == "true":
         raise ToolError("this clone is shallow, so the last release may be missing; run: git fetch --unshallow --tags")

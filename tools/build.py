@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Build the package: a wheel, a source distribution, and the bill of materials of what the wheel needs.
+"""Build what is shipped: each distribution's wheel and sdist, and the bill of materials of what they need.
 
     tools/build.py [--out dist]
 
-The same tree gives the same bytes, in any folder, with any umask, at any time. The folder then holds these three files
+The same tree gives the same bytes, in any folder, with any umask, at any time. The folder then holds these files
 and nothing else.
 """
 
@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from baseline import SPEC, spec_version
+from packages import CLIENT, listed_in
 from redocly import ROOT, ToolError
 
 BIN = Path(sys.executable).parent
-NAME = "smarterproctoring-client"
+NAME = CLIENT.name
 # Times in the archives come from hatchling's own constant, and none is written into the bill of materials.
 # A Python that is missing is not fetched from anywhere.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}
@@ -102,8 +103,10 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             made = Path(folder) / "dist"
-            build(arguments.root.resolve(), made, "--wheel", "--sdist")
-            bill_of_materials(arguments.root.resolve(), made)
+            root: Path = arguments.root.resolve()
+            for distribution in listed_in(root):
+                build(root / distribution.folder, made, "--wheel", "--sdist")
+            bill_of_materials(root, made)
             shutil.rmtree(out, ignore_errors=True)
             shutil.copytree(made, out)
     except (ToolError, OSError) as error:

@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
-"""Check the built package: the files in dist/, the same files built anew, and the wheel as it is when installed.
+"""Check what was built: the files in dist/, the same files built again, and the wheels as they are when installed.
 
     tools/check_package.py [--python PATH …]      the Pythons to install into; the one that runs this if none is named
+
+They are installed three times: with the locked dependencies on every Python; and on the oldest one with the newest and
+with the lowest that the metadata allow. Each time every shipped module is imported, the mock server serves, the client
+moves a session, and bulk moves ten.
 
 Every check runs, each failure says what is wrong, and any failure ends it with exit code 1.
 """
@@ -12,24 +16,30 @@ import argparse
 import fnmatch
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-import tomllib
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from email.parser import BytesHeaderParser
 from functools import partial
 from pathlib import Path
 
 from baseline import SPEC, spec_version
 from build import BIN, NAME, bill_of_materials, build, extras, run
+from packages import PACKAGES, Distribution, listed_in
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 from redocly import ROOT, ToolError
 
 PYTHONS = ("3.11", "3.12", "3.13")
-STEM = NAME.replace("-", "_")
 # Only what the index and the wheel say counts, not what the machine's installers happen to be configured for.
 CLEAN = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "UV_FIND_LINKS": "", "UV_NO_CONFIG": "1"}
 SIDS = (f"AI{'0' * 32}", f"EX{'1' * 32}", f"ES{'2' * 32}")
@@ -51,18 +61,50 @@ NOT_SOURCE = shutil.ignore_patterns(
 # -- the files ------------------------------------------------------------------------------------------------------
 
 
-def built_files(dist: Path, version: str) -> tuple[Path, Path, Path]:
-    """Name the wheel, the sdist and the bill of materials.
+@dataclass(frozen=True)
+class Built:
+    """The files of a distribution."""
+
+    distribution: Distribution
+    wheel: Path
+    sdist: Path
+
+
+@dataclass(frozen=True)
+class Files:
+    """All that was built.
+
+    Attributes:
+        built: The files of each distribution, in the order of the list; the client's come first.
+        bill: The bill of materials.
+    """
+
+    built: tuple[Built, ...]
+    bill: Path
+
+    @property
+    def wheels(self) -> list[Path]:
+        """The wheels."""
+        return [each.wheel for each in self.built]
+
+    def all(self) -> list[Path]:
+        """Return every file."""
+        return [*(file for each in self.built for file in (each.wheel, each.sdist)), self.bill]
+
+
+def built_files(dist: Path, version: str, root: Path = ROOT) -> Files:
+    """Name the wheels, the sdists and the bill of materials.
 
     Raises:
         ToolError: dist/ holds anything else, or not all of them.
     """
-    files = (
-        dist / f"{STEM}-{version}-py3-none-any.whl",
-        dist / f"{STEM}-{version}.tar.gz",
-        dist / f"{STEM}-{version}.cdx.json",
+    built = tuple(
+        Built(each, dist / f"{each.stem}-{version}-py3-none-any.whl", dist / f"{each.stem}-{version}.tar.gz")
+        for each in listed_in(root)
     )
-    found, expected = {file.name for file in dist.glob("*")}, {file.name for file in files}
+    files = Files(built, dist / f"{built[0].distribution.stem}-{version}.cdx.json")
+    found = {file.name for file in dist.glob("*")}
+    expected = {file.name for file in files.all()}
     if found != expected:
         raise ToolError(
             f"{dist} is not what `make build` makes: {', '.join(sorted(found - expected)) or 'nothing'} too many, "
@@ -96,30 +138,24 @@ def manifest_problems(names: set[str], patterns: list[str]) -> Iterator[str]:
             yield f"{pattern} is in the manifest, and no such file is there"
 
 
-def source_of(name: str, root: Path) -> Path | None:
-    """Name the file of the tree that a file of the wheel was made from; None for what the build makes up."""
-    package = name.split("/", maxsplit=1)[0]
-    if name == "smarterproctoring_mock/openapi.yaml":
-        return root / SPEC
+def source_of(name: str, distribution: Distribution, root: Path) -> Path | None:
+    """Name the file of the tree that a file of a wheel was made from; None for what the build makes up."""
+    if name in distribution.copied:
+        return root / distribution.copied[name]
     if name.endswith(".dist-info/licenses/LICENSE"):
-        return root / "LICENSE"
-    folder = {
-        "smarterproctoring": "overrides",
-        "smarterproctoring_bulk": "bulk",
-        "smarterproctoring_generated": "generated",
-        "smarterproctoring_mock": "mock",
-        "smarterproctoring_transport": "transport",
-    }
-    return root / folder[package] / name if package in folder else None
+        return root / distribution.folder / "LICENSE"
+    folders = {package.name: package.folder for package in distribution.packages}
+    top = name.split("/", maxsplit=1)[0]
+    return root / folders[top] / name if top in folders else None
 
 
-def content_problems(archive: Path, kind: str, root: Path) -> Iterator[str]:
-    """Compare an archive with the manifest and with the tree."""
-    manifest = tomllib.loads((ROOT / "tools" / "package-manifest.toml").read_text(encoding="utf-8"))
+def content_problems(archive: Path, distribution: Distribution, root: Path) -> Iterator[str]:
+    """Compare a wheel or an sdist with the list of the packages and with the tree."""
+    is_wheel = archive.suffix == ".whl"
     files = content(archive)
-    yield from manifest_problems(set(files), manifest[kind])
+    yield from manifest_problems(set(files), distribution.wheel_files() if is_wheel else distribution.sdist_files())
     for name, data in sorted(files.items()):
-        source = source_of(name, root) if kind == "wheel" else root / name
+        source = source_of(name, distribution, root) if is_wheel else root / distribution.folder / name
         if source and name != "PKG-INFO" and (not source.is_file() or source.read_bytes() != data):
             yield f"{name} is not what stands in {source.relative_to(root)}"
         if str(root).encode() in data:
@@ -143,17 +179,20 @@ def copy_tree(root: Path, to: Path) -> None:
         os.umask(before)
 
 
-def rebuild_problems(root: Path, files: tuple[Path, Path, Path]) -> Iterator[str]:
-    """Build in another folder and compare the bytes; so too for a wheel that is made from the sdist."""
-    wheel, sdist, bill = files
+def rebuild_problems(root: Path, files: Files) -> Iterator[str]:
+    """Build in another folder and compare the bytes; so too for the wheels that are made from the sdists."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        copy_tree(root, folder / "another" / "tree")
-        build(folder / "another" / "tree", folder / "again", "--wheel", "--sdist")
-        build(sdist, folder / "from-sdist", "--wheel")
-        again = [(folder / "again" / wheel.name, wheel), (folder / "again" / sdist.name, sdist)]
-        again += [(folder / "from-sdist" / wheel.name, wheel), (bill_of_materials(root, folder / "again"), bill)]
-        for made, file in again:
+        tree = folder / "another" / "tree"
+        copy_tree(root, tree)
+        pairs: list[tuple[Path, Path]] = []
+        for each in files.built:
+            build(tree / each.distribution.folder, folder / "again", "--wheel", "--sdist")
+            build(each.sdist, folder / "from-sdist", "--wheel")
+            pairs += [(folder / "again" / file.name, file) for file in (each.wheel, each.sdist)]
+            pairs.append((folder / "from-sdist" / each.wheel.name, each.wheel))
+        pairs.append((bill_of_materials(root, folder / "again"), files.bill))
+        for made, file in pairs:
             if digest(made) != digest(file):
                 yield f"{file.name}: {made.parent.name} gives other bytes ({difference(made, file)})"
 
@@ -167,14 +206,14 @@ def difference(one: Path, other: Path) -> str:
     return ", ".join(names) or "the same files, packed in another way"
 
 
-def tool_problems(root: Path, files: tuple[Path, Path, Path]) -> Iterator[str]:
-    """Let the tools that were made for it look at the metadata and the wheel."""
-    wheel, sdist, _ = files
-    commands: list[tuple[str | Path, ...]] = [
-        (BIN / "twine", "check", "--strict", wheel, sdist),
-        (BIN / "check-wheel-contents", "--config", root / "pyproject.toml", wheel),
-        (BIN / "validate-pyproject", root / "pyproject.toml"),
-    ]
+def tool_problems(root: Path, files: Files) -> Iterator[str]:
+    """Let the tools that were made for it look at the metadata and the wheels."""
+    commands: list[tuple[str | Path, ...]] = []
+    for each in files.built:
+        project = root / each.distribution.project
+        commands.append((BIN / "twine", "check", "--strict", each.wheel, each.sdist))
+        commands.append((BIN / "check-wheel-contents", "--config", project, each.wheel))
+        commands.append((BIN / "validate-pyproject", project))
     for command in commands:
         try:
             run(*command, VALIDATE_PYPROJECT_NO_NETWORK="1", NO_COLOR="1")
@@ -213,45 +252,165 @@ def said(*command: str | Path) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
-def installed_problems(wheel: Path, python: str, version: str, root: Path) -> Iterator[str]:
-    """Install the wheel into an empty environment: bare, then with `[cli]`, then with every extra; try each.
+@dataclass(frozen=True)
+class Environment:
+    """An environment into which the wheels are installed."""
+
+    folder: Path
+    wheels: Sequence[Path]
+    version: str
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def command(self) -> Path:
+        """The command line that is installed in it."""
+        return self.folder / "bin" / "smarterproctoring"
+
+    def install(self, chosen: Sequence[str], constraints: Path) -> None:
+        """Install the client with some extras; what else was built is taken from the same folder.
+
+        Raises:
+            ToolError: It cannot be installed.
+        """
+        client = self.wheels[0].resolve()
+        run(BIN / "uv", "pip", "install", "--quiet", "--python", self.python, "--constraint", constraints,
+            "--find-links", client.parent, f"{NAME}[{','.join(chosen)}] @ {client.as_uri()}", **CLEAN)  # fmt: skip
+
+    def replace(self, pinned: Path) -> None:
+        """Make it hold these dependencies, the wheels, and nothing else.
+
+        Raises:
+            ToolError: They cannot be installed.
+        """
+        with pinned.open("a", encoding="utf-8") as file:
+            file.writelines(f"{wheel.resolve().as_uri()}\n" for wheel in self.wheels)
+        run(BIN / "uv", "pip", "sync", "--quiet", "--python", self.python, pinned, **CLEAN)
+
+    def probe(self, *more: str) -> Iterator[str]:
+        """Try what is installed, from inside."""
+        names = [f"{package.name}[{package.extra}]" if package.extra else package.name for package in PACKAGES]
+        yield from self.expect(
+            0, "", self.python, "-I", ROOT / "tools" / "probe_installed.py", self.version, *names, *more
+        )
+
+    def expect(self, code: int, words: str, *arguments: str | Path) -> Iterator[str]:
+        """Run a program; yield what is wrong with how it ended and what it printed."""
+        got, text = said(*arguments)
+        if got != code or words not in text or "Traceback" in text:
+            shown = " ".join(Path(part).name for part in arguments[:3])
+            yield f"{shown}: exit code {got} instead of {code}, or not {words!r}:\n{text}"
+
+
+def installed_problems(wheels: Sequence[Path], python: str, version: str, root: Path, bounds: bool) -> Iterator[str]:
+    """Install the wheels into an empty environment: bare, then with `[cli]`, then with every extra; try each.
 
     Args:
-        wheel: The built wheel.
+        wheels: The built wheels, the client's first.
         python: The interpreter of the environment.
         version: What everything has to say about its version.
         root: The tree, for the lock that holds the dependencies to known versions and for the extras.
+        bounds: Whether to try the newest and the lowest dependencies afterwards.
     """
-    probe = ROOT / "tools" / "probe_installed.py"
+    lock = root / "requirements" / "dev.txt"
     with tempfile.TemporaryDirectory() as folder:
-        venv = Path(folder) / "venv"
-        run(BIN / "uv", "venv", "--quiet", "--python", python, venv, **CLEAN)
-        inner = venv / "bin" / "python"
-        command = str(venv / "bin" / "smarterproctoring")
-
-        def install(*chosen: str) -> None:
-            wanted = f"{NAME}[{','.join(chosen)}] @ {wheel.resolve().as_uri()}"
-            run(BIN / "uv", "pip", "install", "--quiet", "--python", inner, "--constraint",
-                root / "requirements" / "dev.txt", wanted, **CLEAN)  # fmt: skip
-
-        def expect(code: int, words: str, *arguments: str | Path) -> Iterator[str]:
-            got, text = said(*arguments)
-            if got != code or words not in text or "Traceback" in text:
-                shown = " ".join(Path(part).name for part in arguments[:3])
-                yield f"{shown}: exit code {got} instead of {code}, or not {words!r}:\n{text}"
-
-        install()
-        yield from expect(0, "", inner, "-I", probe, version)
-        yield from expect(1, "pip install 'smarterproctoring-client[cli]'", command, "--version")
-        code, text = said(inner, "-I", "-m", "smarterproctoring_mock")
+        inner = Environment(Path(folder) / "venv", wheels, version)
+        run(BIN / "uv", "venv", "--quiet", "--python", python, inner.folder, **CLEAN)
+        inner.install([], lock)
+        yield from inner.probe()
+        yield from inner.expect(1, "pip install 'smarterproctoring-client[cli]'", inner.command, "--version")
+        code, text = said(inner.python, "-I", "-m", "smarterproctoring_mock")
         if not code or "pip install 'smarterproctoring-client[mock]'" not in text.splitlines()[-1]:
             yield f"the mock server without its extra: exit code {code}:\n{text}"
-        install("cli")
-        yield from expect(0, f"smarterproctoring, version {version}", command, "--version")
-        yield from expect(0, '"notes": "Moved"', command, "reschedule", *SIDS, "--notes", "Moved", "--dry-run")
-        yield from expect(1, "pip install 'smarterproctoring-client[mock]'", command, "mock")
-        install(*extras(root))
-        yield from expect(0, "", inner, "-I", probe, version, "--call")
+        inner.install(["cli"], lock)
+        yield from inner.expect(0, f"smarterproctoring, version {version}", inner.command, "--version")
+        moved = (inner.command, "reschedule", *SIDS, "--notes", "Moved", "--dry-run")
+        yield from inner.expect(0, '"notes": "Moved"', *moved)
+        yield from inner.expect(1, "pip install 'smarterproctoring-client[mock]'", inner.command, "mock")
+        inner.install(extras(root), lock)
+        yield from inner.probe("--call")
+        if bounds:
+            for resolution in ("highest", "lowest-direct"):
+                yield from bounds_problems(inner, resolution)
+
+
+def requirements(wheels: Iterable[Path]) -> list[Requirement]:
+    """Return what some wheels require of others, whatever the extra.
+
+    Raises:
+        ToolError: A requirement depends on an extra in a way that is not known here.
+    """
+    metadata = [
+        BytesHeaderParser().parsebytes(data)
+        for wheel in wheels
+        for name, data in content(wheel).items()
+        if name.endswith(".dist-info/METADATA")
+    ]
+    own = {canonicalize_name(each["Name"]) for each in metadata}
+    required = [Requirement(text) for each in metadata for text in each.get_all("Requires-Dist", [])]
+    found: dict[str, Requirement] = {}
+    for requirement in required:
+        if canonicalize_name(requirement.name) in own:
+            continue
+        if requirement.marker is not None:  # without the extra, but with what is said of the platform
+            requirement.marker = _without_extra(str(requirement.marker))
+        found[str(requirement)] = requirement
+    return list(found.values())
+
+
+def _without_extra(marker: str) -> Marker | None:
+    left = re.sub(r"(^| and )extra == \"[^\"]*\"$", "", marker)
+    if "extra" in left:
+        raise ToolError(f"cannot tell the extra from the rest of {marker}")
+    return Marker(left) if left else None
+
+
+def bounds_problems(inner: Environment, resolution: str) -> Iterator[str]:
+    """Put the newest or the lowest dependencies that the metadata allow into an environment, and try it.
+
+    Args:
+        inner: The environment; what it holds is replaced.
+        resolution: `highest` or `lowest-direct`, as uv calls them. With the lowest, each lower bound has to be the
+            version that is tried: one that other requirements rule out is a promise that nobody can test.
+    """
+    asked = inner.folder / f"{resolution}.in"
+    pinned = inner.folder / f"{resolution}.txt"
+    try:
+        wanted = requirements(inner.wheels)
+        asked.write_text("".join(f"{requirement}\n" for requirement in wanted), encoding="utf-8")
+        run(BIN / "uv", "pip", "compile", "--quiet", "--resolution", resolution, "--python", inner.python, asked,
+            "--output-file", pinned, **CLEAN)  # fmt: skip
+        inner.replace(pinned)
+    except ToolError as error:
+        yield f"{resolution}: {error}"
+        return
+    if resolution == "lowest-direct":
+        yield from untried_bounds(wanted, pinned.read_text(encoding="utf-8"))
+    for problem in inner.probe("--call"):
+        yield f"with the {resolution} dependencies: {problem}"
+
+
+def untried_bounds(wanted: Iterable[Requirement], pinned: str) -> Iterator[str]:
+    """Say which lower bounds are not the versions that were chosen as the lowest."""
+    chosen = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", pinned))
+    for requirement in wanted:
+        lowest = chosen.get(canonicalize_name(requirement.name))
+        bounds = [bound.version for bound in requirement.specifier if bound.operator in {">=", "==", "~="}]
+        if lowest is not None and not any(Version(bound) == Version(lowest) for bound in bounds):
+            yield f"{requirement}: {lowest} is the lowest that goes with the others; make that its lower bound"
+
+
+def release_of(python: str) -> tuple[int, ...]:
+    """Return the version of an interpreter, such as (3, 11).
+
+    Raises:
+        ToolError: It does not run.
+    """
+    version = run(python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+    return tuple(int(part) for part in version.split("."))
 
 
 # -- all of it --------------------------------------------------------------------------------------------------------
@@ -268,20 +427,27 @@ def main() -> int:
     pythons: list[str] = arguments.python or [sys.executable]
     version = spec_version((root / SPEC).read_text(encoding="utf-8"))
     try:
-        files = built_files(arguments.dist.resolve(), version)
+        files = built_files(arguments.dist.resolve(), version, root)
     except ToolError as error:
         print(f"error: {error}; run: make build", file=sys.stderr)
         return 1
-    checks: list[tuple[str, Callable[[], Iterator[str]]]] = [
-        ("wheel: files and bytes", lambda: content_problems(files[0], "wheel", root)),
-        ("sdist: files and bytes", lambda: content_problems(files[1], "sdist", root)),
-        ("built anew elsewhere, and from the sdist: the same bytes", lambda: rebuild_problems(root, files)),
+    checks: list[tuple[str, Callable[[], Iterator[str]]]] = []
+    for each in files.built:
+        for kind, archive in (("wheel", each.wheel), ("sdist", each.sdist)):
+            compared = partial(content_problems, archive, each.distribution, root)
+            checks.append((f"{kind} of {each.distribution.name}: files and bytes", compared))
+    checks += [
+        ("built again elsewhere, and from the sdist: the same bytes", lambda: rebuild_problems(root, files)),
         ("metadata: twine, check-wheel-contents, validate-pyproject", lambda: tool_problems(root, files)),
-        ("bill of materials: CycloneDX 1.6", lambda: bill_problems(files[2])),
+        ("bill of materials: CycloneDX 1.6", lambda: bill_problems(files.bill)),
         (f"extras {', '.join(extras(root))} resolve on {', '.join(PYTHONS)}", lambda: resolve_problems(root)),
     ]
-    installs = [partial(installed_problems, files[0], python, version, root) for python in pythons]
-    checks += [(f"installed: {python}", install) for python, install in zip(pythons, installs, strict=True)]
+    oldest = min(pythons, key=release_of)
+    for python in pythons:
+        bounds = python == oldest
+        install = partial(installed_problems, files.wheels, python, version, root, bounds)
+        also = ", the newest and the lowest" if bounds else ""
+        checks.append((f"installed with the locked{also} dependencies: {python}", install))
     failed = False
     for name, check in checks:
         started = time.monotonic()
@@ -293,7 +459,7 @@ def main() -> int:
         print(f"{'FAILED' if problems else 'ok':<6}  {name} ({time.monotonic() - started:.1f} s)", flush=True)
         for problem in problems:
             print(f"        {problem}", file=sys.stderr, flush=True)
-    for file in files:
+    for file in files.all():
         print(f"{digest(file)}  {file.name}")
     return int(failed)
 

@@ -18,13 +18,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from packages import CLIENT
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from redocly import ROOT, ToolError
 
 BIN = Path(sys.executable).parent
 UV = str(BIN / "uv")
-PACKAGE = "smarterproctoring-client"
+PACKAGE = CLIENT.name
 # Of indexes that live as long as a test or a rehearsal.
 USERNAME, PASSWORD = "release-bot", "s3cret-of-the-index"
 LOGIN = {"UV_PUBLISH_USERNAME": USERNAME, "UV_PUBLISH_PASSWORD": PASSWORD}

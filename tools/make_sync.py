@@ -19,12 +19,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import unasync
+from packages import PACKAGES
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("overrides/smarterproctoring", "transport/smarterproctoring_transport")
-"""The packages that have a folder `_async`."""
 SOURCE = "_async"
 TWIN = "_sync"
+FOLDERS = tuple(
+    f"{package.folder}/{package.name}"
+    for package in PACKAGES
+    if (ROOT / package.folder / package.name / SOURCE).is_dir()
+)
+"""The packages that have both sides."""
 BY_HAND = {"__init__.py", "waits.py", "loops.py"}
 """How code waits, and what an event loop is, differs between the two sides."""
 NAMES = {

@@ -27,7 +27,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from prove import COPIES, PACKAGES, ROOT, copy_tree
+from packages import FOLDERS
+from prove import COPIES, ROOT, copy_tree
 
 BIN: Final = Path(sys.executable).parent
 EQUIVALENT: Final = ROOT / "tools" / "mutate.toml"
@@ -86,7 +87,7 @@ def workers(trees: Sequence[Path]) -> Generator[list[str]]:
                 port = listener.getsockname()[1]
             environment = {
                 **os.environ,
-                "PYTHONPATH": os.pathsep.join(str(tree / name) for name in PACKAGES),
+                "PYTHONPATH": os.pathsep.join(str(tree / name) for name in FOLDERS),
                 "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             }
             command = [str(BIN / "cosmic-ray"), "http-worker", "--port", str(port)]
@@ -136,7 +137,7 @@ def mutate(module: str, tests: str, tree: Path, urls: Sequence[str], python: Pat
     config.write_text(_toml(settings), encoding="utf-8")
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(str(tree / part) for part in PACKAGES),
+        "PYTHONPATH": os.pathsep.join(str(tree / part) for part in FOLDERS),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     control = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)

@@ -1,33 +1,42 @@
-"""Try the installed package from inside its environment; prints what is wrong and exits 1.
+"""Try the installed packages from inside their environment; prints what is wrong and exits 1.
 
-    python -I tools/probe_installed.py VERSION            every module, the version, a dry run
-    python -I tools/probe_installed.py VERSION --call     and one call to the mock server, with all extras
+    python -I tools/probe_installed.py VERSION PACKAGE…            every module, the version, a dry run
+    python -I tools/probe_installed.py VERSION PACKAGE… --call     with all extras: also a call to the mock server, and
+                                                                   ten sessions in bulk
 
-Run by tools/check_package.py with the interpreter of the environment, away from the source tree.
+Run by tools/check_package.py with the interpreter of the environment, away from the source tree. The packages are
+arguments, because nothing of tools/ can be imported there.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.metadata
+import os
 import pkgutil
 import re
+import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-PACKAGES = ("smarterproctoring", "smarterproctoring_generated", "smarterproctoring_transport", "smarterproctoring_mock")
 HINT = "pip install 'smarterproctoring-client["
 # Prints for the command line, which says which extra is missing.
 INNER = {"smarterproctoring.terminal"}
-DOORS = {"smarterproctoring_mock", "smarterproctoring_bulk"}
-"""Packages that are used by way of their names, or of the command line, which say which extra is missing."""
 SIDS = (f"AI{'0' * 32}", f"EX{'1' * 32}", f"ES{'2' * 32}")
+TOKEN = "token-of-the-probe"  # noqa: S105 - made up here
+LIST_LENGTH = 10
 
 
-def import_all(complete: bool) -> Iterator[str]:
-    """Import every module; without the extras, one that cannot be imported has to say which to install."""
-    for name in PACKAGES:
+def import_all(packages: Sequence[str], complete: bool) -> Iterator[str]:
+    """Import every module; without the extras, one that cannot be imported has to say which to install.
+
+    A package that needs an extra is used by way of its names, or of the command line, which say it.
+    """
+    for written in packages:
+        name, _, extra = written.partition("[")
         try:
             package = importlib.import_module(name)
         except ImportError as error:
@@ -45,59 +54,91 @@ def import_all(complete: bool) -> Iterator[str]:
         except ImportError as error:
             if complete or HINT not in str(error):
                 yield f"a name of {name}: {error!r}"
-        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
-            if module.name.endswith(".__main__"):
-                continue
-            try:
-                importlib.import_module(module.name)
-            except (ImportError, SystemExit) as error:
-                inner = module.name in INNER or name in (
-                    "smarterproctoring_mock",
-                    "smarterproctoring_bulk",
-                )  # their doors say it
-                if complete or (HINT not in str(error) and not inner):
-                    yield f"import {module.name}: {error!r}"
+        yield from import_modules(name, package.__path__, complete, inner=bool(extra))
+
+
+def import_modules(name: str, path: Sequence[str], complete: bool, inner: bool) -> Iterator[str]:
+    """Import the modules of a package; inner ones need not say which extra is missing."""
+    for module in pkgutil.walk_packages(path, f"{name}."):
+        if module.name.endswith(".__main__"):
+            continue
+        try:
+            importlib.import_module(module.name)
+        except (ImportError, SystemExit) as error:
+            silent = inner or module.name in INNER
+            if complete or (HINT not in str(error) and not silent):
+                yield f"import {module.name}: {error!r}"
 
 
 def versions(expected: str) -> Iterator[str]:
     """Compare every place that tells the version with the spec's."""
     package = importlib.import_module("smarterproctoring")
-    with package.SmarterProctoring("token") as client:
+    with package.SmarterProctoring(TOKEN) as client:
         request = client.dry_run_reschedule(*SIDS, notes="Moved")
     if request.content != b'{"notes":"Moved"}' or not request.url.endswith(f"/sessions/{SIDS[2]}"):
         yield f"the dry run gave {request}"
     agent = re.match(r"smarterproctoring-client/(\S+) ", request.headers["user-agent"])
-    told = {
+    reported = {
         "the package's metadata": importlib.metadata.version("smarterproctoring-client"),
         "smarterproctoring.__version__": package.__version__,
         "the generated package": importlib.import_module("smarterproctoring_generated.operations").VERSION,
         "the User-Agent": agent and agent[1],
     }
-    yield from (
-        f"{place} says {version}, the spec {expected}" for place, version in told.items() if version != expected
-    )
+    for place, version in reported.items():
+        if version != expected:
+            yield f"{place} says {version}, the spec {expected}"
 
 
 def call(expected: str) -> Iterator[str]:
-    """Move a session on the mock server."""
+    """Move a session on the mock server, by each of the two readers of answers."""
     client_class = importlib.import_module("smarterproctoring").SmarterProctoring
-    with (
-        importlib.import_module("smarterproctoring_mock").running_server() as server,
-        client_class("token", base_url=server.url) as client,
-    ):
-        result = client.reschedule(*SIDS, notes="Moved")
+    with importlib.import_module("smarterproctoring_mock").running_server(token=TOKEN) as server:
+        for fast in (False, True):
+            with client_class(TOKEN, base_url=server.url, fast=fast) as client:
+                result = client.reschedule(*SIDS, notes="Moved")
+            if result.status != 200:
+                yield f"the call gave {result}"
         requests = server.app.requests()
-    if result.status != 200:
-        yield f"the call gave {result}"
     agents = [dict(request.headers).get("user-agent", "") for request in requests]
-    if [agent.split(" ")[0] for agent in agents] != [f"smarterproctoring-client/{expected}"]:
+    if [agent.split(" ")[0] for agent in agents] != [f"smarterproctoring-client/{expected}"] * 2:
         yield f"the mock server saw {agents}"
+
+
+def bulk() -> Iterator[str]:
+    """Move a list of sessions on the mock server, by the command line."""
+    command = [str(Path(sys.executable).with_name("smarterproctoring")), "bulk", "run", "list.csv"]
+    sessions = [f"ES{number:032x}" for number in range(LIST_LENGTH)]
+    rows = [f"{SIDS[0]},{SIDS[1]},{session},Moved" for session in sessions]
+    with (
+        importlib.import_module("smarterproctoring_mock").running_server(token=TOKEN) as server,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        Path(folder, "list.csv").write_text("\n".join(["installSid,examSid,sessionSid,notes", *rows]), encoding="utf-8")
+        settings = {
+            "SMARTERPROCTORING_TOKEN": TOKEN,
+            "SMARTERPROCTORING_BASE_URL": server.url,
+            "SMARTERPROCTORING_BULK_JOURNAL": str(Path(folder, "journal")),
+        }
+        done = subprocess.run(
+            command, cwd=folder, env={**os.environ, **settings}, capture_output=True, text=True, check=False, timeout=60
+        )
+        moved = sorted(session.params["sessionSid"] for session in server.app.sessions())
+    if done.returncode or moved != sessions:
+        printed = done.stdout + done.stderr
+        yield f"bulk moved {len(moved)} of {LIST_LENGTH} sessions, exit code {done.returncode}:\n{printed}"
 
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    expected, complete = sys.argv[1], "--call" in sys.argv
-    problems = [*import_all(complete), *versions(expected), *(call(expected) if complete else ())]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("version", help="what everything has to say about its version")
+    parser.add_argument("packages", nargs="+", metavar="PACKAGE", help="an import package; NAME[EXTRA] needs an extra")
+    parser.add_argument("--call", action="store_true", help="all extras are installed: use them")
+    arguments = parser.parse_args()
+    problems = [*import_all(arguments.packages, arguments.call), *versions(arguments.version)]
+    if arguments.call:
+        problems += call(arguments.version)
+        problems += bulk()
     print("\n".join(problems))
     return int(bool(problems))
 

@@ -28,13 +28,12 @@ from typing import NamedTuple
 
 import make_sync
 import unasync
+from packages import FOLDERS
 
 ROOT = Path(__file__).resolve().parent.parent
 FAULTS = ROOT / "tools" / "prove.toml"
 DOCUMENT = ROOT / "docs" / "proof.md"
 BEGIN, END = "<!-- the table of `make prove` begins -->\n", "<!-- the table of `make prove` ends -->\n"
-PACKAGES = ("generated", "overrides", "transport", "mock")
-"""Where the packages stand; in a copy they go before the installed ones."""
 COPIES = {"tools/records.py": "generated/smarterproctoring_generated/records.py"}
 """Files that the generator copies as they stand: a fault has to be in both."""
 TOO_LONG = 120
@@ -132,7 +131,7 @@ def run_tests(
     """Run pytest in a copy, over the packages of that copy."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
-        "PYTHONPATH": os.pathsep.join(str(tree / name) for name in PACKAGES),
+        "PYTHONPATH": os.pathsep.join(str(tree / name) for name in FOLDERS),
         "PYTHONDONTWRITEBYTECODE": "1",  # two faults within a second could share one compiled file
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # half of a short run would be the start of plugins
         **dict(variables),

@@ -37,12 +37,13 @@ from typing import NamedTuple, Self
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import httpx
+from packages import CLIENT
 from packaging.requirements import Requirement
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = "smarterproctoring-client"
+PACKAGE = CLIENT.name
 PROVEN_EXTRAS = ("cli", "mock")  # with them, what was installed can be called without any other server
 # Each is called with --base TAG: 0 the version is high enough, 1 too low, else no verdict.
 BUMP_JUDGES = ("spec_diff.py", "api_diff.py")

@@ -471,7 +471,14 @@ class Journal:
 
     def done(self, job: Job) -> bool:
         """Tell whether every row of a job is settled."""
-        return job.submitted and not self._parts(job, status=_OPEN, limit=1) and not self._dead(job)
+        if not job.submitted or self._parts(job, status=_OPEN, limit=1):
+            return False
+        # One query for both: between two, another worker could take over a dead chunk, and its next part be in neither.
+        parts = self._parts(job)
+        names = {status.workflow_id for status in parts}
+        return all(
+            status.status == "SUCCESS" or _next_part(status.workflow_id) in names for status in parts
+        ) and not any(status.status in _OPEN for status in parts)
 
     def _dead(self, job: Job) -> list[WorkflowStatus]:
         """Return the parts whose worker died and that have no next part yet."""

@@ -63,3 +63,31 @@ def test_a_list_that_was_submitted_in_part_is_finished_as_it_was_begun(
     bulk.run("run", path)
     assert (bulk.status()["rate"], bulk.status()["lanes"]) == ("no limit", 4)
     assert sent(app) == {session(number): 1 for number in range(1500)}
+
+
+@pytest.mark.slow
+def test_a_job_is_not_done_while_another_worker_takes_over_a_dead_chunk(
+    bulk: Bulk, app: MockApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever the other one does it, between whichever two looks: the rows of the next part are not settled."""
+    path = write_list(bulk.folder / "list.csv", 30)
+    bulk.run("submit", path)
+    listed = DBOSClient.list_workflows
+    with engine.Journal(find(bulk.journal)) as journal, engine.Journal(find(bulk.journal)) as other:
+        (job,) = journal.jobs()
+        for looks in range(1, 5):
+            parts = listed(other._client, workflow_id_prefix=f"{job.id}-000000.")
+            other._client.cancel_workflows([max(part.workflow_id for part in parts)])
+            seen = iter(range(1, looks + 1))
+
+            def watched(client: DBOSClient, *arguments: Any, **filters: Any) -> Any:
+                found = listed(client, *arguments, **filters)
+                if client is journal._client and next(seen, None) == looks:  # noqa: B023 - called at once
+                    assert other.take_over(job) == 1
+                return found
+
+            with monkeypatch.context() as patched:
+                patched.setattr(DBOSClient, "list_workflows", watched)
+                assert not journal.done(job), f"taken over after look {looks}"
+    bulk.run("run", path)
+    assert bulk.states() == {"ok": 30}

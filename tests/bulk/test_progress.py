@@ -86,6 +86,7 @@ with progress(10_000, 2_000) as shown:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [100, 60])
 def test_the_bar_on_a_real_terminal(columns: int) -> None:
     ours, theirs = pty.openpty()

@@ -223,6 +223,7 @@ def test_the_sums_of_the_charts_are_those_of_the_outcomes() -> None:
     assert tally.total == tally.states["ok"]
 
 
+@pytest.mark.slow
 def test_the_page_does_not_grow_with_the_list(tmp_path: Path) -> None:
     def outcomes(count: int) -> Iterator[Outcome]:
         for number in range(count):

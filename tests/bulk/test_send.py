@@ -121,6 +121,7 @@ def test_an_answer_that_does_not_confirm_ends_the_row_at_once(bulk: Bulk, app: M
     assert not rest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["dbos", "tqdm"])
 def test_a_missing_extra_is_named(module: str) -> None:
     start = "from smarterproctoring.cli import main; main(['bulk', 'status'])"

@@ -31,13 +31,22 @@ NOW = datetime(2029, 6, 1, tzinfo=UTC)
 MOVE = ("--start", "2030-05-04 09:00", "--end", "2030-05-04 11:00", "--timezone", "America/New_York")
 
 
-@pytest.fixture(name="server")
-def a_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
+@pytest.fixture(scope="module")
+def _running() -> Iterator[RunningServer]:
     with running_server(token=TOKEN) as server:
-        monkeypatch.setenv("SMARTERPROCTORING_TOKEN", TOKEN)
-        monkeypatch.setenv("SMARTERPROCTORING_BASE_URL", server.url)
-        monkeypatch.setattr(cli, "now", lambda: NOW)
         yield server
+
+
+@pytest.fixture(name="server")
+def a_server(_running: RunningServer, monkeypatch: pytest.MonkeyPatch) -> RunningServer:
+    _running.app.reset()
+    monkeypatch.setenv("SMARTERPROCTORING_TOKEN", TOKEN)
+    monkeypatch.setenv("SMARTERPROCTORING_BASE_URL", _running.url)
+    # A machine's own certificates are many, and each client would load them.
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.setattr(cli, "now", lambda: NOW)
+    return _running
 
 
 def run(*arguments: str, stdin: str | None = None) -> Result:
@@ -602,6 +611,7 @@ def test_the_mock_command_prints_its_url_and_ends_on_sigterm() -> None:
         assert process.wait(timeout=20) == 0
 
 
+@pytest.mark.slow
 def test_without_the_extra_the_command_says_what_to_install() -> None:
     script = "import sys; sys.modules['click'] = None; import smarterproctoring.cli"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -626,6 +636,7 @@ def finish(server: RunningServer, *arguments: str, **more: str) -> subprocess.Co
     return subprocess.run(command, env=environment(server, **more), capture_output=True, check=False, timeout=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "utf-8"])
 def test_a_terminal_that_lacks_characters_does_not_fail_the_command(server: RunningServer, encoding: str) -> None:
     content_type = "text/plain; charset=utf-8"
@@ -642,6 +653,7 @@ def test_a_terminal_that_lacks_characters_does_not_fail_the_command(server: Runn
     assert b"No such option" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_colors_only_where_they_are_wanted(server: RunningServer) -> None:
     move = ("reschedule", *SIDS, *SOON_MOVE)
     assert b"\x1b[" not in finish(server, *move).stdout
@@ -649,6 +661,7 @@ def test_colors_only_where_they_are_wanted(server: RunningServer) -> None:
     assert b"\x1b[" not in in_terminal(server, *move, NO_COLOR="1")[1]
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_changes_no_exit_code(server: RunningServer) -> None:
     for name, code in (("reschedule", 0), ("doctor", 0)):
         read_end, write_end = os.pipe()
@@ -663,6 +676,7 @@ def test_a_reader_that_goes_away_changes_no_exit_code(server: RunningServer) -> 
         assert done.stderr == b""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_output_that_cannot_be_written_is_said_and_the_outcome_kept(server: RunningServer) -> None:
     command = [*COMMAND, "reschedule", *SIDS, *SOON_MOVE]
@@ -703,6 +717,7 @@ def in_terminal(
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), output
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_prompt_sends_nothing(server: RunningServer) -> None:
     move = ("reschedule", *SIDS, *SOON_MOVE)
     asked = in_terminal(server, *move, SMARTERPROCTORING_TOKEN="", keys=b"\x03", after=b"Token:")
@@ -718,6 +733,7 @@ def test_ctrl_c_at_the_prompt_sends_nothing(server: RunningServer) -> None:
     assert doctor[0] == 130, doctor[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "code", "said"),
     [
@@ -743,6 +759,7 @@ def test_ctrl_c_says_what_is_known(server: RunningServer, fault: dict[str, Any],
     assert b"Traceback" not in err
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_an_attempt_says_that_it_may_have_been_applied(server: RunningServer) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -780,6 +797,7 @@ def test_an_end_before_the_start_names_both_options(server: RunningServer) -> No
     assert not server.app.audit()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("bulk", "--help")])
 def test_help_that_cannot_be_written_is_no_traceback(words: tuple[str, ...]) -> None:

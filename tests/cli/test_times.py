@@ -310,12 +310,14 @@ def test_the_random_texts_cover_the_table() -> None:
         assert table == written
 
 
+@pytest.mark.slow
 def test_every_form_reads_back_to_its_moment() -> None:
     counts = random_times.check_texts(4000, seed=1)
     assert counts["read"] > 3500
     assert counts["confirmed by a second parser"] > 3000
 
 
+@pytest.mark.slow
 def test_texts_with_slips_are_read_rightly_or_refused() -> None:
     counts = random_times.check_mutations(2500, seed=1)
     assert counts["read"] > 100

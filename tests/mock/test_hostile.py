@@ -38,12 +38,14 @@ def test_what_fails_a_run(outcome: Outcome, good: bool) -> None:
     assert all(text in hostile.report(outcome) for text in outcome.wrong)
 
 
+@pytest.mark.slow
 def test_a_wrong_answer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     ordinary = next(kind for kind in KINDS if kind.name == "a new session")
     monkeypatch.setattr(hostile, "KINDS", (replace(ordinary, statuses=frozenset({400})),))
     assert hostile.run(3).wrong == ["a new session: answered with 200"] * 3
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = Kind("half a request", lambda _: b"PUT / HTTP/1.1\r\n", frozenset({400}))
     monkeypatch.setattr(hostile, "KINDS", (stuck,))

@@ -6,18 +6,21 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import build
 import check_package
 import pytest
 from baseline import SPEC, spec_version
+from check_package import Files
 from once import once
+from packages import CLIENT, DISTRIBUTIONS
+from packaging.requirements import Requirement
 from redocly import ROOT, ToolError
 
 pytestmark = pytest.mark.slow
 VERSION = spec_version((ROOT / SPEC).read_text())
-Files = tuple[Path, Path, Path]
 Edits = dict[str, list[tuple[bytes, bytes]]]
 """Of each file of a wheel the texts to replace, and by what."""
 
@@ -27,7 +30,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """Build wheel and sdist; the bill of materials is a stand-in, which only its own test needs."""
 
     def built(folder: Path) -> None:
-        build.build(ROOT, folder, "--wheel", "--sdist")
+        for distribution in DISTRIBUTIONS:
+            build.build(ROOT / distribution.folder, folder, "--wheel", "--sdist")
         (folder / f"smarterproctoring_client-{VERSION}.cdx.json").write_text("{}")
 
     return check_package.built_files(once(tmp_path_factory, "built", built), VERSION)
@@ -49,6 +53,12 @@ def rewritten(wheel: Path, to: Path, edits: Edits, without: Collection[str] = ()
     return to / wheel.name
 
 
+def with_client(files: Files, wheel: Path) -> Files:
+    """Return the files with another wheel of the client."""
+    client, *others = files.built
+    return replace(files, built=(replace(client, wheel=wheel), *others))
+
+
 # -- the version: one source ----------------------------------------------------------------------------------------
 
 
@@ -65,7 +75,7 @@ def test_the_spec_alone_says_the_version_of_the_installed_package(tmp_path: Path
     build.build(tree, tmp_path / "dist", "--wheel")
     (wheel,) = (tmp_path / "dist").iterdir()
     assert wheel.name == "smarterproctoring_client-7.8.9-py3-none-any.whl"
-    assert [*check_package.installed_problems(wheel, sys.executable, "7.8.9", ROOT)] == []
+    assert [*check_package.installed_problems([wheel], sys.executable, "7.8.9", ROOT, bounds=False)] == []
 
 
 def test_a_spec_without_a_version_gives_no_package(tmp_path: Path) -> None:
@@ -89,11 +99,14 @@ def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: P
             (b"pip install 'smarterproctoring-client[cli]'", b"sorry"),
         ],
         "smarterproctoring/generated.py": [(b"\nfrom ", b"\nimport pytest\nfrom ")],
+        "smarterproctoring_bulk/report.py": [(b"\nimport csv", b"\nimport griffe\nimport csv")],
         "smarterproctoring/seam.py": [(b"smarterproctoring-client/{VERSION} ", b"smarterproctoring-client/0.1 ")],
     }
-    wheel = rewritten(files[0], tmp_path, edits, without={"smarterproctoring_generated/py.typed"})
-    problems = "\n".join(check_package.installed_problems(wheel, sys.executable, VERSION, ROOT))
+    wheel = rewritten(files.wheels[0], tmp_path, edits, without={"smarterproctoring_generated/py.typed"})
+    problems = "\n".join(check_package.installed_problems([wheel], sys.executable, VERSION, ROOT, bounds=False))
     assert "import smarterproctoring.generated: ModuleNotFoundError(\"No module named 'pytest'\")" in problems
+    assert "import smarterproctoring_bulk.report: ModuleNotFoundError(\"No module named 'griffe'\")" in problems
+    assert "bulk moved 0 of 10 sessions" in problems
     assert "smarterproctoring_generated has no py.typed" in problems
     assert "not \"pip install 'smarterproctoring-client[cli]'\"" in problems
     assert f"the User-Agent says 0.1, the spec {VERSION}" in problems
@@ -105,16 +118,58 @@ def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: P
 
 @pytest.mark.tooling
 def test_a_mock_server_without_its_spec_is_found(files: Files, tmp_path: Path) -> None:
-    wheel = rewritten(files[0], tmp_path, {}, without={"smarterproctoring_mock/openapi.yaml"})
-    assert "SpecError" in "\n".join(check_package.installed_problems(wheel, sys.executable, VERSION, ROOT))
+    wheel = rewritten(files.wheels[0], tmp_path, {}, without={"smarterproctoring_mock/openapi.yaml"})
+    problems = check_package.installed_problems([wheel], sys.executable, VERSION, ROOT, bounds=False)
+    assert "SpecError" in "\n".join(problems)
+
+
+@pytest.mark.tooling
+def test_a_lower_bound_that_is_false_is_found(files: Files, tmp_path: Path) -> None:
+    """One that other requirements rule out, and one with which the mock server does not work."""
+    info = f"smarterproctoring_client-{VERSION}.dist-info"
+    edits: Edits = {
+        f"{info}/METADATA": [
+            (b"sqlalchemy>=2.0.43", b"sqlalchemy>=2.0"),
+            (b"jsonschema-rs<1,>=0.52", b"jsonschema-rs<1,>=0.30"),
+        ]
+    }
+    wheel = rewritten(files.wheels[0], tmp_path, edits)
+    inner = check_package.Environment(tmp_path / "venv", [wheel], VERSION)
+    build.run(build.BIN / "uv", "venv", "--quiet", "--python", sys.executable, inner.folder)
+    problems = [*check_package.bounds_problems(inner, "lowest-direct")]
+    assert problems[0].startswith("sqlalchemy>=2.0: 2.0.43 is the lowest that goes with the others")
+    assert problems[1].startswith("with the lowest-direct dependencies: ")
+    assert "smarterproctoring_mock" in problems[1]
+    assert len(problems) == 2
+
+
+def test_a_lower_bound_is_the_version_that_is_tried() -> None:
+    wanted = [Requirement(text) for text in ("a>=1.0", "b<2,>=1.5; extra == 'x'", "c[binary]>=1", "left-out>=3")]
+    problems = [*check_package.untried_bounds(wanted, "a==1\nb==1.5.1\nc==1.0.0\n    # via a\nd==7\n")]
+    assert problems == [
+        'b<2,>=1.5; extra == "x": 1.5.1 is the lowest that goes with the others; make that its lower bound'
+    ]
+
+
+def test_what_a_wheel_requires_is_taken_from_all_extras_and_its_own_kind_left_out(tmp_path: Path) -> None:
+    for name, lines in {
+        "one": ["two==1; extra == 'all'", "a>=1", "b>=2; extra == 'x'", "c; (os_name == 'nt') and extra == 'x'"],
+        "two": ["a>=1", "d>=1; python_version > '3.8'"],
+    }.items():
+        with zipfile.ZipFile(tmp_path / f"{name}.whl", "w") as wheel:
+            text = "".join(f"Requires-Dist: {line}\n" for line in lines)
+            wheel.writestr(f"{name}-1.dist-info/METADATA", f"Name: {name}\n{text}\n")
+    found = check_package.requirements([tmp_path / "one.whl", tmp_path / "two.whl"])
+    assert [str(each) for each in found] == ["a>=1", "b>=2", 'c; os_name == "nt"', 'd>=1; python_version > "3.8"']
 
 
 # -- what is in the files --------------------------------------------------------------------------------------------
 
 
 def test_the_files_are_those_of_the_manifest_and_of_the_tree(files: Files) -> None:
-    assert [*check_package.content_problems(files[0], "wheel", ROOT)] == []
-    assert [*check_package.content_problems(files[1], "sdist", ROOT)] == []
+    for each in files.built:
+        assert [*check_package.content_problems(each.wheel, each.distribution, ROOT)] == []
+        assert [*check_package.content_problems(each.sdist, each.distribution, ROOT)] == []
 
 
 @pytest.mark.tooling
@@ -123,11 +178,11 @@ def test_a_file_too_many_too_few_or_changed_is_named(files: Files, tmp_path: Pat
         "smarterproctoring/errors.py": [(b"import", b"import ")],
         "smarterproctoring/times.py": [(b"\n", f"\n# {ROOT}\n".encode())],
     }
-    wheel = rewritten(files[0], tmp_path, edits, without={"smarterproctoring_mock/py.typed"})
+    wheel = rewritten(files.wheels[0], tmp_path, edits, without={"smarterproctoring_mock/py.typed"})
     with zipfile.ZipFile(wheel, "a") as target:
         target.writestr("smarterproctoring/__pycache__/client.cpython-311.pyc", b"")
         target.writestr("tests/test_client.py", b"")
-    problems = [*check_package.content_problems(wheel, "wheel", ROOT)]
+    problems = [*check_package.content_problems(wheel, CLIENT, ROOT)]
     assert problems == [
         "smarterproctoring/__pycache__/client.cpython-311.pyc is not in the manifest",
         "tests/test_client.py is not in the manifest",
@@ -147,22 +202,22 @@ def test_a_star_stands_for_one_name() -> None:
 
 
 @pytest.mark.tooling
-def test_dist_holds_exactly_three_files(files: Files, tmp_path: Path) -> None:
-    shutil.copytree(files[0].parent, tmp_path / "dist")
+def test_dist_holds_exactly_what_is_built(files: Files, tmp_path: Path) -> None:
+    shutil.copytree(files.bill.parent, tmp_path / "dist")
     (tmp_path / "dist" / "smarterproctoring_client-0.9.0.tar.gz").touch()
     with pytest.raises(ToolError, match=r"client-0\.9\.0\.tar\.gz too many, nothing missing"):
         check_package.built_files(tmp_path / "dist", VERSION)
     with pytest.raises(ToolError, match=r"client-9\.9\.9-py3-none-any\.whl"):
-        check_package.built_files(files[0].parent, "9.9.9")
+        check_package.built_files(files.bill.parent, "9.9.9")
 
 
 @pytest.mark.tooling
 def test_other_bytes_are_found_and_the_file_is_named(files: Files, tmp_path: Path) -> None:
-    wheel = rewritten(files[0], tmp_path, {"smarterproctoring/errors.py": [(b"import", b"import ")]})
-    problems = [*check_package.rebuild_problems(ROOT, (wheel, *files[1:]))]
+    wheel = rewritten(files.wheels[0], tmp_path, {"smarterproctoring/errors.py": [(b"import", b"import ")]})
+    problems = [*check_package.rebuild_problems(ROOT, with_client(files, wheel))]
     made = f"{wheel.name}: again gives other bytes (smarterproctoring/errors.py)"
     assert problems[:2] == [made, made.replace("again", "from-sdist")]
-    assert problems[2].startswith(files[2].name)
+    assert problems[2].startswith(files.bill.name)
     assert len(problems) == 3  # the sdist is the same
 
 
@@ -193,12 +248,12 @@ def test_wrong_metadata_is_found(files: Files, tmp_path: Path) -> None:
         f"{info}/METADATA": [(b"text/markdown", b"text/nonsense")],
         f"{info}/RECORD": [(first, stray + first)],
     }
-    wheel = rewritten(files[0], tmp_path, edits)
+    wheel = rewritten(files.wheels[0], tmp_path, edits)
     text = (ROOT / "pyproject.toml").read_text()
     (tmp_path / "pyproject.toml").write_text(text.replace("\nkeywords = ", "\nkeywords = 7  # "))
     with zipfile.ZipFile(wheel, "a") as target:
         target.writestr("tests/__init__.py", b"")
-    problems = [*check_package.tool_problems(tmp_path, (wheel, *files[1:]))]
+    problems = [*check_package.tool_problems(tmp_path, with_client(files, wheel))]
     assert len(problems) == 3, problems
     assert "twine" in problems[0]
     assert "tests" in problems[1]

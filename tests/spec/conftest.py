@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from packages import FOLDERS, LIST
 from spec.changes import SPEC, apply
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +23,7 @@ needs_redocly = pytest.mark.skipif(
 
 
 class Repository:
-    """A git repository that holds a spec and, if asked for, the two packages."""
+    """A git repository that holds a spec and, if asked for, the packages."""
 
     def __init__(self, root: Path, *, git: bool = True) -> None:
         self.root, self.spec = root, root / "openapi" / "smarterproctoring.yaml"
@@ -41,8 +42,10 @@ class Repository:
         )
 
     def copy_packages(self) -> None:
-        for folder in ("generated", "overrides"):
+        for folder in FOLDERS:
             shutil.copytree(ROOT / folder, self.root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        (self.root / LIST).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / LIST, self.root / LIST)
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.root / file

@@ -1,13 +1,17 @@
-"""What callers can name in Python: what goes, moves or comes is found, in both packages, and judged."""
+"""What callers can name in Python: what goes, moves or comes is found, in every shipped package, and judged."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import api_diff
+import griffe
 import pytest
+from packages import ALL, ITSELF, LIST, PACKAGES, Package
 from redocly import ToolError
 from spec.conftest import ROOT, Repository
 
@@ -15,8 +19,12 @@ pytestmark = pytest.mark.tooling
 
 OVERRIDES = "overrides/smarterproctoring/"
 GENERATED = "generated/smarterproctoring_generated/"
+TRANSPORT = "transport/smarterproctoring_transport/"
+MOCK = "mock/smarterproctoring_mock/"
+BULK = "bulk/smarterproctoring_bulk/"
 ENDPOINT = f"{GENERATED}api/exam_sessions/reschedule_exam_session.py"
 REMOVED = "Public object was removed"
+NOT_PUBLIC = "is not public any more"
 OPERATIONS = "smarterproctoring_generated.operations"
 
 NOTHING = set[tuple[str, str, str]]()
@@ -71,6 +79,41 @@ EDITS = {
         {("major", "smarterproctoring_generated.api.exam_sessions.reschedule_exam_session.sync(session_sid)",
           "Parameter was removed")},
     ),
+    "an option that the transport takes gone": (
+        f"{TRANSPORT}shared.py", "    proxy: str | httpx.Proxy | None\n", "",
+        {("major", "smarterproctoring.Settings.proxy", REMOVED)},
+    ),
+    "a name of the mock server gone": (
+        f"{MOCK}__init__.py", '    "parse_fault",\n', "",
+        {("major", "smarterproctoring_mock.parse_fault", NOT_PUBLIC)},
+    ),
+    "a method of the mock server renamed": (
+        f"{MOCK}app.py", "def assert_called(", "def assert_seen(",
+        {("major", "smarterproctoring_mock.MockApp.assert_called", REMOVED),
+         ("minor", "smarterproctoring_mock.MockApp.assert_seen", "added")},
+    ),
+    "a function for tests renamed": (
+        f"{MOCK}testing.py", "def fault_params(", "def fault_parameters(",
+        {("major", "smarterproctoring_mock.testing.fault_params", REMOVED),
+         ("minor", "smarterproctoring_mock.testing.fault_parameters", "added")},
+    ),
+    "a fixture renamed": (
+        f"{MOCK}pytest_plugin.py", "def smarterproctoring_server(", "def smarterproctoring_network(",
+        {("major", "smarterproctoring_mock.pytest_plugin.smarterproctoring_server", REMOVED),
+         ("minor", "smarterproctoring_mock.pytest_plugin.smarterproctoring_network", "added")},
+    ),
+    "a function of bulk renamed": (
+        f"{BULK}plan.py", "def plan(", "def planned(",
+        {("major", "smarterproctoring_bulk.plan.plan", REMOVED),
+         ("minor", "smarterproctoring_bulk.plan.planned", "added")},
+    ),
+    "an option of bulk's lists gone": (
+        f"{BULK}rows.py", "    allow_past: bool = False\n", "",
+        {("major", "smarterproctoring_bulk.rows.InputOptions.allow_past", REMOVED)},
+    ),
+    "an inner module of the transport may change": (f"{TRANSPORT}unpack.py", "class Unpacker", "class Reader", NOTHING),
+    "an inner module of the mock server may change": (f"{MOCK}strict_json.py", "class ", "class New", NOTHING),
+    "an inner module of bulk may change": (f"{BULK}pacing.py", "class ", "class New", NOTHING),
     "an inner module may change": (f"{OVERRIDES}prepare.py", "def from_keywords", "def from_words", NOTHING),
     "a private name may change": (f"{OVERRIDES}client.py", "_prepare", "_make_ready", NOTHING),
     "a value follows the spec": (f"{GENERATED}operations.py", '"Free text', '"Any text', NOTHING),
@@ -96,17 +139,35 @@ def packages(tmp_path: Path, _checkout: None) -> Repository:
 @pytest.fixture(scope="module")
 def _checkout() -> Iterator[None]:
     """Read this checkout's packages once, for all tests that compare with them."""
-    load, ours = api_diff.load, api_diff.load(ROOT)
+    load = api_diff.load
+    ours: dict[Sequence[Package], dict[str, griffe.Module]] = {}
+
+    def load_once(root: Path, shipped: Sequence[Package] = PACKAGES) -> dict[str, griffe.Module]:
+        if root != ROOT:
+            return load(root, shipped)
+        if (key := tuple(shipped)) not in ours:
+            ours[key] = load(root, shipped)
+        return ours[key]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api_diff, "load", lambda root: ours if root == ROOT else load(root))
+        patch.setattr(api_diff, "load", load_once)
         yield
+
+
+def beside(file: str) -> list[Package]:
+    """Return the packages that a change of a file may concern: those of the client for one of its files."""
+    alone = [package for package in PACKAGES if file.startswith(f"{package.folder}/") and file.startswith((MOCK, BULK))]
+    return alone or [package for package in PACKAGES if package.folder in {"generated", "overrides", "transport"}]
 
 
 @pytest.mark.parametrize("name", EDITS)
 def test_found(name: str, packages: Repository) -> None:
     file, old, new, expected = EDITS[name]
     packages.edit(file, old, new)
-    found = {(change.bump, change.place, change.what) for change in api_diff.compare(ROOT, packages.root)}
+    shipped = beside(file)
+    found = {
+        (change.bump, change.place, change.what) for change in api_diff.compare(ROOT, packages.root, shipped, shipped)
+    }
     assert expected <= found if expected else not found
     assert len(found) <= 24  # what is inherited is not said again for every class
 
@@ -114,10 +175,60 @@ def test_found(name: str, packages: Repository) -> None:
 def test_the_module_of_a_tag_that_was_renamed_is_gone(packages: Repository) -> None:
     api = packages.root / GENERATED / "api"
     (api / "exam_sessions").rename(api / "sessions")
-    found = {(change.bump, change.place) for change in api_diff.compare(ROOT, packages.root)}
+    shipped = beside(GENERATED)
+    found = {(change.bump, change.place) for change in api_diff.compare(ROOT, packages.root, shipped, shipped)}
     assert ("major", "smarterproctoring_generated.api.exam_sessions") in found
     assert ("minor", "smarterproctoring_generated.api.sessions") in found
     assert not any(place.startswith("smarterproctoring_generated.api.sessions.") for _, place in found)
+
+
+@pytest.mark.parametrize(
+    ("package", "module"),
+    [(package, module) for package in PACKAGES for module in package.public if module not in {ITSELF, ALL}],
+    ids=lambda value: value.name if isinstance(value, Package) else value,
+)
+def test_a_public_module_that_is_gone_is_found(package: Package, module: str, packages: Repository) -> None:
+    (packages.root / package.folder / package.name / f"{module}.py").unlink()
+    found = {(change.bump, change.place) for change in api_diff.compare(ROOT, packages.root, [package], [package])}
+    assert ("major", f"{package.name}.{module}") in found
+
+
+@pytest.mark.parametrize(
+    ("public", "expected"),
+    [
+        (("rows", ITSELF), {("major", "smarterproctoring_bulk.plan", NOT_PUBLIC)}),
+        ((), {("major", "smarterproctoring_bulk", "is not shipped any more, or has no public module")}),
+        (("plan", "rows", "report", ITSELF), {("minor", "smarterproctoring_bulk.report", "added")}),
+    ],
+)
+def test_a_change_of_the_list_is_a_change_of_the_api(
+    public: tuple[str, ...], expected: set[tuple[str, str, str]], packages: Repository
+) -> None:
+    before = beside(BULK)
+    now = [replace(package, public=public) for package in before]
+    found = {(change.bump, change.place, change.what) for change in api_diff.compare(ROOT, packages.root, before, now)}
+    assert found == expected
+
+
+def test_each_side_is_read_by_its_own_list(released: Repository) -> None:
+    released.edit(LIST, 'public = [".", "plan", "rows"]', 'public = ["rows"]')
+    done = released.run("api_diff")
+    assert done.returncode == 1
+    assert f"  major  smarterproctoring_bulk.plan: {NOT_PUBLIC}\n" in done.stdout
+    released.commit("v1.0.1")
+    released.edit(f"{BULK}plan.py", "def plan(", "def planned(")
+    assert released.run("api_diff", "--base", "v1.0.1").stdout.startswith("Python API since v1.0.1: no changes\n")
+
+
+def test_a_release_without_a_list_is_read_by_todays(released: Repository) -> None:
+    (released.root / LIST).unlink()
+    shutil.rmtree(released.root / "mock")
+    released.commit("v1.0.1")
+    released.git("checkout", "--quiet", "v1.0.0", "--", ".")
+    released.edit(f"{BULK}plan.py", "def plan(", "def planned(")
+    found = released.run("api_diff", "--base", "v1.0.1").stdout
+    assert "  major  smarterproctoring_bulk.plan.plan: Public object was removed\n" in found
+    assert "  minor  smarterproctoring_mock: added\n" in found
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ import pytest
 import spec_diff
 import yaml
 from once import once
+from packages import DISTRIBUTIONS, LIST, shipped_paths
 from spec.changes import CHANGES, NOTES, SPEC, Change, apply
-from spec.conftest import Repository, needs_redocly
+from spec.conftest import ROOT, Repository, needs_redocly
 from spec.together import can_share, compared
 
 pytestmark = pytest.mark.tooling
@@ -150,6 +151,22 @@ def test_a_new_file_that_git_does_not_know_makes_a_difference(repository: Reposi
     assert baseline.last_release(repository.root) is None
     (repository.root / "overrides").mkdir()
     (repository.root / "overrides" / "new.py").touch()
+    assert baseline.last_release(repository.root) == "v1.0.0"
+
+
+@pytest.mark.parametrize("path", shipped_paths(DISTRIBUTIONS))
+def test_a_change_in_anything_that_is_shipped_makes_a_difference(path: str, repository: Repository) -> None:
+    repository.write("1.0.0")
+    changed = repository.root / path
+    if not changed.suffix:  # a folder
+        changed /= "module.py"
+    changed.parent.mkdir(parents=True, exist_ok=True)
+    content = (ROOT / LIST).read_text() if path == LIST else "one = 1\n"
+    changed.write_text(content)
+    repository.commit("v1.0.0")
+    assert baseline.last_release(repository.root) is None
+    with changed.open("a") as file:
+        file.write("# more\n")
     assert baseline.last_release(repository.root) == "v1.0.0"
 
 

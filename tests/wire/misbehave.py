@@ -147,6 +147,7 @@ class Server:
         with suppress(OSError):  # the peer, or `close`, ended it
             if self._tls:
                 inner = connection
+                inner.getpeername()  # of a peer that is gone, Python 3.11 and 3.12 forget to close the socket
                 connection = self._tls.wrap_socket(connection, server_side=True)
                 with self._lock:
                     self._open.discard(inner)

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
+import select
 import socket
 import ssl
+import struct
 import sys
 import threading
 import time
@@ -106,6 +109,7 @@ def dead(port: int, *addresses: str) -> Generator[None]:
 needs_loopback_net = pytest.mark.skipif(sys.platform == "darwin", reason="only 127.0.0.1 is there")
 
 
+@pytest.mark.slow
 def test_a_slow_name_look_up(any_driver: Driver, names: Names) -> None:
     names.slow = True
     with cut(), any_driver.client("http://api.test", allow_http=True, deadline=DEADLINE, retries=0) as client:
@@ -127,6 +131,7 @@ def test_a_name_that_is_unknown(any_driver: Driver, names: Names) -> None:
     assert (error.maybe_applied, error.attempts, names.asked) == (False, 2, 2)
 
 
+@pytest.mark.slow
 @needs_loopback_net
 def test_addresses_that_do_not_answer(any_driver: Driver, names: Names, server: Server) -> None:
     names.addresses = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"]
@@ -137,6 +142,7 @@ def test_addresses_that_do_not_answer(any_driver: Driver, names: Names, server: 
     assert not error.maybe_applied
 
 
+@pytest.mark.slow
 @needs_loopback_net
 def test_a_good_address_after_some_that_do_not_answer(any_driver: Driver, names: Names, server: Server) -> None:
     names.addresses = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"]
@@ -197,6 +203,7 @@ begun: set[int] = set()
 """The connections on which an answer was begun; each test's server has one."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [read_slowly, drip_without_reading])
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_a_server_that_does_not_take_the_request(any_driver: Driver, step: Any, *, secure: bool) -> None:
@@ -240,6 +247,19 @@ def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return context, trusting
 
 
+def test_a_peer_that_is_gone_before_the_handshake_leaves_no_socket_open() -> None:
+    """Python 3.11 and 3.12 leave it to the collector, which warns: any warning fails a test here."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        here = socket.create_connection(listener.getsockname())
+        there, _ = listener.accept()
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        there.close()  # a reset
+        select.select([here], [], [], 10)
+    with pytest.raises(httpcore.ConnectError):
+        Stream(here).start_tls(CERTIFICATES, "127.0.0.1", 1)
+    gc.collect()
+
+
 def drip_a_handshake(peer: Peer) -> None:
     """Begin a TLS record that takes for ever."""
     peer.socket.recv(65536)
@@ -249,6 +269,7 @@ def drip_a_handshake(peer: Peer) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_dripping_handshake(any_driver: Driver) -> None:
     with Server(drip_a_handshake) as server, cut():
         with any_driver.client(f"https://127.0.0.1:{server.port}", deadline=DEADLINE) as client:
@@ -256,6 +277,7 @@ def test_a_dripping_handshake(any_driver: Driver) -> None:
     assert not error.maybe_applied
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [False, True], ids=["new connection", "kept connection"])
 def test_a_deadline_that_passes_before_the_first_byte(driver: Driver, server: Server, *, kept: bool) -> None:
     def late(_: object) -> None:
@@ -271,6 +293,7 @@ def test_a_deadline_that_passes_before_the_first_byte(driver: Driver, server: Se
     assert (error.maybe_applied, error.attempts, len(server.requests)) == (False, 1, int(kept))
 
 
+@pytest.mark.slow
 def test_a_place_in_the_pool_is_not_waited_for_past_the_deadline(driver: Driver, server: Server) -> None:
     def hold(peer: Peer) -> None:
         peer.read()
@@ -374,6 +397,7 @@ def test_a_proxy_that_fails_means_not_sent(any_driver: Driver, step: Step, words
     assert words in error.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [silent, drip_agreement, say_and_stay(b"HTTP/1.1 200"), say_and_stay(head(200, {}))])
 def test_a_proxy_that_takes_too_long_means_not_sent(any_driver: Driver, step: Step) -> None:
     with Server(step) as proxy, through(any_driver, proxy, deadline=DEADLINE) as client, cut():
@@ -434,6 +458,7 @@ def hang_after_reading(peer: Peer) -> None:
     peer.hang()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "maybe"),
     [
@@ -473,6 +498,7 @@ def test_a_certificate_that_is_not_trusted_in_a_tunnel_is_a_tls_failure(any_driv
 # -- the token ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_token_callable_that_hangs(any_driver: Driver, server: Server) -> None:
     def hang() -> str:
         released.wait(LONG)

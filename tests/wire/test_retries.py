@@ -222,6 +222,7 @@ def test_a_long_retry_after_raises_at_once(driver: Driver, asked: str) -> None:
     assert error.retry_after > 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["", "soon", "-5", "1.5", "٣", "0x10", "Thu, 99 Foo 2099 99:99:99 GMT", "0"])
 def test_a_retry_after_that_says_nothing_is_no_obstacle(driver: Driver, asked: str) -> None:
     headers = {"Retry-After": asked.encode("utf-8").decode("latin-1")}

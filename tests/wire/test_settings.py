@@ -455,6 +455,7 @@ def no_tls(peer: Peer) -> None:
     peer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [hang_up, garbage, half, never, drop_unread, reset_read, answer(407), answer(502)])
 def test_a_proxy_that_gives_no_tunnel_means_not_sent(driver: Driver, server: Server, step: Any) -> None:
     server.script(step)

@@ -175,6 +175,7 @@ async def several(client: AsyncSmarterProctoring, number: int) -> list[int]:
     return [result.attempts for result in results]
 
 
+@pytest.mark.slow
 @unclosed
 @pytest.mark.parametrize("fast", [False, True])
 def test_event_loops_one_after_the_other(server: Server, *, fast: bool) -> None:
@@ -189,6 +190,7 @@ def test_event_loops_one_after_the_other(server: Server, *, fast: bool) -> None:
     gc.collect()  # connections of loops that were closed before the client: asyncio warns, here
 
 
+@pytest.mark.slow
 @unclosed
 def test_event_loops_at_once(server: Server) -> None:
     client = AsyncSmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES, retries=0)
@@ -208,6 +210,7 @@ def test_event_loops_at_once(server: Server) -> None:
     gc.collect()
 
 
+@pytest.mark.slow
 @unclosed
 def test_asyncio_and_trio_one_after_the_other(server: Server) -> None:
     import trio

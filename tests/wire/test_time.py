@@ -144,6 +144,7 @@ def test_the_deadline_cuts_an_attempt(any_driver: Driver, server: Server, step: 
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_a_body_that_is_there_already_is_read_though_the_deadline_is_over(driver: Driver, server: Server) -> None:
     server.script(answer(409, b'{"code": "1203"}'))
     late = {"response": [driver.hook(lambda _: time.sleep(0.5))]}
@@ -173,12 +174,14 @@ def test_the_deadline_cuts_a_flood(kind: Any, server: Server) -> None:
         assert client.fails(APIConnectionError).maybe_applied
 
 
+@pytest.mark.slow
 def test_the_deadline_cuts_a_connect(any_driver: Driver) -> None:
     with full_backlog() as url, any_driver.client(url, deadline=0.3) as client, cut():
         error = client.fails(DeadlineExceededError)
     assert not error.maybe_applied
 
 
+@pytest.mark.slow
 def test_the_deadline_cuts_a_tls_handshake(any_driver: Driver) -> None:
     def mute(peer: Peer) -> None:
         peer.hang()
@@ -251,6 +254,7 @@ def test_no_backoff_is_begun_that_would_end_past_the_deadline(
         assert client.fails(APIStatusError).attempts == 1
 
 
+@pytest.mark.slow
 def test_no_wait_is_begun_after_a_slow_hook(driver: Driver, server: Server) -> None:
     server.script(answer(429, b"", {"Retry-After": "15"}))
     with driver.client(server, deadline=15.3, on_retry=driver.hook(lambda *_: time.sleep(0.4))) as client, cut(14):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import ssl
@@ -76,14 +77,22 @@ def _require_fast() -> None:
 
 
 def _context(verify: bool | ssl.SSLContext, trust_env: bool) -> ssl.SSLContext:
+    name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if trust_env and os.environ.get(name)), None)
     try:
+        if verify is True and name is None:
+            return _bundled_certificates()
         return httpx.create_ssl_context(verify, trust_env=trust_env)
     except OSError as error:  # ssl.SSLError is one
-        name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if trust_env and os.environ.get(name)), None)
         if name is None:
             raise SetupError("verify", f"cannot load the certificates to trust ({type(error).__name__})") from None
         what = f"needs the certificates that the variable {name} names: they cannot be read ({type(error).__name__})"
         raise SetupError("verify", what) from None
+
+
+@functools.cache
+def _bundled_certificates() -> ssl.SSLContext:
+    """Return what trusts certifi's certificates; to load them takes 30 ms, so one serves all clients of the process."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _proxy(parts: SplitResult, given: str | httpx.Proxy | None, trust_env: bool) -> httpcore.Proxy | None:

@@ -188,6 +188,8 @@ class Stream(httpcore.NetworkStream):
         try:
             if isinstance(self._socket, ssl.SSLSocket):
                 return InnerTLS(self, ssl_context, server_hostname, timeout)
+            # Python 3.11 and 3.12 forget to close the socket of a peer that is gone already.
+            self._socket.getpeername()
             self._socket.settimeout(timeout)  # for the handshake as a whole
             return Stream(ssl_context.wrap_socket(self._socket, server_hostname=server_hostname))
         except TimeoutError as error:
