@@ -132,8 +132,8 @@ def given_transport(given: object, kind: type[T]) -> T:
     Raises:
         SetupError: It is not one.
     """
-    made = given
-    if callable(given) and not isinstance(given, kind):
+    made: object = given
+    if not isinstance(given, kind) and callable(given):
         try:
             made = given()
         except Exception as failure:  # noqa: BLE001 - it is the caller's own, and its text may hold anything
