@@ -19,8 +19,10 @@ _MAX_SECONDS = 1e9
 """Seconds: a longer Retry-After counts as this one."""
 _MAX_PLAIN_REASON = 500
 """Characters: longer plain text is a page and not a reason."""
-_MAX_ITEMS, _MAX_DEPTH = 20, 5
-"""How many problems of a list of errors are told, and how deep they may be nested."""
+_MAX_ITEMS = 20
+"""How many problems of a list of errors are told."""
+_MAX_DEPTH = 5
+"""How deep they may be nested."""
 
 _MESSAGES = (
     *("message", "msg", "error_description", "errormessage", "error_message", "reason", "description"),
@@ -63,7 +65,7 @@ class Reply(_Reply):
         return self.body.decode("utf-8", "replace")
 
     @cached_property
-    def value(self) -> Any:
+    def value(self) -> object:
         """The JSON value of the body; `NOT_JSON` if it has none."""
         try:
             return json.loads(self.body)
@@ -144,12 +146,16 @@ class Reply(_Reply):
 
     def retry_after(self) -> float | None:
         """Return the seconds of Retry-After, given as seconds or as a date; None if there is none to understand."""
-        text, now = self.headers.get("retry-after", "").strip(), time.time()
+        text = self.headers.get("retry-after", "").strip()
+        now = time.time()
         if re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", text):
             return min(float(text), _MAX_SECONDS)
         at = _http_date(text)
+        if at is None:
+            return None
         # By the server's clock too where it tells the time, so that a fast local clock does not retry early.
-        return None if at is None else max(0.0, at - now, at - (_http_date(self.headers.get("date", "")) or now))
+        server_now = _http_date(self.headers.get("date", "")) or now
+        return max(0.0, at - now, at - server_now)
 
 
 def harmless(text: str) -> str:
@@ -234,7 +240,7 @@ def is_error(value: object, depth: int = 0) -> bool:
     return has_error or denies or _has_error_status(fields)
 
 
-def _has_error_status(fields: Mapping[str, Any]) -> bool:
+def _has_error_status(fields: Mapping[str, object]) -> bool:
     stated = [status for name in (*_STATUSES, "status") if (status := _number(fields.get(name))) is not None]
     if any(400 <= status < 600 for status in stated):
         return True
@@ -265,7 +271,7 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _lowered(value: Mapping[str, Any]) -> dict[str, Any]:
+def _lowered(value: Mapping[str, object]) -> dict[str, object]:
     return {name.lower(): item for name, item in value.items()}
 
 
@@ -303,7 +309,7 @@ def _reasons(value: object, depth: int = 0) -> list[str]:
     return _reasons_of_object(_lowered(value), depth) or _by_field(value) if isinstance(value, dict) else []
 
 
-def _reasons_of_object(fields: dict[str, Any], depth: int) -> list[str]:
+def _reasons_of_object(fields: dict[str, object], depth: int) -> list[str]:
     own = next((found for name in _MESSAGES if (found := _reasons(fields.get(name), depth + 1))), [])
     if not own:
         own = next((found for name in _WITHIN if (found := _reasons(fields.get(name), depth + 1))), [])
@@ -322,14 +328,17 @@ def _reasons_of_object(fields: dict[str, Any], depth: int) -> list[str]:
     return _unique(found)
 
 
-def _by_field(fields: Mapping[str, Any]) -> list[str]:
+def _by_field(fields: Mapping[str, object]) -> list[str]:
     """Return the reasons of an object that holds nothing but a list of them for each field, as Django's have it."""
-    if not all(isinstance(item, list) and item and isinstance(item[0], str) for item in fields.values()):
-        return []
-    return [f"{name}: {item[0]}" for name, item in list(fields.items())[:_MAX_ITEMS]]
+    found: list[str] = []
+    for name, item in fields.items():
+        if not (isinstance(item, list) and item and isinstance(item[0], str)):
+            return []
+        found.append(f"{name}: {item[0]}")
+    return found[:_MAX_ITEMS]
 
 
-def _place(fields: dict[str, Any]) -> str:
+def _place(fields: dict[str, object]) -> str:
     """Return which field of the request one of several problems is about."""
     place = next((fields[name] for name in _PLACES if name in fields), None)
     if isinstance(place, list):

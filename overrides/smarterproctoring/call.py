@@ -339,7 +339,7 @@ class Call:
         logger.debug("%s %s -> %s, attempt %d, %.0f ms, request id %s", *facts, milliseconds, request_id)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: object) -> Iterator[str]:
     """Yield every text and number in a JSON value, as a server would quote it."""
     if isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:

@@ -142,9 +142,9 @@ _KNOWN = "smarterproctoring"
 
 def attach_what_is_known(interrupt: BaseException, known: InterruptedCallError) -> None:
     """Let an interrupt carry what is known of the call that it ends."""
-    if _KNOWN not in vars(interrupt):
+    if _KNOWN not in interrupt.__dict__:
         interrupt.add_note(known.message)
-    vars(interrupt)[_KNOWN] = known
+    interrupt.__dict__[_KNOWN] = known
 
 
 def what_is_known(interrupt: BaseException) -> InterruptedCallError | None:
@@ -158,7 +158,7 @@ def what_is_known(interrupt: BaseException) -> InterruptedCallError | None:
     """
     link: BaseException | None = interrupt
     while link is not None:
-        known = vars(link).get(_KNOWN)
+        known = link.__dict__.get(_KNOWN)
         if isinstance(known, InterruptedCallError):
             return known
         link = link.__cause__ or link.__context__

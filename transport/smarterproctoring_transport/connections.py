@@ -129,7 +129,8 @@ def _proxy_problem(url: str) -> str | None:
     """Return what is wrong with the URL of a proxy, which is not shown: it may hold a password."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host = parts.hostname
+        port = parts.port
     except ValueError:
         return "has a host or a port that cannot be used"
     if parts.scheme not in _PROXY_SCHEMES:
