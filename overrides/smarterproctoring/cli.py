@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, TypedDict, TypeVar, cast
+from typing import Any, NamedTuple, NoReturn, NotRequired, TypedDict, TypeVar, cast
 from urllib.parse import urlsplit
 
 try:
@@ -70,8 +70,8 @@ _NOTHING_SENT = "interrupted; nothing was sent"
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
 
 
-class _Options(TypedDict, total=False):
-    """The options of a command, but for those of the fields, by the names that click gives them."""
+class _Connecting(TypedDict):
+    """The options of every command that needs the API, by the names that click gives them."""
 
     base_url: str | None
     allow_http: bool
@@ -80,13 +80,18 @@ class _Options(TypedDict, total=False):
     deadline: float | None
     retries: int | None
     as_json: bool
+    no_replay: NotRequired[bool]
+
+
+class _Options(_Connecting):
+    """The options of `reschedule`, but for those of the fields."""
+
     duration: str | None
     fields_file: str | None
     zone_name: str | None
     day_first: bool | None
     allow_past: bool
     allow_far: bool
-    no_replay: bool
     dry_run: bool
 
 
@@ -503,7 +508,7 @@ def _checked(client: clients.SmarterProctoring, sids: dict[str, str], change: _C
 # -- settings ---------------------------------------------------------------------------------------------------------
 
 
-def _settings(options: _Options) -> dict[str, Any]:
+def _settings(options: _Connecting) -> dict[str, Any]:
     """Return the settings that the options give, by keyword."""
     given = {
         "base_url": options["base_url"],
@@ -516,12 +521,12 @@ def _settings(options: _Options) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _user_problems(error: errors.ConfigurationError, options: _Options) -> list[Problem]:
+def _user_problems(error: errors.ConfigurationError, options: _Connecting) -> list[Problem]:
     """Return what is wrong with the settings, each by its option if that was given, else by its variable."""
     return [_user_problem(problem, options) for problem in error.problems]
 
 
-def _user_problem(problem: Problem, options: _Options) -> Problem:
+def _user_problem(problem: Problem, options: _Connecting) -> Problem:
     if problem.field in _settings(options):
         problem = problem._replace(name=f"--{problem.field.replace('_', '-')}")
     if problem.code == PLAIN_HTTP:
@@ -529,7 +534,7 @@ def _user_problem(problem: Problem, options: _Options) -> Problem:
     return problem
 
 
-def _client(options: _Options, *, dry_run: bool) -> clients.SmarterProctoring:
+def _client(options: _Connecting, *, dry_run: bool) -> clients.SmarterProctoring:
     settings: dict[str, Any] = {**_token(options, dry_run), **_settings(options)}
     try:
         return clients.SmarterProctoring.from_env(**settings)
@@ -538,7 +543,7 @@ def _client(options: _Options, *, dry_run: bool) -> clients.SmarterProctoring:
     raise errors.wrong_settings(problems)
 
 
-def _token(options: _Options, dry_run: bool) -> dict[str, Any]:
+def _token(options: _Connecting, dry_run: bool) -> dict[str, Any]:
     if dry_run:
         return {"token": "not-needed-for-a-dry-run"}
     if options["token_file"]:
@@ -649,7 +654,7 @@ class _Check(NamedTuple):
 @_connection_options
 def doctor(**given: Any) -> None:
     """Check settings, the token's shape and expiry, and reachability; changes nothing and sends no token."""
-    options = cast("_Options", given)
+    options = cast("_Connecting", given)
     checks = [_check_settings(options), _check_token(options), _check_reachable(options)]
     code = next((check.code for check in checks if check.code), 0)
     if options["as_json"]:
@@ -662,7 +667,7 @@ def doctor(**given: Any) -> None:
     sys.exit(code)
 
 
-def _check_settings(options: _Options) -> _Check:
+def _check_settings(options: _Connecting) -> _Check:
     """Check all settings but the token, which is the next check's."""
     settings: dict[str, Any] = {**_settings(options), "token": "checked-later"}
     try:
@@ -672,7 +677,7 @@ def _check_settings(options: _Options) -> _Check:
         return _Check("settings", _BAD_INPUT, "; ".join(map(str, _user_problems(error, options))))
 
 
-def _check_token(options: _Options) -> _Check:
+def _check_token(options: _Connecting) -> _Check:
     try:
         given = _token(options, dry_run=False).get("token") or read_environment(_SETTINGS).values["token"]
         secret = Secret(given() if callable(given) else given)
@@ -697,7 +702,7 @@ def _proxies() -> urllib.request.ProxyHandler:
     return urllib.request.ProxyHandler(proxies)
 
 
-def _check_reachable(options: _Options) -> _Check:
+def _check_reachable(options: _Connecting) -> _Check:
     base_url = options["base_url"] or variable("BASE_URL") or SERVERS[0]
     if base_url_problem(base_url, allow_http=options["allow_http"]) is not None:
         return _Check("network", _BAD_INPUT, "not checked: the base URL is not valid")
