@@ -49,6 +49,15 @@ build/%/.ready: requirements/%.txt $(READY)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(@D)/bin/python $<
 	@touch $@
 
+# Of the jobs that publish: pip alone, so that nothing of the project's dependencies runs where the password is.
+PUBLISH := build/publish
+$(PUBLISH)/.ready: requirements/publish.txt
+	@command -v "$(PYTHON)" >/dev/null || { echo "error: $(PYTHON) not found; set PYTHON=/path/to/python3.11 or newer" >&2; exit 1; }
+	@echo "setting up $(PUBLISH)"
+	@"$(PYTHON)" -m venv --clear $(PUBLISH)
+	@$(PUBLISH)/bin/python -m pip install --quiet --require-hashes --only-binary :all: --requirement $<
+	@touch $@
+
 .PHONY: lock
 lock: $(READY)  ## resolve the dependencies anew and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
@@ -57,6 +66,8 @@ lock: $(READY)  ## resolve the dependencies anew and lock them with hashes
 	    --python-version 3.11 --extra fast --group bench pyproject.toml --output-file requirements/bench.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
 	    --python-version 3.11 --group pyproject.toml:mutate --output-file requirements/mutate.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+	    --python-version 3.11 --constraint requirements/dev.txt --group pyproject.toml:publish --output-file requirements/publish.txt
 	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv==/!d}' | grep -v '# via' > requirements/bootstrap.txt
 
 # -- the main job ---------------------------------------------------------------------------------------------------
@@ -111,15 +122,16 @@ typecheck: $(READY) node_modules/.ready  ## mypy --strict and pyright over gener
 	@node_modules/.bin/pyright --pythonpath $(BIN)/python
 
 # Two test processes for each core: while one waits for a time limit, another works.
-WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell echo $$((2 * $(CORES))))
 # The tests of the spec's tools need npm, and say so where they are skipped for want of it.
 .PHONY: test
 test: $(READY) $(if $(shell command -v npm),node_modules/.ready)  ## run all tests
 	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(READY)  ## the tests for the inner loop: no builds, no browser, no waits
-	@$(BIN)/pytest -q -n $(WORKERS) -m 'not slow and not tooling' $(ARGS)
+test-fast: $(READY)  ## the tests for the inner loop: no builds, no browser, no waits, one flavour of the client
+	@$(BIN)/pytest -q -n $(CORES) -m 'not slow and not tooling and not flavour' $(ARGS)
 
 .PHONY: test-python
 test-python: $(READY)  ## the tests that depend on the Python; PYTHON=… VENV=build/venv-3.13 for another one
@@ -203,12 +215,36 @@ check-package: build  ## check the built files, build them again, install and tr
 	@$(BIN)/python tools/check_package.py $(ARGS)
 
 .PHONY: publish
-publish: $(READY) node_modules/.ready  ## publish to INDEX_URL=… and prove it; RESUME=1 finishes a broken-off upload (docs/releasing.md)
+publish: $(READY) node_modules/.ready  ## publish what check-package judged to INDEX_URL=… and prove it; RESUME=1 finishes a broken-off upload
 	@$(BIN)/python tools/publish.py $(if $(RESUME),--resume)
 
 .PHONY: publish-dry-run
 publish-dry-run: $(READY) node_modules/.ready  ## check everything, and say what publish would do with INDEX_URL=…
 	@$(BIN)/python tools/publish.py --dry-run
+
+.PHONY: publish-built
+publish-built: $(PUBLISH)/.ready  ## publish dist/ as another job judged it: no build, no proof by installing (for the workflow)
+	@$(PUBLISH)/bin/python tools/publish.py --built $(if $(RESUME),--resume)
+
+DIST ?= dist
+.PHONY: prove-release
+prove-release: $(PUBLISH)/.ready  ## prove VERSION=… as INDEX_URL=… has it: bytes, installation, a call; DIST=… PUBLIC_KEY=…
+	@test -n "$(VERSION)" || { echo "error: VERSION is missing. Run: make prove-release VERSION=1.0.0" >&2; exit 1; }
+	@$(PUBLISH)/bin/python tools/prove_release.py --dist "$(DIST)" $(if $(PUBLIC_KEY),--public-key "$(PUBLIC_KEY)") -- "$(VERSION)"
+
+.PHONY: verify-release
+verify-release: $(PUBLISH)/.ready  ## compare the files in DIST=… with their statement, offline; PUBLIC_KEY=… checks its signature
+	@$(PUBLISH)/bin/python tools/attestation.py $(if $(PUBLIC_KEY),--public-key "$(PUBLIC_KEY)") -- "$(DIST)"
+
+.PHONY: release-digest
+release-digest: $(READY)  ## print the digest of dist/judged.json, which check-package writes, for another job
+	@$(BIN)/python tools/release_record.py
+
+.PHONY: release-assets
+release-assets:  ## keep dist/ (files, bill of materials, statement) as assets of the release VERSION=… on GitHub (needs gh)
+	@test -n "$(VERSION)" || { echo "error: VERSION is missing, such as VERSION=1.0.0" >&2; exit 1; }
+	@command -v gh >/dev/null || { echo "error: this step needs gh, GitHub's command line" >&2; exit 1; }
+	@gh release create "v$(patsubst v%,%,$(VERSION))" --verify-tag --title "$(patsubst v%,%,$(VERSION))" --notes-file CHANGELOG.md dist/*
 
 .PHONY: release-rehearsal
 release-rehearsal: $(READY) node_modules/.ready  ## rehearse a release on loopback: gates, build twice, publish, refuse, install, downstream

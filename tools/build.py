@@ -10,22 +10,27 @@ and nothing else.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from baseline import SPEC, spec_version
 from packages import CLIENT, listed_in
+from packaging.utils import canonicalize_name
 from redocly import ROOT, ToolError
 
 BIN = Path(sys.executable).parent
 NAME = CLIENT.name
+ARCHIVES = (".whl", ".tar.gz")
 # Times in the archives come from hatchling's own constant, and none is written into the bill of materials.
 # A Python that is missing is not fetched from anywhere.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}
@@ -73,6 +78,9 @@ def build(source: Path, out: Path, *kinds: str) -> None:
 def bill_of_materials(root: Path, out: Path) -> Path:
     """Write the CycloneDX bill of materials: all extras installed, at the versions of the lock.
 
+    It has the hashes of the package's own files (of the wheel and the sdist in `out`, and of each file in the wheel),
+    and of every component those that the lock accepts for its version: one for each of its published files.
+
     Which packages those are depends on the platform (uvloop is not for Windows), so it is that of the build machine.
     Whether the document follows its standard is looked at once, when it is finished: tools/check_package.py.
     """
@@ -88,9 +96,59 @@ def bill_of_materials(root: Path, out: Path) -> Path:
                    "--mc-type", "library", "--output-reproducible", "--spec-version", "1.6")  # fmt: skip
     document: dict[str, Any] = json.loads(made)
     # The version is dynamic in pyproject.toml, so that the tool leaves it out.
-    document["metadata"]["component"] |= {"version": version, "purl": f"pkg:pypi/{NAME}@{version}"}
+    document["metadata"]["component"] |= {
+        "version": version,
+        "purl": f"pkg:pypi/{NAME}@{version}",
+        "components": [described(archive) for archive in sorted(out.iterdir()) if archive.name.endswith(ARCHIVES)],
+    }
+    add_hashes(document, lock.read_text(encoding="utf-8"))
     file.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return file
+
+
+def described(archive: Path) -> dict[str, Any]:
+    """Describe a built file with its hash; a wheel with the files in it."""
+    component = file_component(archive.name, archive.read_bytes())
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            names = sorted(name for name in wheel.namelist() if not name.endswith("/"))
+            component["components"] = [file_component(name, wheel.read(name)) for name in names]
+    return component
+
+
+def file_component(name: str, content: bytes) -> dict[str, Any]:
+    """Describe one file for the bill of materials."""
+    return {
+        "type": "file",
+        "name": name,
+        "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(content).hexdigest()}],
+    }
+
+
+def locked_hashes(lock: str) -> dict[tuple[str, str], list[str]]:
+    """Read a lock: the SHA-256 of each file that it accepts, by the package's normalized name and version."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for entry in re.finditer(r"(?m)^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?P<rest>.*(?:\n[ ].*)*)", lock):
+        digests = re.findall(r"--hash=sha256:([0-9a-f]{64})", entry["rest"])
+        found[canonicalize_name(entry["name"]), entry["version"]] = sorted(digests)
+    return found
+
+
+def add_hashes(document: dict[str, Any], lock: str) -> None:
+    """Give every component of a bill the hashes that the lock accepts for it.
+
+    Raises:
+        ToolError: A component is not in the lock.
+    """
+    known = locked_hashes(lock)
+    for component in document["components"]:
+        digests = known.get((canonicalize_name(component["name"]), component["version"]))
+        if not digests:
+            raise ToolError(
+                f"{component['name']} {component['version']} is needed and is not in requirements/dev.txt with hashes, "
+                "so the bill of materials cannot have them; run: make lock"
+            )
+        component["hashes"] = [{"alg": "SHA-256", "content": digest} for digest in digests]
 
 
 def main() -> int:

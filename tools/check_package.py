@@ -7,7 +7,8 @@ They are installed three times: with the locked dependencies on every Python; an
 with the lowest that the metadata allow. Each time every shipped module is imported, the mock server serves, the client
 moves a session, and bulk moves ten.
 
-Every check runs, each failure says what is wrong, and any failure ends it with exit code 1.
+Every check runs, each failure says what is wrong, and any failure ends it with exit code 1. When all have passed, the
+files' digests are recorded in dist/judged.json: `make publish` takes no other bytes.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from email.parser import BytesHeaderParser
 from functools import partial
 from pathlib import Path
 
+import release_record
 from baseline import SPEC, spec_version
 from build import BIN, NAME, bill_of_materials, build, extras, run
 from packages import PACKAGES, Distribution, listed_in
@@ -42,6 +44,7 @@ from redocly import ROOT, ToolError
 PYTHONS = ("3.11", "3.12", "3.13")
 # Only what the index and the wheel say counts, not what the machine's installers happen to be configured for.
 CLEAN = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "UV_FIND_LINKS": "", "UV_NO_CONFIG": "1"}
+HINT = "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ "  # the name is free on the public index
 SIDS = (f"AI{'0' * 32}", f"EX{'1' * 32}", f"ES{'2' * 32}")
 # What a tree holds besides what is in git.
 NOT_SOURCE = shutil.ignore_patterns(
@@ -103,7 +106,7 @@ def built_files(dist: Path, version: str, root: Path = ROOT) -> Files:
         for each in listed_in(root)
     )
     files = Files(built, dist / f"{built[0].distribution.stem}-{version}.cdx.json")
-    found = {file.name for file in dist.glob("*")}
+    found = {file.name for file in dist.glob("*") if not release_record.is_companion(file.name)}
     expected = {file.name for file in files.all()}
     if found != expected:
         raise ToolError(
@@ -321,15 +324,15 @@ def installed_problems(wheels: Sequence[Path], python: str, version: str, root: 
         run(BIN / "uv", "venv", "--quiet", "--python", python, inner.folder, **CLEAN)
         inner.install([], lock)
         yield from inner.probe()
-        yield from inner.expect(1, "pip install 'smarterproctoring-client[cli]'", inner.command, "--version")
+        yield from inner.expect(1, f"{HINT}'smarterproctoring-client[cli]'", inner.command, "--version")
         code, text = said(inner.python, "-I", "-m", "smarterproctoring_mock")
-        if not code or "pip install 'smarterproctoring-client[mock]'" not in text.splitlines()[-1]:
+        if not code or f"{HINT}'smarterproctoring-client[mock]'" not in text.splitlines()[-1]:
             yield f"the mock server without its extra: exit code {code}:\n{text}"
         inner.install(["cli"], lock)
         yield from inner.expect(0, f"smarterproctoring, version {version}", inner.command, "--version")
         moved = (inner.command, "reschedule", *SIDS, "--notes", "Moved", "--dry-run")
         yield from inner.expect(0, '"notes": "Moved"', *moved)
-        yield from inner.expect(1, "pip install 'smarterproctoring-client[mock]'", inner.command, "mock")
+        yield from inner.expect(1, f"{HINT}'smarterproctoring-client[mock]'", inner.command, "mock")
         inner.install(extras(root), lock)
         yield from inner.probe("--call")
         if bounds:
@@ -461,6 +464,9 @@ def main() -> int:
             print(f"        {problem}", file=sys.stderr, flush=True)
     for file in files.all():
         print(f"{digest(file)}  {file.name}")
+    (files.bill.parent / release_record.RECORD).unlink(missing_ok=True)
+    if not failed:
+        release_record.write(files.bill.parent, root, version)
     return int(failed)
 
 

@@ -96,7 +96,9 @@ def made(source: Path, root: Path = ROOT) -> str:
 def ruff(arguments: list[str], text: str) -> str:
     """Return what ruff makes of a text."""
     command = [sys.executable, "-m", "ruff", *arguments, "--quiet", "-"]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(
+        command, input=text, capture_output=True, text=True, check=False, cwd=ROOT
+    )
     if done.returncode:
         raise TwinError(f"ruff {arguments[0]} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -131,8 +133,12 @@ def write(root: Path = ROOT) -> int:
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing, fail on any difference")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, fail on any difference"
+    )
     arguments = parser.parse_args()
     try:
         written = 0 if arguments.check else write()

@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-HINT = "pip install 'smarterproctoring-client["
+HINT = "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client["
 # Prints for the command line, which says which extra is missing.
 INNER = {"smarterproctoring.terminal"}
 SIDS = (f"AI{'0' * 32}", f"EX{'1' * 32}", f"ES{'2' * 32}")

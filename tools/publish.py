@@ -1,8 +1,12 @@
-"""Publish the package to an index, and prove that it can be had from there.
+"""Publish the package to an index, and prove that it can be installed from there.
 
-    tools/publish.py              check, upload, prove
-    tools/publish.py --dry-run    check, and say what would be done
+    tools/publish.py              check, build again, upload, prove
+    tools/publish.py --dry-run    check and build again, and say what would be done
     tools/publish.py --resume     go on after an upload that was cut off halfway
+    tools/publish.py --built      upload dist/ as it was judged elsewhere: no build, no comparison with the last
+                                  release, no proof by installing (the workflow `release` has jobs for these)
+
+Uploaded are the files of dist/ that `make check-package` has judged (dist/judged.json), and no other bytes.
 
 What it needs comes from the environment, so that nothing secret stands in a command line:
 
@@ -11,15 +15,17 @@ What it needs comes from the environment, so that nothing secret stands in a com
     DEPENDENCIES_URL        the simple index for the dependencies in the proof; the public one by default
     UV_PUBLISH_USERNAME     who publishes, with UV_PUBLISH_PASSWORD, or with what `keyring` keeps for INDEX_URL
     UV_PUBLISH_TOKEN        a token in place of both
+    RELEASE_SIGNING_KEY     an Ed25519 private key (PEM) that signs the statement about the files; unsigned without it
+    JUDGED_SHA256           the digest of dist/judged.json that the gates gave; another record is refused
 
-Exit codes: 0 done; 1 refused, nothing was uploaded; 2 the upload failed; 3 uploaded, but the proof failed.
+Exit codes: 0 done; 1 refused, nothing was uploaded; 2 the upload failed, and the index lists nothing of it; 3 something
+was or may have been uploaded, and the words say what to do.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import hashlib
 import importlib.metadata
 import os
 import re
@@ -29,52 +35,39 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from html.parser import HTMLParser
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urlsplit
 
-import httpx
-from packages import CLIENT
+import attestation
+import release_record
 from packaging.requirements import Requirement
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
+from release_record import Record, RefusedError, sha256
+from simple_index import PACKAGE, Credentials, Index, Listing, origin
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = CLIENT.name
 PROVEN_EXTRAS = ("cli", "mock")  # with them, what was installed can be called without any other server
 # Each is called with --base TAG: 0 the version is high enough, 1 too low, else no verdict.
 BUMP_JUDGES = ("spec_diff.py", "api_diff.py")
 INDEX_DELAY = 60.0  # seconds; some indexes list an upload only after a while
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_JSON = "application/vnd.pypi.simple.v1+json"
 
 
-class RefusedError(Exception):
-    """Something is not fit to be published; each problem says how to mend it."""
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+class ProofFailedError(Exception):
+    """What the index gives is not what was judged, or does not work: the version has to be withdrawn."""
 
 
-class Credentials(NamedTuple):
-    """A name and a password; its repr shows neither."""
+@dataclass(frozen=True)
+class Settings:
+    """Where to publish, checked."""
 
-    username: str
-    password: str
-
-    def __repr__(self) -> str:
-        return "Credentials(…)"
-
-
-class Listed(NamedTuple):
-    """A file that an index lists: its name, and where it is."""
-
-    name: str
-    url: str
+    index_url: str
+    upload_url: str
+    dependencies_url: str
+    """Empty for the public index."""
 
 
 def say(step: str, text: str) -> None:
@@ -91,7 +84,11 @@ def checked_url(name: str, url: str) -> str:
     Raises:
         RefusedError: It is no URL, holds a password, or would send one through the network in the clear.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise RefusedError(f"{name} must be a URL such as https://packages.example.com/simple/") from None
     if parts.username is not None or parts.password is not None:
         raise RefusedError(
             f"{name} holds a user name or a password, which process lists and logs would show. "
@@ -102,6 +99,25 @@ def checked_url(name: str, url: str) -> str:
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise RefusedError(f"{name} would send the password unencrypted to {parts.hostname}. Use https")
     return url.rstrip("/") + "/"
+
+
+def settings() -> Settings:
+    """Read where to publish from the environment.
+
+    Raises:
+        RefusedError: A URL is missing or not fit.
+    """
+    given = os.environ.get("INDEX_URL", "")
+    if not given:
+        raise RefusedError("INDEX_URL is missing. Run: make publish INDEX_URL=https://packages.example.com/simple/")
+    index_url = checked_url("INDEX_URL", given)
+    target = os.environ.get("UPLOAD_URL", "")
+    dependencies = os.environ.get("DEPENDENCIES_URL", "")
+    return Settings(
+        index_url,
+        checked_url("UPLOAD_URL", target) if target else upload_url(index_url),
+        checked_url("DEPENDENCIES_URL", dependencies) if dependencies else "",
+    )
 
 
 def upload_url(index_url: str) -> str:
@@ -137,12 +153,12 @@ def credentials(index_url: str) -> Credentials | None:
 
 
 def child_environment(**more: str) -> dict[str, str]:
-    """Return an environment in which neither make's flags nor any setting of uv, pip or Python can interfere."""
+    """Return an environment without make's flags, any setting of uv, pip or Python, and any secret of a release."""
     keep = ("UV_CACHE_DIR", "UV_NO_CACHE", "UV_SYSTEM_CERTS", "UV_PYTHON_DOWNLOADS")
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in keep or not name.startswith(("UV_", "PIP_", "PYTHON", "MAKE", "MFLAGS", "VIRTUAL_ENV"))
+        if name in keep or not name.startswith(("UV_", "PIP_", "PYTHON", "MAKE", "MFLAGS", "VIRTUAL_ENV", "RELEASE_"))
     }
     return {**kept, "UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1", "PYTHONDONTWRITEBYTECODE": "1", **more}
 
@@ -172,11 +188,19 @@ def tree_version() -> Version:
     return Version(match["version"])
 
 
-def tree_problems(version: Version) -> Iterator[str]:
-    """Yield what is wrong with the checkout: its state, its tags, its words, its version."""
+def tree_problems(version: Version, *, compare: bool, tagged: bool) -> Iterator[str]:
+    """Yield what is wrong with the checkout: its state, its tags, its words, its version.
+
+    Args:
+        version: What the spec says.
+        compare: Whether to compare with the last release that git knows.
+        tagged: Whether the commit has to bear the version's tag by now.
+    """
     if changes := git("status", "--porcelain"):
         shown = "\n    ".join(changes.splitlines()[:10])
         yield f"the tree is dirty, so no commit says what would be published. Commit or stash:\n    {shown}"
+    if not re.fullmatch(r"\d+\.\d+\.\d+", str(version)):
+        yield f"{version} is not MAJOR.MINOR.PATCH: pre-releases are not published. Change info.version in the spec"
     yield from changelog_problems((ROOT / "CHANGELOG.md").read_text(), version)
     if git("rev-parse", "--is-shallow-repository") == "true":
         yield "the history is cut off, so the last release is not known. Run: git fetch --unshallow --tags"
@@ -187,13 +211,48 @@ def tree_problems(version: Version) -> Iterator[str]:
         yield f"this commit is tagged {', '.join(here)}, and the spec says {version}. Tag the right commit {tag}"
     elif not here and git("tag", "--list", tag):
         yield f"{tag} marks another commit: {version} was released from there. Raise info.version in the spec"
-    base = last_release(git("tag", "--merged", "HEAD", "--list", "v*").split(), version)
-    if base is None:
-        say("judged", "no release before this one, nothing to compare with")
-    elif base > version:
+    elif not here and tagged:
+        yield f"this commit has no tag, and only a tagged one is published. Run: git tag {tag} && git push origin {tag}"
+    base = last_release(merged_tags(), version)
+    if base is not None and base > version:
         yield f"v{base} has been released, and the spec says {version}. Raise info.version in the spec"
-    else:
+    elif base is not None and compare:
         yield from bump_problems(f"v{base}", version)
+
+
+def merged_tags() -> list[str]:
+    """Return the release tags below HEAD."""
+    return git("tag", "--merged", "HEAD", "--list", "v*").split()
+
+
+def history_problems(version: Version, listing: Listing, *, compare: bool) -> Iterator[str]:
+    """Yield what is wrong with the tags, as far as the index tells: each version that it holds needs its tag here.
+
+    Without a tag, what changed since that release cannot be known.
+    """
+    tags = {*git("tag", "--list", "v*").split()}
+    held = sorted(listing.versions - {version})
+    if missing := [other for other in held if f"v{other}" not in tags]:
+        names = ", ".join(str(other) for other in missing)
+        wanted = " ".join(f"v{other}" for other in missing)
+        yield (
+            f"the index holds {names}, and the tag is missing here: {wanted}. So nobody can tell what changed since. "
+            "Run: git fetch --tags (or git fetch --unshallow --tags)"
+        )
+        return
+    by_git = last_release(merged_tags(), version)
+    by_index = max((other for other in held if other < version and not other.is_prerelease), default=None)
+    if by_index is None or (by_git is not None and by_git >= by_index):
+        if by_git is None:
+            say("judged", "no release before this one, neither in git nor on the index: nothing to compare with")
+    elif compare:
+        # Released from another branch: its tag is not below this commit.
+        yield from bump_problems(f"v{by_index}", version)
+    else:
+        yield (
+            f"the index holds {by_index}, and v{by_index} is not below this commit, so the gates did not compare with "
+            "it. Publish by hand (make publish), or merge that release"
+        )
 
 
 def changelog_problems(text: str, version: Version) -> Iterator[str]:
@@ -212,14 +271,14 @@ def changelog_problems(text: str, version: Version) -> Iterator[str]:
 
 
 def last_release(tags: Iterable[str], version: Version) -> Version | None:
-    """Return the highest version among release tags, this one aside."""
+    """Return the highest final version among release tags, this one aside."""
     found: list[Version] = []
     for tag in tags:
         try:
             found.append(Version(tag.removeprefix("v")))
         except InvalidVersion:
             continue  # another kind of tag
-    return max((other for other in found if other != version), default=None)
+    return max((other for other in found if other != version and not other.is_prerelease), default=None)
 
 
 def bump_problems(base: str, version: Version) -> Iterator[str]:
@@ -237,8 +296,8 @@ def bump_problems(base: str, version: Version) -> Iterator[str]:
 
 
 @contextmanager
-def built() -> Generator[list[Path]]:
-    """Build what the last commit holds, and nothing else, by `make build` in a clone of its own."""
+def built() -> Generator[Path]:
+    """Build what the last commit holds, and nothing else, by `make build` in a clone; gives the folder."""
     with tempfile.TemporaryDirectory(prefix="publish-", ignore_cleanup_errors=True) as folder:
         clone = Path(folder, "tree")
         git("clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(clone))
@@ -253,149 +312,97 @@ def built() -> Generator[list[Path]]:
             raise RefusedError(
                 f"the last commit does not build. Mend it until `make build` works:\n{done.stderr.strip()}"
             )
-        yield distributions(clone / "dist")
+        yield clone / "dist"
 
 
-def distributions(folder: Path) -> list[Path]:
-    """Return the wheels and sdists in a folder."""
-    return sorted(path for path in folder.glob("*") if path.name.endswith((".whl", ".tar.gz", ".zip", ".egg")))
+def judged_files(version: Version) -> Record:
+    """Return the record of the files in dist/, after a look at it and at them.
+
+    Raises:
+        RefusedError: They are not those that the gates judged for this commit.
+    """
+    dist = ROOT / "dist"
+    record = release_record.read(dist)
+    problems = [*release_record.changes(dist, record)]
+    expected = os.environ.get("JUDGED_SHA256", "")
+    if expected and sha256((dist / release_record.RECORD).read_bytes()) != expected:
+        problems.append("dist/judged.json is not the record that the gates gave (JUDGED_SHA256). Run the release again")
+    if record.version != str(version):
+        problems.append(f"dist/ holds {record.version}, and the spec says {version}. Run: make check-package")
+    elif record.commit != git("rev-parse", "HEAD"):
+        problems.append("the files in dist/ were not judged for this commit. Run: make check-package")
+    if not any(name.endswith(".whl") for name in record.files):
+        problems.append("dist/ holds no wheel. Run: make check-package")
+    if problems:
+        raise RefusedError(*problems)
+    return record
 
 
-def sha256(content: bytes) -> str:
-    """Return the digest in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
+def rebuild_problems(record: Record, folder: Path) -> Iterator[str]:
+    """Yield in what the files that were judged differ from those that the commit builds."""
+    made = {file.name: sha256(file.read_bytes()) for file in folder.iterdir() if file.is_file()}
+    for name in sorted(record.files.keys() | made.keys()):
+        if record.files.get(name) != made.get(name):
+            yield f"dist/{name} is not what this commit builds. Run: make check-package"
 
 
-def foreign_files(files: list[Path]) -> Iterator[str]:
-    """Yield what lies in dist/ and is not what the last commit builds."""
-    expected = {path.name: sha256(path.read_bytes()) for path in files}
-    for path in distributions(ROOT / "dist"):
-        if path.name not in expected:
-            yield f"dist/{path.name} is not a file that this commit builds. Run: make build"
-        elif sha256(path.read_bytes()) != expected[path.name]:
-            yield f"dist/{path.name} has other bytes than this commit builds. Run: make build"
+def copies(record: Record, folder: Path) -> list[Path]:
+    """Copy the distributions that were judged to where nobody changes them; return the copies.
+
+    Raises:
+        RefusedError: One has other bytes by now.
+    """
+    made: list[Path] = []
+    for name in record.distributions:
+        content = (ROOT / "dist" / name).read_bytes()
+        if sha256(content) != record.files[name]:
+            raise RefusedError(f"dist/{name} has other bytes than the gates judged. Run: make check-package")
+        copy = folder / name
+        copy.write_bytes(content)
+        made.append(copy)
+    return made
 
 
 # -- the index --------------------------------------------------------------------------------------------------
 
 
-class _Links(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.links: list[str] = []
+def missing_from(
+    index: Index, listing: Listing, version: Version, expected: Mapping[str, str], *, resume: bool
+) -> list[str]:
+    """Return the names of the files that are still to be uploaded.
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.links += [value for name, value in attrs if tag == "a" and name == "href" and value]
-
-
-class Index:
-    """A simple index (PEP 503 and 691), read with the publisher's credentials."""
-
-    def __init__(self, url: str, login: Credentials | None) -> None:
-        self.url = url
-        # trust_env stays off: a netrc file must not log in as somebody else than the one who publishes.
-        self._client = httpx.Client(
-            auth=(login.username, login.password) if login else None, timeout=60, trust_env=False
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
-
-    def files(self) -> list[Listed]:
-        """Return what the index itself has of the package.
-
-        An index that has nothing may send the reader to a public one. What is there is somebody else's, so a
-        redirect to another origin counts as nothing.
-
-        Raises:
-            RefusedError: The index does not answer as one.
-        """
-        url = f"{self.url}{PACKAGE}/"
-        answer = self._get(url)
-        while answer.is_redirect and answer.next_request is not None:
-            url = str(answer.next_request.url)
-            if _origin(url) != _origin(self.url):
-                return []
-            answer = self._get(url)
-        if answer.status_code == 404:
-            return []
-        if answer.status_code != 200:
-            raise RefusedError(f"{url} answered {answer.status_code}. Is INDEX_URL a simple index?")
-        if answer.headers.get("content-type", "").startswith(_JSON):
-            return [Listed(file["filename"], urljoin(url, file["url"])) for file in answer.json()["files"]]
-        page = _Links()
-        page.feed(answer.text)
-        links = [urldefrag(urljoin(url, link)).url for link in page.links]
-        return [Listed(httpx.URL(link).path.rpartition("/")[2], link) for link in links]
-
-    def digest(self, file: Listed) -> str:
-        """Download a file and return its digest."""
-        # Files may lie on another host; httpx takes the credentials off on the way there.
-        same = _origin(file.url) == _origin(self.url)
-        answer = self._get(file.url) if same else httpx.get(file.url, timeout=60, follow_redirects=True)
-        if same and answer.is_redirect and answer.next_request is not None:
-            answer = httpx.get(answer.next_request.url, timeout=60, follow_redirects=True)
-        if answer.status_code != 200:
-            raise RefusedError(
-                f"{file.url} answered {answer.status_code}. The index lists a file that it does not give"
-            )
-        return sha256(answer.content)
-
-    def _get(self, url: str) -> httpx.Response:
-        try:
-            answer = self._client.get(url, headers={"Accept": f"{_JSON}, text/html;q=0.5"})
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise RefusedError(f"{url} cannot be reached: {error}. Check INDEX_URL and the network") from None
-        if answer.status_code in (401, 403):
-            raise RefusedError(
-                f"{url} answered {answer.status_code}: the index does not know this name and password. "
-                "Check UV_PUBLISH_USERNAME and UV_PUBLISH_PASSWORD, or what the keyring holds"
-            )
-        return answer
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def is_version(name: str, version: Version) -> bool:
-    """Tell whether a file of the package is of a version, whatever its build tag, platform and format."""
-    try:
-        if name.endswith(".whl"):
-            return parse_wheel_filename(name)[1] == version
-        return parse_sdist_filename(name)[1] == version
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
-        return re.search(rf"-{re.escape(str(version))}(?![0-9a-z]|\.[0-9])", name) is not None
-
-
-def missing_from(index: Index, listed: list[Listed], version: Version, files: list[Path], resume: bool) -> list[Path]:
-    """Return which files are still to be uploaded, by what the index lists.
+    Args:
+        index: For downloads of what is there.
+        listing: What it lists.
+        version: What is to be published.
+        expected: The SHA-256 of each file by its name.
+        resume: Whether a part of the version may be there.
 
     Raises:
         RefusedError: The version is there already, in whatever form.
     """
-    there = [file for file in listed if is_version(file.name, version)]
-    if not there:
-        return files
-    ours = {path.name: sha256(path.read_bytes()) for path in files}
+    there = listing.of(version)
     raise_it = "A published version never changes: raise info.version in the spec"
+    if not there and version in listing.versions:
+        raise RefusedError(
+            f"the index says that it has {version}, and lists no file of it; they may have been deleted. {raise_it}"
+        )
     for file in there:
-        if file.name not in ours:
+        if file.name not in expected:
             raise RefusedError(f"{version} is on the index already, under another file name: {file.name}. {raise_it}")
-        if index.digest(file) != ours[file.name]:
+        if index.digest(file) != expected[file.name]:
             raise RefusedError(f"{version} is on the index already, with other bytes: {file.name}. {raise_it}")
     names = {file.name for file in there}
-    missing = [path for path in files if path.name not in names]
+    missing = [name for name in expected if name not in names]
     if not missing:
-        raise RefusedError(f"{version} is on the index already, with the very same bytes. There is nothing to publish")
-    if not resume:
+        raise RefusedError(
+            f"{version} is on the index already, with the very same bytes. There is nothing to publish. "
+            f"To prove that it can be installed: make prove-release VERSION={version}"
+        )
+    if there and not resume:
         raise RefusedError(
             f"a part of {version} is on the index already, with the same bytes; missing: "
-            f"{', '.join(path.name for path in missing)}. To finish that upload: make publish RESUME=1"
+            f"{', '.join(missing)}. To finish that upload: make publish RESUME=1"
         )
     return missing
 
@@ -435,30 +442,48 @@ def run(command: list[str], failure: str, **environment: str) -> str:
 # -- the proof --------------------------------------------------------------------------------------------------
 
 
-def prove(index: Index, version: Version, files: list[Path], login: Credentials | None, dependencies: str) -> None:
-    """Get what was published from the index alone, and make a call with it.
+def compare(index: Index, version: Version, expected: Mapping[str, str]) -> None:
+    """Get every file of a version from the index, and compare the bytes.
+
+    Args:
+        index: Where from.
+        version: Which.
+        expected: The SHA-256 of each file by its name; the index must have these and no others.
 
     Raises:
-        RefusedError: The index does not give what was built, or that does not work.
+        RefusedError: The index cannot be read, or does not list all files yet.
+        ProofFailedError: The index gives other bytes or other files.
     """
-    ours = {path.name: sha256(path.read_bytes()) for path in files}
     end = time.monotonic() + INDEX_DELAY
-    while not ours.keys() <= {file.name for file in index.files()}:
-        if time.monotonic() > end:
-            raise RefusedError(f"the index does not list {', '.join(ours)} after {INDEX_DELAY:g} s")
+    while missing := expected.keys() - {file.name for file in index.listing().of(version)}:
+        if time.monotonic() >= end:
+            raise RefusedError(f"the index does not list {', '.join(sorted(missing))} after {INDEX_DELAY:g} s")
         time.sleep(1)
-    for file in index.files():
-        if file.name in ours and index.digest(file) != ours[file.name]:
-            raise RefusedError(f"the index gives other bytes than were built: {file.name}")
-    say("proof", "the index gives the very bytes that were built")
+    for file in index.listing().of(version):
+        if file.name not in expected:
+            raise ProofFailedError(f"the index has another file of {version}, which nobody judged: {file.name}")
+        if index.digest(file) != expected[file.name]:
+            raise ProofFailedError(f"the index gives other bytes than were judged: {file.name}")
+    say("proof", "the index gives the very bytes that were built and judged")
+
+
+def install_and_call(
+    index: Index, version: Version, expected: Mapping[str, str], login: Credentials | None, dependencies: str
+) -> None:
+    """Install what was published from the index alone, and make a call with it.
+
+    Raises:
+        RefusedError: It cannot be installed now.
+        ProofFailedError: It was installed, and does not work.
+    """
     with tempfile.TemporaryDirectory(prefix="proof-", ignore_cleanup_errors=True) as folder:
         environment = Path(folder, "venv")
         python = str(environment / "bin" / "python")
         run([uv(), "venv", "--quiet", "--python", sys.executable, str(environment)], "no environment could be made")
         # First the package alone. One index is known, no cache is used, and only the built wheel's bytes fit.
-        (wheel,) = [name for name in ours if name.endswith(".whl")]
+        (wheel,) = [name for name in expected if name.endswith(".whl")]
         pinned = Path(folder, "package.txt")
-        pinned.write_text(f"{PACKAGE}=={version} --hash=sha256:{ours[wheel]}\n")
+        pinned.write_text(f"{PACKAGE}=={version} --hash=sha256:{expected[wheel]}\n")
         install = [uv(), "pip", "install", "--quiet", "--python", python, "--only-binary", ":all:"]
         alone = ["--no-deps", "--no-cache", "--require-hashes", "--default-index", f"release={index.url}"]
         run(
@@ -470,17 +495,20 @@ def prove(index: Index, version: Version, files: list[Path], login: Credentials 
         wanted = Path(folder, "dependencies.txt")
         wanted.write_text("".join(f"{line}\n" for line in installed_requirements(environment)))
         source = ["--default-index", f"dependencies={dependencies}"] if dependencies else []
-        known = login if dependencies and _origin(dependencies) == _origin(index.url) else None
+        known = login if dependencies and origin(dependencies) == origin(index.url) else None
         run(
             [*install, *source, "--requirement", str(wanted)],
             "the dependencies cannot be installed",
             **(index_login("DEPENDENCIES", known)),
         )
-        run([uv(), "pip", "check", "--quiet", "--python", python], "the dependencies do not fit together")
-        say("proof", f"{PACKAGE} {version} was installed from the index into an empty environment")
-        # -I: neither this checkout nor the environment's variables can stand in for what was installed.
-        call = [python, "-I", str(ROOT / "tools" / "first_call.py"), str(version)]
-        say("proof", run(call, "the installed package does not work"))
+        try:
+            run([uv(), "pip", "check", "--quiet", "--python", python], "the dependencies do not fit together")
+            say("proof", f"{PACKAGE} {version} was installed from the index into an empty environment")
+            # -I: neither this checkout nor the environment's variables can stand in for what was installed.
+            call = [python, "-I", str(ROOT / "tools" / "first_call.py"), str(version)]
+            say("proof", run(call, "the installed package does not work"))
+        except RefusedError as refused:
+            raise ProofFailedError(str(refused)) from None
 
 
 def index_login(name: str, login: Credentials | None) -> dict[str, str]:
@@ -504,60 +532,169 @@ def installed_requirements(environment: Path) -> Iterator[str]:
 # -- the command line -------------------------------------------------------------------------------------------
 
 
-def publish(dry_run: bool, resume: bool) -> int:
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for."""
+
+    dry_run: bool
+    resume: bool
+    built: bool
+
+
+def publish(options: Options) -> int:
     """Check, upload and prove; return the exit code.
 
     Raises:
         RefusedError: Before anything was uploaded.
     """
-    given = os.environ.get("INDEX_URL", "")
-    if not given:
-        raise RefusedError("INDEX_URL is missing. Run: make publish INDEX_URL=https://packages.example.com/simple/")
-    index_url = checked_url("INDEX_URL", given)
-    target = os.environ.get("UPLOAD_URL", "")
-    target = checked_url("UPLOAD_URL", target) if target else upload_url(index_url)
-    dependencies = os.environ.get("DEPENDENCIES_URL", "")
-    dependencies = checked_url("DEPENDENCIES_URL", dependencies) if dependencies else ""
+    to = settings()
+    key = attestation.signing_key(os.environ)
     version = tree_version()
-    if problems := list(tree_problems(version)):
-        raise RefusedError(*problems)
-    login = credentials(index_url)
+    login: Credentials | None = None
+    listing = Listing()
+    record: Record | None = None
+    problems = [*tree_problems(version, compare=not options.built, tagged=not options.dry_run)]
     with ExitStack() as stack:
-        index = stack.enter_context(Index(index_url, login))
-        listed = index.files()  # before the build, so that a wrong password shows at once
-        files = stack.enter_context(built())
-        for path in files:
-            say("built", f"{path.name}  sha256:{sha256(path.read_bytes())}  {path.stat().st_size:,} bytes")
-        problems = list(foreign_files(files))
+        # All that is wrong is said at once, whether with the tree or with the index.
         try:
-            missing = missing_from(index, listed, version, files, resume)
+            login = credentials(to.index_url)
+            index = stack.enter_context(Index(to.index_url, login))
+            listing = index.listing()
+            problems += history_problems(version, listing, compare=not options.built)
+        except RefusedError as refused:
+            raise RefusedError(*problems, *refused.problems) from None
+        try:
+            record = judged_files(version)
+            missing = missing_from(index, listing, version, distributions(record), resume=options.resume)
         except RefusedError as refused:
             raise RefusedError(*problems, *refused.problems) from None
         if problems:
             raise RefusedError(*problems)
+        if not options.built:
+            made = stack.enter_context(built())
+            if different := [*rebuild_problems(record, made)]:
+                raise RefusedError(*different)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="upload-")))
+        files = copies(record, folder)
+        for path in files:
+            say("judged", f"{path.name}  sha256:{record.files[path.name]}  {path.stat().st_size:,} bytes")
         who = login.username if login else "nobody (no credentials are set)"
-        names = ", ".join(path.name for path in missing)
-        if dry_run:
-            say("dry run", f"would upload {names} to {target} as {who}")
-            say("dry run", f"would install {version} from {index_url} into an empty environment, and make one call")
-            say("dry run", f"would take the dependencies from {dependencies or 'the public index'}")
-            return 0
-        try:
-            upload(missing, target, login)
-        except RefusedError as refused:
-            print(f"error: {refused}\nSee what the index has, then run the same command again.", file=sys.stderr)
-            return 2
-        say("uploaded", f"{names} to {target} as {who}")
-        try:
-            prove(index, version, files, login, dependencies)
-        except RefusedError as refused:
-            print(
-                f"error: {version} was uploaded, but the proof failed: {refused}\n"
-                "Withdraw (yank) this version on the index, mend the cause, and release the next one.",
-                file=sys.stderr,
-            )
-            return 3
+        if options.dry_run:
+            return describe(to, version, missing, who, signed=key is not None)
+        stated = attestation.write(ROOT / "dist", record, f"v{version}", key, ROOT)
+        say("stated", f"dist/{stated.name}, {'signed' if key else 'not signed (RELEASE_SIGNING_KEY is not set)'}")
+        code = send(index, version, record, [path for path in files if path.name in missing], to, login)
+        if code is not None:
+            return code
+        code = proven(index, version, record, to, login, install=not options.built)
+        if code:
+            return code
     say("published", f"{PACKAGE} {version}")
+    if options.built:
+        say("", f"not yet installed from there; for that: make prove-release VERSION={version}")
+    return 0
+
+
+def distributions(record: Record) -> dict[str, str]:
+    """Return the SHA-256 of each file that an index takes."""
+    return {name: record.files[name] for name in record.distributions}
+
+
+def describe(to: Settings, version: Version, missing: list[str], who: str, *, signed: bool) -> int:
+    """Say what would be done; return the exit code."""
+    say("dry run", f"would upload {', '.join(missing)} to {to.upload_url} as {who}")
+    say("dry run", f"would state the commit of these files, {'signed' if signed else 'not signed'}")
+    say("dry run", f"would install {version} from {to.index_url} into an empty environment, and make one call")
+    say("dry run", f"would take the dependencies from {to.dependencies_url or 'the public index'}")
+    if f"v{version}" not in git("tag", "--points-at", "HEAD").split():
+        say("dry run", f"make publish will ask for the tag that is missing yet: git tag v{version}")
+    return 0
+
+
+def send(
+    index: Index, version: Version, record: Record, files: list[Path], to: Settings, login: Credentials | None
+) -> int | None:
+    """Upload; return the exit code if that was the end, None if the index holds all files now."""
+    names = ", ".join(path.name for path in files)
+    who = login.username if login else "nobody"
+    try:
+        upload(files, to.upload_url, login)
+    except RefusedError as failure:
+        return after_failure(index, version, record, failure)
+    say("uploaded", f"{names} to {to.upload_url} as {who}")
+    return None
+
+
+def after_failure(index: Index, version: Version, record: Record, failure: RefusedError) -> int | None:
+    """Look at what an upload that failed has left on the index.
+
+    The answer to an upload can be lost although the files have arrived.
+
+    Returns:
+        The exit code; None if the index holds exactly the files that were to be uploaded.
+    """
+    expected = distributions(record)
+    print(f"error: {failure}", file=sys.stderr)
+    try:
+        there = index.listing().of(version)
+        other = [file.name for file in there if expected.get(file.name) != index.digest(file)]
+    except RefusedError as unknown:
+        print(
+            f"error: {unknown}\nSo it is not known what of {version} was uploaded. Look at the index; then: "
+            "make publish RESUME=1",
+            file=sys.stderr,
+        )
+        return 3
+    names = {file.name for file in there}
+    missing = [name for name in expected if name not in names]
+    if other:
+        print(
+            f"error: the index now has files of {version} that nobody judged: {', '.join(other)}. "
+            "Withdraw (yank) this version, find out who uploaded them, and release the next one.",
+            file=sys.stderr,
+        )
+        return 3
+    if not missing:
+        say("uploaded", "the answer was lost or was an error, and yet the index holds all files with the same bytes")
+        return None
+    if not there:
+        print(
+            f"The index lists nothing of {version} now. Fix what it says above and run the same command again; "
+            "if the index lists files late, it then says what is there.",
+            file=sys.stderr,
+        )
+        return 2
+    print(
+        f"A part of {version} was uploaded: {', '.join(sorted(names))}; missing: {', '.join(missing)}. "
+        "To finish: make publish RESUME=1",
+        file=sys.stderr,
+    )
+    return 3
+
+
+def proven(
+    index: Index, version: Version, record: Record, to: Settings, login: Credentials | None, *, install: bool
+) -> int:
+    """Prove what was uploaded; return the exit code."""
+    expected = distributions(record)
+    try:
+        compare(index, version, expected)
+        if install:
+            install_and_call(index, version, expected, login, to.dependencies_url)
+    except ProofFailedError as failure:
+        print(
+            f"error: {version} was uploaded, but the proof failed: {failure}\n"
+            "Withdraw (yank) this version on the index, fix the cause, and release the next one.",
+            file=sys.stderr,
+        )
+        return 3
+    except RefusedError as refused:
+        print(
+            f"error: {version} was uploaded, but the proof could not be made: {refused}\n"
+            f"Make it later: make prove-release VERSION={version}",
+            file=sys.stderr,
+        )
+        return 3
     return 0
 
 
@@ -566,9 +703,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dry-run", action="store_true", help="upload nothing")
     parser.add_argument("--resume", action="store_true", help="upload what an interrupted upload left out")
-    options = parser.parse_args()
+    parser.add_argument("--built", action="store_true", help="take dist/ as it was judged elsewhere")
+    given = parser.parse_args()
     try:
-        return publish(options.dry_run, options.resume)
+        return publish(Options(dry_run=given.dry_run, resume=given.resume, built=given.built))
     except RefusedError as refused:
         for problem in refused.problems:
             print(f"refused: {problem}", file=sys.stderr)

@@ -12,7 +12,6 @@ Exit codes: 0 the release would go through; 1 a step failed, and what it said is
 from __future__ import annotations
 
 import datetime
-import hashlib
 import re
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import release_record
 from baseline import SPEC, spec_version
 from loopback import BIN, LOGIN, PACKAGE, PASSWORD, USERNAME, UV, Done, Index, check, make, running_index, wheels
 from redocly import ROOT, ToolError
@@ -109,7 +109,8 @@ def candidate(tree: Path, version: str) -> str:
     # The differ is installed here; a link to it must not make the clone's tree dirty.
     (tree / ".git" / "info" / "exclude").write_text("node_modules\n")
     (tree / "node_modules").symlink_to(ROOT / "node_modules")
-    return f"{version} in a clone, dated {today}"
+    check(["git", "tag", f"v{version}"], tree)
+    return f"{version} in a clone, tagged and dated {today}"
 
 
 def commit(tree: Path, message: str) -> None:
@@ -120,13 +121,13 @@ def commit(tree: Path, message: str) -> None:
 # -- the steps --------------------------------------------------------------------------------------------------------
 
 
-def made(tree: Path, target: str, **variables: str) -> str:
+def made(tree: Path, target: str, *arguments: str, **variables: str) -> str:
     """Make a target that has to be made; return the last line that it printed.
 
     Raises:
         ToolError: It failed.
     """
-    done = make(tree, target, **variables)
+    done = make(tree, target, *arguments, **variables)
     if done.code:
         raise ToolError(done.output)
     return next((line.strip(" =") for line in reversed(done.output.splitlines()) if line.strip(" =")), "")
@@ -139,8 +140,8 @@ def built_twice(tree: Path) -> str:
         ToolError: The package is not fit to be published, or the two differ.
     """
     made(tree, "check-package")
-    digests = [(hashlib.sha256(file.read_bytes()).hexdigest(), file.name) for file in sorted((tree / "dist").iterdir())]
-    return ", ".join(f"{name.removeprefix('smarterproctoring_client-')} {digest[:12]}…" for digest, name in digests)
+    files = release_record.read(tree / "dist").files
+    return ", ".join(f"{name.removeprefix(f'{release_record.STEM}-')} {digest[:12]}…" for name, digest in files.items())
 
 
 def refused(done: Done, words: str) -> str:
@@ -155,6 +156,18 @@ def refused(done: Done, words: str) -> str:
     raise ToolError(f"this should have been refused because {words!r}:\n{done.output}")
 
 
+def refused_for(done: Done, words: str) -> str:
+    """Return the one of several reasons for a refusal that holds the words.
+
+    Raises:
+        ToolError: It was not refused, or for other reasons only.
+    """
+    reasons = [line for line in done.output.splitlines() if line.startswith("refused: ") and words in line]
+    if done.code and "Nothing was uploaded." in done.output and reasons:
+        return reasons[0].removeprefix("refused: ")
+    raise ToolError(f"this should have been refused because {words!r}:\n{done.output}")
+
+
 def dirty(tree: Path, **variables: str) -> str:
     """Publish from a tree that holds more than its commit."""
     stray = tree / "stray.py"
@@ -163,6 +176,34 @@ def dirty(tree: Path, **variables: str) -> str:
         return refused(make(tree, "publish", **variables), "the tree is dirty")
     finally:
         stray.unlink()
+
+
+def without_tags(tree: Path, **variables: str) -> str:
+    """Publish the next version from a clone that has not fetched the tag of what the index holds."""
+    clone = tree.with_name("no-tags")
+    check(["git", "clone", "--quiet", "--no-tags", f"file://{tree}", str(clone)])
+    spec = clone / SPEC
+    version = spec_version(spec.read_text(encoding="utf-8"))
+    spec.write_text(spec.read_text().replace(f"\n  version: {version}\n", "\n  version: 9999.0.0\n"))
+    return refused_for(make(clone, "publish-dry-run", **variables), "the tag is missing here")
+
+
+def changed_byte(tree: Path, **variables: str) -> str:
+    """Publish a wheel of which one byte was changed since the gates judged it."""
+    (wheel,) = (tree / "dist").glob("*.whl")
+    content = wheel.read_bytes()
+    wheel.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    try:
+        return refused(make(tree, "publish", **variables), "other bytes than the gates judged")
+    finally:
+        wheel.write_bytes(content)
+
+
+def proven_again(tree: Path, version: str, **variables: str) -> str:
+    """Verify the statement offline, and prove from it and the record what the index holds."""
+    own = f"PUBLISH={BIN.parent}"
+    made(tree, "verify-release", own)
+    return made(tree, "prove-release", own, f"VERSION={version}", **variables)
 
 
 def installed(folder: Path, index: Index, version: str) -> str:
@@ -219,12 +260,15 @@ def rehearse(rehearsal: Rehearsal, folder: Path, version: str) -> None:
         wrong = {**to, "UV_PUBLISH_PASSWORD": "mistyped"}
         take("refused: dirty tree", partial(dirty, tree, **to))
         take("refused: wrong password", lambda: refused(make(tree, "publish", **wrong), "does not know this name"))
+        take("refused: changed byte", partial(changed_byte, tree, **to))
         take("published", partial(made, tree, "publish", **to))
         if rehearsal.well:
             again = partial(make, tree, "publish", **to)
             rehearsal.together(
                 ("downstream: service", partial(downstream, private, "service")),
                 ("downstream: stranger", partial(downstream, private, "not service")),
+                ("proven again", partial(proven_again, tree, version, **to)),
+                ("refused: no tags", partial(without_tags, tree, **to)),
                 ("refused: once more", lambda: refused(again(), "is on the index already")),
                 ("installed by pip", partial(installed, folder, private, version)),
             )

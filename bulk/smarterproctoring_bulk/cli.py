@@ -753,7 +753,9 @@ def _journal(place: journals.Place) -> Generator[Any]:
         from smarterproctoring_bulk import engine  # noqa: PLC0415 - as above
     except ImportError as error:
         raise _Stop(
-            f"{error.name} is missing; install bulk with: pip install 'smarterproctoring-client[bulk]'", _BAD_INPUT
+            f"{error.name} is missing; install bulk with: "
+            "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[bulk]'",
+            _BAD_INPUT,
         ) from None
     try:
         with engine.Journal(place) as journal:

@@ -275,7 +275,8 @@ def _parquet(path: Path) -> Table:
         from arro3.io import read_parquet  # noqa: PLC0415 - 30 MB that only Parquet needs
     except ImportError:
         raise InputError(
-            "Parquet needs a reader; install it with: pip install 'smarterproctoring-client[bulk]'"
+            "Parquet needs a reader; install it with: "
+            "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[bulk]'"
         ) from None
     _check_footer(path)
     try:

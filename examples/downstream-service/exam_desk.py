@@ -1,12 +1,15 @@
 """A service that moves exam appointments, and tells its callers the truth about what happened.
 
-    uvicorn --factory exam_desk:create_app
+    uvicorn --factory exam_desk:serve
 
-Settings: SMARTERPROCTORING_TOKEN (or _TOKEN_FILE), SMARTERPROCTORING_BASE_URL, and EXAM_DESK_INSTALL_SID.
+Settings: SMARTERPROCTORING_TOKEN (or _TOKEN_FILE), SMARTERPROCTORING_BASE_URL, EXAM_DESK_INSTALL_SID, and
+EXAM_DESK_SECRET, which callers send as `Authorization: Bearer …`. It does not start without them.
 """
 
+import hmac
 import math
 import os
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -15,6 +18,7 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AwareDatetime, BaseModel, Field
 from smarterproctoring import (
     APITimeoutError,
@@ -55,15 +59,75 @@ class Problem(BaseModel):
     whatToDo: str  # noqa: N815
 
 
+SHORTEST_SECRET = 16  # characters
+
+
+class SettingsError(Exception):
+    """A setting is missing or not fit; the text names its variable, and never shows a secret."""
+
+
+class NotAuthenticatedError(Exception):
+    """The caller did not send this service's secret."""
+
+
+def setting(name: str) -> str:
+    """Read a setting from the environment.
+
+    Raises:
+        SettingsError: It is not set.
+    """
+    value = os.environ.get(name, "")
+    if not value:
+        raise SettingsError(f"{name} is not set")
+    return value
+
+
+def read_secret() -> bytes:
+    """Read what callers have to send.
+
+    Raises:
+        SettingsError: It is not set, or too short to be a secret.
+    """
+    secret = setting("EXAM_DESK_SECRET")
+    if len(secret) < SHORTEST_SECRET:
+        raise SettingsError(f"EXAM_DESK_SECRET has fewer than {SHORTEST_SECRET} characters. Use: openssl rand -hex 32")
+    return secret.encode()
+
+
+def serve() -> FastAPI:
+    """Make the application for uvicorn; end the process with one line where a setting is wrong."""
+    try:
+        return create_app()
+    except (SettingsError, ConfigurationError) as error:
+        sys.exit(f"exam desk does not start: {error}")
+
+
 def create_app(make_client: Callable[[], AsyncSmarterProctoring] = AsyncSmarterProctoring.from_env) -> FastAPI:
-    """Make the application; its client lives exactly as long as it does."""
+    """Make the application; its client lives exactly as long as it does.
+
+    Raises:
+        SettingsError: A setting of this service is missing.
+        ConfigurationError: One of the client is.
+    """
+    secret = read_secret()
+    install = setting("EXAM_DESK_INSTALL_SID")
+    connected = make_client()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
-        async with make_client() as client:
-            yield {"client": client, "install": os.environ["EXAM_DESK_INSTALL_SID"]}
+        async with connected as client:
+            yield {"client": client, "install": install}
 
-    app = FastAPI(title="Exam desk", lifespan=lifespan)
+    # Says in the service's own description how to authenticate; the check itself is below.
+    scheme = HTTPBearer(auto_error=False)
+
+    def authenticate(given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]) -> None:
+        sent = given.credentials.encode() if given else b""
+        if not hmac.compare_digest(sent, secret):  # takes as long for a nearly right secret as for a wrong one
+            raise NotAuthenticatedError
+
+    app = FastAPI(title="Exam desk", lifespan=lifespan, dependencies=[Depends(authenticate)])
+    app.add_exception_handler(NotAuthenticatedError, answer_unauthenticated)
     app.add_exception_handler(SmarterProctoringError, answer_error)
     app.add_exception_handler(RequestValidationError, answer_unreadable)
 
@@ -92,6 +156,16 @@ class Desk:
     def __init__(self, request: Request) -> None:
         self.client = cast("AsyncSmarterProctoring", request.state.client)
         self.install = cast("str", request.state.install)
+
+
+async def answer_unauthenticated(_: Request, _error: Exception) -> JSONResponse:
+    """Refuse a caller who did not send the secret, before anything of the request is looked at."""
+    status = HTTPStatus.UNAUTHORIZED
+    what_to_do = "Send the secret of this service: Authorization: Bearer …"
+    title = "This service does not know the caller"
+    answer = respond(Problem(title=title, status=status, detail=title, mayBeApplied=False, whatToDo=what_to_do))
+    answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 async def answer_error(_: Request, error: Exception) -> JSONResponse:

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from exam_desk import create_app
+from exam_desk import SettingsError, create_app, serve
 from fastapi.testclient import TestClient
-from smarterproctoring import AsyncSmarterProctoring
+from smarterproctoring import AsyncSmarterProctoring, ConfigurationError
 from smarterproctoring_mock.testing import FaultCase, Mock, fault_params
 
 INSTALL, EXAM, SESSION = f"AI{'1f' * 16}", f"EX{'2e' * 16}", f"ES{'3d' * 16}"
+SECRET = "the-secret-of-the-desk"
 APPOINTMENT = {"start": "2030-05-04T09:00:00-04:00", "end": "2030-05-04T11:00:00-04:00"}
 STORED = {"appointmentStartDateTime": "2030-05-04T13:00:00.000Z", "appointmentEndDateTime": "2030-05-04T15:00:00.000Z"}
 
@@ -17,8 +18,10 @@ STORED = {"appointmentStartDateTime": "2030-05-04T13:00:00.000Z", "appointmentEn
 @pytest.fixture
 def service(smarterproctoring_mock: Mock, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setenv("EXAM_DESK_INSTALL_SID", INSTALL)
+    monkeypatch.setenv("EXAM_DESK_SECRET", SECRET)
     settings = smarterproctoring_mock.settings(retries=0, timeout=0.5)
-    with TestClient(create_app(lambda: AsyncSmarterProctoring(**settings))) as client:
+    app = create_app(lambda: AsyncSmarterProctoring(**settings))
+    with TestClient(app, headers={"Authorization": f"Bearer {SECRET}"}) as client:
         yield client
 
 
@@ -102,8 +105,65 @@ def test_what_is_wrong_is_refused_before_it_is_sent(
     assert smarterproctoring_mock.app.requests() == []
 
 
-def test_a_service_without_settings_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SMARTERPROCTORING_TOKEN", "SMARTERPROCTORING_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(Exception, match="SMARTERPROCTORING_TOKEN"), TestClient(create_app()):
-        pass
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        f"Bearer {SECRET}x",
+        f"Bearer {SECRET[:-1]}",
+        f"Basic {SECRET}",
+        SECRET,
+        "Bearer ä",
+    ],
+)
+def test_a_caller_without_the_secret_is_refused(
+    service: TestClient, smarterproctoring_mock: Mock, sent: str | None
+) -> None:
+    """Whatever else is in the request: nothing of it is read, and nothing is moved."""
+    del service.headers["Authorization"]
+    headers = {} if sent is None else {b"Authorization": sent.encode()}
+    for body in (APPOINTMENT, {"start": "nonsense"}):
+        answer = service.put(f"/exams/{EXAM}/sessions/{SESSION}/appointment", json=body, headers=headers)
+        assert answer.status_code == answer.json()["status"] == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["mayBeApplied"] is False
+        assert SECRET not in answer.text
+    assert smarterproctoring_mock.app.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("EXAM_DESK_SECRET", None, "EXAM_DESK_SECRET is not set"),
+        ("EXAM_DESK_SECRET", "", "EXAM_DESK_SECRET is not set"),
+        ("EXAM_DESK_SECRET", "hunter2", "EXAM_DESK_SECRET has fewer than 16 characters"),
+        ("EXAM_DESK_INSTALL_SID", None, "EXAM_DESK_INSTALL_SID is not set"),
+        ("SMARTERPROCTORING_TOKEN", None, "SMARTERPROCTORING_TOKEN"),
+    ],
+)
+def test_a_service_without_settings_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str | None, words: str
+) -> None:
+    """It says which setting in one line, and shows no secret."""
+    monkeypatch.delenv("SMARTERPROCTORING_TOKEN_FILE", raising=False)
+    settings = {
+        "EXAM_DESK_SECRET": SECRET,
+        "EXAM_DESK_INSTALL_SID": INSTALL,
+        "SMARTERPROCTORING_TOKEN": "token-of-the-desk",
+    }
+    for key, text in settings.items():
+        monkeypatch.setenv(key, text)
+    monkeypatch.delenv(name)
+    if value is not None:
+        monkeypatch.setenv(name, value)
+    with pytest.raises((SettingsError, ConfigurationError), match=words):
+        create_app()
+    with pytest.raises(SystemExit, match=words) as ended:
+        serve()
+    assert str(ended.value).startswith("exam desk does not start: ")
+    assert "\n" not in str(ended.value)
+    assert "hunter2" not in str(ended.value)

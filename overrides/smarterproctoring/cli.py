@@ -26,15 +26,18 @@ try:
     from smarterproctoring.zones import ZoneError, zone
 except ImportError as missing:
     sys.exit(
-        f"error: {missing.name} is missing; install the command line with: pip install 'smarterproctoring-client[cli]'"
+        f"error: {missing.name} is missing; install the command line with: "
+        "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[cli]'"
     )
 
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, VERSION
-from smarterproctoring_generated.records import Field, Parameter, Problem
+from smarterproctoring_generated.records import Field
 
 from smarterproctoring import client as clients
 from smarterproctoring import errors
 from smarterproctoring.credentials import Secret
+from smarterproctoring.problems import Problem
+from smarterproctoring.rules import Item, item_from_text, keyword_items
 from smarterproctoring.settings import PLAIN_HTTP, PREFIX, base_url_problem, read_environment, variable
 from smarterproctoring.terminal import echo, echo_json
 from smarterproctoring.token_file import TokenFile
@@ -59,6 +62,7 @@ _RATE_LIMIT = 6
 _NOT_APPLIED = 7
 _MAYBE_APPLIED = 8
 _INTERRUPTED = 130
+_KEYWORDS = keyword_items(RESCHEDULE_EXAM_SESSION)
 _ALIASES = {"appointmentStartDateTime": "--start", "appointmentEndDateTime": "--end"}
 _START = "appointment_start_date_time"
 _END = "appointment_end_date_time"
@@ -188,7 +192,7 @@ def _connection_options(command: CommandT) -> CommandT:
     return command
 
 
-def _option(item: Field | Parameter) -> str:
+def _option(item: Item) -> str:
     """Name the option of a keyword; one that the command has already gets `field-` in front."""
     name = item.keyword.replace("_", "-")
     return f"--field-{name}" if name in _OWN_OPTIONS else f"--{name}"
@@ -219,7 +223,7 @@ _OWN_OPTIONS = {
 
 def _field_options(command: CommandT) -> CommandT:
     """Add an option for every keyword of the method, so that a field added to the spec is an option by itself."""
-    for item in reversed(RESCHEDULE_EXAM_SESSION.keywords):
+    for item in reversed(_KEYWORDS):
         names = [_option(item), f"field_{item.keyword}"]
         if item.name in _ALIASES:
             names.insert(0, _ALIASES[item.name])
@@ -228,7 +232,7 @@ def _field_options(command: CommandT) -> CommandT:
     return command
 
 
-def _metavar(item: Field | Parameter) -> str | None:
+def _metavar(item: Item) -> str | None:
     """Return what is written for an option's value."""
     if item.format == "date-time":
         return "TIME"
@@ -239,12 +243,12 @@ _METAVARS = {"integer": "INTEGER", "number": "NUMBER", "boolean": "true|false", 
 """What is written for a value that is not text; the spec's rules then refuse what is not of its type."""
 
 
-def _option_of(item: Field | Parameter) -> str:
+def _option_of(item: Item) -> str:
     return _ALIASES.get(item.name, _option(item))
 
 
 _USER_NAMES = {
-    **{item.keyword: _option_of(item) for item in RESCHEDULE_EXAM_SESSION.keywords},
+    **{item.keyword: _option_of(item) for item in _KEYWORDS},
     **{item.keyword: item.keyword.upper() for item in RESCHEDULE_EXAM_SESSION.parameters},
 }
 """What the user of the command line calls the arguments of the Python method."""
@@ -285,7 +289,7 @@ def reschedule(install_sid: str, exam_sid: str, session_sid: str, **given: Any) 
     --fields keeps them out of the list of processes and of the shell's history.
     """  # noqa: D301 - click's mark for "do not rewrap" is a real backspace
     options = cast("_Options", given)
-    texts = {item.keyword: given[f"field_{item.keyword}"] for item in RESCHEDULE_EXAM_SESSION.keywords}
+    texts = {item.keyword: given[f"field_{item.keyword}"] for item in _KEYWORDS}
     calling = False
     sids = {"install_sid": install_sid, "exam_sid": exam_sid, "session_sid": session_sid}
     try:
@@ -370,11 +374,11 @@ def _read_change(options: _Options, texts: dict[str, str]) -> _Change:
             change.add("--timezone", error.reason)
     if options["fields_file"] is not None:
         _add_fields(options["fields_file"], texts, change)
-    for item in RESCHEDULE_EXAM_SESSION.keywords:
+    for item in _KEYWORDS:
         if item.keyword in texts and item.format == "date-time":
             _read_moment(item, texts[item.keyword], options, change)
         elif item.keyword in texts:
-            change.fields[item.keyword] = item.from_text(texts[item.keyword])
+            change.fields[item.keyword] = item_from_text(item, texts[item.keyword])
     if options["duration"] is not None:
         _add_duration(options["duration"], texts, options, change)
     if not change.fields and not change.problems:
@@ -382,7 +386,7 @@ def _read_change(options: _Options, texts: dict[str, str]) -> _Change:
     return change
 
 
-def _read_moment(item: Field | Parameter, text: str, options: _Options, change: _Change) -> None:
+def _read_moment(item: Item, text: str, options: _Options, change: _Change) -> None:
     # After a wrong zone, UTC serves to find what else is wrong.
     default_zone = UTC if change.zone is None and options["zone_name"] is not None else change.zone
     try:
@@ -735,7 +739,8 @@ def mock(arguments: tuple[str, ...]) -> None:
         from smarterproctoring_mock import server  # noqa: PLC0415 - an extra, and the one door to the mock server
     except ImportError as error:
         raise click.ClickException(
-            f"{error.name} is missing; install the mock server with: pip install 'smarterproctoring-client[mock]'"
+            f"{error.name} is missing; install the mock server with: "
+            "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[mock]'"
         ) from None
     sys.exit(server.main(list(arguments)))
 
@@ -751,7 +756,8 @@ def bulk(arguments: tuple[str, ...]) -> None:
         from smarterproctoring_bulk import cli as bulk_cli  # noqa: PLC0415 - an extra, and the one door to it
     except ImportError as error:
         raise click.ClickException(
-            f"{error.name} is missing; install it with: pip install 'smarterproctoring-client[bulk]'"
+            f"{error.name} is missing; install it with: "
+            "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[bulk]'"
         ) from None
     bulk_cli.main(list(arguments), prog_name="smarterproctoring bulk", color=terminal.colors())
 

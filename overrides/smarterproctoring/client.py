@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 
+from smarterproctoring_generated import operations
 from smarterproctoring_generated.facade import AsyncOperations, Operations
 from smarterproctoring_generated.operations import SERVERS
 from smarterproctoring_generated.records import Hidden, Operation
@@ -19,6 +20,7 @@ from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.many import Many, Outcome
 from smarterproctoring.prepare import Prepared, from_keywords
+from smarterproctoring.rules import warn_deprecated
 from smarterproctoring.settings import CallOptions, Options, base_url_problem, read_environment, turn_on_logging
 
 if TYPE_CHECKING:
@@ -129,6 +131,8 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         return GeneratedClient(self._sender)
 
     def _prepare(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Prepared:
+        # Above this: `_call` or `_dry_run`, the method of the operation, and its caller.
+        warn_deprecated(operation, given, stacklevel=4)
         return from_keywords(operation, sids, given, allow_empty=self._sender.call_options.allow_empty)
 
     def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> DryRun:
@@ -181,7 +185,9 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, Dry
             KeyboardInterrupt: Ctrl-C. What was not begun is not sent, and calls under way have a second to end;
                 `what_is_known(interrupt).outcomes` says what became of each item.
         """
-        many = Many(items, self.dry_run_reschedule, concurrency, rate)
+        given: Hidden[Iterable[Mapping[str, Any]]] = Hidden(items)
+        del items  # a traceback with local variables must not show what they say of persons
+        many = Many(operations.RESCHEDULE_EXAM_SESSION, given, self.dry_run_reschedule, concurrency, rate)
         many.in_threads(partial(work, many, self.reschedule, many.pause))
         return many.outcomes
 
@@ -219,7 +225,9 @@ class AsyncSmarterProctoring(_Client[AsyncSender, AsyncTokenSource], AsyncOperat
 
         A cancellation cuts the calls under way, and carries the outcomes as Ctrl-C does there.
         """
-        many = Many(items, self.dry_run_reschedule, concurrency, rate)
+        given: Hidden[Iterable[Mapping[str, Any]]] = Hidden(items)
+        del items  # a traceback with local variables must not show what they say of persons
+        many = Many(operations.RESCHEDULE_EXAM_SESSION, given, self.dry_run_reschedule, concurrency, rate)
         try:
             await concurrently(partial(work_async, many, self.reschedule, sleep), many.workers)
         except BaseException as interrupt:

@@ -6,9 +6,8 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from smarterproctoring_generated.records import Problem
-
 from smarterproctoring.errors import NoCopy
+from smarterproctoring.problems import Problem
 from smarterproctoring.settings import PREFIX
 
 TokenCallable = Callable[[], object]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Self
 
-from smarterproctoring_generated.records import Problem
+from smarterproctoring.problems import Problem
 
 
 class SmarterProctoringError(Exception):

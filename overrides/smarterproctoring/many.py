@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from smarterproctoring_generated.records import Hidden, Problem
+from smarterproctoring_generated.records import Hidden, Operation
 
 from smarterproctoring.call import Result
 from smarterproctoring.errors import (
@@ -18,6 +18,8 @@ from smarterproctoring.errors import (
     what_is_known,
     wrong_settings,
 )
+from smarterproctoring.problems import Problem
+from smarterproctoring.rules import rules_of
 
 Outcome = Result | SmarterProctoringError
 """What became of one item: the call's result, or the error that it would have raised."""
@@ -44,6 +46,7 @@ class Many:
     """The work of one `reschedule_many`, shared by its workers.
 
     Args:
+        operation: The operation that each item calls.
         items: Each the arguments of `reschedule` by keyword, the three SIDs included.
         check: The dry run, so that what cannot be sent is known before anything is.
         concurrency: How many calls run concurrently, 1 or more.
@@ -59,7 +62,12 @@ class Many:
     """
 
     def __init__(
-        self, items: Iterable[Mapping[str, Any]], check: Callable[..., object], concurrency: int, rate: float | None
+        self,
+        operation: Operation,
+        items: Hidden[Iterable[Mapping[str, Any]]],
+        check: Callable[..., object],
+        concurrency: int,
+        rate: float | None,
     ) -> None:
         problems: list[Problem] = []
         if not concurrency >= 1:
@@ -70,9 +78,9 @@ class Many:
             raise wrong_settings(problems)
         self.outcomes: list[Outcome] = []
         todo: list[tuple[int, Hidden[Mapping[str, Any]]]] = []
-        for index, item in enumerate(map(Hidden, items)):
+        for index, item in enumerate(map(Hidden, items.reveal())):
             self.outcomes.append(ConfigurationError(_STOPPED))
-            error = _problem(index, item, check)
+            error = _problem(index, item, operation, check)
             if error is None:
                 todo.append((index, item))
             elif isinstance(error, SmarterProctoringError):
@@ -175,11 +183,16 @@ class Many:
         attach_what_is_known(interrupt, InterruptedCallError(text, **facts))
 
 
-def _problem(index: int, item: Hidden[Any], check: Callable[..., object]) -> SmarterProctoringError | TypeError | None:
+def _problem(
+    index: int, item: Hidden[Any], operation: Operation, check: Callable[..., object]
+) -> SmarterProctoringError | TypeError | None:
     """Return what keeps an item from being sent; an item of the wrong shape is named by its index."""
     if not isinstance(item.reveal(), Mapping):
         return TypeError(f"items[{index}] must be a mapping of keyword arguments, not {type(item.reveal()).__name__}")
+    rules = rules_of(operation)
+    sids = {parameter.keyword for parameter in rules.path_parameters}
     try:
+        rules.check_keywords([keyword for keyword in item.reveal() if keyword not in sids])
         check(**item.reveal())
     except SmarterProctoringError as error:
         return error

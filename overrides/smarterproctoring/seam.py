@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, NoReturn
 
 import httpx
 from smarterproctoring_generated.operations import VERSION
-from smarterproctoring_generated.records import Problem
 from smarterproctoring_transport import NotSent, ProxyFailure, Requests, Unpacker
 
 from smarterproctoring.answers import Reply
@@ -22,6 +21,7 @@ from smarterproctoring.call import MAX_BODY
 from smarterproctoring.errors import ConfigurationError, wrong_settings
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated
+from smarterproctoring.problems import Problem
 from smarterproctoring.settings import Options
 
 Client = httpx.Client

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
 from smarterproctoring_generated.operations import OPERATIONS
-from smarterproctoring_generated.records import Problem
 from smarterproctoring_transport import is_host, is_loopback
 
 from smarterproctoring.errors import SmarterProctoringError, wrong_settings
+from smarterproctoring.problems import Problem
 
 logger = logging.getLogger("smarterproctoring")
 """The package's one logger; off unless SMARTERPROCTORING_LOG (or the application) turns it on."""

@@ -616,7 +616,7 @@ def test_without_the_extra_the_command_says_what_to_install() -> None:
     script = "import sys; sys.modules['click'] = None; import smarterproctoring.cli"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "pip install 'smarterproctoring-client[cli]'" in done.stderr
+    assert "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[cli]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -117,8 +117,8 @@ def test_without_the_extra_a_fixture_says_what_to_install(tmp_path: Path) -> Non
     ran = run(tmp_path, "pytest", "-q", "test_fixture.py", *PLUGIN, **ALONE)
     assert ran.returncode == 1
     assert (
-        "jsonschema_rs is missing; install the mock's needs with: pip install 'smarterproctoring-client[testing]'"
-        in ran.stdout
+        "jsonschema_rs is missing; install the mock's needs with: "
+        "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[testing]'" in ran.stdout
     )
     assert "Traceback" not in ran.stdout
 

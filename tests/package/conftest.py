@@ -7,11 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import build
 import pytest
 from loopback import LOGIN, PASSWORD, USERNAME, UV, Index, check, make, running_index, wheels
 from once import once
-from package.releases import JUDGE, WHEEL, Released, Watch, empty_repository, set_version
+from package.releases import JUDGE, WHEEL, Released, Watch, build_and_record, empty_repository, set_version
 from redocly import ROOT
 
 # What `make publish` looks at itself, before it builds.
@@ -98,6 +97,7 @@ def released(template: Path, tmp_path_factory: pytest.TempPathFactory, outside: 
         return
 
     def publish(folder: Path) -> None:
+        build_and_record(template, "1.0.0")
         with running_index(folder / "index") as index, Watch(index.url) as watch:
             done = make(template, "publish", INDEX_URL=watch.url, DEPENDENCIES_URL=outside.url, **LOGIN)
         assert done.code == 0, done.output
@@ -120,9 +120,9 @@ def two_versions(
 
     def publish(folder: Path) -> None:
         repository = shutil.copytree(template, folder / "repository")
-        check(["git", "tag", "v1.0.0"], repository)
+        shutil.rmtree(repository / "dist", ignore_errors=True)
         set_version(repository, "1.1.0")
-        build.build(repository, repository / "dist", "--wheel", "--sdist")
+        build_and_record(repository, "1.1.0")
         shutil.copytree(released.index.folder, folder / "index")
         shutil.copy(repository / "dist" / WHEEL.replace("1.0.0", "1.1.0"), folder / "index")
         with running_index(folder / "index", "--fallback", outside.url) as index:

@@ -10,6 +10,8 @@ from threading import Thread
 from typing import Self
 from urllib.parse import urlsplit
 
+import build
+import release_record
 from loopback import Index, check
 
 WHEEL, SDIST = "smarterproctoring_client-1.0.0-py3-none-any.whl", "smarterproctoring_client-1.0.0.tar.gz"
@@ -37,13 +39,23 @@ def empty_repository(folder: Path) -> None:
 
 
 def set_version(repository: Path, version: str) -> None:
-    """Make the next release of a repository, as far as its version and its words go, and commit it."""
+    """Make the next release of a repository, as far as its version, its words and its tag go, and commit it."""
     edit(repository / "openapi" / "smarterproctoring.yaml", r"(?m)^  version: .*$", f"  version: {version}")
     operations = repository / "generated" / "smarterproctoring_generated" / "operations.py"
     edit(operations, r'(?m)^(VERSION.*)"[^"]*"$', rf'\1"{version}"')
     changelog = repository / "CHANGELOG.md"
     changelog.write_text(f"# Changelog\n\n## {version} (2030-01-01)\n\n- Something new.\n")
     commit(repository)
+    check(["git", "tag", "--force", f"v{version}"], repository)
+
+
+def build_and_record(repository: Path, version: str) -> Path:
+    """Build in a repository, and record the files as the gates do when they have judged them; return the folder."""
+    dist = repository / "dist"
+    build.build(repository, dist, "--wheel", "--sdist")
+    build.bill_of_materials(repository, dist)
+    release_record.write(dist, repository, version)
+    return dist
 
 
 def edit(file: Path, pattern: str, new: str) -> None:

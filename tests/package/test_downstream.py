@@ -5,6 +5,8 @@ import os
 import platform
 import re
 import shutil
+import signal
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from loopback import PACKAGE, PASSWORD, USERNAME, UV, Index, check, run, running_index, wheels
+from loopback import PACKAGE, PASSWORD, USERNAME, UV, Index, check, environment, run, running_index, wheels
 from once import once
 from package.releases import Released
 from redocly import ROOT, ToolError
@@ -144,8 +146,9 @@ def test_the_service_runs(deployed: Deployed) -> None:
 import os, threading, time, json, urllib.request, uvicorn
 from smarterproctoring_mock.testing import network
 with network() as mock:
-    os.environ |= mock.environment() | {{"EXAM_DESK_INSTALL_SID": "AI" + "1f" * 16}}
-    server = uvicorn.Server(uvicorn.Config("exam_desk:create_app", factory=True, port=0, log_level="warning"))
+    secret = "the-secret-of-the-desk"
+    os.environ |= mock.environment() | {{"EXAM_DESK_INSTALL_SID": "AI" + "1f" * 16, "EXAM_DESK_SECRET": secret}}
+    server = uvicorn.Server(uvicorn.Config("exam_desk:serve", factory=True, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -154,7 +157,9 @@ with network() as mock:
     port = server.servers[0].sockets[0].getsockname()[1]
     url = f"http://127.0.0.1:{{port}}/exams/{"EX" + "2e" * 16}/sessions/{"ES" + "3d" * 16}/appointment"
     body = json.dumps({{"start": "2030-05-04T09:00:00-04:00", "end": "2030-05-04T11:00:00-04:00"}}).encode()
-    put = urllib.request.Request(url, body, {{"Content-Type": "application/json"}}, method="PUT")
+    put = urllib.request.Request(url, body, method="PUT")
+    put.add_header("Content-Type", "application/json")
+    put.add_header("Authorization", f"Bearer {{secret}}")
     print(urllib.request.urlopen(put).status, mock.app.sessions()[0].fields["appointmentEndDateTime"])
     server.should_exit = True
     thread.join()
@@ -163,6 +168,66 @@ with network() as mock:
         check([str(deployed.python), "-c", script], deployed.folder, **KEEP_COMPILED).strip()
         == "200 2030-05-04T15:00:00.000Z"
     )
+
+
+def documented_commands() -> list[str]:
+    """The commands of the README of the example, in their order."""
+    found = re.findall(r"(?m)^\$ (uv .*)$", (EXAMPLE / "README.md").read_text())
+    assert found == ["uv sync", "uv run pytest", "uv run uvicorn --factory exam_desk:serve"]
+    return found
+
+
+def test_the_services_documented_commands_work_as_written(released: Released, public: Index, tmp_path: Path) -> None:
+    """In an empty folder, one after the other; without a setting, the last one says which in one line."""
+    folder = service(tmp_path / "service", released.index)
+    own = {"UV_NO_CONFIG": "0", "XDG_CONFIG_HOME": str(folder / "none"), "XDG_CONFIG_DIRS": str(folder / "none")}
+    variables = {**own, **LOGIN, "UV_DEFAULT_INDEX": public.url, "UV_PYTHON": sys.executable, **KEEP_COMPILED}
+    variables["PATH"] = f"{Path(UV).parent}:{os.environ['PATH']}"
+    *before, serve = documented_commands()
+    for command in before:
+        done = run(command.split(), folder, **variables)
+        assert done.code == 0, f"{command}:\n{done.output}"
+    without = run(serve.split(), folder, **variables, EXAM_DESK_SECRET="", EXAM_DESK_INSTALL_SID="AI" + "1f" * 16)
+    assert without.code == 1
+    assert without.output.splitlines()[-1] == "exam desk does not start: EXAM_DESK_SECRET is not set"
+    assert "Traceback" not in without.output
+
+    settings = {
+        "EXAM_DESK_SECRET": "the-secret-of-the-desk",
+        "EXAM_DESK_INSTALL_SID": "AI" + "1f" * 16,
+        "SMARTERPROCTORING_TOKEN": "token-of-the-desk",
+    }
+    running = [*serve.split(), "--port", "0"]  # the documented port may be in use here
+    with subprocess.Popen(
+        running, cwd=folder, env=environment(**variables, **settings), stderr=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stderr is not None
+            lines: list[str] = []
+            for line in server.stderr:
+                lines.append(line)
+                if "Uvicorn running on" in line:
+                    break
+            assert lines, "it says nothing"
+            assert "Uvicorn running on http://127.0.0.1:" in lines[-1], "".join(lines)
+        finally:
+            server.send_signal(signal.SIGINT)
+
+
+SPOKEN = ("*.md", "*.py", "*.yml", "*.yaml", "*.toml", "*.txt", "*.html")
+
+
+def test_every_text_that_says_how_to_install_names_the_private_index() -> None:
+    """The name is free on the public index, where a plain `pip install` looks."""
+    listed = check(["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *SPOKEN], ROOT).splitlines()
+    told = dict[str, list[str]]()
+    for name in listed:
+        if not name.startswith("tests/") and (ROOT / name).is_file():
+            text = (ROOT / name).read_text()
+            told[name] = re.findall(r"(?:pip|uv|poetry) (?:install|add)\b[^\n]*smarterproctoring-client", text)
+    assert sum(map(len, told.values())) > 10, "nobody looked"
+    silent = {name: plain for name, lines in told.items() if (plain := [x for x in lines if "--index-url" not in x])}
+    assert silent == {}
 
 
 # -- the stranger meets other installers ------------------------------------------------------------------------------

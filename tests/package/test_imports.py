@@ -21,12 +21,17 @@ OWN = {
         "client",
         "credentials",
         "errors",
+        "json_values",
         "many",
         "masking",
+        "parameters",
         "policy",
         "prepare",
+        "problems",
+        "rules",
         "seam",
         "settings",
+        "wire_times",
     },
     "smarterproctoring_generated": {"facade", "operations", "records"},
     "smarterproctoring_transport": {
@@ -36,8 +41,9 @@ OWN = {
     },
 }
 """Of the command line, the readers of people's times, and the generated models and functions, none."""
-STANDARD = {"_contextvars", "contextvars", "platform"}
-"""What of the standard library httpx and the other dependencies do not load by themselves."""
+STANDARD = {"_contextvars", "contextvars", "dataclasses", "platform"}
+"""What of the standard library httpx and the other dependencies do not load by themselves; the generated records are
+dataclasses."""
 ABSENT = ("trio", "h2", "socksio", "click", "rich", "pygments", "brotli", "brotlicffi", "zstandard")
 """httpx and httpcore load these where they are installed, as some are for the tests. Here they cannot be imported."""
 

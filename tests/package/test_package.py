@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 import shutil
 import sys
 import zipfile
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import build
 import check_package
 import pytest
+import release_record
 from baseline import SPEC, spec_version
 from check_package import Files
+from loopback import check
 from once import once
 from packages import CLIENT, DISTRIBUTIONS
 from packaging.requirements import Requirement
@@ -96,7 +102,7 @@ def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: P
         "smarterproctoring/__init__.py": [(b"__version__ = VERSION", b'__version__ = "0.2"')],
         "smarterproctoring/cli.py": [
             (b"click.version_option(VERSION,", b'click.version_option("0.3",'),
-            (b"pip install 'smarterproctoring-client[cli]'", b"sorry"),
+            (b"pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[cli]'", b"sorry"),
         ],
         "smarterproctoring/generated.py": [(b"\nfrom ", b"\nimport pytest\nfrom ")],
         "smarterproctoring_bulk/report.py": [(b"\nimport csv", b"\nimport griffe\nimport csv")],
@@ -108,7 +114,7 @@ def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: P
     assert "import smarterproctoring_bulk.report: ModuleNotFoundError(\"No module named 'griffe'\")" in problems
     assert "bulk moved 0 of 10 sessions" in problems
     assert "smarterproctoring_generated has no py.typed" in problems
-    assert "not \"pip install 'smarterproctoring-client[cli]'\"" in problems
+    assert f"not \"{check_package.HINT}'smarterproctoring-client[cli]'\"" in problems
     assert f"the User-Agent says 0.1, the spec {VERSION}" in problems
     assert f"smarterproctoring.__version__ says 0.2, the spec {VERSION}" in problems
     assert "smarterproctoring, version 0.3" in problems
@@ -222,12 +228,43 @@ def test_other_bytes_are_found_and_the_file_is_named(files: Files, tmp_path: Pat
 
 
 @pytest.mark.tooling
-def test_the_bill_of_materials_is_valid_the_same_twice_and_names_what_is_needed(tmp_path: Path) -> None:
+def test_a_component_that_the_lock_does_not_hold_makes_no_bill_of_materials() -> None:
+    bill: dict[str, Any] = {"components": [{"name": "Some.Thing", "version": "1.0"}]}
+    build.add_hashes(bill, f"some-thing==1.0 ; python_version < '4' \\\n    --hash=sha256:{'a' * 64}\n    # via x\n")
+    assert bill["components"][0]["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
+    for lock in ("", "some-thing==1.1", "some-thing==1.0\n"):
+        with pytest.raises(
+            ToolError, match=r"Some\.Thing 1\.0 is needed and is not in requirements/dev\.txt with hashes"
+        ):
+            build.add_hashes(bill, lock)
+
+
+@pytest.mark.tooling
+def test_the_bill_of_materials_is_valid_the_same_twice_and_names_what_is_needed(files: Files, tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
+    for folder in (tmp_path, tmp_path / "again"):
+        for archive in (files.built[0].wheel, files.built[0].sdist):
+            shutil.copy(archive, folder)
     first, second = (build.bill_of_materials(ROOT, out) for out in (tmp_path, tmp_path / "again"))
     assert first.read_bytes() == second.read_bytes()
     text = first.read_text()
-    assert all(f'"purl": "pkg:pypi/{name}@' in text for name in ("httpx", "attrs", "click", "uvicorn"))
+    bill = json.loads(text)
+    lock = (ROOT / "requirements" / "dev.txt").read_text()
+    for component in bill["components"]:
+        digests = [entry["content"] for entry in component["hashes"] if entry["alg"] == "SHA-256"]
+        name = re.sub(r"[-_.]+", "-", component["name"])
+        (entry,) = re.findall(rf"(?mi)^{name}=={re.escape(component['version'])} .*(?:\n .*)*", lock)
+        assert digests == sorted(re.findall(r"--hash=sha256:(\w+)", entry)), component["name"]
+        assert digests
+    sdist, wheel = sorted(bill["metadata"]["component"]["components"], key=lambda file: file["name"], reverse=True)
+    for described, archive in ((wheel, files.built[0].wheel), (sdist, files.built[0].sdist)):
+        assert described["name"] == archive.name
+        assert described["hashes"] == [{"alg": "SHA-256", "content": check_package.digest(archive)}]
+    inside = {file["name"]: file["hashes"][0]["content"] for file in wheel["components"]}
+    assert inside == {
+        name: hashlib.sha256(content).hexdigest() for name, content in check_package.content(files.wheels[0]).items()
+    }
+    assert all(f'"purl": "pkg:pypi/{name}@' in text for name in ("httpx", "attrs", "click", "httptools"))
     assert f'"purl": "pkg:pypi/smarterproctoring-client@{VERSION}"' in text
     assert '"schemathesis"' not in text
     assert str(ROOT) not in text
@@ -235,6 +272,47 @@ def test_the_bill_of_materials_is_valid_the_same_twice_and_names_what_is_needed(
     assert [*check_package.bill_problems(first)] == []
     first.write_text('{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": "of no type"}]}')
     assert "is no valid CycloneDX 1.6" in "".join(check_package.bill_problems(first))
+
+
+@pytest.mark.tooling
+def test_files_are_recorded_when_every_check_has_passed_and_only_then(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dist = tmp_path / "dist"
+    shutil.copytree(files.bill.parent, dist)
+    verdicts: list[list[str]] = [[]]
+    for name in ("content", "rebuild", "tool", "bill", "resolve", "installed"):
+        monkeypatch.setattr(check_package, f"{name}_problems", lambda *_: iter(verdicts[0]))
+    monkeypatch.setattr(sys, "argv", ["check_package.py", "--dist", str(dist)])
+    assert check_package.main() == 0
+    record = release_record.read(dist)
+    assert record.version == VERSION
+    assert record.files == {file.name: check_package.digest(file) for file in files.all()}
+    assert check_package.built_files(dist, VERSION).bill == dist / files.bill.name, "the record is not a file too many"
+    verdicts[0] = ["something is wrong"]
+    assert check_package.main() == 1
+    assert not (dist / release_record.RECORD).exists()
+
+
+def test_a_record_names_the_commit_of_a_clean_tree_only(tmp_path: Path) -> None:
+    assert release_record.clean_commit(tmp_path) is None
+    check(["git", "init", "--quiet"], tmp_path)
+    (tmp_path / "file").touch()
+    check(["git", "add", "--all"], tmp_path)
+    check(["git", "-c", "user.name=T", "-c", "user.email=t@example.com", "commit", "--quiet", "-m", "Start"], tmp_path)
+    assert release_record.clean_commit(tmp_path) == check(["git", "rev-parse", "HEAD"], tmp_path).strip()
+    (tmp_path / "stray").touch()
+    assert release_record.clean_commit(tmp_path) is None
+
+
+def test_a_changed_byte_is_named(tmp_path: Path) -> None:
+    for name in ("a.whl", "a.tar.gz"):
+        (tmp_path / name).write_text(name)
+    record = release_record.write(tmp_path, tmp_path, "1.0.0")
+    assert [*release_record.changes(tmp_path, record)] == []
+    (tmp_path / "a.whl").write_text("a.whm")
+    (problem,) = release_record.changes(tmp_path, record)
+    assert "a.whl has other bytes than the gates judged" in problem
 
 
 # -- metadata and extras ----------------------------------------------------------------------------------------------

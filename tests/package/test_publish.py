@@ -13,10 +13,15 @@ from pathlib import Path
 
 import publish
 import pytest
+import release_record
+import simple_index
 from loopback import LOGIN, PASSWORD, USERNAME, Done, Index, check, make, running_index
 from package.releases import SDIST, WHEEL, Released, commit, edit, set_version
 from packaging.version import Version
+from release_record import RefusedError
+from simple_index import Credentials
 
+BILL = "smarterproctoring_client-1.0.0.cdx.json"
 NOWHERE = "http://127.0.0.1:9/simple/"  # refused before anybody looks whether an index is there
 pytestmark = pytest.mark.slow
 
@@ -34,17 +39,39 @@ Publish = Callable[..., Done]
 
 
 @pytest.fixture
-def tool(repository: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Publish:
-    """Runs tools/publish.py in the test's repository, as if its commit built the given files."""
+def tool(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Publish:
+    """Runs tools/publish.py in the test's repository, as if its commit built the given files.
+
+    They lie in dist/ with a record of the gates, unless the test has filled dist/ itself.
+    """
     for name in os.environ:
-        if name.startswith("UV_PUBLISH_") or name in ("INDEX_URL", "UPLOAD_URL", "DEPENDENCIES_URL"):
+        if name.startswith("UV_PUBLISH_") or name in (
+            "INDEX_URL",
+            "UPLOAD_URL",
+            "DEPENDENCIES_URL",
+            "RELEASE_SIGNING_KEY",
+            "JUDGED_SHA256",
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setattr(publish, "ROOT", repository)
 
     def run(*options: str, builds: Sequence[Path] = (), **variables: str) -> Done:
+        made = tmp_path / "made"
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        for file in builds:
+            shutil.copy(file, made)
+        if builds:
+            (made / BILL).write_text("{}")
+            if not (repository / "dist").exists():
+                shutil.copytree(made, repository / "dist")
+                release_record.write(repository / "dist", repository, "1.0.0")
+
         @contextmanager
-        def built() -> Generator[list[Path]]:
-            yield [*builds]
+        def built() -> Generator[Path]:
+            yield made
 
         with pytest.MonkeyPatch.context() as now:
             now.setattr(publish, "built", built)
@@ -58,13 +85,18 @@ def tool(repository: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
     return run
 
 
+def digests(files: Sequence[Path]) -> dict[str, str]:
+    """The SHA-256 of files by their names."""
+    return {file.name: release_record.sha256(file.read_bytes()) for file in files}
+
+
 # -- what works ---------------------------------------------------------------------------------------------------
 
 
 def test_what_was_built_is_published_and_proven(released: Released) -> None:
     assert released.index.files == {WHEEL, SDIST}
     said = " ".join(released.output.split())
-    assert "the index gives the very bytes that were built" in said
+    assert "the index gives the very bytes that were built and judged" in said
     assert "smarterproctoring-client 1.0.0 was installed from the index into an empty environment" in said
     assert "its client moved a session on its mock server: 200 after 1 attempt" in said
     assert said.endswith("published smarterproctoring-client 1.0.0")
@@ -126,7 +158,7 @@ def test_the_keyring_is_asked_where_the_environment_has_no_password(
 
 def test_the_same_version_is_refused(tool: Publish, released: Released) -> None:
     done = tool(builds=released.distributions, INDEX_URL=released.index.url, **LOGIN)
-    refused(done, "1.0.0 is on the index already, with the very same bytes")
+    refused(done, "1.0.0 is on the index already, with the very same bytes", "make prove-release VERSION=1.0.0")
 
 
 def test_the_same_version_with_other_bytes_is_refused(tool: Publish, released: Released, tmp_path: Path) -> None:
@@ -149,13 +181,10 @@ def test_the_same_version_under_another_file_name_is_refused(
     name: str, released: Released, private: Index, tmp_path: Path
 ) -> None:
     shutil.copy(released.index.folder / WHEEL, private.folder / name)
-    login = publish.Credentials(USERNAME, PASSWORD)
+    login = Credentials(USERNAME, PASSWORD)
     files = [released.index.folder / WHEEL, released.index.folder / SDIST]
-    with (
-        publish.Index(private.url, login) as index,
-        pytest.raises(publish.RefusedError, match="under another file name"),
-    ):
-        publish.missing_from(index, index.files(), Version("1.0.0"), files, resume=True)
+    with simple_index.Index(private.url, login) as index, pytest.raises(RefusedError, match="under another file name"):
+        publish.missing_from(index, index.listing(), Version("1.0.0"), digests(files), resume=True)
 
 
 @pytest.mark.parametrize(
@@ -164,8 +193,9 @@ def test_the_same_version_under_another_file_name_is_refused(
 def test_other_versions_do_not_count(name: str, released: Released, private: Index) -> None:
     shutil.copy(released.index.folder / WHEEL, private.folder / name)
     files = [released.index.folder / WHEEL]
-    with publish.Index(private.url, publish.Credentials(USERNAME, PASSWORD)) as index:
-        assert publish.missing_from(index, index.files(), Version("1.0.0"), files, resume=False) == files
+    with simple_index.Index(private.url, Credentials(USERNAME, PASSWORD)) as index:
+        missing = publish.missing_from(index, index.listing(), Version("1.0.0"), digests(files), resume=False)
+        assert missing == [WHEEL]
 
 
 def test_what_a_public_index_has_under_the_name_does_not_count(released: Released, tmp_path: Path) -> None:
@@ -175,18 +205,22 @@ def test_what_a_public_index_has_under_the_name_does_not_count(released: Release
     with (
         running_index(public, "--open") as outside,
         running_index(tmp_path / "empty", "--fallback", outside.url) as redirecting,
-        publish.Index(redirecting.url, publish.Credentials(USERNAME, PASSWORD)) as index,
-        publish.Index(outside.url, None) as open_index,
+        simple_index.Index(redirecting.url, Credentials(USERNAME, PASSWORD)) as index,
+        simple_index.Index(outside.url, None) as open_index,
     ):
-        assert len(open_index.files()) == 1
-        assert index.files() == []
+        assert len(open_index.listing().files) == 1
+        assert index.listing().files == ()
 
 
 def test_the_proof_fails_where_the_index_gives_other_bytes(released: Released, private: Index) -> None:
     (private.folder / WHEEL).write_bytes((released.index.folder / WHEEL).read_bytes() + b"\0")
-    login = publish.Credentials(USERNAME, PASSWORD)
-    with publish.Index(private.url, login) as index, pytest.raises(publish.RefusedError, match="gives other bytes"):
-        publish.prove(index, Version("1.0.0"), [released.index.folder / WHEEL], login, "")
+    login = Credentials(USERNAME, PASSWORD)
+    expected = digests([released.index.folder / WHEEL])
+    with (
+        simple_index.Index(private.url, login) as index,
+        pytest.raises(publish.ProofFailedError, match="gives other bytes"),
+    ):
+        publish.compare(index, Version("1.0.0"), expected)
 
 
 # -- who may --------------------------------------------------------------------------------------------------------
@@ -256,17 +290,13 @@ def no_words(repository: Path) -> None:
 
 
 def too_small_a_step(repository: Path) -> None:
-    check(["git", "tag", "v1.0.0"], repository)
-    set_version(repository, "1.0.1")
     (repository / "verdict").write_text("1 a field was removed, which demands 2.0.0")
-    commit(repository)
+    set_version(repository, "1.0.1")
 
 
 def no_verdict(repository: Path) -> None:
-    check(["git", "tag", "v1.0.0"], repository)
-    set_version(repository, "1.0.1")
     (repository / "verdict").write_text("2 the tool is broken")
-    commit(repository)
+    set_version(repository, "1.0.1")
 
 
 def backwards(repository: Path) -> None:
@@ -275,11 +305,19 @@ def backwards(repository: Path) -> None:
 
 
 def other_tag(repository: Path) -> None:
+    check(["git", "tag", "--delete", "v1.0.0"], repository)
     check(["git", "tag", "v1.1.0"], repository)
 
 
+def no_tag(repository: Path) -> None:
+    check(["git", "tag", "--delete", "v1.0.0"], repository)
+
+
+def pre_release(repository: Path) -> None:
+    set_version(repository, "1.1.0rc1")
+
+
 def released_elsewhere(repository: Path) -> None:
-    check(["git", "tag", "v1.0.0"], repository)
     commit(repository)
 
 
@@ -302,6 +340,8 @@ def cut_off(repository: Path) -> None:
         (no_verdict, "tools/spec_diff.py could not compare with v1.0.0; mend what it says: --base v1.0.0: the tool is"),
         (backwards, "v1.2.0 has been released, and the spec says 1.1.0. Raise"),
         (other_tag, "this commit is tagged v1.1.0, and the spec says 1.0.0. Tag the right commit v1.0.0"),
+        (no_tag, "this commit has no tag, and only a tagged one is published. Run: git tag v1.0.0 && git push origin"),
+        (pre_release, "1.1.0rc1 is not MAJOR.MINOR.PATCH: pre-releases are not published. Change info.version"),
         (released_elsewhere, "v1.0.0 marks another commit: 1.0.0 was released from there. Raise"),
         (cut_off, "Run: git fetch --unshallow --tags"),
     ],
@@ -319,27 +359,128 @@ def test_all_problems_with_the_tree_are_said_at_once(tool: Publish, repository: 
     refused(tool(INDEX_URL=NOWHERE), "the tree is dirty", "no entry for 1.0.0")
 
 
-def test_files_that_this_commit_does_not_build_are_refused(
+def test_bytes_that_the_gates_did_not_judge_are_refused(
     tool: Publish, repository: Path, released: Released, private: Index
 ) -> None:
-    dist = repository / "dist"
-    dist.mkdir()
-    for file in released.distributions:
-        shutil.copy(file, dist)
+    """One changed byte in dist/, a file too many, a file too few."""
     done = tool("--dry-run", builds=released.distributions, INDEX_URL=private.url, **LOGIN)
     assert done.code == 0, done.output
+    dist = repository / "dist"
     with (dist / WHEEL).open("ab") as wheel:
         wheel.write(b"\0")
     shutil.copy(dist / SDIST, dist / SDIST.replace("1.0.0", "0.9.0"))
-    done = tool(builds=released.distributions, INDEX_URL=private.url, **LOGIN)
-    refused(done, f"dist/{WHEEL} has other bytes", "0.9.0.tar.gz is not a file that this commit builds", "make build")
+    (dist / BILL).unlink()
+    for options in ([], ["--built"], ["--dry-run"]):
+        done = tool(*options, builds=released.distributions, INDEX_URL=private.url, **LOGIN)
+        refused(
+            done,
+            f"dist/{WHEEL} has other bytes than the gates judged",
+            "0.9.0.tar.gz is not a file that the gates judged",
+            f"dist/{BILL} is missing",
+            "make check-package",
+        )
+    assert private.files == set()
+
+
+def test_files_that_no_gate_judged_are_refused(
+    tool: Publish, repository: Path, released: Released, private: Index
+) -> None:
+    done = tool(INDEX_URL=private.url, **LOGIN)
+    refused(done, "dist/judged.json is missing, so no gate has judged these files. Run: make check-package")
+    assert tool("--dry-run", builds=released.distributions, INDEX_URL=private.url, **LOGIN).code == 0
+    record = repository / "dist" / "judged.json"
+    for broken in ("", "[]", "{", '{"version": 1}', '{"version": "1.0.0", "commit": null, "files": {"../x": "0"}}'):
+        record.write_text(broken)
+        done = tool(builds=released.distributions, INDEX_URL=private.url, **LOGIN)
+        refused(done, "dist/judged.json", "make check-package")
+
+
+def test_files_of_another_commit_are_refused(
+    tool: Publish, repository: Path, released: Released, private: Index
+) -> None:
+    assert tool("--dry-run", builds=released.distributions, INDEX_URL=private.url, **LOGIN).code == 0
+    commit(repository)
+    check(["git", "tag", "--force", "v1.0.0"], repository)
+    done = tool("--built", builds=released.distributions, INDEX_URL=private.url, **LOGIN)
+    refused(done, "the files in dist/ were not judged for this commit")
+
+
+def test_files_that_the_commit_does_not_build_are_refused(
+    tool: Publish, repository: Path, released: Released, private: Index, tmp_path: Path
+) -> None:
+    """Though the gates judged them: in a tree with a file that git ignores, for instance."""
+    assert tool("--dry-run", builds=released.distributions, INDEX_URL=private.url, **LOGIN).code == 0
+    other = tmp_path / WHEEL
+    other.write_bytes(b"another")
+    done = tool(builds=[other, released.index.folder / SDIST], INDEX_URL=private.url, **LOGIN)
+    refused(done, f"dist/{WHEEL} is not what this commit builds")
+    assert private.files == set()
+
+
+def test_another_record_than_the_gates_gave_is_refused(tool: Publish, released: Released, private: Index) -> None:
+    login = {"INDEX_URL": private.url, **LOGIN}
+    done = tool("--built", builds=released.distributions, JUDGED_SHA256="0" * 64, **login)
+    refused(done, "dist/judged.json is not the record that the gates gave (JUDGED_SHA256)")
+
+
+# -- what the index holds, and git does not -------------------------------------------------------------------------
+
+
+def test_a_clone_without_the_tag_of_what_the_index_holds_is_refused(
+    tool: Publish, repository: Path, released: Released
+) -> None:
+    """A field was removed, which demands 2.0.0; without the tags nothing shows it."""
+    (repository / "verdict").write_text("1 a field was removed, which demands 2.0.0")
+    set_version(repository, "1.0.1")
+    original = repository.rename(repository.with_name("original"))
+    check(["git", "clone", "--quiet", "--no-tags", f"file://{original}", str(repository)])
+    words = "the index holds 1.0.0, and the tag is missing here: v1.0.0."
+    for tagged in (False, True):
+        if tagged:
+            check(["git", "tag", "v1.0.1"], repository)
+        for options in ([], ["--dry-run"], ["--built"]):
+            done = tool(*options, INDEX_URL=released.index.url, **LOGIN)
+            refused(done, words, "Run: git fetch --tags")
+            assert "no release before" not in done.output
+    check(["git", "fetch", "--quiet", "--tags"], repository)
+    done = tool(INDEX_URL=released.index.url, **LOGIN)
+    refused(done, "1.0.1 is too small a step from v1.0.0", "which demands 2.0.0")
+
+
+def test_a_release_from_another_branch_is_compared_with_too(
+    tool: Publish, repository: Path, released: Released
+) -> None:
+    """Its tag is there, but not below this commit."""
+    check(["git", "tag", "--delete", "v1.0.0"], repository)
+    check(["git", "switch", "--quiet", "--orphan", "other"], repository)
+    check(["git", "commit", "--quiet", "--allow-empty", "--message", "Elsewhere"], repository)
+    check(["git", "tag", "v1.0.0"], repository)
+    check(["git", "switch", "--quiet", "main"], repository)
+    (repository / "verdict").write_text("1 a field was removed, which demands 2.0.0")
+    set_version(repository, "1.0.1")
+    refused(tool(INDEX_URL=released.index.url, **LOGIN), "1.0.1 is too small a step from v1.0.0")
+    refused(tool("--built", INDEX_URL=released.index.url, **LOGIN), "v1.0.0 is not below this commit")
+
+
+def test_a_dry_run_says_that_the_tag_is_missing_yet(
+    tool: Publish, repository: Path, released: Released, private: Index
+) -> None:
+    no_tag(repository)
+    done = tool("--dry-run", builds=released.distributions, INDEX_URL=private.url, **LOGIN)
+    assert done.code == 0, done.output
+    assert "make publish will ask for the tag that is missing yet: git tag v1.0.0" in done.output
 
 
 def test_a_commit_that_does_not_build_is_refused(template: Path, private: Index, tmp_path: Path) -> None:
     """By make, and built for real."""
     repository = shutil.copytree(template, tmp_path / "whole")
+    shutil.rmtree(repository / "dist", ignore_errors=True)
     (repository / "README.md").unlink()
     commit(repository)
+    check(["git", "tag", "--force", "v1.0.0"], repository)
+    (repository / "dist").mkdir()
+    (repository / "dist" / WHEEL).touch()
+    release_record.write(repository / "dist", repository, "1.0.0")
     done = make(repository, "publish", INDEX_URL=private.url, **LOGIN)
     refused(done, "the last commit does not build")
     assert private.files == set()

@@ -12,7 +12,12 @@ from redocly import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # Those that change the repository's content may write, and only what they need to.
-WRITERS = {("regenerate", "regenerate"), ("weekly", "dependencies")}
+PROPOSAL = {"contents": "write", "pull-requests": "write"}
+WRITERS = {
+    ("regenerate", "regenerate"): PROPOSAL,
+    ("weekly", "dependencies"): PROPOSAL,
+    ("release", "assets"): {"contents": "write"},
+}
 pytestmark = pytest.mark.tooling
 
 
@@ -52,12 +57,73 @@ def test_each_step_is_a_make_target_or_a_pinned_action(workflow: str, name: str,
 
 @pytest.mark.parametrize(("workflow", "name", "job"), jobs())
 def test_each_job_may_do_little(workflow: str, name: str, job: dict[str, Any]) -> None:
-    writes = {"contents": "write", "pull-requests": "write"}
-    assert job["permissions"] == (writes if (workflow, name) in WRITERS else {"contents": "read"})
+    assert job["permissions"] == WRITERS.get((workflow, name), {"contents": "read"})
     for step in job["steps"]:
         secrets = [value for value in step.get("env", {}).values() if "secrets." in value or "github.token" in value]
-        assert not secrets or step["run"] in {"make publish", "make propose-generated", "make propose-dependencies"}
+        assert not secrets or step["run"] in {
+            "make publish-built",
+            "make prove-release",
+            "make release-assets",
+            "make propose-generated",
+            "make propose-dependencies",
+        }
     assert "timeout-minutes" in job
+
+
+def release_jobs() -> dict[str, Any]:
+    content = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    found: dict[str, Any] = content["jobs"]
+    return found
+
+
+def test_only_the_job_that_uploads_holds_the_secrets_of_the_release() -> None:
+    holders = {name for name, job in release_jobs().items() if "secrets.UV_PUBLISH" in str(job)}
+    assert holders == {"publish"}
+    assert {name for name, job in release_jobs().items() if "secrets.RELEASE_SIGNING_KEY" in str(job)} == {"publish"}
+    assert {name for name, job in release_jobs().items() if "secrets." in str(job)} == {"publish", "prove"}
+    assert {name: job.get("environment") for name, job in release_jobs().items() if "environment" in job} == {
+        "publish": "release",
+        "prove": "release-read",
+    }
+
+
+def test_what_is_published_was_judged_by_the_gates_and_comes_by_digest() -> None:
+    jobs = release_jobs()
+    assert set(jobs["publish"]["needs"]) == {"build", "gates"}
+    (upload,) = [step for step in jobs["publish"]["steps"] if step.get("run") == "make publish-built"]
+    assert upload["env"]["JUDGED_SHA256"] == "${{ needs.gates.outputs.judged }}"
+    (taken,) = [step for step in jobs["publish"]["steps"] if "download-artifact" in step.get("uses", "")]
+    assert taken["with"]["artifact-ids"] == "${{ needs.build.outputs.artifact }}"
+    assert [step["run"] for step in jobs["gates"]["steps"] if "run" in step] == ["make ci", "make release-digest"]
+
+
+def test_the_job_that_uploads_installs_what_uploading_needs_and_nothing_of_the_projects() -> None:
+    """By the Makefile: neither .venv nor npm, and an environment from a lock of its own."""
+    plan = check(["make", "--dry-run", "--always-make", "publish-built"], ROOT)
+    assert "requirements/publish.txt" in plan
+    assert "requirements/dev.txt" not in plan
+    assert "npm" not in plan
+    locked = {
+        name: set(re.findall(r"(?m)^([a-z][\w.-]*)==(\S+)", (ROOT / "requirements" / name).read_text()))
+        for name in ("publish.txt", "dev.txt")
+    }
+    assert {name for name, _ in locked["publish.txt"]} >= {"cryptography", "httpx", "packaging", "uv"}
+    assert len(locked["publish.txt"]) < 15
+    assert locked["publish.txt"] <= locked["dev.txt"], "both have the same versions"
+
+
+def test_the_releases_files_become_its_assets(tmp_path: Path) -> None:
+    gh, log = tmp_path / "bin" / "gh", tmp_path / "log"
+    gh.parent.mkdir()
+    gh.write_text(f'#!/bin/sh\necho "$@" > {log}\n')
+    gh.chmod(0o755)
+    (tmp_path / "dist").mkdir()
+    for name in ("a.whl", "judged.json", "a.cdx.json", "a.intoto.jsonl"):
+        (tmp_path / "dist" / name).touch()
+    path = f"{gh.parent}:/usr/bin:/bin"
+    check(["make", "-f", str(ROOT / "Makefile"), "release-assets"], tmp_path, VERSION="v1.2.3", PATH=path)
+    command = "release create v1.2.3 --verify-tag --title 1.2.3 --notes-file CHANGELOG.md "
+    assert log.read_text().strip() == command + "dist/a.cdx.json dist/a.intoto.jsonl dist/a.whl dist/judged.json"
 
 
 # -- proposals --------------------------------------------------------------------------------------------------------

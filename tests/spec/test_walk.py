@@ -28,11 +28,13 @@ def changed(repository: Repository) -> Repository:
     repository.commit("v1.0.0")
     (edit,) = re.findall(r"```diff\n(.*?)```", DOCUMENT, re.DOTALL)
     subprocess.run(["git", "apply", "-"], input=edit, text=True, cwd=repository.root, check=True)
-    model, operations = (
-        f"generated/smarterproctoring_generated/{n}.py" for n in ("models/session_change", "operations")
+    model, operations, facade = (
+        f"generated/smarterproctoring_generated/{n}.py" for n in ("models/session_change", "operations", "facade")
     )
     repository.edit(model, "    notes: str | Unset", "    room: str | Unset = UNSET\n    notes: str | Unset")
     repository.edit(operations, "    notes: str | None\n", "    room: str | None\n    notes: str | None\n")
+    keyword = "        notes: str | None = None,\n"
+    repository.edit(facade, keyword, keyword + keyword.replace("notes", "room"))
     return repository
 
 

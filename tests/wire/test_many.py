@@ -14,6 +14,8 @@ from smarterproctoring import (
     ServerError,
     ValidationError,
 )
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
+from smarterproctoring_generated.records import Hidden
 from wire.driver import AI, ES, EX, Driver
 from wire.misbehave import Peer, Server, answer, response
 
@@ -75,7 +77,7 @@ def test_the_rate_is_kept_over_all_workers(driver: Driver, server: Server) -> No
     from smarterproctoring._sync.many import work as worker
 
     waits: list[float] = []
-    work = many.Many(items(*"abcdefghij"), lambda **_: None, 4, 10.0)
+    work = many.Many(RESCHEDULE_EXAM_SESSION, Hidden(items(*"abcdefghij")), lambda **_: None, 4, 10.0)
 
     def done(**_: Any) -> Any:
         return "done"

@@ -16,7 +16,9 @@ try:
     import httptools
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        "httptools is missing; install it with: pip install 'smarterproctoring-client[fast]'", name="httptools"
+        "httptools is missing; install it with: "
+        "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[fast]'",
+        name="httptools",
     ) from None
 
 

@@ -1,4 +1,4 @@
-"""The records' own rules, one by one: what they refuse, what they rewrite and what they leave alone."""
+"""The rules that read the records, one by one: what they refuse, what they rewrite and what they leave alone."""
 
 from __future__ import annotations
 
@@ -10,18 +10,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from smarterproctoring_generated.records import (
-    NULL,
-    Field,
-    Operation,
-    Parameter,
-    Problem,
-    matches,
-    not_json,
-    parse_or_none,
-    plain,
-    times_to_wire,
-)
+from smarterproctoring.json_values import matches, not_json, plain
+from smarterproctoring.parameters import checked, parameter_problem, query_text, simple_text
+from smarterproctoring.problems import Problem
+from smarterproctoring.rules import Rules, field_problem
+from smarterproctoring.wire_times import times_to_wire
+from smarterproctoring_generated.parsing import parse_or_none
+from smarterproctoring_generated.records import NULL, Field, Operation, Parameter
 
 
 def said_of(problems: Iterable[Problem | None]) -> list[str]:
@@ -32,8 +27,8 @@ MOMENT = "2030-05-04T09:00:00+02:00"
 WIRE = "2030-05-04T07:00:00.000Z"
 
 
-def operation(**changes: Any) -> Operation:
-    """An operation with a parameter in each place, and a body."""
+def rules(**changes: Any) -> Rules:
+    """The rules of an operation with a parameter in each place, and a body."""
     given: dict[str, Any] = {
         "operation_id": "moveThing",
         "method": "POST",
@@ -56,7 +51,7 @@ def operation(**changes: Any) -> Operation:
         ),
         "date_times": (("startAt",), ("endAt",), ("freeSlots", "*", "at"), ("more", "at")),
     }
-    return Operation(**{**given, **changes})
+    return Rules(Operation(**{**given, **changes}))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +110,9 @@ def test_every_bad_time_is_named_and_the_good_ones_are_rewritten() -> None:
     ],
 )
 def test_a_parameter(changes: Mapping[str, Any], value: object, problem: str | None) -> None:
-    assert said_of([Parameter("n", "n", "path", "", **changes).problem(value)]) == ([f"n {problem}"] if problem else [])
+    assert said_of([parameter_problem(Parameter("n", "n", "path", "", **changes), value)]) == (
+        [f"n {problem}"] if problem else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +141,7 @@ def test_a_parameter(changes: Mapping[str, Any], value: object, problem: str | N
     ],
 )
 def test_a_field(changes: Mapping[str, Any], value: object, problem: str | None) -> None:
-    assert said_of([Field("n", "n", "", **changes).problem(value)]) == ([f"n {problem}"] if problem else [])
+    assert said_of([field_problem(Field("n", "n", "", **changes), value)]) == ([f"n {problem}"] if problem else [])
 
 
 @pytest.mark.parametrize(
@@ -157,27 +154,27 @@ def test_a_field(changes: Mapping[str, Any], value: object, problem: str | None)
     ],
 )
 def test_path_values(method: str, path: str, expected: list[str] | None) -> None:
-    assert operation().path_values(method, path) == expected
+    assert rules().path_values(method, path) == expected
 
 
 def test_a_path_is_encoded() -> None:
-    assert operation().path_for(["TH01", "a/b ?"]) == "/v1/things/TH01/parts/a%2Fb%20%3F"
+    assert rules().path_for(["TH01", "a/b ?"]) == "/v1/things/TH01/parts/a%2Fb%20%3F"
 
 
 def test_keywords_become_body_query_and_headers() -> None:
     since = datetime(2030, 5, 4, 7, tzinfo=UTC)
-    given = operation().from_keywords({"since": since, "page": 2, "kind": "a", "count": None, "x_trace": "t"})
+    given = rules().from_keywords({"since": since, "page": 2, "kind": "a", "count": None, "x_trace": "t"})
     assert tuple(given) == ({"kind": "a"}, True, {"since": since, "page": 2}, {"X-Trace": "t"}, [])
     assert repr(given) == "<Given>"
 
 
 def test_every_problem_with_keywords_is_named() -> None:
-    given = operation().from_keywords({"since": "soon", "start_at": 7, "count": 3})
+    given = rules().from_keywords({"since": "soon", "start_at": 7, "count": 3})
     assert (given.body, given.query) == ({"count": 3}, {"since": "soon"})
     said = "must be a datetime with a time zone, or ISO 8601 text that ends in Z"
     assert said_of(given.problems) == ["page is required", f"start_at {said}", "kind is required"]
     assert [problem.code for problem in given.problems] == ["required", "time", "required"]
-    assert Parameter("since", "since", "query", "", format="date-time").problem("soon") == Problem(
+    assert parameter_problem(Parameter("since", "since", "query", "", format="date-time"), "soon") == Problem(
         "since", "time", said
     )
 
@@ -186,11 +183,11 @@ def test_every_problem_with_keywords_is_named() -> None:
 def test_a_keyword_that_is_none_is_a_type_error(given: Mapping[str, Any]) -> None:
     known = "since, page, x_trace, start_at, end_at"
     with pytest.raises(TypeError, match=rf"unknown field {next(iter(given))}\. Known: {known}"):
-        operation().from_keywords(given)
+        rules().from_keywords(given)
 
 
 def test_an_operation_without_a_body_has_none() -> None:
-    assert tuple(operation(fields=()).from_keywords({"page": 1})) == (None, False, {"page": 1}, {}, [])
+    assert tuple(rules(fields=()).from_keywords({"page": 1})) == (None, False, {"page": 1}, {}, [])
 
 
 @pytest.mark.parametrize(
@@ -226,7 +223,7 @@ def test_an_operation_without_a_body_has_none() -> None:
 def test_bodies(
     changes: Mapping[str, Any], given: Mapping[str, Any], body: Any, *, has_body: bool, problems: list[str]
 ) -> None:
-    found = operation(parameters=(), date_times=(), **changes).from_keywords(given)
+    found = rules(parameters=(), date_times=(), **changes).from_keywords(given)
     assert (found.body, found.has_body, said_of(found.problems)) == (body, has_body, problems)
 
 
@@ -270,14 +267,14 @@ def test_what_json_cannot_hold_is_named_with_its_place(value: Any, problem: str 
 
 def test_parameters_come_with_their_values() -> None:
     query = {"page": [1, 2], "X-Trace": "in a header, so not from here"}
-    values = [(item.name, value) for item, value in operation().parameter_values(["TH01", "p"], query, {"X-Trace": 1})]
+    values = [(item.name, value) for item, value in rules().parameter_values(["TH01", "p"], query, {"X-Trace": 1})]
     assert values == [("thingSid", "TH01"), ("partSid", "p"), ("page", [1, 2]), ("X-Trace", 1)]
 
 
 @pytest.mark.parametrize("values", [["TH01"], ["TH01", "p", "q"]])
 def test_each_path_parameter_needs_one_value(values: list[str]) -> None:
     with pytest.raises(ValueError, match="zip"):
-        list(operation().parameter_values(values, {}, {}))
+        list(rules().parameter_values(values, {}, {}))
 
 
 @pytest.mark.parametrize(
@@ -305,7 +302,7 @@ def test_each_path_parameter_needs_one_value(values: list[str]) -> None:
 def test_how_a_query_is_written(changes: dict[str, Any], value: Any, text: str) -> None:
     given: dict[str, Any] = {"name": "q", "keyword": "q", "location": "query", "description": "", **changes}
     parameter = Parameter(**given)
-    assert parameter.query(parameter.checked(value)) == text
+    assert query_text(parameter, checked(parameter, value)) == text
 
 
 @pytest.mark.parametrize(
@@ -334,7 +331,7 @@ def test_how_a_query_is_written(changes: dict[str, Any], value: Any, text: str) 
 )
 def test_what_a_parameter_refuses(changes: dict[str, Any], value: Any, problem: str) -> None:
     given: dict[str, Any] = {"name": "p", "keyword": "p", "location": "query", "description": "", **changes}
-    assert said_of([Parameter(**given).problem(value)]) == [f"p {problem}"]
+    assert said_of([parameter_problem(Parameter(**given), value)]) == [f"p {problem}"]
 
 
 @pytest.mark.parametrize(
@@ -357,7 +354,7 @@ def test_how_a_path_and_a_header_are_written(changes: dict[str, Any], value: Any
         }
         parameter = Parameter(**kind)
         sent = text if location == "path" else text.replace("%20", " ")
-        assert parameter.text(parameter.checked(value), quoted=location == "path") == sent
+        assert simple_text(parameter, checked(parameter, value), quoted=location == "path") == sent
 
 
 def test_what_a_generated_function_hands_over() -> None:
@@ -371,17 +368,15 @@ def test_what_a_generated_function_hands_over() -> None:
     }
     body = {"id": 1, "kind": "a", "parts": [{"id": 1, "x": 2}]}
     query = {"when": MOMENT, "colour": "red"}
-    found = operation(**changes).from_generated(
-        ["3"], body, query, {"X-On": "true", "Content-Type": "application/json"}
-    )
+    found = rules(**changes).from_generated(["3"], body, query, {"X-On": "true", "Content-Type": "application/json"})
     assert found.body == {"kind": "a", "parts": [{"x": 2}]}
     assert (found.query, found.headers) == ({"when": MOMENT, "f": {"colour": "red"}}, {"X-On": True})
-    assert when.checked(MOMENT, offsets=True) == WIRE
+    assert checked(when, MOMENT, offsets=True) == WIRE
 
 
 def test_a_query_that_a_generated_function_cannot_write_is_refused() -> None:
     filters = [Parameter(name, name, "query", "", type="object") for name in "fg"]
-    made = operation(parameters=(*filters,), call="move").from_generated([], None, {"colour": "red"}, {})
+    made = rules(parameters=(*filters,), call="move").from_generated([], None, {"colour": "red"}, {})
     assert said_of(made.problems) == ["colour cannot be sent by this function: call `move` of the client"]
 
 
@@ -394,7 +389,7 @@ def test_problems_of_a_body() -> None:
         "freeSlots": [{"at": "soon"}],
     }
     body["more"] = {"at": "soon"}
-    assert said_of(operation().body_problems(body)) == [
+    assert said_of(rules().body_problems(body)) == [
         "free_slots.*.at is not ISO 8601, like 2030-05-04T13:00:00.000Z",
         "more.at is not ISO 8601, like 2030-05-04T13:00:00.000Z",
         "end_at must be after start_at",
@@ -417,11 +412,11 @@ def test_problems_of_a_body() -> None:
     ],
 )
 def test_a_body_without_problems(body: Any) -> None:
-    assert said_of(operation().body_problems(body)) == []
+    assert said_of(rules().body_problems(body)) == []
 
 
 def test_a_time_that_cannot_be_rewritten_is_named_once() -> None:
-    assert said_of(operation().body_problems({"startAt": "soon"})) == [
+    assert said_of(rules().body_problems({"startAt": "soon"})) == [
         "start_at is not ISO 8601, like 2030-05-04T13:00:00.000Z"
     ]
 
