@@ -83,12 +83,14 @@ mock: $(READY)  ## run the mock server until Ctrl-C; ARGS="--port 8080 --token s
 # -- from the spec to the code --------------------------------------------------------------------------------------
 
 .PHONY: generate
-generate: $(READY)  ## regenerate generated/ from the spec: aside, checked, then swapped
+generate: $(READY)  ## regenerate generated/ from the spec (aside, checked, then swapped), and the modules in _sync/
 	@$(BIN)/python tools/generate.py
+	@$(BIN)/python tools/make_sync.py
 
 .PHONY: check-generated
-check-generated: $(READY)  ## fail if generated/ is not exactly what the spec gives
+check-generated: $(READY)  ## fail if generated/ is not what the spec gives, or _sync/ not what _async/ gives
 	@$(BIN)/python tools/generate.py --check
+	@$(BIN)/python tools/make_sync.py --check
 
 # -- gates ------------------------------------------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 CONFIRMING = {200, 201, 203, 204, 205}
 """The 2xx statuses that say that the change was made; what another one says of it is not certain."""
@@ -18,8 +19,10 @@ _MAX_SECONDS = 1e9
 """Seconds: a longer Retry-After counts as this one."""
 _MAX_PLAIN_REASON = 500
 """Characters: longer plain text is a page and not a reason."""
-_MAX_ITEMS, _MAX_DEPTH = 20, 5
-"""How many problems of a list of errors are told, and how deep they may be nested."""
+_MAX_ITEMS = 20
+"""How many problems of a list of errors are told."""
+_MAX_DEPTH = 5
+"""How deep they may be nested."""
 
 _MESSAGES = (
     *("message", "msg", "error_description", "errormessage", "error_message", "reason", "description"),
@@ -39,16 +42,20 @@ _GOOD_CODES = {"ok", "success", "successful", "succeeded", "done", "created", "u
 _BEGUN_ERROR = re.compile(
     r'\s*\{\s*"(?i:error|errors|fault|exception|statuscode)"\s*:\s*(?!null|false|"")(?!(?i:\[\s*\]|\{\s*\}|[123][0-9]{2}\b))'
 )
+NOT_JSON: Final = object()
+"""In the place of a JSON value where the body is not JSON."""
 _NO_ERROR: tuple[object, ...] = (None, False, 0, "", [], {})
 
 
-class Reply(NamedTuple):
-    """A server's answer, read as far as it goes; header names in lower case."""
-
+class _Reply(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
     incomplete: bool = False
+
+
+class Reply(_Reply):
+    """A server's answer, read as far as it goes; header names in lower case."""
 
     def __repr__(self) -> str:  # it is in frames, and a server may echo the token
         return f"<Reply {self.status}>"
@@ -57,12 +64,17 @@ class Reply(NamedTuple):
         """Decode the body as UTF-8; never fails."""
         return self.body.decode("utf-8", "replace")
 
-    def data(self) -> Any:
-        """Return the JSON value, else the text, else None."""
+    @cached_property
+    def value(self) -> object:
+        """The JSON value of the body; `NOT_JSON` if it has none."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            return self.text() or None
+            return NOT_JSON
+
+    def data(self) -> Any:
+        """Return the JSON value, else the text, else None."""
+        return (self.text() or None) if self.value is NOT_JSON else self.value
 
     def request_id(self) -> str | None:
         """Return the first of the common request-id headers; the vendor documents none."""
@@ -92,9 +104,8 @@ class Reply(NamedTuple):
         if self._is_page() or _is_markup(self.body):
             kind = "XML" if _is_xml(self.body) and not self._is_page() else "an HTML page"
             return f"{kind}; this is not the API's answer"
-        try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError):
+        value = self.value
+        if value is NOT_JSON:
             return "an error object" if _BEGUN_ERROR.match(self.text()) else self._unknown_type()
         if isinstance(value, str) and value.lstrip()[:1] == "{":  # written as JSON twice
             value = _read_again(value)
@@ -119,11 +130,9 @@ class Reply(NamedTuple):
         The vendor's own forms are `{code, message}`, `{error: {code, message}}` (evidence: V) and hapi's
         `{statusCode, error, message}` (evidence: S). Control characters are escaped.
         """
-        try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError):
-            value = self._plain_reason()
-        code, reason = _code(value), "; ".join(_reasons(value))
+        value = self._plain_reason() if self.value is NOT_JSON else self.value
+        code = _code(value)
+        reason = "; ".join(_reasons(value))
         return code and harmless(code), harmless(reason) or None
 
     def _plain_reason(self) -> str | None:
@@ -137,12 +146,16 @@ class Reply(NamedTuple):
 
     def retry_after(self) -> float | None:
         """Return the seconds of Retry-After, given as seconds or as a date; None if there is none to understand."""
-        text, now = self.headers.get("retry-after", "").strip(), time.time()
+        text = self.headers.get("retry-after", "").strip()
+        now = time.time()
         if re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", text):
             return min(float(text), _MAX_SECONDS)
         at = _http_date(text)
+        if at is None:
+            return None
         # By the server's clock too where it tells the time, so that a fast local clock does not retry early.
-        return None if at is None else max(0.0, at - now, at - (_http_date(self.headers.get("date", "")) or now))
+        server_now = _http_date(self.headers.get("date", "")) or now
+        return max(0.0, at - now, at - server_now)
 
 
 def harmless(text: str) -> str:
@@ -227,7 +240,7 @@ def is_error(value: object, depth: int = 0) -> bool:
     return has_error or denies or _has_error_status(fields)
 
 
-def _has_error_status(fields: Mapping[str, Any]) -> bool:
+def _has_error_status(fields: Mapping[str, object]) -> bool:
     stated = [status for name in (*_STATUSES, "status") if (status := _number(fields.get(name))) is not None]
     if any(400 <= status < 600 for status in stated):
         return True
@@ -258,7 +271,7 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _lowered(value: Mapping[str, Any]) -> dict[str, Any]:
+def _lowered(value: Mapping[str, object]) -> dict[str, object]:
     return {name.lower(): item for name, item in value.items()}
 
 
@@ -296,7 +309,7 @@ def _reasons(value: object, depth: int = 0) -> list[str]:
     return _reasons_of_object(_lowered(value), depth) or _by_field(value) if isinstance(value, dict) else []
 
 
-def _reasons_of_object(fields: dict[str, Any], depth: int) -> list[str]:
+def _reasons_of_object(fields: dict[str, object], depth: int) -> list[str]:
     own = next((found for name in _MESSAGES if (found := _reasons(fields.get(name), depth + 1))), [])
     if not own:
         own = next((found for name in _WITHIN if (found := _reasons(fields.get(name), depth + 1))), [])
@@ -315,14 +328,17 @@ def _reasons_of_object(fields: dict[str, Any], depth: int) -> list[str]:
     return _unique(found)
 
 
-def _by_field(fields: Mapping[str, Any]) -> list[str]:
+def _by_field(fields: Mapping[str, object]) -> list[str]:
     """Return the reasons of an object that holds nothing but a list of them for each field, as Django's have it."""
-    if not all(isinstance(item, list) and item and isinstance(item[0], str) for item in fields.values()):
-        return []
-    return [f"{name}: {item[0]}" for name, item in list(fields.items())[:_MAX_ITEMS]]
+    found: list[str] = []
+    for name, item in fields.items():
+        if not (isinstance(item, list) and item and isinstance(item[0], str)):
+            return []
+        found.append(f"{name}: {item[0]}")
+    return found[:_MAX_ITEMS]
 
 
-def _place(fields: dict[str, Any]) -> str:
+def _place(fields: dict[str, object]) -> str:
     """Return which field of the request one of several problems is about."""
     place = next((fields[name] for name in _PLACES if name in fields), None)
     if isinstance(place, list):

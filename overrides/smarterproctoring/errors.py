@@ -1,7 +1,7 @@
 """The errors of this package: one small tree, the same fields everywhere, no third-party exception in it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from smarterproctoring.problems import Problem
 
@@ -43,6 +43,11 @@ class SmarterProctoringError(Exception):
         super().__init__(message)
         self.message = message
         self.__dict__.update(fields)
+
+    def with_more(self, text: str, **fields: Any) -> Self:
+        """Return the same error with one more sentence, and with these fields."""
+        known = {name: value for name, value in self.__dict__.items() if name != "message"}
+        return type(self)(f"{self.message} {text}", **{**known, **fields})
 
 
 class ConfigurationError(SmarterProctoringError):
@@ -137,9 +142,9 @@ _KNOWN = "smarterproctoring"
 
 def attach_what_is_known(interrupt: BaseException, known: InterruptedCallError) -> None:
     """Let an interrupt carry what is known of the call that it ends."""
-    if _KNOWN not in vars(interrupt):
+    if _KNOWN not in interrupt.__dict__:
         interrupt.add_note(known.message)
-    vars(interrupt)[_KNOWN] = known
+    interrupt.__dict__[_KNOWN] = known
 
 
 def what_is_known(interrupt: BaseException) -> InterruptedCallError | None:
@@ -153,7 +158,7 @@ def what_is_known(interrupt: BaseException) -> InterruptedCallError | None:
     """
     link: BaseException | None = interrupt
     while link is not None:
-        known = vars(link).get(_KNOWN)
+        known = link.__dict__.get(_KNOWN)
         if isinstance(known, InterruptedCallError):
             return known
         link = link.__cause__ or link.__context__

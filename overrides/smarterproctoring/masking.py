@@ -37,7 +37,8 @@ def mask_token(text: str, token: str) -> str:
     if not any(mark in text for mark in _MARKS):
         return text
     spans: list[tuple[int, int]] = []
-    level, origins = text, list[_Origins]()
+    level = text
+    origins: list[_Origins] = []
     for _ in range(_LEVELS):
         decoded, origin = _decoded(level)
         if origin is None:
@@ -78,7 +79,9 @@ class _Origins:
 def _decoded(text: str) -> tuple[str, _Origins | None]:
     """Return a text with its escapes read, and where its characters come from; None if there are no escapes."""
     pieces: list[str] = []
-    origins, at, length = _Origins(), 0, 0
+    origins = _Origins()
+    at = 0
+    length = 0
     for match in _ESCAPES.finditer(text):
         pieces += [text[at : match.start()], _character(match)]
         length += match.start() - at + 1
@@ -92,7 +95,8 @@ def _decoded(text: str) -> tuple[str, _Origins | None]:
 
 def _character(match: re.Match[str]) -> str:
     """Return the one character that an escape stands for."""
-    kind, value = match.lastgroup, match[match.lastgroup or 0]
+    kind = match.lastgroup
+    value = match[kind or 0]
     if kind == "slash":
         return value
     if kind == "name":
@@ -106,7 +110,8 @@ def _character(match: re.Match[str]) -> str:
 def _before(span: tuple[int, int], origins: list[_Origins]) -> tuple[int, int]:
     start, end = span
     for origin in reversed(origins):
-        start, end = origin.of(start), origin.of(end)
+        start = origin.of(start)
+        end = origin.of(end)
     return start, end
 
 
@@ -121,7 +126,8 @@ def _lower(text: str) -> str:
 def _spans(text: str, secret: str) -> list[tuple[int, int]]:
     """Return where a secret is, from left to right and without overlaps."""
     found: list[tuple[int, int]] = []
-    length, at = len(secret), text.find(secret)
+    length = len(secret)
+    at = text.find(secret)
     while at >= 0:
         end = at + length
         if length >= WHOLE_WORD_BELOW or _is_word(text, at, end):

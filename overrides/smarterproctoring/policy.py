@@ -6,9 +6,11 @@ from typing import Literal, NamedTuple
 from smarterproctoring.errors import token_refused
 from smarterproctoring.settings import Options
 
-MAX_RETRY_AFTER, BACKOFF_BASE, BACKOFF_MAX = 60.0, 0.5, 8.0
-"""Seconds. After a longer Retry-After the call raises at once. The wait before another attempt is drawn from the whole
-of `min(base * 2**n, max)` (full jitter)."""
+MAX_RETRY_AFTER = 60.0
+"""Seconds: after a longer Retry-After the call raises at once."""
+# Seconds: the wait before another attempt is drawn from the whole of `min(base * 2**n, max)` (full jitter).
+BACKOFF_BASE = 0.5
+BACKOFF_MAX = 8.0
 NO_TIME = 0.01
 """Seconds: no more than this left of a deadline is no time for another attempt. Timers end early, too: an attempt that
 the deadline has ended can leave a millisecond."""
@@ -100,12 +102,12 @@ def decide(
         draw: A random number from 0 to 1, for the jitter.
         idempotent: Whether the operation leaves the same state however often it is carried out.
     """
-    status, failure = outcome.status, outcome.failure
+    status = outcome.status
     if status is not None and 200 <= status < 300:
         return Decision("return" if outcome.confirmed else "raise")
     if token_refused(status, outcome.code) and can_renew and not is_over(left):
         return Decision("renew")
-    met = failure if status is None else status
+    met = outcome.failure if status is None else status
     if not may_repeat(met, options, idempotent=idempotent) or retried >= options.retries:
         return Decision("raise")
     asked = outcome.retry_after or 0.0

@@ -17,8 +17,10 @@ import httpcore
 
 from smarterproctoring_transport.addresses import STAGGER, Address, find_async
 
-_FULL, _BUFFER = 256 * 1024, 16 * 1024
-"""Bytes that may wait to be read before the peer is told to wait; bytes that are taken from the system at once."""
+_FULL = 256 * 1024
+"""Bytes that may wait to be read before the peer is told to wait."""
+_BUFFER = 16 * 1024
+"""Bytes that are taken from the system in one go."""
 
 
 class Backend(httpcore.AsyncNetworkBackend):
@@ -111,15 +113,20 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
     """A connection of asyncio as httpcore's network stream."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop, self._transport = loop, asyncio.Transport()
+        self._loop = loop
+        self._transport = asyncio.Transport()
         # Without it asyncio makes a buffer of 256 KiB for each read, which the system maps and unmaps each time.
         self._buffer = memoryview(bytearray(_BUFFER))
         self._received = bytearray()
-        self._ended = self._paused = self._writing_paused = self._secure = False
+        self._ended = False
+        self._paused = False
+        self._writing_paused = False
+        self._secure = False
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._until, self._late = math.inf, Exception
+        self._until = math.inf
+        self._late: type[Exception] = Exception
 
     # -- what asyncio tells ------------------------------------------------------------------------------------------
 
@@ -147,7 +154,9 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end."""
-        self._ended, self._error, self._writing_paused = True, exc, False
+        self._ended = True
+        self._error = exc
+        self._writing_paused = False
         self._stop_timer()
         self._wake()
 
@@ -255,7 +264,8 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
             raise httpcore.ConnectError(str(error)) from error
         if transport is None:
             raise httpcore.ConnectError("the connection was lost during the TLS handshake")
-        self._transport, self._secure = transport, True
+        self._transport = transport
+        self._secure = True
         return self
 
     def get_extra_info(self, info: str) -> Any:

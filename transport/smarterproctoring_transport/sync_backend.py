@@ -17,6 +17,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -175,7 +176,9 @@ class Stream(httpcore.NetworkStream):
             rest = rest[self._socket.send(rest) :]
 
     def close(self) -> None:
-        """Close the connection."""
+        """Wake whoever waits on the socket (another thread's call), then close it."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def start_tls(
