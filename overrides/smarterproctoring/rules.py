@@ -298,7 +298,7 @@ def warn_deprecated(operation: Operation, given: Hidden[Mapping[str, Any]], *, s
     Args:
         operation: The operation that is called.
         given: The keyword arguments.
-        stacklevel: How many calls the caller of the public method is above the one who calls this.
+        stacklevel: Whose line the warning shows, as for `warnings.warn`: 1 is who calls this.
     """
     found = [f"`{operation.call}`"] if operation.deprecated else []
     keywords = [name for name in rules_of(operation).deprecated if given.reveal().get(name) is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -10,13 +11,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from smarterproctoring import rules as rules_module
 from smarterproctoring.json_values import matches, not_json, plain
 from smarterproctoring.parameters import checked, parameter_problem, query_text, simple_text
 from smarterproctoring.problems import Problem
 from smarterproctoring.rules import Rules, field_problem
 from smarterproctoring.wire_times import times_to_wire
 from smarterproctoring_generated.parsing import parse_or_none
-from smarterproctoring_generated.records import NULL, Field, Operation, Parameter
+from smarterproctoring_generated.records import NULL, Field, Hidden, Operation, Parameter
 
 
 def said_of(problems: Iterable[Problem | None]) -> list[str]:
@@ -207,6 +209,7 @@ def test_an_operation_without_a_body_has_none() -> None:
             ["a is required; give NULL to send null"],
         ),
         ({"fields": (Field("a", "a", "", default=3, required=True),)}, {}, {"a": 3}, True, []),
+        ({"fields": (Field("a", "a", "", type="array"),)}, {"a": (1, 2)}, {"a": [1, 2]}, True, []),
         ({"fields": (Field("a", "a", "", default=3),)}, {}, {}, True, []),
         ({"fields": (), "body": Field("", "body", "", nullable=True)}, {"body": NULL}, None, True, []),
         ({"fields": (), "body": Field("", "body", "", nullable=True)}, {}, None, False, []),
@@ -225,6 +228,30 @@ def test_bodies(
 ) -> None:
     found = rules(parameters=(), date_times=(), **changes).from_keywords(given)
     assert (found.body, found.has_body, said_of(found.problems)) == (body, has_body, problems)
+
+
+def test_what_is_deprecated_is_told_once_with_the_line_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules_module, "WARNED", set[str]())
+    fields = tuple(Field(name, name, "", deprecated=name.startswith("old")) for name in ("old", "older", "new"))
+    gone = rules(fields=fields, call="move", deprecated=True).operation
+    stays = rules(fields=fields, call="stay").operation
+
+    def call(operation: Operation) -> None:
+        given: Hidden[Mapping[str, Any]] = Hidden({"old": "x", "older": None, "new": "y"})
+        rules_module.warn_deprecated(operation, given, stacklevel=2)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call(gone)
+        call(gone)
+        call(stays)
+    ends = "is deprecated by the API and may go with a later version"
+    said = [str(warning.message) for warning in caught]
+    assert said == [f"{what} {ends}" for what in ("`move`", "`old` of `move`", "`old` of `stay`")]
+    first = test_what_is_deprecated_is_told_once_with_the_line_of_the_caller.__code__.co_firstlineno
+    lines = [warning.lineno - first for warning in caught]
+    assert lines == [12, 12, 14]
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_values_become_what_json_has_and_the_callers_stay_as_they_were() -> None:
