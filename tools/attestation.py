@@ -25,8 +25,19 @@ from typing import TypedDict, cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from release_record import ROOT, STATEMENT, STEM, Record, RefusedError, is_companion, sha256
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+from release_record import (
+    ROOT,
+    STATEMENT,
+    STEM,
+    Record,
+    RefusedError,
+    is_companion,
+    sha256,
+)
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
