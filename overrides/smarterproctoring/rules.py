@@ -115,8 +115,7 @@ class Rules:
         Raises:
             TypeError: A keyword that the operation does not have.
         """
-        if not given.keys() <= self._known.keys():
-            self.check_keywords(given)
+        self.check_keywords(given)
         # Literals: dict[str, Any]() would make the type anew each time.
         body: dict[str, Any] = {}
         query: dict[str, Any] = {}
