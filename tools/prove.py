@@ -1,6 +1,6 @@
 """Prove that the tests bite: put one fault at a time into a copy of the tree, and see a test turn red.
 
-tools/prove.py                    every fault of tools/prove.toml, in two processes
+tools/prove.py                    every fault of tools/prove.toml, in two processes for each core
 tools/prove.py --only TEXT        only the faults whose names hold this text
 tools/prove.py --write            put the table into docs/proof.md too
 
@@ -238,7 +238,7 @@ def main() -> int:
     parser.add_argument(
         "--processes",
         type=int,
-        default=2,
+        default=2 * (os.cpu_count() or 1),  # a fault often makes a test wait
         help="how many faults to try at once (%(default)s)",
     )
     parser.add_argument(

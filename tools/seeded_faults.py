@@ -202,9 +202,10 @@ def read_faults(path: Path = FAULTS) -> list[Fault]:
 
 @cache
 def sources_of(root: Path) -> Sequence[Source]:
-    """Read the files of the packages, once for each tree: a fault that is put in is taken out again."""
+    """Read the files of the packages and the tools, once for each tree: a fault that is put in is taken out again."""
+    folders = [*FOLDERS, "tools"]
     paths = [
-        path for folder in FOLDERS for path in sorted((root / folder).rglob("*.py"))
+        path for folder in folders for path in sorted((root / folder).rglob("*.py"))
     ]
     return [read_source(root, path) for path in paths if DERIVED not in path.parts]
 

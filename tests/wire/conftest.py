@@ -28,7 +28,7 @@ TRIO = pytest.param("trio", marks=pytest.mark.flavour)
 
 @pytest.fixture(params=[SYNC, "asyncio", UVLOOP, TRIO])
 def any_driver(request: pytest.FixtureRequest) -> Driver:
-    """As `driver`, and the asynchronous client on uvloop, which uvicorn takes where it is installed, and on trio."""
+    """As `driver`, and the asynchronous client on uvloop, which many servers run on, and on trio."""
     return Driver(request.param)
 
 
