@@ -115,8 +115,7 @@ class Rules:
         Raises:
             TypeError: A keyword that the operation does not have.
         """
-        if not given.keys() <= self._known.keys():
-            self.check_keywords(given)
+        self.check_keywords(given)
         # Literals: dict[str, Any]() would make the type anew each time.
         body: dict[str, Any] = {}
         query: dict[str, Any] = {}
@@ -298,7 +297,7 @@ def warn_deprecated(operation: Operation, given: Hidden[Mapping[str, Any]], *, s
     Args:
         operation: The operation that is called.
         given: The keyword arguments.
-        stacklevel: How many calls the caller of the public method is above the one who calls this.
+        stacklevel: Whose line the warning shows, as for `warnings.warn`: 1 is who calls this.
     """
     found = [f"`{operation.call}`"] if operation.deprecated else []
     keywords = [name for name in rules_of(operation).deprecated if given.reveal().get(name) is not None]
