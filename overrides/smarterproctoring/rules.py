@@ -8,7 +8,13 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
-from smarterproctoring_generated.records import NULL, Field, Hidden, Operation, Parameter
+from smarterproctoring_generated.records import (
+    NULL,
+    Field,
+    Hidden,
+    Operation,
+    Parameter,
+)
 
 from smarterproctoring import json_values
 from smarterproctoring.json_values import matches, plain, type_problem, value_from_text
@@ -35,7 +41,9 @@ class Given(NamedTuple):
 
 def keyword_items(operation: Operation) -> list[Item]:
     """Return what can be given by keyword besides the path's parameters, in the spec's order."""
-    others: list[Item] = [item for item in operation.parameters if item.location != "path"]
+    others: list[Item] = [
+        item for item in operation.parameters if item.location != "path"
+    ]
     body = [operation.body] if operation.body else []
     return [*others, *operation.fields, *body]
 
@@ -55,7 +63,11 @@ def item_from_text(item: Item, text: str) -> Any:
 def field_problem(field: Field, value: object) -> Problem | None:
     """Return what is wrong with a value of a field, None if nothing is. The value is not repeated."""
     if field.allowed and value not in field.allowed:
-        return Problem(field.keyword, "enum", f"must be one of {', '.join(map(str, field.allowed))}")
+        return Problem(
+            field.keyword,
+            "enum",
+            f"must be one of {', '.join(map(str, field.allowed))}",
+        )
     if problem := type_problem(field.type, value):
         return Problem(field.keyword, "type", problem)
     if field.pattern and isinstance(value, str) and not matches(field.pattern, value):
@@ -81,10 +93,18 @@ class Rules:
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
         self.path_parameters = path_parameters(operation)
-        self._known: dict[str, Item] = {item.keyword: item for item in keyword_items(operation)}
-        self.deprecated = [item.keyword for item in self._known.values() if item.deprecated]
-        self._in_query = [item for item in operation.parameters if item.location == "query"]
-        self._in_headers = [item for item in operation.parameters if item.location == "header"]
+        self._known: dict[str, Item] = {
+            item.keyword: item for item in keyword_items(operation)
+        }
+        self.deprecated = [
+            item.keyword for item in self._known.values() if item.deprecated
+        ]
+        self._in_query = [
+            item for item in operation.parameters if item.location == "query"
+        ]
+        self._in_headers = [
+            item for item in operation.parameters if item.location == "header"
+        ]
         self._by_name = {item.name: item for item in operation.fields}
         self._around_parameters = re.split(r"\{[^{}]+\}", operation.path)
         self._times = [(place, self._label(place)) for place in operation.date_times]
@@ -139,7 +159,9 @@ class Rules:
             try:
                 value = _body_value(item, value)
             except RecursionError:
-                problems.append(Problem(keyword, "json", "holds itself, or is too deep for JSON"))
+                problems.append(
+                    Problem(keyword, "json", "holds itself, or is too deep for JSON")
+                )
                 continue
             except ValueError as error:
                 problems.append(problem_from(keyword, error))
@@ -153,12 +175,22 @@ class Rules:
         sent = whole if self.operation.body else body
         return Given(sent if has_body else None, has_body, query, headers, problems)
 
-    def _read_only_problems(self, whole: object, fields: dict[str, Any]) -> list[Problem]:
+    def _read_only_problems(
+        self, whole: object, fields: dict[str, Any]
+    ) -> list[Problem]:
         """Return where a body holds what only the server sets; a field of its own cannot be given at all."""
         if not self.operation.read_only:
             return []
-        places = [place for place in self.operation.read_only if whole is not None or len(place) > 1]
-        labels = {self._label(place) for place in places for _ in found_at(whole or fields, place)}
+        places = [
+            place
+            for place in self.operation.read_only
+            if whole is not None or len(place) > 1
+        ]
+        labels = {
+            self._label(place)
+            for place in places
+            for _ in found_at(whole or fields, place)
+        }
         text = "is set by the server alone: leave it out"
         return [Problem(label, "read_only", text) for label in sorted(labels)]
 
@@ -171,7 +203,13 @@ class Rules:
         match = re.fullmatch(self.operation.route, path)
         return match and [unquote(value) for value in match.groups()]
 
-    def from_generated(self, path: list[Any], body: Any, query: Mapping[str, Any], headers: Mapping[str, Any]) -> Given:
+    def from_generated(
+        self,
+        path: list[Any],
+        body: Any,
+        query: Mapping[str, Any],
+        headers: Mapping[str, Any],
+    ) -> Given:
         """Return what a generated function hands over, as the same values given by keyword would be.
 
         What only the server sets is taken out of the body: a generated model has to hold it.
@@ -188,15 +226,25 @@ class Rules:
         for item in self._in_headers:
             if item.name in headers:
                 value = headers[item.name]
-                own[item.name] = parameter_from_text(item, value) if isinstance(value, str) else value
+                own[item.name] = (
+                    parameter_from_text(item, value)
+                    if isinstance(value, str)
+                    else value
+                )
         return Given(body, body is not None, queries, own, problems)
 
-    def _nested_query(self, query: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    def _nested_query(
+        self, query: dict[str, Any], problems: list[Problem]
+    ) -> dict[str, Any]:
         """Put the properties of an object, which generated functions send as parameters of their own, back into it."""
         known = {item.name for item in self._in_query}
         loose = {name: query.pop(name) for name in list(query) if name not in known}
         if loose:
-            objects = [item for item in self._in_query if item.type == "object" and item.name not in query]
+            objects = [
+                item
+                for item in self._in_query
+                if item.type == "object" and item.name not in query
+            ]
             if len(objects) == 1:
                 query[objects[0].name] = loose
             else:
@@ -218,7 +266,11 @@ class Rules:
 
     def body_problems(self, body: Any) -> list[Problem]:
         """Put the date-times of a body into the wire form, in place; return everything in it that breaks the spec."""
-        problems = [problem for place, label in self._times for problem in times_to_wire(body, place, label)]
+        problems = [
+            problem
+            for place, label in self._times
+            for problem in times_to_wire(body, place, label)
+        ]
         whole = self.operation.body
         if whole and body is not None and (problem := field_problem(whole, body)):
             problems.append(problem)
@@ -233,7 +285,9 @@ class Rules:
             # Both times are in the wire form by now, which sorts as text.
             if item.before and str(fields.get(item.before) or "~") <= str(value):
                 later = self._by_name[item.before].keyword
-                problems.append(Problem(later, "order", f"must be after {item.keyword}"))
+                problems.append(
+                    Problem(later, "order", f"must be after {item.keyword}")
+                )
         return problems
 
     def not_json(self, body: object) -> list[Problem]:
@@ -241,7 +295,9 @@ class Rules:
         problems: list[Problem] = []
         whole = self.operation.body
         if whole or not isinstance(body, dict):
-            problems += json_values.not_json(body, whole.keyword if whole else "the body")
+            problems += json_values.not_json(
+                body, whole.keyword if whole else "the body"
+            )
         else:
             for name, value in body.items():
                 problems += json_values.not_json(value, self._label((name,)))
@@ -252,16 +308,27 @@ class Rules:
         """Return the path with these checked values of its parameters, encoded."""
         first, *rest = self._around_parameters
         items = zip(self.path_parameters, values, rest, strict=True)
-        return first + "".join([simple_text(item, value) + piece for item, value, piece in items])
+        return first + "".join(
+            [simple_text(item, value) + piece for item, value, piece in items]
+        )
 
     def query_for(self, values: Mapping[str, Any]) -> str:
         """Return the query with these checked values, encoded; empty where there are none."""
-        return "&".join([query_text(item, values[item.name]) for item in self._in_query if item.name in values])
+        return "&".join(
+            [
+                query_text(item, values[item.name])
+                for item in self._in_query
+                if item.name in values
+            ]
+        )
 
     def headers_for(self, values: Mapping[str, Any]) -> dict[str, str]:
         """Return the headers with these checked values; names in lower case."""
         given = [item for item in self._in_headers if item.name in values]
-        return {item.name.lower(): simple_text(item, values[item.name], quoted=False) for item in given}
+        return {
+            item.name.lower(): simple_text(item, values[item.name], quoted=False)
+            for item in given
+        }
 
 
 def _instead_of_none(item: Item, *, is_given: bool) -> Any:
@@ -291,7 +358,9 @@ WARNED: Final[set[str]] = set()
 """What `warn_deprecated` has warned of in this process."""
 
 
-def warn_deprecated(operation: Operation, given: Hidden[Mapping[str, Any]], *, stacklevel: int) -> None:
+def warn_deprecated(
+    operation: Operation, given: Hidden[Mapping[str, Any]], *, stacklevel: int
+) -> None:
     """Warn of a deprecated operation, and of deprecated keywords that are given, once for each in a process.
 
     Args:
@@ -300,7 +369,11 @@ def warn_deprecated(operation: Operation, given: Hidden[Mapping[str, Any]], *, s
         stacklevel: Whose line the warning shows, as for `warnings.warn`: 1 is who calls this.
     """
     found = [f"`{operation.call}`"] if operation.deprecated else []
-    keywords = [name for name in rules_of(operation).deprecated if given.reveal().get(name) is not None]
+    keywords = [
+        name
+        for name in rules_of(operation).deprecated
+        if given.reveal().get(name) is not None
+    ]
     found += [f"`{keyword}` of `{operation.call}`" for keyword in keywords]
     for what in found:
         if what not in WARNED:
