@@ -10,7 +10,7 @@ MOVES = 1200
 
 
 def write_moves(path: Path) -> None:
-    """Write 1,200 moves: byte order mark, odd headings, line breaks in cells, an empty line, a row twice, three wrong."""
+    """Write 1,200 moves: a byte order mark, line breaks in cells, an empty line, a row twice, and three wrong ones."""
     lines = ["Customer;Exam;Session ID ;New start;New end;Remark"]
     for number in range(1, MOVES):
         lines.append(_move(number))

@@ -22,6 +22,7 @@ from functools import partial
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from smarterproctoring import cli
 from smarterproctoring_bulk import cli as bulk_cli
@@ -82,10 +83,13 @@ def _command_line(arguments: list[str], environment: dict[str, str], folder: str
     written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(written, 1)
     os.dup2(written, 2)
-    if now := environment.get("TESTS_NOW"):
-        bulk_cli.plan = partial(_planned_at, datetime.fromisoformat(now))
     sys.argv = ["smarterproctoring", *arguments]
-    cli.main()
+    if "TESTS_NOW" not in environment:
+        cli.main()
+        return
+    moment = datetime.fromisoformat(environment["TESTS_NOW"])
+    with patch.object(bulk_cli, "plan", partial(_planned_at, moment)):
+        cli.main()
 
 
 def _planned_at(
