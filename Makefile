@@ -83,12 +83,14 @@ mock: $(READY)  ## run the mock server until Ctrl-C; ARGS="--port 8080 --token s
 # -- from the spec to the code --------------------------------------------------------------------------------------
 
 .PHONY: generate
-generate: $(READY)  ## regenerate generated/ from the spec: aside, checked, then swapped
+generate: $(READY)  ## regenerate generated/ from the spec (aside, checked, then swapped), and the modules in _sync/
 	@$(BIN)/python tools/generate.py
+	@$(BIN)/python tools/make_sync.py
 
 .PHONY: check-generated
-check-generated: $(READY)  ## fail if generated/ is not exactly what the spec gives
+check-generated: $(READY)  ## fail if generated/ is not what the spec gives, or _sync/ not what _async/ gives
 	@$(BIN)/python tools/generate.py --check
+	@$(BIN)/python tools/make_sync.py --check
 
 # -- gates ------------------------------------------------------------------------------------------------------------
 
@@ -120,15 +122,16 @@ typecheck: $(READY) node_modules/.ready  ## mypy --strict and pyright over gener
 	@node_modules/.bin/pyright --pythonpath $(BIN)/python
 
 # Two test processes for each core: while one waits for a time limit, another works.
-WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell echo $$((2 * $(CORES))))
 # The tests of the spec's tools need npm, and say so where they are skipped for want of it.
 .PHONY: test
 test: $(READY) $(if $(shell command -v npm),node_modules/.ready)  ## run all tests
 	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(READY)  ## the tests for the inner loop: no builds, no browser, no waits
-	@$(BIN)/pytest -q -n $(WORKERS) -m 'not slow and not tooling' $(ARGS)
+test-fast: $(READY)  ## the tests for the inner loop: no builds, no browser, no waits, one flavour of the client
+	@$(BIN)/pytest -q -n $(CORES) -m 'not slow and not tooling and not flavour' $(ARGS)
 
 .PHONY: test-python
 test-python: $(READY)  ## the tests that depend on the Python; PYTHON=… VENV=build/venv-3.13 for another one

@@ -25,8 +25,19 @@ from typing import TypedDict, cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from release_record import ROOT, STATEMENT, STEM, Record, RefusedError, is_companion, sha256
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+from release_record import (
+    ROOT,
+    STATEMENT,
+    STEM,
+    Record,
+    RefusedError,
+    is_companion,
+    sha256,
+)
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -106,17 +117,23 @@ def public_key(file: Path) -> Ed25519PublicKey:
     try:
         key = serialization.load_pem_public_key(file.read_bytes())
     except OSError as error:
-        raise RefusedError(f"{file} cannot be read: {error.strerror}. Check PUBLIC_KEY") from None
+        raise RefusedError(
+            f"{file} cannot be read: {error.strerror}. Check PUBLIC_KEY"
+        ) from None
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise RefusedError(f"{file} is not an Ed25519 public key in PEM. Check PUBLIC_KEY")
+        raise RefusedError(
+            f"{file} is not an Ed25519 public key in PEM. Check PUBLIC_KEY"
+        )
     return key
 
 
 def key_id(key: Ed25519PublicKey) -> str:
     """Return the SHA-256 of the key (SubjectPublicKeyInfo, DER), in hexadecimal."""
-    info = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    info = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     return sha256(info)
 
 
@@ -130,7 +147,9 @@ def builder(environment: Mapping[str, str]) -> str:
     return f"{server}/{workflow}" if server and workflow else BY_HAND
 
 
-def statement(record: Record, tag: str, environment: Mapping[str, str], root: Path = ROOT) -> dict[str, object]:
+def statement(
+    record: Record, tag: str, environment: Mapping[str, str], root: Path = ROOT
+) -> dict[str, object]:
     """Make the statement about judged files.
 
     Args:
@@ -139,7 +158,9 @@ def statement(record: Record, tag: str, environment: Mapping[str, str], root: Pa
         environment: Says who builds.
         root: The tree of the commit.
     """
-    sources: list[dict[str, object]] = [{"uri": f"git+{tag}", "digest": {"gitCommit": record.commit}}]
+    sources: list[dict[str, object]] = [
+        {"uri": f"git+{tag}", "digest": {"gitCommit": record.commit}}
+    ]
     inputs: list[dict[str, object]] = [
         {"uri": name, "digest": {"sha256": sha256((root / name).read_bytes())}}
         for name in (SPEC, LOCK)
@@ -147,12 +168,19 @@ def statement(record: Record, tag: str, environment: Mapping[str, str], root: Pa
     ]
     return {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": name, "digest": {"sha256": digest}} for name, digest in sorted(record.files.items())],
+        "subject": [
+            {"name": name, "digest": {"sha256": digest}}
+            for name, digest in sorted(record.files.items())
+        ],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
-                "externalParameters": {"commit": record.commit, "tag": tag, "specVersion": record.version},
+                "externalParameters": {
+                    "commit": record.commit,
+                    "tag": tag,
+                    "specVersion": record.version,
+                },
                 "resolvedDependencies": [*sources, *inputs],
             },
             "runDetails": {"builder": {"id": builder(environment)}},
@@ -163,7 +191,9 @@ def statement(record: Record, tag: str, environment: Mapping[str, str], root: Pa
 def pre_authentication(payload: bytes) -> bytes:
     """Return the bytes that are signed: DSSE's encoding of type and payload."""
     kind = PAYLOAD_TYPE.encode()
-    return b" ".join((b"DSSEv1", str(len(kind)).encode(), kind, str(len(payload)).encode(), payload))
+    return b" ".join(
+        (b"DSSEv1", str(len(kind)).encode(), kind, str(len(payload)).encode(), payload)
+    )
 
 
 def envelope(content: dict[str, object], key: Ed25519PrivateKey | None) -> Envelope:
@@ -172,11 +202,26 @@ def envelope(content: dict[str, object], key: Ed25519PrivateKey | None) -> Envel
     signatures: list[Signature] = []
     if key is not None:
         signature = key.sign(pre_authentication(payload))
-        signatures.append({"keyid": key_id(key.public_key()), "sig": base64.b64encode(signature).decode()})
-    return {"payloadType": PAYLOAD_TYPE, "payload": base64.b64encode(payload).decode(), "signatures": signatures}
+        signatures.append(
+            {
+                "keyid": key_id(key.public_key()),
+                "sig": base64.b64encode(signature).decode(),
+            }
+        )
+    return {
+        "payloadType": PAYLOAD_TYPE,
+        "payload": base64.b64encode(payload).decode(),
+        "signatures": signatures,
+    }
 
 
-def write(dist: Path, record: Record, tag: str, key: Ed25519PrivateKey | None, root: Path = ROOT) -> Path:
+def write(
+    dist: Path,
+    record: Record,
+    tag: str,
+    key: Ed25519PrivateKey | None,
+    root: Path = ROOT,
+) -> Path:
     """Write the statement next to the files it is about; return where."""
     file = statement_file(dist, record.version)
     made = envelope(statement(record, tag, os.environ, root), key)
@@ -201,7 +246,11 @@ def read(file: Path, key: Ed25519PublicKey | None) -> Statement:
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"{not_one}: {error}") from None
     match found:
-        case {"payloadType": str(kind), "payload": str(text), "signatures": list(signatures)} if kind == PAYLOAD_TYPE:
+        case {
+            "payloadType": str(kind),
+            "payload": str(text),
+            "signatures": list(signatures),
+        } if kind == PAYLOAD_TYPE:
             pass
         case _:
             raise RefusedError(not_one)
@@ -210,10 +259,18 @@ def read(file: Path, key: Ed25519PublicKey | None) -> Statement:
         content = json.loads(payload)
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"{not_one}: {error}") from None
-    verified = key is not None and any(_signed_by(key, payload, signature) for signature in signatures)
+    verified = key is not None and any(
+        _signed_by(key, payload, signature) for signature in signatures
+    )
     if key is not None and not verified:
-        reason = "is signed by another key, or was changed" if signatures else "is not signed"
-        raise RefusedError(f"{file.name} {reason}; the key {key_id(key)[:16]}… of PUBLIC_KEY did not sign it")
+        reason = (
+            "is signed by another key, or was changed"
+            if signatures
+            else "is not signed"
+        )
+        raise RefusedError(
+            f"{file.name} {reason}; the key {key_id(key)[:16]}… of PUBLIC_KEY did not sign it"
+        )
     return _read_content(file, content, signed=bool(signatures), verified=verified)
 
 
@@ -230,7 +287,9 @@ def _signed_by(key: Ed25519PublicKey, payload: bytes, signature: object) -> bool
     return True
 
 
-def _read_content(file: Path, content: object, *, signed: bool, verified: bool) -> Statement:
+def _read_content(
+    file: Path, content: object, *, signed: bool, verified: bool
+) -> Statement:
     match content:
         case {
             "_type": "https://in-toto.io/Statement/v1",
@@ -238,20 +297,30 @@ def _read_content(file: Path, content: object, *, signed: bool, verified: bool) 
             "subject": list(subjects),
             "predicate": {
                 "buildDefinition": {
-                    "externalParameters": {"commit": str(commit), "tag": str(tag), "specVersion": str(version)}
+                    "externalParameters": {
+                        "commit": str(commit),
+                        "tag": str(tag),
+                        "specVersion": str(version),
+                    }
                 }
             },
         }:
             pass
         case _:
-            raise RefusedError(f"{file.name} is not an in-toto statement with SLSA provenance of this package")
+            raise RefusedError(
+                f"{file.name} is not an in-toto statement with SLSA provenance of this package"
+            )
     files: dict[str, str] = {}
     for subject in cast("list[object]", subjects):
         match subject:
-            case {"name": str(name), "digest": {"sha256": str(digest)}} if Path(name).name == name:
+            case {"name": str(name), "digest": {"sha256": str(digest)}} if (
+                Path(name).name == name
+            ):
                 files[name] = digest
             case _:
-                raise RefusedError(f"{file.name} has a subject without a name or a sha256")
+                raise RefusedError(
+                    f"{file.name} has a subject without a name or a sha256"
+                )
     return Statement(version, commit, tag, files, signed, verified)
 
 
@@ -263,11 +332,23 @@ def verify(dist: Path, key: Ed25519PublicKey | None) -> Statement:
     """
     found = sorted(dist.glob(f"*{STATEMENT}"))
     if len(found) != 1:
-        raise RefusedError(f"{dist} holds {len(found)} statements (*{STATEMENT}) where one is needed. Check DIST")
+        raise RefusedError(
+            f"{dist} holds {len(found)} statements (*{STATEMENT}) where one is needed. Check DIST"
+        )
     told = read(found[0], key)
-    present = {file.name: sha256(file.read_bytes()) for file in dist.iterdir() if not is_companion(file.name)}
-    problems = [f"{name} is missing, and the statement names it" for name in sorted(told.files.keys() - present.keys())]
-    problems += [f"{name} is not in the statement" for name in sorted(present.keys() - told.files.keys())]
+    present = {
+        file.name: sha256(file.read_bytes())
+        for file in dist.iterdir()
+        if not is_companion(file.name)
+    }
+    problems = [
+        f"{name} is missing, and the statement names it"
+        for name in sorted(told.files.keys() - present.keys())
+    ]
+    problems += [
+        f"{name} is not in the statement"
+        for name in sorted(present.keys() - told.files.keys())
+    ]
     problems += [
         f"{name} has other bytes than the statement says"
         for name in sorted(present.keys() & told.files.keys())
@@ -291,12 +372,22 @@ def worth(told: Statement) -> str:
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dist", type=Path, help="the folder with the files and the statement")
-    parser.add_argument("--public-key", type=Path, help="the Ed25519 public key (PEM) that must have signed")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "dist", type=Path, help="the folder with the files and the statement"
+    )
+    parser.add_argument(
+        "--public-key",
+        type=Path,
+        help="the Ed25519 public key (PEM) that must have signed",
+    )
     options = parser.parse_args()
     try:
-        told = verify(options.dist, public_key(options.public_key) if options.public_key else None)
+        told = verify(
+            options.dist, public_key(options.public_key) if options.public_key else None
+        )
     except (RefusedError, OSError) as error:
         problems = error.problems if isinstance(error, RefusedError) else [str(error)]
         for problem in problems:
@@ -304,7 +395,9 @@ def main() -> int:
         return 1
     for name, digest in sorted(told.files.items()):
         print(f"{digest}  {name}")
-    print(f"these are the files of {told.version}, built from {told.tag} ({told.commit})")
+    print(
+        f"these are the files of {told.version}, built from {told.tag} ({told.commit})"
+    )
     print(f"the statement is {worth(told)}" if told.verified else worth(told))
     return 0
 

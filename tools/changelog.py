@@ -24,13 +24,29 @@ TITLES = {"major": "Breaks", "minor": "New", "patch": "Words"}
 
 def draft(version: str, base: str, spec: Report, api: Report) -> str:
     """Write a section: what breaks first, the spec's changes before those of the names in Python."""
-    lines = [f"## {version} (unreleased)", "", f"Draft from what changed since {base}; to be put into words.", ""]
+    lines = [
+        f"## {version} (unreleased)",
+        "",
+        f"Draft from what changed since {base}; to be put into words.",
+        "",
+    ]
     for bump, title in TITLES.items():
-        lines += [f"- {title}: {change}." for change in spec.changes if change.bump == bump]
         lines += [
-            f"- {title} in Python: `{change.place}`: {change.what}." for change in api.changes if change.bump == bump
+            f"- {title}: {change}." for change in spec.changes if change.bump == bump
         ]
-    return "\n".join(lines if spec.changes or api.changes else [*lines, "- No change that callers can see."]) + "\n"
+        lines += [
+            f"- {title} in Python: `{change.place}`: {change.what}."
+            for change in api.changes
+            if change.bump == bump
+        ]
+    return (
+        "\n".join(
+            lines
+            if spec.changes or api.changes
+            else [*lines, "- No change that callers can see."]
+        )
+        + "\n"
+    )
 
 
 def insert(changelog: str, section: str, version: str) -> str | None:
@@ -44,8 +60,12 @@ def insert(changelog: str, section: str, version: str) -> str | None:
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", metavar="TAG", help="compare with this instead of the last release")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--base", metavar="TAG", help="compare with this instead of the last release"
+    )
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
     arguments = parser.parse_args()
     root: Path = arguments.root
@@ -55,7 +75,9 @@ def main() -> int:
         api = api_diff.since_release(root, arguments.base)
         version = spec_version((root / SPEC).read_text(encoding="utf-8"))
         if spec is None or api is None:
-            print(f"{no_release(root)}. The entry of the first version is yours to write.")
+            print(
+                f"{no_release(root)}. The entry of the first version is yours to write."
+            )
             return 0
         section = draft(version, spec.base, spec, api)
         changed = insert(file.read_text(encoding="utf-8"), section, version)
@@ -64,7 +86,11 @@ def main() -> int:
     except (ToolError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    written = "was written into" if changed else f"was NOT written, for {version} stands already in"
+    written = (
+        "was written into"
+        if changed
+        else f"was NOT written, for {version} stands already in"
+    )
     print(f"{section}\nThis draft {written} {file.name}.")
     for report in (spec, api):
         if not report.enough:

@@ -58,14 +58,25 @@ class Reach:
     def missing(self) -> list[str]:
         """The responses and their keywords that were not reached."""
         return [
-            name for found in (self.responses, self.answer_keywords) for name, reached in found.items() if not reached
+            name
+            for found in (self.responses, self.answer_keywords)
+            for name, reached in found.items()
+            if not reached
         ]
 
     @property
     def missing_of_requests(self) -> list[str]:
         """The keywords of requests that no request satisfied, or none broke."""
-        never = [f"{name} (never satisfied)" for name, reached in self.satisfied.items() if not reached]
-        return never + [f"{name} (never broken)" for name, reached in self.broken.items() if not reached]
+        never = [
+            f"{name} (never satisfied)"
+            for name, reached in self.satisfied.items()
+            if not reached
+        ]
+        return never + [
+            f"{name} (never broken)"
+            for name, reached in self.broken.items()
+            if not reached
+        ]
 
 
 class Operation:
@@ -76,28 +87,51 @@ class Operation:
         self.method = method.upper()
         self.template = template
         node: Node = item[method]
-        self._route = re.compile(re.sub(r"\\\{[^}]+\\\}", "([^/]+)", re.escape(template)))
+        self._route = re.compile(
+            re.sub(r"\\\{[^}]+\\\}", "([^/]+)", re.escape(template))
+        )
         self._names = re.findall(r"\{([^}]+)\}", template)
-        entries = [self._resolve(entry) for entry in [*item.get("parameters", []), *node.get("parameters", [])]]
+        entries = [
+            self._resolve(entry)
+            for entry in [*item.get("parameters", []), *node.get("parameters", [])]
+        ]
         self._parameters: dict[str, Node] = {
             entry["name"]: entry["schema"] for entry in entries if entry["in"] == "path"
         }
-        self._always = {f"{name}/type" for name, schema in self._parameters.items() if schema.get("type") == "string"}
+        self._always = {
+            f"{name}/type"
+            for name, schema in self._parameters.items()
+            if schema.get("type") == "string"
+        }
         self._body = self._schema(self._resolve(node.get("requestBody", {})))
-        self._answers = {key: self._schema(self._resolve(answer)) for key, answer in node["responses"].items()}
+        self._answers = {
+            key: self._schema(self._resolve(answer))
+            for key, answer in node["responses"].items()
+        }
         self.reach = Reach(dict.fromkeys(self._answers, False))
         for key, schema in self._answers.items():
-            self.reach.answer_keywords |= {f"{key}: {place}": False for place, _, _ in self._keywords(schema, "")}
+            self.reach.answer_keywords |= {
+                f"{key}: {place}": False for place, _, _ in self._keywords(schema, "")
+            }
         for place, schema in self._requested():
-            found = {f"{place}{more}": False for more, _, _ in self._keywords(schema, "")}
+            found = {
+                f"{place}{more}": False for more, _, _ in self._keywords(schema, "")
+            }
             self.reach.satisfied |= found
-            self.reach.broken |= {name: False for name in found if name not in self._always}
+            self.reach.broken |= {
+                name: False for name in found if name not in self._always
+            }
 
     def takes(self, method: str, url: str) -> bool:
         """Count one exchange's address: whether it is this operation's."""
-        return method == self.method and self._route.fullmatch(urlsplit(url).path) is not None
+        return (
+            method == self.method
+            and self._route.fullmatch(urlsplit(url).path) is not None
+        )
 
-    def count(self, url: str, sent: Json | object, status: int, answered: Json | object) -> None:
+    def count(
+        self, url: str, sent: Json | object, status: int, answered: Json | object
+    ) -> None:
         """Count one exchange.
 
         Args:
@@ -108,14 +142,17 @@ class Operation:
         """
         reach = self.reach
         reach.statuses[status] = reach.statuses.get(status, 0) + 1
-        key = next((key for key in (str(status), f"{status // 100}XX", "default") if key in self._answers), None)
+        names = (str(status), f"{status // 100}XX", "default")
+        key = next((name for name in names if name in self._answers), None)
         if key is not None:
             reach.responses[key] = True
             for place, _, _ in self._held(self._answers[key], answered, ""):
                 reach.answer_keywords[f"{key}: {place}"] = True
         match = self._route.fullmatch(urlsplit(url).path)
-        values: dict[str, Any] = dict(zip(self._names, map(unquote, match.groups()), strict=True)) if match else {}
-        values["body"] = sent
+        values: dict[str, Json | object] = {"body": sent}
+        if match:
+            parts = map(unquote, match.groups())
+            values.update(zip(self._names, parts, strict=True))
         for name, schema in self._requested():
             if name not in values:
                 continue
@@ -141,9 +178,12 @@ class Operation:
 
     def _schema(self, holder: Node) -> Node | None:
         content: Mapping[str, Node] = holder.get("content", {})
-        return next((media["schema"] for kind, media in content.items() if kind == "application/json"), None)
+        media = content.get("application/json")
+        return media["schema"] if media else None
 
-    def _keywords(self, schema: Node | None, place: str) -> Iterator[tuple[str, str, Node]]:
+    def _keywords(
+        self, schema: Node | None, place: str
+    ) -> Iterator[tuple[str, str, Node]]:
         """Yield every keyword of a schema with its place, through references; a schema inside itself only once."""
         seen: set[int] = set()
 
@@ -177,19 +217,25 @@ class Operation:
         if isinstance(value, dict):
             for name, part in node.get("properties", {}).items():
                 if name in value:
-                    yield from self._held(part, value[name], f"{place}/properties/{name}", depth + 1)
+                    yield from self._held(
+                        part, value[name], f"{place}/properties/{name}", depth + 1
+                    )
         if isinstance(value, list) and isinstance(node.get("items"), dict):
             for item in value:
                 yield from self._held(node["items"], item, f"{place}/items", depth + 1)
         for keyword in ("allOf", "oneOf", "anyOf"):
             for index, part in enumerate(node.get(keyword, [])):
-                yield from self._held(part, value, f"{place}/{keyword}/{index}", depth + 1)
+                yield from self._held(
+                    part, value, f"{place}/{keyword}/{index}", depth + 1
+                )
 
     def _fulfils(self, node: Node, keyword: str, value: Json) -> bool:
         alone = {keyword: node[keyword], "components": self._document["components"]}
         if keyword == "type" and node.get("nullable"):
             alone["nullable"] = True
-        return bool(OAS30Validator(alone, format_checker=oas30_format_checker).is_valid(value))
+        return bool(
+            OAS30Validator(alone, format_checker=oas30_format_checker).is_valid(value)
+        )
 
 
 def operations_of(document: Node) -> list[Operation]:
@@ -215,11 +261,17 @@ def measure(files: Iterable[Path], document: Node) -> list[Operation]:
     operations = operations_of(document)
     for file in files:
         for entry in json.loads(file.read_text(encoding="utf-8"))["log"]["entries"]:
-            request, response = entry["request"], entry["response"]
+            request = entry["request"]
+            response = entry["response"]
             for operation in operations:
                 if operation.takes(request["method"], request["url"]):
                     sent = _json(request.get("postData"))
-                    operation.count(request["url"], sent, response["status"], _json(response.get("content")))
+                    operation.count(
+                        request["url"],
+                        sent,
+                        response["status"],
+                        _json(response.get("content")),
+                    )
     return operations
 
 
@@ -239,14 +291,19 @@ def report(operations: Sequence[Operation]) -> str:
     lines: list[str] = []
     for operation in operations:
         reach = operation.reach
-        seen = ", ".join(f"{status} ({count:,})" for status, count in sorted(reach.statuses.items()))
+        seen = ", ".join(
+            f"{status} ({count:,})" for status, count in sorted(reach.statuses.items())
+        )
         lines += [
             f"{operation.method} {operation.template}",
             f"  responses             {_share(reach.responses)}: {', '.join(reach.responses)}",
             f"  keywords of responses {_share(reach.answer_keywords)}",
             f"  keywords of requests  {_share(reach.satisfied)} satisfied, {_share(reach.broken)} broken",
             f"  statuses              {seen}",
-            *(f"  not reached: {name}" for name in [*reach.missing, *reach.missing_of_requests]),
+            *(
+                f"  not reached: {name}"
+                for name in [*reach.missing, *reach.missing_of_requests]
+            ),
         ]
     return "\n".join(lines)
 
@@ -257,9 +314,15 @@ def _share(found: Mapping[str, bool]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; return 1 where a response or a keyword of one was not reached."""
-    files = [Path(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
+    files = [
+        Path(argument)
+        for argument in (sys.argv[1:] if arguments is None else arguments)
+    ]
     if not files:
-        print("error: name the HAR files of a run (make contract writes them)", file=sys.stderr)
+        print(
+            "error: name the HAR files of a run (make contract writes them)",
+            file=sys.stderr,
+        )
         return 2
     operations = measure(files, yaml.safe_load(SPEC.read_text(encoding="utf-8")))
     print(report(operations))

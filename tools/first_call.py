@@ -23,16 +23,24 @@ def main() -> None:
     """
     for package in (smarterproctoring, smarterproctoring_mock):
         if not Path(str(package.__file__)).is_relative_to(sys.prefix):
-            sys.exit(f"{package.__name__} came from {package.__file__}, not from {sys.prefix}")
+            sys.exit(
+                f"{package.__name__} came from {package.__file__}, not from {sys.prefix}"
+            )
     if smarterproctoring.__version__ != sys.argv[1]:
         sys.exit(f"the installed package says it is {smarterproctoring.__version__}")
     with (
         smarterproctoring_mock.running_server(token="first-call") as server,  # noqa: S106 - made up here
-        smarterproctoring.SmarterProctoring("first-call", base_url=server.url) as client,
+        smarterproctoring.SmarterProctoring(
+            "first-call", base_url=server.url
+        ) as client,
     ):
         result = client.reschedule(*SIDS, appointment_start_date_time=START)
-        server.app.assert_called(session=SIDS[2], fields={"appointmentStartDateTime": START}, times=1)
-    print(f"its client moved a session on its mock server: {result.status} after {result.attempts} attempt")
+        server.app.assert_called(
+            session=SIDS[2], fields={"appointmentStartDateTime": START}, times=1
+        )
+    print(
+        f"its client moved a session on its mock server: {result.status} after {result.attempts} attempt"
+    )
 
 
 if __name__ == "__main__":

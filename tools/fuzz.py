@@ -36,49 +36,99 @@ BIN = Path(sys.executable).parent
 TOKEN = "contract-token"  # noqa: S105 - the mock server's own; schemathesis.toml sends it
 
 
+class Options(argparse.Namespace):
+    """The command line's options."""
+
+    random: bool
+    max_examples: int | None
+    seed: int | None
+    db: str | None
+
+
 def main() -> int:
     """Run the command line; return the exit code of the first run that fails."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--random", action="store_true", help="a new seed and 2,000 examples")
-    parser.add_argument("--max-examples", type=int, help="examples per operation and per contract test")
-    parser.add_argument("--seed", type=int, help="repeat the random run of this seed")
-    parser.add_argument("--db", help="only the run with its state in a file: this one, which must be new")
-    options, more = parser.parse_known_args()
+    parser = option_parser()
+    options, more = parser.parse_known_args(namespace=Options())
+    if options.db is not None and Path(options.db).exists():
+        parser.error(
+            f"--db: {options.db} exists; what it holds would not be what this run has sent"
+        )
     arguments = [argument for argument in more if argument != "--"]
-    random = options.random or options.seed is not None
-    seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
-    examples = options.max_examples or (2000 if random else 200)
-    if random:
-        print(f"seed {seed}; to repeat: make fuzz ARGS='--seed {seed} --max-examples {examples}'", flush=True)
+    is_random = options.random or options.seed is not None
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    examples = options.max_examples or (2000 if is_random else 200)
+    if is_random:
+        again = f"make fuzz ARGS='--seed {seed} --max-examples {examples}'"
+        print(f"seed {seed}; to repeat: {again}", flush=True)
         arguments += ["--seed", str(seed)]
     else:
         arguments.append("--generation-deterministic")
     arguments += ["--max-examples", str(examples)]
-    environment = {
-        **os.environ,
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / "build" / "hypothesis"),
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]),
-    }
     if options.db is not None:
-        if Path(options.db).exists():
-            parser.error(f"--db: {options.db} exists; what it holds would not be what this run has sent")
-        return fuzz(arguments, environment, Pass("file", "its state in a file", ("--db", options.db)))
+        return fuzz(
+            arguments, Pass("file", "its state in a file", ("--db", options.db))
+        )
+    code = all_passes(arguments)
+    if code == 0 and is_random:
+        return contract_tests(seed, examples)
+    return code
+
+
+def option_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line; what it does not know is for schemathesis."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--random", action="store_true", help="a new seed and 2,000 examples"
+    )
+    parser.add_argument(
+        "--max-examples", type=int, help="examples per operation and per contract test"
+    )
+    parser.add_argument("--seed", type=int, help="repeat the random run of this seed")
+    parser.add_argument(
+        "--db",
+        help="only the run with its state in a file: this one, which must be new",
+    )
+    return parser
+
+
+def all_passes(arguments: Sequence[str]) -> int:
+    """Run schemathesis in every way, and say what was reached; return the exit code of the first run that fails."""
     with tempfile.TemporaryDirectory() as folder:
+        in_file = ("--db", f"{folder}/mock.db")
+        with_faults = ("--scenario", str(FAULTS))
         passes = (
             Pass("memory", "its state in memory"),
-            Pass("file", "its state in a file", ("--db", f"{folder}/mock.db")),
-            Pass("faults", "with faults", ("--scenario", str(FAULTS)), CHECKS_WITH_FAULTS),
+            Pass("file", "its state in a file", in_file),
+            Pass("faults", "with faults", with_faults, CHECKS_WITH_FAULTS),
         )
-        code = next((code for one in passes if (code := fuzz(arguments, environment, one))), 0)
-    if code == 0:
-        print("\nwhat of the spec was reached", flush=True)
-        code = contract_coverage.main([str(one.har) for one in passes])
-    if code == 0 and random:
-        print(f"\nthe contract tests, {examples} examples each", flush=True)
-        tests = ["-q", "-n", "auto", "--timeout", "3600", f"--hypothesis-seed={seed}", "tests/contract"]
-        environment["CONTRACT_EXAMPLES"] = str(examples)
-        code = subprocess.run([str(BIN / "pytest"), *tests], cwd=ROOT, env=environment, check=False).returncode
-    return code
+        for one in passes:
+            code = fuzz(arguments, one)
+            if code != 0:
+                return code
+    print("\nwhat of the spec was reached", flush=True)
+    return contract_coverage.main([str(one.har) for one in passes])
+
+
+def contract_tests(seed: int, examples: int) -> int:
+    """Run the tests of tests/contract with this many examples; return the exit code."""
+    print(f"\nthe contract tests, {examples} examples each", flush=True)
+    command = [str(BIN / "pytest"), "-q", "-n", "auto", "--timeout", "3600"]
+    command += [f"--hypothesis-seed={seed}", "tests/contract"]
+    variables = environment(CONTRACT_EXAMPLES=str(examples))
+    return subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode
+
+
+def environment(**more: str) -> Mapping[str, str]:
+    """Return the environment of a run."""
+    paths = [str(ROOT / "tests"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return {
+        **os.environ,
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / "build" / "hypothesis"),
+        "PYTHONPATH": os.pathsep.join(paths),
+        **more,
+    }
 
 
 class Pass(NamedTuple):
@@ -95,10 +145,11 @@ class Pass(NamedTuple):
         return REPORTS / f"{self.name}-har.json"
 
 
-def fuzz(arguments: Sequence[str], environment: Mapping[str, str], one: Pass) -> int:
+def fuzz(arguments: Sequence[str], one: Pass) -> int:
     """Run schemathesis against a mock server; return its exit code."""
     print(f"\nthe mock server, {one.about}", flush=True)
-    server_command = [str(BIN / "smarterproctoring"), "mock", "--token", TOKEN, *one.settings]
+    server_command = [str(BIN / "smarterproctoring"), "mock", "--token", TOKEN]
+    server_command += one.settings
     with subprocess.Popen(server_command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -106,12 +157,13 @@ def fuzz(arguments: Sequence[str], environment: Mapping[str, str], one: Pass) ->
             if not url:
                 return server.wait() or 1
             spec = str(ROOT / "openapi" / "smarterproctoring.yaml")
-            command = [str(BIN / "schemathesis"), "run", spec, "--url", url, "--checks", one.checks, "--phases"]
-            command += ["examples,coverage,fuzzing,stateful", "--report", "junit,har"]
+            command = [str(BIN / "schemathesis"), "run", spec, "--url", url]
+            command += ["--checks", one.checks, "--report", "junit,har"]
+            command += ["--phases", "examples,coverage,fuzzing,stateful"]
             command += ["--report-junit-path", str(REPORTS / f"{one.name}-junit.xml")]
             command += ["--report-har-path", str(one.har), *arguments]
             REPORTS.mkdir(parents=True, exist_ok=True)
-            hooks = {**environment, "SCHEMATHESIS_HOOKS": "contract.checks"}
+            hooks = environment(SCHEMATHESIS_HOOKS="contract.checks")
             return subprocess.run(command, cwd=ROOT, env=hooks, check=False).returncode
         finally:
             server.terminate()

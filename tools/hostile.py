@@ -88,30 +88,103 @@ PACKED: Final = GOOD + "Content-Encoding: gzip\r\n"
 KINDS: Final = (
     Kind("Content-Type, 60 octets", lambda _: _typed(" ;" * 24), frozenset({415})),
     Kind("Content-Type, 101 octets", lambda _: _typed(" ; " * 30), frozenset({415})),
-    Kind("Content-Type, long and new", lambda n: _typed(f";a={n}" + " ; " * 300), frozenset({415})),
-    Kind("Prefer", lambda n: request(path(n), GOOD + "Prefer: a" + " ; " * 300 + "=\r\n", BODY), frozenset({200})),
-    Kind("a fragment after a long host", lambda _: request("http://" + "a" * 3000 + "#", GOOD, BODY), frozenset({400})),
+    Kind(
+        "Content-Type, long and new",
+        lambda n: _typed(f";a={n}" + " ; " * 300),
+        frozenset({415}),
+    ),
+    Kind(
+        "Prefer",
+        lambda n: request(path(n), GOOD + "Prefer: a" + " ; " * 300 + "=\r\n", BODY),
+        frozenset({200}),
+    ),
+    Kind(
+        "a fragment after a long host",
+        lambda _: request("http://" + "a" * 3000 + "#", GOOD, BODY),
+        frozenset({400}),
+    ),
     Kind("a new session", lambda n: request(path(n), GOOD, BODY), frozenset({200})),
-    Kind("a new session with long notes", lambda n: request(path(n), GOOD, _notes(n, 4000)), frozenset({200})),
-    Kind("a session that grows", lambda n: request(path(0), GOOD, _notes(n, 9000)), frozenset({200})),
+    Kind(
+        "a new session with long notes",
+        lambda n: request(path(n), GOOD, _notes(n, 4000)),
+        frozenset({200}),
+    ),
+    Kind(
+        "a session that grows",
+        lambda n: request(path(0), GOOD, _notes(n, 9000)),
+        frozenset({200}),
+    ),
     Kind("a new path", lambda n: request(f"/{n}" + "a" * 3000, GOOD, BODY), WRONG),
-    Kind("a new SID that is none", lambda n: request(path(n) + "z" * 3000, GOOD, BODY), frozenset({400})),
-    Kind("a new token", lambda n: request(path(0), f"token: {n}{'t' * 3000}\r\n", BODY), frozenset({401})),
-    Kind("a new query", lambda n: request(f"{path(0)}?{n}" + "q" * 3000, GOOD, BODY), frozenset({200})),
-    Kind("many problems", lambda _: request(path(0), GOOD, _wrong_fields()), frozenset({400})),
-    Kind("a head of 0.9 MB", lambda n: request(path(0), f"X{n}: " + "a" * 900_000 + "\r\n"), frozenset({431}), 10),
-    Kind("many header fields", lambda _: request(path(0), "a:\r\n" * 15_000), frozenset({400, 401, 431}), 50),
-    Kind("a target of 0.9 MB", lambda n: request(f"/{n}" + "a" * 900_000, ""), frozenset({404, 414, 431}), 10),
-    Kind("a type of 60 kB", lambda n: _typed(f";a={n}" + ";" * 60_000), frozenset({415}), 20),
-    Kind("notes of 1 MB", lambda n: request(path(n), GOOD, _notes(n, MIB)), frozenset({200}), 100),
-    Kind("8 MB of lists", lambda _: request(path(0), GOOD, lists()), frozenset({400}), 500),
-    Kind("a deep document", lambda _: request(path(0), GOOD, deep()), frozenset({400}), 500),
+    Kind(
+        "a new SID that is none",
+        lambda n: request(path(n) + "z" * 3000, GOOD, BODY),
+        frozenset({400}),
+    ),
+    Kind(
+        "a new token",
+        lambda n: request(path(0), f"token: {n}{'t' * 3000}\r\n", BODY),
+        frozenset({401}),
+    ),
+    Kind(
+        "a new query",
+        lambda n: request(f"{path(0)}?{n}" + "q" * 3000, GOOD, BODY),
+        frozenset({200}),
+    ),
+    Kind(
+        "many problems",
+        lambda _: request(path(0), GOOD, _wrong_fields()),
+        frozenset({400}),
+    ),
+    Kind(
+        "a head of 0.9 MB",
+        lambda n: request(path(0), f"X{n}: " + "a" * 900_000 + "\r\n"),
+        frozenset({431}),
+        10,
+    ),
+    Kind(
+        "many header fields",
+        lambda _: request(path(0), "a:\r\n" * 15_000),
+        frozenset({400, 401, 431}),
+        50,
+    ),
+    Kind(
+        "a target of 0.9 MB",
+        lambda n: request(f"/{n}" + "a" * 900_000, ""),
+        frozenset({404, 414, 431}),
+        10,
+    ),
+    Kind(
+        "a type of 60 kB",
+        lambda n: _typed(f";a={n}" + ";" * 60_000),
+        frozenset({415}),
+        20,
+    ),
+    Kind(
+        "notes of 1 MB",
+        lambda n: request(path(n), GOOD, _notes(n, MIB)),
+        frozenset({200}),
+        100,
+    ),
+    Kind(
+        "8 MB of lists",
+        lambda _: request(path(0), GOOD, lists()),
+        frozenset({400}),
+        500,
+    ),
+    Kind(
+        "a deep document",
+        lambda _: request(path(0), GOOD, deep()),
+        frozenset({400}),
+        500,
+    ),
     Kind("a bomb", lambda _: request(path(0), PACKED, bomb()), frozenset({413}), 500),
 )
 
 
 def _typed(more: str) -> bytes:
-    return request(path(0), f"token: {TOKEN}\r\nContent-Type: text/plain{more},\r\n", BODY)
+    return request(
+        path(0), f"token: {TOKEN}\r\nContent-Type: text/plain{more},\r\n", BODY
+    )
 
 
 def _notes(number: int, length: int) -> bytes:
@@ -119,7 +192,18 @@ def _notes(number: int, length: int) -> bytes:
 
 
 def _wrong_fields() -> bytes:
-    names = ("type", "notes", "company", "firstName", "lastName", "email", "phone", "address1", "address2", "place")
+    names = (
+        "type",
+        "notes",
+        "company",
+        "firstName",
+        "lastName",
+        "email",
+        "phone",
+        "address1",
+        "address2",
+        "place",
+    )
     return json.dumps(dict.fromkeys(names, 5)).encode()
 
 
@@ -159,7 +243,11 @@ class Connection:
         while b"\r\n\r\n" not in received:
             received += self._more()
         head, _, body = received.partition(b"\r\n\r\n")
-        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
+        fields = dict(
+            line.lower().split(b": ", 1)
+            for line in head.split(b"\r\n")[1:]
+            if b": " in line
+        )
         missing = int(fields.get(b"content-length", b"0")) - len(body)
         while missing > 0:
             missing -= len(self._more())
@@ -226,7 +314,9 @@ def turns(count: int) -> Iterator[tuple[int, Kind]]:
 
 def memory(process: int, name: str = "VmRSS") -> int:
     """Return how many octets of memory a process has; `VmHWM` for the most it has had."""
-    for line in Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines():
+    for line in (
+        Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
+    ):
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     raise HostileError("the server has ended")
@@ -234,14 +324,28 @@ def memory(process: int, name: str = "VmRSS") -> int:
 
 def run(requests: int, settings: Sequence[str] = ()) -> Outcome:
     """Start a server, send it the requests, and look at it."""
-    command = [sys.executable, "-m", "smarterproctoring_mock", "--token", TOKEN, *settings]
+    command = [
+        sys.executable,
+        "-m",
+        "smarterproctoring_mock",
+        "--token",
+        TOKEN,
+        *settings,
+    ]
     outcome = Outcome()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             port = int(server.stdout.readline().rpartition(":")[2])
-            hostile, ordinary = Connection(port), Connection(port)
-            _timed(outcome, ordinary, request(path(0), GOOD, BODY), frozenset({200}), ORDINARY)
+            hostile = Connection(port)
+            ordinary = Connection(port)
+            _timed(
+                outcome,
+                ordinary,
+                request(path(0), GOOD, BODY),
+                frozenset({200}),
+                ORDINARY,
+            )
             outcome.before = memory(server.pid)
             for number, kind in turns(requests):
                 outcome.sent[kind.name] = outcome.sent.get(kind.name, 0) + 1
@@ -267,22 +371,37 @@ def run(requests: int, settings: Sequence[str] = ()) -> Outcome:
     return outcome
 
 
-def _timed(outcome: Outcome, connection: Connection, data: bytes, statuses: frozenset[int], name: str) -> None:
+def _timed(
+    outcome: Outcome,
+    connection: Connection,
+    data: bytes,
+    statuses: frozenset[int],
+    name: str,
+) -> None:
     begin = time.perf_counter()
     try:
         status = connection.ask(data)
     except HostileError as error:
         raise HostileError(f"{name}: {error}") from None
-    outcome.slowest[name] = max(outcome.slowest.get(name, 0.0), time.perf_counter() - begin)
+    outcome.slowest[name] = max(
+        outcome.slowest.get(name, 0.0), time.perf_counter() - begin
+    )
     if status not in statuses:
         outcome.wrong.append(f"{name}: answered with {status}")
 
 
 def report(outcome: Outcome) -> str:
     """Say what was seen."""
-    lines = [f"  {count:>7,}  {outcome.slowest[name]:.2f} s  {name}" for name, count in outcome.sent.items()]
-    slowest = max(outcome.slowest, key=lambda name: outcome.slowest[name], default=ORDINARY)
-    mib = [f"{value / MIB:.0f}" for value in (outcome.before, outcome.after, outcome.peak)]
+    lines = [
+        f"  {count:>7,}  {outcome.slowest[name]:.2f} s  {name}"
+        for name, count in outcome.sent.items()
+    ]
+    slowest = max(
+        outcome.slowest, key=lambda name: outcome.slowest[name], default=ORDINARY
+    )
+    mib = [
+        f"{value / MIB:.0f}" for value in (outcome.before, outcome.after, outcome.peak)
+    ]
     lines += [
         f"{sum(outcome.sent.values()):,} hostile requests, {len(outcome.wrong)} answered wrongly",
         f"slowest answer: {outcome.slowest.get(ORDINARY, 0.0):.2f} s to an ordinary request, "
@@ -296,12 +415,19 @@ def report(outcome: Outcome) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=100_000, help="how many to send (%(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--requests", type=int, default=100_000, help="how many to send (%(default)s)"
+    )
     parser.add_argument("--db", help="keep the server's state in this file")
     options = parser.parse_args(arguments)
     if not Path(f"/proc/{os.getpid()}/status").exists():
-        print("error: needs Linux: the server's memory is read from /proc", file=sys.stderr)
+        print(
+            "error: needs Linux: the server's memory is read from /proc",
+            file=sys.stderr,
+        )
         return 2
     outcome = run(options.requests, ["--db", options.db] if options.db else [])
     print(report(outcome))

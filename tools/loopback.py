@@ -27,9 +27,15 @@ BIN = Path(sys.executable).parent
 UV = str(BIN / "uv")
 PACKAGE = CLIENT.name
 # Of indexes that live as long as a test or a rehearsal.
-USERNAME, PASSWORD = "release-bot", "s3cret-of-the-index"
+USERNAME = "release-bot"
+PASSWORD = "s3cret-of-the-index"  # noqa: S105 - made up here
 LOGIN = {"UV_PUBLISH_USERNAME": USERNAME, "UV_PUBLISH_PASSWORD": PASSWORD}
-OUTSIDE = ("fastapi", "httpx2", "uvicorn", "pytest")  # what the downstream service needs beside this package
+OUTSIDE = (
+    "fastapi",
+    "httpx2",
+    "uvicorn",
+    "pytest",
+)  # what the downstream service needs beside this package
 
 
 class Index(NamedTuple):
@@ -53,7 +59,11 @@ class Done(NamedTuple):
 
 def environment(**more: str) -> dict[str, str]:
     """Return an environment free of any configuration of pip, uv or make, of this machine or of the test run."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_", "MAKE", "MFLAGS", "VIRTUAL_ENV"))}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("PIP_", "UV_", "MAKE", "MFLAGS", "VIRTUAL_ENV"))
+    }
     fixed = {
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_FIND_LINKS": "",
@@ -96,7 +106,9 @@ def check(command: list[str], cwd: Path | None = None, /, **variables: str) -> s
 def make(repository: Path, *arguments: str, **variables: str) -> Done:
     """Run make in a repository, with this run's environment of tools."""
     ready = ["-o", str(BIN.parent / ".ready"), "-o", "node_modules/.ready"]
-    return run(["make", *ready, f"VENV={BIN.parent}", *arguments], repository, **variables)
+    return run(
+        ["make", *ready, f"VENV={BIN.parent}", *arguments], repository, **variables
+    )
 
 
 # -- indexes ----------------------------------------------------------------------------------------------------
@@ -105,9 +117,16 @@ def make(repository: Path, *arguments: str, **variables: str) -> Done:
 @contextmanager
 def running_index(folder: Path, *options: str) -> Generator[Index]:
     """Run an index in a process of its own."""
-    command = [sys.executable, str(ROOT / "tools" / "index_server.py"), str(folder), *options]
+    command = [
+        sys.executable,
+        str(ROOT / "tools" / "index_server.py"),
+        str(folder),
+        *options,
+    ]
     variables = environment(INDEX_USERNAME=USERNAME, INDEX_PASSWORD=PASSWORD)
-    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command, env=variables, stdout=subprocess.PIPE, text=True
+    ) as server:
         try:
             assert server.stdout is not None
             yield Index(server.stdout.readline().strip(), folder)
@@ -129,7 +148,13 @@ def wheels() -> Path:
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir()
             (aside / "pins").write_text(pinned)
-            options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+            options = [
+                "--quiet",
+                "--no-deps",
+                "--require-hashes",
+                "--only-binary",
+                ":all:",
+            ]
             options += ["--requirement", str(aside / "pins"), "--dest", str(aside)]
             check([sys.executable, "-m", "pip", "download", *options])
             (aside / "pins").unlink()
@@ -140,16 +165,24 @@ def wheels() -> Path:
 def pins(lock: str) -> Iterator[str]:
     """Yield the lock's entries, with hashes, for what this package and the downstream service need, in all extras."""
     entries = {
-        canonicalize_name(match[1]): match[0] for match in re.finditer(r"(?m)^([\w.-]+)==.*(?:\n +(?!#).*)*", lock)
+        canonicalize_name(match[1]): match[0]
+        for match in re.finditer(r"(?m)^([\w.-]+)==.*(?:\n +(?!#).*)*", lock)
     }
-    todo, seen = {PACKAGE, *OUTSIDE}, set[NormalizedName]()
+    todo = {PACKAGE, *OUTSIDE}
+    seen = set[NormalizedName]()
     while todo:
         name = canonicalize_name(todo.pop())
         seen.add(name)
         for text in importlib.metadata.requires(name) or ():
             requirement = Requirement(text)
-            extras = importlib.metadata.metadata(name).get_all("Provides-Extra") or [] if name == PACKAGE else []
+            extras = (
+                importlib.metadata.metadata(name).get_all("Provides-Extra") or []
+                if name == PACKAGE
+                else []
+            )
             wanted = [{"extra": extra} for extra in ("", *extras)]
-            if requirement.marker is None or any(requirement.marker.evaluate(extra) for extra in wanted):
+            if requirement.marker is None or any(
+                requirement.marker.evaluate(extra) for extra in wanted
+            ):
                 todo |= {canonicalize_name(requirement.name)} - seen
     yield from (entries[name] for name in sorted(seen & entries.keys()))

@@ -28,17 +28,22 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from packages import FOLDERS
-from prove import COPIES, ROOT, copy_tree
+from prove import copy_tree
+from seeded_faults import ROOT
 
 BIN: Final = Path(sys.executable).parent
 EQUIVALENT: Final = ROOT / "tools" / "mutate.toml"
+RULES: Final = "generation/test_rules.py wire/test_dates.py wire/test_calling.py"
 MODULES: Final[Mapping[str, str]] = {
     "overrides/smarterproctoring/policy.py": "wire/test_retries.py wire/test_outcome.py",
     "overrides/smarterproctoring/errors.py": "wire/test_errors.py wire/test_retries.py wire/test_sharing.py",
     "overrides/smarterproctoring/credentials.py": "wire/test_token.py wire/test_secrecy.py",
     "overrides/smarterproctoring/call.py": "wire/test_call.py wire/test_errors.py wire/test_outcome.py"
     " wire/test_token.py wire/test_retries.py wire/test_secrecy.py",
-    "tools/records.py": "generation/test_records.py wire/test_dates.py wire/test_calling.py",
+    "overrides/smarterproctoring/json_values.py": RULES,
+    "overrides/smarterproctoring/wire_times.py": RULES,
+    "overrides/smarterproctoring/parameters.py": RULES,
+    "overrides/smarterproctoring/rules.py": RULES,
 }
 """The modules, and the tests that have to notice; the synchronous client is enough, it shares all of this code."""
 SELECTION: Final = "not asyncio and not trio"
@@ -92,7 +97,11 @@ def workers(trees: Sequence[Path]) -> Generator[list[str]]:
             }
             command = [str(BIN / "cosmic-ray"), "http-worker", "--port", str(port)]
             worker = subprocess.Popen(
-                command, cwd=tree, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                command,
+                cwd=tree,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             stack.callback(worker.wait)
             stack.callback(worker.terminate)
@@ -113,18 +122,59 @@ def _wait_for(url: str) -> None:
     raise SystemExit("error: cosmic-ray's worker did not start")
 
 
-def mutate(module: str, tests: str, tree: Path, urls: Sequence[str], python: Path) -> list[Mutant]:
+def mutate(
+    module: str, tests: str, tree: Path, urls: Sequence[str], python: Path
+) -> list[Mutant]:
     """Make every mutant of a module and run its tests; return what came of each.
 
     Raises:
         SystemExit: The tests fail without a mutation, or cosmic-ray does.
     """
-    names = [f"tests/{name}" for name in tests.split()]
-    command = [str(python), "-m", "pytest", "-q", "-x", "--tb=no", "-p", "pytest_timeout", "--timeout=30"]
-    command += ["-p", "no:cacheprovider", "-k", SELECTION, *names]
-    settings = {
+    command = [str(python), "-m", "pytest", "-q", "-x", "--tb=no", "-k", SELECTION]
+    command += ["-p", "pytest_timeout", "--timeout=30", "-p", "no:cacheprovider"]
+    command += [f"tests/{name}" for name in tests.split()]
+    check_without_mutation(module, command, tree)
+    name = Path(module).stem
+    config = tree.parent / f"{name}.toml"
+    session = tree.parent / f"{name}.sqlite"
+    config.write_text(_toml(_settings(module, command, urls)), encoding="utf-8")
+    run_tool(tree, "cosmic-ray", "init", str(config), str(session))
+    run_tool(tree, "cr-filter-operators", str(session), str(config))
+    run_tool(tree, "cosmic-ray", "exec", str(config), str(session))
+    dumped = run_tool(tree, "cosmic-ray", "dump", str(session))
+    found = [_mutant(module, line) for line in dumped.splitlines()]
+    ran = [mutant for mutant in found if mutant is not None]
+    return sorted(ran, key=lambda mutant: mutant.line)
+
+
+def check_without_mutation(module: str, command: Sequence[str], tree: Path) -> None:
+    """Run the tests of a module as it is.
+
+    Raises:
+        SystemExit: They fail.
+    """
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(tree / part) for part in FOLDERS),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+    control = subprocess.run(
+        command, cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
+    if control.returncode != 0:
+        said = control.stdout + control.stderr
+        raise SystemExit(
+            f"error: the tests of {module} fail without any mutation:\n{said}"
+        )
+
+
+def _settings(
+    module: str, command: Sequence[str], urls: Sequence[str]
+) -> Mapping[str, object]:
+    """Return the settings of cosmic-ray for a module."""
+    return {
         "cosmic-ray": {
-            "module-path": COPIES.get(module, module),
+            "module-path": module,
             "timeout": TOO_LONG,
             "excluded-modules": [],
             "test-command": shlex.join(command),
@@ -132,45 +182,57 @@ def mutate(module: str, tests: str, tree: Path, urls: Sequence[str], python: Pat
             "filters": {"operators-filter": {"exclude-operators": list(SKIPPED)}},
         }
     }
-    name = Path(module).stem
-    config, session = tree.parent / f"{name}.toml", tree.parent / f"{name}.sqlite"
-    config.write_text(_toml(settings), encoding="utf-8")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(str(tree / part) for part in FOLDERS),
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-    }
-    control = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
-    if control.returncode != 0:
-        raise SystemExit(f"error: the tests of {module} fail without any mutation:\n{control.stdout}{control.stderr}")
-    for step in (["cosmic-ray", "init"], ["cr-filter-operators"], ["cosmic-ray", "exec"]):
-        arguments = [str(session), str(config)] if step[0] == "cr-filter-operators" else [str(config), str(session)]
-        subprocess.run([str(BIN / step[0]), *step[1:], *arguments], cwd=tree, check=True, capture_output=True)
-    dump = subprocess.run(
-        [str(BIN / "cosmic-ray"), "dump", str(session)], cwd=tree, check=True, capture_output=True, text=True
+
+
+def run_tool(tree: Path, program: str, *arguments: str) -> str:
+    """Run one of cosmic-ray's programs; return what it prints."""
+    command = [str(BIN / program), *arguments]
+    return subprocess.run(
+        command, cwd=tree, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def _mutant(module: str, line: str) -> Mutant | None:
+    """Read a line of cosmic-ray's report; None for a mutant that was left out.
+
+    Raises:
+        SystemExit: cosmic-ray could not run it.
+    """
+    item, result = json.loads(line)
+    if result["worker_outcome"] == "skipped":
+        return None
+    if result["worker_outcome"] != "normal":
+        said = result["output"]
+        raise SystemExit(
+            f"error: cosmic-ray could not run a mutant of {module}: {said}"
+        )
+    mutation = item["mutations"][0]
+    lines = result["diff"].split("\n")
+    return Mutant(
+        module=module,
+        line=mutation["start_pos"][0],
+        operator=mutation["operator_name"].removeprefix("core/"),
+        old=_changed_line(lines, "-"),
+        new=_changed_line(lines, "+"),
+        killed=result["test_outcome"] == "killed" and result["output"] != "timeout",
     )
-    found: list[Mutant] = []
-    for text in dump.stdout.splitlines():
-        item, result = json.loads(text)
-        if result["worker_outcome"] == "skipped":
-            continue
-        if result["worker_outcome"] != "normal":
-            raise SystemExit(f"error: cosmic-ray could not run a mutant of {module}: {result['output']}")
-        mutation = item["mutations"][0]
-        lines = result["diff"].split("\n")
-        old = next((line[1:].strip() for line in lines if line.startswith("-") and not line.startswith("---")), "")
-        new = next((line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")), "")
-        operator = mutation["operator_name"].removeprefix("core/")
-        killed = result["test_outcome"] == "killed" and result["output"] != "timeout"
-        line = mutation["start_pos"][0] - (module in COPIES)  # the copy begins with a line of its own
-        found.append(Mutant(module, line, operator, old, new, killed))
-    return sorted(found, key=lambda mutant: mutant.line)
+
+
+def _changed_line(lines: Sequence[str], sign: str) -> str:
+    """Return the first line of a diff that was taken out (`-`) or put in (`+`)."""
+    heading = sign * 3
+    for line in lines:
+        if line.startswith(sign) and not line.startswith(heading):
+            return line[1:].strip()
+    return ""
 
 
 def _toml(settings: Mapping[str, object], prefix: str = "") -> str:
     """Write settings as TOML; JSON's strings, numbers and lists are TOML's too."""
     plain = "".join(
-        f"{key} = {json.dumps(value)}\n" for key, value in settings.items() if not isinstance(value, Mapping)
+        f"{key} = {json.dumps(value)}\n"
+        for key, value in settings.items()
+        if not isinstance(value, Mapping)
     )
     tables = "".join(
         f"\n[{prefix}{key}]\n" + _toml(value, f"{prefix}{key}.")
@@ -182,20 +244,44 @@ def _toml(settings: Mapping[str, object], prefix: str = "") -> str:
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", metavar="TEXT", help="only modules whose paths hold this text")
-    parser.add_argument("--processes", type=int, default=2, help="how many mutants to try at once (%(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="TEXT",
+        help="only modules whose paths hold this text",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=2,
+        help="how many mutants to try at once (%(default)s)",
+    )
     default = ROOT / ".venv" / "bin" / "python"
-    parser.add_argument("--python", type=Path, default=default, help="the Python that runs the tests (%(default)s)")
+    parser.add_argument(
+        "--python",
+        type=Path,
+        default=default,
+        help="the Python that runs the tests (%(default)s)",
+    )
     options = parser.parse_args()
-    chosen = {module: tests for module, tests in MODULES.items() if options.only in module}
-    entries = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("equivalent", [])
-    equivalent = {(entry["file"], entry["old"], entry["new"]): entry["why"] for entry in entries}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers end with this process
-    started, mutants = time.monotonic(), list[Mutant]()
-    print(f"{'module':44} {'mutants':>7} {'killed':>7} {'equivalent':>10} {'holes':>6} {'seconds':>8}")
+    chosen = {
+        module: tests for module, tests in MODULES.items() if options.only in module
+    }
+    equivalent = read_equivalent()
+    # So that the workers end with this process.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    started = time.monotonic()
+    mutants = list[Mutant]()
+    print(
+        f"{'module':44} {'mutants':>7} {'killed':>7} {'equivalent':>10} {'holes':>6} {'seconds':>8}"
+    )
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
-        trees = [copy_tree(Path(folder) / str(number)) for number in range(options.processes)]
+        trees = [
+            copy_tree(Path(folder) / str(number)) for number in range(options.processes)
+        ]
         with workers(trees) as urls:
             for module, tests in chosen.items():
                 began = time.monotonic()
@@ -203,23 +289,47 @@ def main() -> int:
                 mutants += found
                 _count(module, found, equivalent, time.monotonic() - began)
     _count("all", mutants, equivalent, time.monotonic() - started)
-    holes = [mutant for mutant in mutants if not mutant.killed and mutant.key not in equivalent]
+    return report(
+        mutants, {key: why for key, why in equivalent.items() if key[0] in chosen}
+    )
+
+
+Equivalent = Mapping[tuple[str, str, str], str]
+"""The mutants that no test can tell from the code: module, line before and line after -> the reason."""
+
+
+def read_equivalent() -> Equivalent:
+    """Read tools/mutate.toml."""
+    document = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
+    entries = document.get("equivalent", [])
+    return {
+        (entry["file"], entry["old"], entry["new"]): entry["why"] for entry in entries
+    }
+
+
+def report(mutants: Sequence[Mutant], equivalent: Equivalent) -> int:
+    """Print what is not accounted for; return the exit code."""
+    survived = [mutant for mutant in mutants if not mutant.killed]
+    holes = [mutant for mutant in survived if mutant.key not in equivalent]
     for mutant in holes:
-        print(f"\nsurvived: {mutant.module}:{mutant.line} {mutant.operator}\n  - {mutant.old}\n  + {mutant.new}")
-    survived = {mutant.key for mutant in mutants if not mutant.killed}
-    stale = [key for key in equivalent if key[0] in chosen and key not in survived]
+        print(f"\nsurvived: {mutant.module}:{mutant.line} {mutant.operator}")
+        print(f"  - {mutant.old}\n  + {mutant.new}")
+    known = {mutant.key for mutant in survived}
+    stale = [key for key in equivalent if key not in known]
     for module, old, new in stale:
-        print(f"\nno longer survives, take it out of tools/mutate.toml: {module}\n  - {old}\n  + {new}")
+        print(f"\nno longer survives, take it out of tools/mutate.toml: {module}")
+        print(f"  - {old}\n  + {new}")
     return 1 if holes or stale else 0
 
 
 def _count(
-    name: str, mutants: Sequence[Mutant], equivalent: Mapping[tuple[str, str, str], str], seconds: float
+    name: str, mutants: Sequence[Mutant], equivalent: Equivalent, seconds: float
 ) -> None:
     killed = sum(mutant.killed for mutant in mutants)
     same = sum(not mutant.killed and mutant.key in equivalent for mutant in mutants)
     print(
-        f"{name:44} {len(mutants):7} {killed:7} {same:10} {len(mutants) - killed - same:6} {seconds:8.0f}", flush=True
+        f"{name:44} {len(mutants):7} {killed:7} {same:10} {len(mutants) - killed - same:6} {seconds:8.0f}",
+        flush=True,
     )
 
 

@@ -31,14 +31,21 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import trustme
-from smarterproctoring import AsyncSmarterProctoring, SmarterProctoring, SmarterProctoringError, policy
+from smarterproctoring import (
+    AsyncSmarterProctoring,
+    SmarterProctoring,
+    SmarterProctoringError,
+    policy,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "proof.md"
 BEGIN = "<!-- the table of `make prove-outcome` begins -->\n"
 END = "<!-- the table of `make prove-outcome` ends -->\n"
 TOKEN = "prove-outcome-token"  # noqa: S105 - the service's own, made up here
-INSTALL, EXAM, SESSION = "AI" + "a1" * 16, "EX" + "b2" * 16, "ES" + "c3" * 16
+INSTALL = "AI" + "a1" * 16
+EXAM = "EX" + "b2" * 16
+SESSION = "ES" + "c3" * 16
 SILENT = b"(silent)"
 """An answer that never comes."""
 PATIENCE = 0.25
@@ -69,11 +76,20 @@ class Answer(NamedTuple):
 
     def encoded(self) -> bytes:
         """Return the bytes on the wire."""
-        return self.head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + self.body if self.head else SILENT
+        return (
+            self.head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + self.body
+            if self.head
+            else SILENT
+        )
 
 
-def _sized(status: str, body: bytes, content_type: str = "application/json") -> tuple[str, bytes]:
-    return f"HTTP/1.1 {status}\nContent-Type: {content_type}\nContent-Length: {len(body)}", body
+def _sized(
+    status: str, body: bytes, content_type: str = "application/json"
+) -> tuple[str, bytes]:
+    return (
+        f"HTTP/1.1 {status}\nContent-Type: {content_type}\nContent-Length: {len(body)}",
+        body,
+    )
 
 
 _MOVED = b'{"status":"moved"}'
@@ -81,28 +97,58 @@ _PAGE = b"<!DOCTYPE html><html><body>Blocked by policy</body></html>"
 _ERROR = b'{"code":"1203","message":"no"}'
 ANSWERS = (
     Answer("200, JSON", True, *_sized("200 OK", _MOVED)),
-    Answer("200, chunked", True, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"12\r\n" + _MOVED + b"\r\n0\r\n\r\n"),
-    Answer("200, until the connection ends", True, "HTTP/1.1 200 OK\nConnection: close", _MOVED),
+    Answer(
+        "200, chunked",
+        True,
+        "HTTP/1.1 200 OK\nTransfer-Encoding: chunked",
+        b"12\r\n" + _MOVED + b"\r\n0\r\n\r\n",
+    ),
+    Answer(
+        "200, until the connection ends",
+        True,
+        "HTTP/1.1 200 OK\nConnection: close",
+        _MOVED,
+    ),
     Answer("200, plain text", True, *_sized("200 OK", b"moved", "text/plain")),
-    Answer("200 after 103", True, "HTTP/1.1 103 Early Hints\nLink: </a>\n\nHTTP/1.1 200 OK\nContent-Length: 0"),
+    Answer(
+        "200 after 103",
+        True,
+        "HTTP/1.1 103 Early Hints\nLink: </a>\n\nHTTP/1.1 200 OK\nContent-Length: 0",
+    ),
     Answer("204", True, "HTTP/1.1 204 No Content"),
     Answer("200, an HTML page, applied", True, *_sized("200 OK", _PAGE, "text/html")),
-    Answer("200, an HTML page, not applied", False, *_sized("200 OK", _PAGE, "text/html")),
-    Answer("200, an error object", False, *_sized("200 OK", b'{"error":{"message":"no"}}')),
+    Answer(
+        "200, an HTML page, not applied", False, *_sized("200 OK", _PAGE, "text/html")
+    ),
+    Answer(
+        "200, an error object", False, *_sized("200 OK", b'{"error":{"message":"no"}}')
+    ),
     Answer("202, not applied yet", False, *_sized("202 Accepted", b"{}")),
     Answer("400", False, *_sized("400 Bad Request", _ERROR)),
     Answer("404", False, *_sized("404 Not Found", _ERROR)),
     Answer("409", False, *_sized("409 Conflict", _ERROR)),
     Answer("429", False, *_sized("429 Too Many Requests", _ERROR)),
     Answer("499 after the change", True, *_sized("499 Client Closed Request", b"")),
-    Answer("303 after the change", True, "HTTP/1.1 303 See Other\nLocation: /done\nContent-Length: 0"),
-    Answer("307", False, "HTTP/1.1 307 Temporary Redirect\nLocation: /elsewhere\nContent-Length: 0"),
+    Answer(
+        "303 after the change",
+        True,
+        "HTTP/1.1 303 See Other\nLocation: /done\nContent-Length: 0",
+    ),
+    Answer(
+        "307",
+        False,
+        "HTTP/1.1 307 Temporary Redirect\nLocation: /elsewhere\nContent-Length: 0",
+    ),
     Answer("500 after the change", True, *_sized("500 Internal Server Error", _ERROR)),
     Answer("501", False, *_sized("501 Not Implemented", _ERROR)),
-    Answer("502 after the change", True, *_sized("502 Bad Gateway", _PAGE, "text/html")),
+    Answer(
+        "502 after the change", True, *_sized("502 Bad Gateway", _PAGE, "text/html")
+    ),
     Answer("503 after the change", True, *_sized("503 Service Unavailable", _ERROR)),
     Answer("503, not applied", False, *_sized("503 Service Unavailable", _ERROR)),
-    Answer("504 after the change", True, *_sized("504 Gateway Timeout", _PAGE, "text/html")),
+    Answer(
+        "504 after the change", True, *_sized("504 Gateway Timeout", _PAGE, "text/html")
+    ),
     Answer("no HTTP, applied", True, "220 smtp.example.org ESMTP"),
     Answer("no answer in time, applied", True, ""),
 )
@@ -153,7 +199,9 @@ class Point(NamedTuple):
 WIRES: tuple[Wire, ...] = ("plain", "TLS", "CONNECT")
 SETUPS = tuple(
     Setup(asynchronous, fast, wire, retries)
-    for asynchronous, fast, wire, retries in itertools.product((False, True), (False, True), WIRES, (0, 2))
+    for asynchronous, fast, wire, retries in itertools.product(
+        (False, True), (False, True), WIRES, (0, 2)
+    )
 )
 
 
@@ -188,7 +236,9 @@ class Script:
     def answer(self) -> Answer:
         """Return what the service does with a whole request now."""
         assert self.point is not None
-        return ANSWERS[0] if self.point.once and self.attempts > 1 else self.point.answer
+        return (
+            ANSWERS[0] if self.point.once and self.attempts > 1 else self.point.answer
+        )
 
     def cut(self) -> Cut | None:
         """Return where the relay ends the connection that it takes now."""
@@ -279,7 +329,9 @@ class Relay(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, script: Script, port: int, *, tunnel: bool, pairs: set[Relay]) -> None:
+    def __init__(
+        self, script: Script, port: int, *, tunnel: bool, pairs: set[Relay]
+    ) -> None:
         self._script, self._port, self._pairs = script, port, pairs
         self._tunnel = tunnel
         self._head = bytearray()
@@ -342,7 +394,9 @@ class Relay(asyncio.Protocol):
     def _connect(self) -> None:
         async def connect() -> None:
             loop = asyncio.get_running_loop()
-            _, half = await loop.create_connection(lambda: Half(self), "127.0.0.1", self._port)
+            _, half = await loop.create_connection(
+                lambda: Half(self), "127.0.0.1", self._port
+            )
             self._half = half
             if self._early:
                 half.transport.write(bytes(self._early))
@@ -358,23 +412,35 @@ class Relay(asyncio.Protocol):
         if self._cut is not None and self._cut.direction == direction:
             data = data[: max(0, self._cut.at - self._passed[direction])]
         self._passed[direction] += len(data)
-        self._script.passed[direction] = max(self._script.passed[direction], self._passed[direction])
+        self._script.passed[direction] = max(
+            self._script.passed[direction], self._passed[direction]
+        )
         return data
 
     def _is_due(self, direction: Direction) -> bool:
         cut = self._cut
-        return cut is not None and cut.direction == direction and self._passed[direction] >= cut.at
+        return (
+            cut is not None
+            and cut.direction == direction
+            and self._passed[direction] >= cut.at
+        )
 
     def end(self) -> None:
         """End both connections, as the cut says."""
         reset = self._cut is not None and self._cut.ending == "RST"
-        transports = [self.transport] if self._half is None else [self.transport, self._half.transport]
+        transports = (
+            [self.transport]
+            if self._half is None
+            else [self.transport, self._half.transport]
+        )
         for transport in transports:
             if transport.is_closing():
                 continue
             if reset:
                 raw = transport.get_extra_info("socket")
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                raw.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
                 transport.abort()
             else:
                 transport.close()
@@ -429,11 +495,13 @@ def running() -> Generator[Bench]:
     client_context = ssl.create_default_context()
     authority.configure_trust(client_context)
     ready: list[Bench] = []
-    started, stopped = threading.Event(), asyncio.Event()
+    started = threading.Event()
+    stopped = asyncio.Event()
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
-        script, pairs = Script(), set[Relay]()
+        script = Script()
+        pairs = set[Relay]()
         servers: list[asyncio.Server] = []
 
         async def listen(make: Any, **more: Any) -> int:
@@ -445,11 +513,17 @@ def running() -> Generator[Bench]:
         plain = await listen(lambda: Service(script))
         tls = await listen(lambda: Service(script), ssl=server_context)
         ports: dict[Wire, int] = {
-            "plain": await listen(lambda: Relay(script, plain, tunnel=False, pairs=pairs)),
+            "plain": await listen(
+                lambda: Relay(script, plain, tunnel=False, pairs=pairs)
+            ),
             "TLS": await listen(lambda: Relay(script, tls, tunnel=False, pairs=pairs)),
-            "CONNECT": await listen(lambda: Relay(script, tls, tunnel=True, pairs=pairs)),
+            "CONNECT": await listen(
+                lambda: Relay(script, tls, tunnel=True, pairs=pairs)
+            ),
         }
-        loop.set_exception_handler(lambda *_: None)  # a handshake that was cut is what is tried here
+        loop.set_exception_handler(
+            lambda *_: None
+        )  # a handshake that was cut is what is tried here
         ready.append(Bench(script, loop, ports, client_context, pairs))
         started.set()
         await stopped.wait()
@@ -488,7 +562,9 @@ class Seen(NamedTuple):
     @property
     def unsound(self) -> bool:
         """Whether the caller was told something false."""
-        return not self.applied if self.returned else bool(self.applied) and not self.said
+        return (
+            not self.applied if self.returned else bool(self.applied) and not self.said
+        )
 
 
 class Runner:
@@ -502,9 +578,15 @@ class Runner:
         self._bench.begin(point)
         try:
             self._call(point)
-            returned, said, error = True, None, ""
+            returned = True
+            said = None
+            error = ""
         except SmarterProctoringError as failure:
-            returned, said, error = False, failure.maybe_applied, f"{type(failure).__name__}: {failure}"
+            returned, said, error = (
+                False,
+                failure.maybe_applied,
+                f"{type(failure).__name__}: {failure}",
+            )
         return Seen(returned, said, self._bench.end(), error)
 
     def _call(self, point: Point) -> None:
@@ -542,7 +624,9 @@ def points(runner: Runner) -> list[Point]:
     found: list[Point] = []
     for setup in SETUPS:
         repeated = (False, True) if setup.retries else (False,)
-        found += [Point(setup, answer, None, once) for answer in ANSWERS for once in repeated]
+        found += [
+            Point(setup, answer, None, once) for answer in ANSWERS for once in repeated
+        ]
         handshake = 0
         for name in CUT_ANSWERS:
             answer = next(each for each in ANSWERS if each.name == name)
@@ -557,7 +641,9 @@ def points(runner: Runner) -> list[Point]:
                 endings: tuple[Ending, ...] = ("FIN", "RST")
                 found += [
                     Point(setup, answer, Cut(direction, at, ending), once)
-                    for at, ending, once in itertools.product(offsets, endings, repeated)
+                    for at, ending, once in itertools.product(
+                        offsets, endings, repeated
+                    )
                 ]
     return found
 
@@ -600,11 +686,20 @@ def table(results: Iterable[tuple[Point, Seen]]) -> str:
     counts: dict[str, Counter[str]] = {}
     for point, seen in results:
         label = f"{point.setup.wire}: {point.kind()}"
-        for name in (label, f"whole: {point.answer.name}" if point.cut is None else "", "**all**"):
+        for name in (
+            label,
+            f"whole: {point.answer.name}" if point.cut is None else "",
+            "**all**",
+        ):
             if name:
                 counts.setdefault(name, Counter())[column(seen)] += 1
-    lines = [f"| runs of | runs | {' | '.join(COLUMNS)} |", f"|---|---|{'---|' * len(COLUMNS)}"]
-    order = sorted(counts, key=lambda name: (name == "**all**", name.startswith("whole: ")))
+    lines = [
+        f"| runs of | runs | {' | '.join(COLUMNS)} |",
+        f"|---|---|{'---|' * len(COLUMNS)}",
+    ]
+    order = sorted(
+        counts, key=lambda name: (name == "**all**", name.startswith("whole: "))
+    )
     for name in order:
         cells = [f"{counts[name][each]:,}" for each in COLUMNS]
         lines.append(f"| {name} | {counts[name].total():,} | {' | '.join(cells)} |")
@@ -634,7 +729,9 @@ def prove(runs: int | None, seed: int) -> list[tuple[Point, Seen]]:
         runner = Runner(bench, loop)
         every = points(runner)
         chosen = every if runs is None else sample(every, runs, seed)
-        print(f"{len(chosen):,} of {len(every):,} fault points, seed {seed}", flush=True)
+        print(
+            f"{len(chosen):,} of {len(every):,} fault points, seed {seed}", flush=True
+        )
         began = said = time.monotonic()
         for number, point in enumerate(chosen, 1):
             seen = runner.run(point)
@@ -649,10 +746,18 @@ def prove(runs: int | None, seed: int) -> list[tuple[Point, Seen]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, help="how many fault points to try  (default: all of them)")
-    parser.add_argument("--seed", type=int, default=1, help="where a sample begins (%(default)s)")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/proof.md")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--runs", type=int, help="how many fault points to try  (default: all of them)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="where a sample begins (%(default)s)"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="put the table into docs/proof.md"
+    )
     options = parser.parse_args(arguments)
     results = prove(options.runs, options.seed)
     text = table(results)
@@ -661,7 +766,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{len(results):,} runs, {unsound} unsound")
     if options.write:
         before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
-        DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        DOCUMENT.write_text(
+            f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8"
+        )
     return int(bool(unsound))
 
 

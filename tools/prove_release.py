@@ -41,9 +41,14 @@ def expected_files(dist: Path, version: str, public_key: Path | None) -> dict[st
     if (dist / release_record.RECORD).exists():
         record = release_record.read(dist)
         if record.version != version:
-            raise RefusedError(f"{dist.name}/{release_record.RECORD} is about {record.version}, not {version}")
+            raise RefusedError(
+                f"{dist.name}/{release_record.RECORD} is about {record.version}, not {version}"
+            )
         found.append(record.files)
-        publish.say("record", f"{dist.name}/{release_record.RECORD}: the files that the gates judged")
+        publish.say(
+            "record",
+            f"{dist.name}/{release_record.RECORD}: the files that the gates judged",
+        )
     file = attestation.statement_file(dist, version)
     if file.exists():
         key = attestation.public_key(public_key) if public_key else None
@@ -53,15 +58,23 @@ def expected_files(dist: Path, version: str, public_key: Path | None) -> dict[st
         found.append(told.files)
         publish.say("statement", f"{file.name}: {attestation.worth(told)}")
     elif public_key:
-        raise RefusedError(f"{file} is missing, so there is no signature to check. Take it from the release's assets")
+        raise RefusedError(
+            f"{file} is missing, so there is no signature to check. Take it from the release's assets"
+        )
     if not found:
         raise RefusedError(
             f"{dist} says nothing about {version}. Put the release's assets there, or make the record again: "
             f"git checkout v{version} && make check-package"
         )
     if any(files != found[0] for files in found):
-        raise RefusedError(f"the record and the statement in {dist} disagree. Find out which of them was changed")
-    distributions = {name: digest for name, digest in found[0].items() if name.endswith(release_record.DISTRIBUTIONS)}
+        raise RefusedError(
+            f"the record and the statement in {dist} disagree. Find out which of them was changed"
+        )
+    distributions = {
+        name: digest
+        for name, digest in found[0].items()
+        if name.endswith(release_record.DISTRIBUTIONS)
+    }
     if sum(name.endswith(".whl") for name in distributions) != 1:
         raise RefusedError(f"{dist} does not name one wheel of {version}")
     return distributions
@@ -78,7 +91,9 @@ def prove(version: str, dist: Path, public_key: Path | None) -> None:
     try:
         wanted = Version(version)
     except InvalidVersion:
-        raise RefusedError(f"VERSION={version} is not a version. Run: make prove-release VERSION=1.0.0") from None
+        raise RefusedError(
+            f"VERSION={version} is not a version. Run: make prove-release VERSION=1.0.0"
+        ) from None
     expected = expected_files(dist, str(wanted), public_key)
     login = publish.credentials(to.index_url)
     with Index(to.index_url, login) as index:
@@ -89,10 +104,21 @@ def prove(version: str, dist: Path, public_key: Path | None) -> None:
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("version", help="which version")
-    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="holds the record or the statement")
-    parser.add_argument("--public-key", type=Path, help="the Ed25519 public key (PEM) that must have signed")
+    parser.add_argument(
+        "--dist",
+        type=Path,
+        default=ROOT / "dist",
+        help="holds the record or the statement",
+    )
+    parser.add_argument(
+        "--public-key",
+        type=Path,
+        help="the Ed25519 public key (PEM) that must have signed",
+    )
     options = parser.parse_args()
     try:
         prove(options.version, options.dist, options.public_key)
@@ -106,7 +132,10 @@ def main() -> int:
     except RefusedError as refused:
         for problem in refused.problems:
             print(f"error: {problem}", file=sys.stderr)
-        print("The proof could not be made; nothing is known to be wrong with the release.", file=sys.stderr)
+        print(
+            "The proof could not be made; nothing is known to be wrong with the release.",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -31,15 +31,27 @@ def redocly(command: str, *arguments: str | Path) -> list[dict[str, Any]]:
         ToolError: redocly is not installed, or printed no report, as for a mistake in its configuration.
     """
     if not PROGRAM.exists():
-        raise ToolError("redocly is not installed; `make node_modules/.ready` installs it (npm is needed)")
-    environment = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+        raise ToolError(
+            "redocly is not installed; `make node_modules/.ready` installs it (npm is needed)"
+        )
+    environment = {
+        **os.environ,
+        "REDOCLY_TELEMETRY": "off",
+        "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true",
+    }
     options = ["--config", str(CONFIG), "--lint-config", "error", "--format", "json"]
     done = subprocess.run(
-        [PROGRAM, command, *arguments, *options], env=environment, capture_output=True, text=True, check=False
+        [PROGRAM, command, *arguments, *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     # A linter that finds something exits 1; a differ that does so could not read all of both specs.
     if done.returncode and (command != "lint" or not done.stdout):
-        raise ToolError(f"redocly {command} ended with {done.returncode}:\n{done.stderr}")
+        raise ToolError(
+            f"redocly {command} ended with {done.returncode}:\n{done.stderr}"
+        )
     reports: list[dict[str, Any]] = []
     rest = done.stdout.strip()
     while rest:

@@ -63,7 +63,12 @@ def clean_commit(root: Path) -> str | None:
 
     def git(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["git", "-C", root, *arguments],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
         except FileNotFoundError:
             return None
         return None if done.returncode else done.stdout.strip()
@@ -85,7 +90,9 @@ def write(dist: Path, root: Path, version: str) -> Record:
     built = sorted(file for file in dist.iterdir() if not is_companion(file.name))
     files = {file.name: sha256(file.read_bytes()) for file in built}
     record = Record(version, clean_commit(root), files)
-    (dist / RECORD).write_text(json.dumps(asdict(record), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (dist / RECORD).write_text(
+        json.dumps(asdict(record), indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
     return record
 
 
@@ -104,16 +111,26 @@ def read(dist: Path) -> Record:
             f"{file.parent.name}/{RECORD} is missing, so no gate has judged these files. {again}"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise RefusedError(f"{file.parent.name}/{RECORD} cannot be read: {error}. {again}") from None
+        raise RefusedError(
+            f"{file.parent.name}/{RECORD} cannot be read: {error}. {again}"
+        ) from None
     match found:
-        case {"version": str(version), "commit": str() | None as commit, "files": dict(files)} if all(
-            isinstance(name, str) and isinstance(digest, str) and Path(name).name == name
+        case {
+            "version": str(version),
+            "commit": str() | None as commit,
+            "files": dict(files),
+        } if all(
+            isinstance(name, str)
+            and isinstance(digest, str)
+            and Path(name).name == name
             for name, digest in files.items()
         ):
             return Record(version, commit, files)
         case _:
             pass
-    raise RefusedError(f"{file.parent.name}/{RECORD} is not a record of judged files. {again}")
+    raise RefusedError(
+        f"{file.parent.name}/{RECORD} is not a record of judged files. {again}"
+    )
 
 
 def changes(dist: Path, record: Record) -> Iterator[str]:

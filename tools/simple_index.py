@@ -28,9 +28,30 @@ from release_record import RefusedError, sha256
 PACKAGE = CLIENT.name
 JSON = "application/vnd.pypi.simple.v1+json"
 _JSON_TYPES = (JSON, "application/json")
-_HTML_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html", "application/xhtml+xml")
-_FILES = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".tar.xz", ".tar.Z", ".tgz", ".exe", ".msi", ".rpm")
-_BESIDE = (".metadata", ".asc", ".sig", ".provenance")  # what may be linked next to a file
+_HTML_TYPES = (
+    "text/html",
+    "application/vnd.pypi.simple.v1+html",
+    "application/xhtml+xml",
+)
+_FILES = (
+    ".whl",
+    ".tar.gz",
+    ".zip",
+    ".egg",
+    ".tar.bz2",
+    ".tar.xz",
+    ".tar.Z",
+    ".tgz",
+    ".exe",
+    ".msi",
+    ".rpm",
+)
+_BESIDE = (
+    ".metadata",
+    ".asc",
+    ".sig",
+    ".provenance",
+)  # what may be linked next to a file
 _REDIRECTS = 10
 _LIMIT = 256 * 2**20  # bytes of one answer
 
@@ -90,7 +111,9 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        self.links += [value for name, value in attrs if tag == "a" and name == "href" and value]
+        self.links += [
+            value for name, value in attrs if tag == "a" and name == "href" and value
+        ]
 
     def handle_endtag(self, tag: str) -> None:
         self.ended = self.ended or tag == "html"
@@ -106,7 +129,10 @@ def version_of(name: str) -> Version | None:
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
         pass
     package = re.sub(r"[-_.]+", "[-_.]+", PACKAGE)
-    found = re.match(rf"(?i){package}-(?P<version>[0-9][0-9a-z.!+]*?)(?=-|\.(?:tar|zip|egg|exe|msi|rpm|tgz|whl))", name)
+    found = re.match(
+        rf"(?i){package}-(?P<version>[0-9][0-9a-z.!+]*?)(?=-|\.(?:tar|zip|egg|exe|msi|rpm|tgz|whl))",
+        name,
+    )
     try:
         return Version(found["version"]) if found else None
     except InvalidVersion:
@@ -136,7 +162,9 @@ class Index:
         auth = (login.username, login.password) if login else None
         # trust_env stays off: a netrc file must not log in as somebody else than the one who publishes.
         self._client = httpx.Client(auth=auth, timeout=60, trust_env=False)
-        self._stranger = httpx.Client(timeout=60, trust_env=False)  # for other hosts: no password goes there
+        self._stranger = httpx.Client(
+            timeout=60, trust_env=False
+        )  # for other hosts: no password goes there
 
     def __enter__(self) -> Self:
         return self
@@ -163,7 +191,9 @@ class Index:
             if origin(url) != self._origin:
                 return Listing()
         else:
-            raise RefusedError(f"{self.url}{PACKAGE}/ redirects more than {_REDIRECTS} times. Check INDEX_URL")
+            raise RefusedError(
+                f"{self.url}{PACKAGE}/ redirects more than {_REDIRECTS} times. Check INDEX_URL"
+            )
         if answer.status == 404:
             return Listing()
         if answer.status != 200:
@@ -172,7 +202,9 @@ class Index:
             return _json_listing(answer)
         if answer.media_type in _HTML_TYPES:
             return _html_listing(answer)
-        raise RefusedError(f"{answer.url} answered {answer.media_type or 'without a content type'}, {_NOT_AN_INDEX}")
+        raise RefusedError(
+            f"{answer.url} answered {answer.media_type or 'without a content type'}, {_NOT_AN_INDEX}"
+        )
 
     def digest(self, file: Listed) -> str:
         """Download a file and return its SHA-256.
@@ -187,9 +219,13 @@ class Index:
                 break
             url = answer.redirect
         else:
-            raise RefusedError(f"{file.url} redirects more than {_REDIRECTS} times. Ask who runs the index")
+            raise RefusedError(
+                f"{file.url} redirects more than {_REDIRECTS} times. Ask who runs the index"
+            )
         if answer.status != 200:
-            raise RefusedError(f"{answer.url} answered {answer.status}. The index lists a file that it does not give")
+            raise RefusedError(
+                f"{answer.url} answered {answer.status}. The index lists a file that it does not give"
+            )
         digest = sha256(answer.content)
         if file.sha256 is not None and file.sha256 != digest:
             raise RefusedError(
@@ -208,10 +244,14 @@ class Index:
                 for piece in response.iter_bytes():
                     content += piece
                     if len(content) > _LIMIT:
-                        raise RefusedError(f"{url} answers with more than {_LIMIT:,} bytes. Check INDEX_URL")
+                        raise RefusedError(
+                            f"{url} answers with more than {_LIMIT:,} bytes. Check INDEX_URL"
+                        )
                 following = response.next_request
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise RefusedError(f"{url} cannot be read: {error}. Check INDEX_URL and the network") from None
+            raise RefusedError(
+                f"{url} cannot be read: {error}. Check INDEX_URL and the network"
+            ) from None
         answer = _Answer(
             url,
             response.status_code,
@@ -242,25 +282,35 @@ def _json_listing(answer: _Answer) -> Listing:
     try:
         found = json.loads(answer.content)
     except (ValueError, RecursionError) as error:
-        raise RefusedError(f"{answer.url} says that it is JSON, and is not: {error}. Check INDEX_URL") from None
+        raise RefusedError(
+            f"{answer.url} says that it is JSON, and is not: {error}. Check INDEX_URL"
+        ) from None
     match found:
         case {"files": list(entries)}:
             pass
         case _:
-            raise RefusedError(f"{answer.url} answered JSON without a list of files, {_NOT_AN_INDEX}")
+            raise RefusedError(
+                f"{answer.url} answered JSON without a list of files, {_NOT_AN_INDEX}"
+            )
     match found:
         case {"meta": {"api-version": str(api)}} if not api.startswith("1."):
-            raise RefusedError(f"{answer.url} answered in version {api} of the simple API; version 1 is read here")
+            raise RefusedError(
+                f"{answer.url} answered in version {api} of the simple API; version 1 is read here"
+            )
         case _:
             pass
     files = tuple(_json_file(answer, entry) for entry in entries)
     named = found.get("versions", [])
     if not isinstance(named, list) or not all(isinstance(text, str) for text in named):
-        raise RefusedError(f"{answer.url} answered with versions that are not texts, {_NOT_AN_INDEX}")
+        raise RefusedError(
+            f"{answer.url} answered with versions that are not texts, {_NOT_AN_INDEX}"
+        )
     try:
         extra = [Version(text) for text in named]
     except InvalidVersion as error:
-        raise RefusedError(f"{answer.url} names a version that is none: {error}. Ask who runs the index") from None
+        raise RefusedError(
+            f"{answer.url} names a version that is none: {error}. Ask who runs the index"
+        ) from None
     return _listing(answer, files, extra)
 
 
@@ -269,14 +319,18 @@ def _json_file(answer: _Answer, entry: object) -> Listed:
         case {"filename": str(name), "url": str(link)}:
             pass
         case _:
-            raise RefusedError(f"{answer.url} lists a file without a name or a URL, {_NOT_AN_INDEX}")
+            raise RefusedError(
+                f"{answer.url} lists a file without a name or a URL, {_NOT_AN_INDEX}"
+            )
     match entry:
         case {"hashes": {"sha256": str(digest)}}:
             return Listed(name, _joined(answer.url, link), digest.lower())
         case {"hashes": dict(hashes)} if "sha256" not in hashes:
             return Listed(name, _joined(answer.url, link))
         case {"hashes": _}:
-            raise RefusedError(f"{answer.url} lists {name} with hashes that are not texts, {_NOT_AN_INDEX}")
+            raise RefusedError(
+                f"{answer.url} lists {name} with hashes that are not texts, {_NOT_AN_INDEX}"
+            )
         case _:
             return Listed(name, _joined(answer.url, link))
 
@@ -287,11 +341,17 @@ def _html_listing(answer: _Answer) -> Listing:
         page.feed(answer.content.decode("utf-8"))
         page.close()
     except ValueError as error:
-        raise RefusedError(f"{answer.url} says that it is HTML, and is not: {error}. Check INDEX_URL") from None
+        raise RefusedError(
+            f"{answer.url} says that it is HTML, and is not: {error}. Check INDEX_URL"
+        ) from None
     if not page.tags:
-        raise RefusedError(f"{answer.url} says that it is HTML, and holds none, {_NOT_AN_INDEX}")
+        raise RefusedError(
+            f"{answer.url} says that it is HTML, and holds none, {_NOT_AN_INDEX}"
+        )
     if "html" in page.tags and not page.ended:
-        raise RefusedError(f"{answer.url} answered a page that breaks off. Try again, or ask who runs the index")
+        raise RefusedError(
+            f"{answer.url} answered a page that breaks off. Try again, or ask who runs the index"
+        )
     files: list[Listed] = []
     for link in page.links:
         url = _joined(answer.url, link)
@@ -301,14 +361,20 @@ def _html_listing(answer: _Answer) -> Listing:
         if name.endswith(_FILES):
             hashes = parse_qs(fragment).get("sha256", [])
             files.append(Listed(name, plain, hashes[0].lower() if hashes else None))
-        elif name and not name.endswith(_BESIDE):  # a folder, such as the one above, has no name
+        elif name and not name.endswith(
+            _BESIDE
+        ):  # a folder, such as the one above, has no name
             raise RefusedError(f"{answer.url} links to {plain}, {_NOT_AN_INDEX}")
     if not files and page.tags & {"form", "input", "script"}:
-        raise RefusedError(f"{answer.url} answered a page with a form or a script and no files, {_NOT_AN_INDEX}")
+        raise RefusedError(
+            f"{answer.url} answered a page with a form or a script and no files, {_NOT_AN_INDEX}"
+        )
     return _listing(answer, tuple(files), [])
 
 
-def _listing(answer: _Answer, files: tuple[Listed, ...], named: list[Version]) -> Listing:
+def _listing(
+    answer: _Answer, files: tuple[Listed, ...], named: list[Version]
+) -> Listing:
     versions = set(named)
     for file in files:
         if file.name.endswith(_BESIDE):
@@ -328,7 +394,11 @@ def _joined(base: str, link: str) -> str:
         url = urljoin(base, link)
         httpx.URL(url)
     except (ValueError, httpx.InvalidURL) as error:
-        raise RefusedError(f"{base} links to {link!r}, which is not a URL: {error}. Ask who runs the index") from None
+        raise RefusedError(
+            f"{base} links to {link!r}, which is not a URL: {error}. Ask who runs the index"
+        ) from None
     if urlsplit(url).scheme not in ("http", "https"):
-        raise RefusedError(f"{base} links to {link!r}, which is neither http nor https. Ask who runs the index")
+        raise RefusedError(
+            f"{base} links to {link!r}, which is neither http nor https. Ask who runs the index"
+        )
     return url

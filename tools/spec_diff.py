@@ -28,12 +28,21 @@ from redocly import ROOT, ToolError, redocly
 from spec_model import GenerationError, check_version
 
 # What only people read. Any other property means something to a program.
-WORDS = {"description", "summary", "example", "examples", "externalDocs", "x-evidence", "termsOfService", "contact"}
+WORDS = {
+    "description",
+    "summary",
+    "example",
+    "examples",
+    "externalDocs",
+    "x-evidence",
+    "termsOfService",
+    "contact",
+}
 WORD_TYPES = {"Example", "ExternalDocs", "Contact", "License"}
 
 # Where the package breaks though the wire does not: (type of the node, what happened, property) -> why.
 BREAKS_THE_PACKAGE = {
-    ("Schema", "removed", None): "a field or model is gone, and code that names it fails",
+    ("Schema", "removed", None): "a field or model is gone; code that names it fails",
     ("Schema", "modified", "title"): "the model's class is named by it",
     ("Schema", "modified", "format"): "the Python type changes",
     ("Schema", "modified", "default"): "something else is sent when nothing is said",
@@ -46,7 +55,9 @@ BREAKS_THE_PACKAGE = {
 
 def rate(change: dict[str, Any]) -> tuple[str, str]:
     """Rate one change of redocly's report: the bump it demands of the package, and why if redocly asks for less."""
-    kind, node, name = change["kind"], change["typeName"], change.get("property")
+    kind = change["kind"]
+    node = change["typeName"]
+    name = change.get("property")
     rated: str = change["impact"]
     if node in WORD_TYPES or name in WORDS or (node == "Info" and name == "title"):
         return "patch", ""
@@ -60,24 +71,35 @@ def rate(change: dict[str, Any]) -> tuple[str, str]:
     if why:
         return "major", "" if rated == "major" else why
     # Loosened, deprecated or newly promised: more than words, but nothing breaks.
-    return higher(rated, "patch" if str(name).startswith("x-") and name != "x-before" else "minor"), ""
+    is_extension = str(name).startswith("x-") and name != "x-before"
+    return higher(rated, "patch" if is_extension else "minor"), ""
 
 
 def place(pointer: str) -> str:
     """Write a JSON pointer as people say it: `PUT /v1/… requestBody notes`."""
-    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.removeprefix("#/").split("/")]
+    parts = [
+        part.replace("~1", "/").replace("~0", "~")
+        for part in pointer.removeprefix("#/").split("/")
+    ]
     if parts[0] == "paths" and len(parts) > 1:
         method = [parts[2].upper()] if len(parts) > 2 else []
         parts = [*method, parts[1], *parts[3:]]
     elif parts[0] == "components":
         parts = parts[1:]
-    return " ".join(p for p in parts if p not in {"content", "schema", "properties"} and not re.search(r"\w/json", p))
+    between = {"content", "schema", "properties"}
+    said = [
+        part
+        for part in parts
+        if part not in between and not re.search(r"\w/json", part)
+    ]
+    return " ".join(said)
 
 
 def describe(change: dict[str, Any]) -> Change:
     """Turn a change of redocly's report into one of ours."""
     bump, why = rate(change)
-    before, after = (change.get(side, {}).get("value") for side in ("base", "revision"))
+    before = change.get("base", {}).get("value")
+    after = change.get("revision", {}).get("value")
     if change["kind"] != "modified":
         what = change["kind"]
     elif "value" not in change["base"]:
@@ -86,7 +108,12 @@ def describe(change: dict[str, Any]) -> Change:
         what = f"{change['property']} {short(before)} removed"
     elif isinstance(before, list) and isinstance(after, list):
         turns = (("added", after, before), ("removed", before, after))
-        parts = [f"{short(item)} {turn}" for turn, these, those in turns for item in these if item not in those]
+        parts = [
+            f"{short(item)} {turn}"
+            for turn, these, those in turns
+            for item in these
+            if item not in those
+        ]
         what = f"{change['property']}: {', '.join(parts) or 'another order'}"
     else:
         what = f"{change['property']} {short(before)} is now {short(after)}"
@@ -104,7 +131,9 @@ def order_differs(base: str, revision: str) -> bool:
     documents = [yaml.safe_load(text) for text in (base, revision)]
     for document in documents:
         document["info"]["version"] = ""
-    return json.dumps(documents[0], default=str) != json.dumps(documents[1], default=str)
+    return json.dumps(documents[0], default=str) != json.dumps(
+        documents[1], default=str
+    )
 
 
 def default_server(text: str) -> object:
@@ -120,7 +149,7 @@ def compare(base: str, base_name: str, revision: str) -> Report:
         ToolError: redocly could not compare them, a version is not MAJOR.MINOR.PATCH, or it is not OpenAPI 3.0.
     """
     with tempfile.TemporaryDirectory() as folder:
-        files = Path(folder) / "base.yaml", Path(folder) / "spec.yaml"
+        files = [Path(folder) / "base.yaml", Path(folder) / "spec.yaml"]
         for file, text in zip(files, (base, revision), strict=True):
             file.write_text(text, encoding="utf-8")
         (report,) = redocly("diff", *files, "--fail-on", "none")
@@ -128,12 +157,21 @@ def compare(base: str, base_name: str, revision: str) -> Report:
         check_version(yaml.safe_load(revision))
     except GenerationError as error:
         raise ToolError(str(error)) from None
-    found = [change for change in report["changes"] if change["path"] != "#/info" or change["property"] != "version"]
+    found = [
+        change
+        for change in report["changes"]
+        if change["path"] != "#/info" or change["property"] != "version"
+    ]
     changes = [describe(change) for change in found]
-    before, after = default_server(base), default_server(revision)
-    if before != after and not any(change.place == "servers 0" and change.bump == "major" for change in changes):
+    before = default_server(base)
+    after = default_server(revision)
+    is_said = any(
+        change.place == "servers 0" and change.bump == "major" for change in changes
+    )
+    if before != after and not is_said:
         what = f"{short(before)} is now {short(after)}"
-        changes.append(Change("major", "servers 0", what, "the first server is where the client sends to"))
+        why = "the first server is where the client sends to"
+        changes.append(Change("major", "servers 0", what, why))
     if not changes and order_differs(base, revision):
         changes = [Change("patch", "the whole spec", "another order")]
     return judge(changes, base_name, base, revision)
@@ -153,20 +191,34 @@ def since_release(root: Path, spec: Path, base: str | None) -> Report | None:
     base = base or last_release(root)
     if base is None:
         return None
-    text = Path(base).read_text(encoding="utf-8") if Path(base).is_file() else git(root, "show", f"{base}:{SPEC}")
+    text = (
+        Path(base).read_text(encoding="utf-8")
+        if Path(base).is_file()
+        else git(root, "show", f"{base}:{SPEC}")
+    )
     return compare(text, base, spec.read_text(encoding="utf-8"))
 
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", metavar="FILE|TAG", help="compare with this instead of the last release")
-    parser.add_argument("--spec", type=Path, help=f"the spec as it is now [default: {SPEC}]")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--base",
+        metavar="FILE|TAG",
+        help="compare with this instead of the last release",
+    )
+    parser.add_argument(
+        "--spec", type=Path, help=f"the spec as it is now [default: {SPEC}]"
+    )
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     try:
-        report = since_release(arguments.root, arguments.spec or arguments.root / SPEC, arguments.base)
+        report = since_release(
+            arguments.root, arguments.spec or arguments.root / SPEC, arguments.base
+        )
     except (ToolError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

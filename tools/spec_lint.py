@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from baseline import SPEC
-from generate import describe
+from generator.records import describe
 from redocly import ToolError, redocly
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from spec_model import GenerationError, Spec, check_version
+from spec_model import GenerationError, Node, Spec, check_version
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -49,24 +49,34 @@ def by_the_standard(document: dict[str, Any]) -> list[str]:
         errors = list(OpenAPIV30SpecValidator(document).iter_errors())
     except Exception as error:  # noqa: BLE001 - what it cannot follow, such as a broken $ref, ends it with any error
         return [f"{type(error).__name__}: {error}"]
-    return [f"{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
+    return [
+        f"{'/'.join(map(str, error.absolute_path))}: {error.message}"
+        for error in errors
+    ]
 
 
 def by_the_client(file: Path) -> list[str]:
     """Return what `make generate` would refuse, the first of it, and path parameters that let any text pass."""
     try:
         spec = Spec(file)
-        operations = describe(spec)
+        described = describe(spec)
     except GenerationError as error:
         return [str(error)]
     return [
-        f"{operation.name}: rule/path-parameter-pattern: {parameter['name']!r} is any text: give its schema a pattern, "
-        "an enum or a format, so that a wrong one is refused before the wire"
-        for operation in operations
-        for parameter in operation.in_path
-        if (schema := spec.flat(parameter.get("schema"))).get("type") == "string"
-        and not {"pattern", "enum", "format"} & schema.keys()
+        f"{record.operation.name}: rule/path-parameter-pattern: {parameter['name']!r} is any text: give its schema a "
+        "pattern, an enum or a format, so that a wrong one is refused before the wire"
+        for record in described
+        for parameter in record.operation.node["parameters"]
+        if parameter["in"] == "path" and is_any_text(spec.flat(parameter.get("schema")))
     ]
+
+
+def is_any_text(schema: Node) -> bool:
+    """Tell whether a schema lets any text pass."""
+    return (
+        schema.get("type") == "string"
+        and not {"pattern", "enum", "format"} & schema.keys()
+    )
 
 
 def by_our_rules(files: list[Path]) -> Iterator[tuple[Path, str]]:
@@ -79,9 +89,16 @@ def by_our_rules(files: list[Path]) -> Iterator[tuple[Path, str]]:
     for report in redocly("lint", *named, "--max-problems", "1000") if named else ():
         for problem in report["problems"]:
             where = problem["location"][0]
-            line = f"{where['start']['line']}:{where['start']['col']}" if "start" in where else where["pointer"]
+            line = (
+                f"{where['start']['line']}:{where['start']['col']}"
+                if "start" in where
+                else where["pointer"]
+            )
             file = named[os.path.realpath(where["source"]["ref"])]
-            yield file, f"{line}: {problem['ruleId']}: {' '.join(problem['message'].split())}"
+            yield (
+                file,
+                f"{line}: {problem['ruleId']}: {' '.join(problem['message'].split())}",
+            )
 
 
 def lint(files: list[Path]) -> dict[Path, list[str]]:
@@ -96,7 +113,9 @@ def lint(files: list[Path]) -> dict[Path, list[str]]:
     for file in files:
         try:
             mistakes = by_the_standard(read(file))
-            found[file] = [f"{file}: {mistake}" for mistake in [*mistakes, *by_the_client(file)]]
+            found[file] = [
+                f"{file}: {mistake}" for mistake in [*mistakes, *by_the_client(file)]
+            ]
             readable.append(file)
         except ValueError as error:
             found[file] = [f"{file}: {error}"]
@@ -107,7 +126,9 @@ def lint(files: list[Path]) -> dict[Path, list[str]]:
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
     files: list[Path] = parser.parse_args().files or [Path(SPEC)]
     try:
@@ -116,7 +137,10 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for file, mistakes in found.items():
-        print("\n".join(mistakes) or f"{file}: no mistakes", file=sys.stderr if mistakes else sys.stdout)
+        print(
+            "\n".join(mistakes) or f"{file}: no mistakes",
+            file=sys.stderr if mistakes else sys.stdout,
+        )
     return int(any(found.values()))
 
 

@@ -124,7 +124,8 @@ class Spec:
 
     def resolve(self, node: object) -> Node:
         """Follow `$ref` until something stands there."""
-        found, seen = mapping(node), set[str]()
+        found = mapping(node)
+        seen = set[str]()
         while isinstance(pointer := found.get("$ref"), str):
             target: Any = self.document
             try:
@@ -133,7 +134,9 @@ class Spec:
             except (KeyError, TypeError):
                 target = None
             if not isinstance(target, dict) or pointer in seen:
-                raise GenerationError(f"$ref {pointer!r} points at nothing in the spec; it has to be #/… and to exist")
+                raise GenerationError(
+                    f"$ref {pointer!r} points at nothing in the spec; it has to be #/… and to exist"
+                )
             seen.add(pointer)
             found = mapping(cast("object", target))
         return found
@@ -142,7 +145,10 @@ class Spec:
         """Resolve a schema, and merge the parts of its `allOf` into it."""
         own = self.resolve(schema)
         merged: Node = {}
-        for part in (*map(self.flat, own.get("allOf", [])), {k: v for k, v in own.items() if k != "allOf"}):
+        for part in (
+            *map(self.flat, own.get("allOf", [])),
+            {k: v for k, v in own.items() if k != "allOf"},
+        ):
             properties = {**merged.get("properties", {}), **part.get("properties", {})}
             required = [*merged.get("required", []), *part.get("required", [])]
             merged = {**merged, **part, "properties": properties, "required": required}
@@ -168,53 +174,83 @@ class Spec:
             if str(path).startswith("x-"):
                 continue
             if not isinstance(node, dict) or not str(path).startswith("/"):
-                raise GenerationError(f"paths {path}: it has to begin with a slash, and to hold operations")
+                raise GenerationError(
+                    f"paths {path}: it has to begin with a slash, and to hold operations"
+                )
             item = self.resolve(node)
             for method in METHODS:
                 if method in item:
                     yield path, method, self._operation(path, method, item)
 
     def _operation(self, path: str, method: str, item: Node) -> Node:
-        operation, where = item[method], f"{method.upper()} {path}"
+        operation = item[method]
+        where = f"{method.upper()} {path}"
         if not isinstance(operation, dict) or not operation:
-            raise GenerationError(f"{where} is empty: describe it, or take the line `{method}:` out")
+            raise GenerationError(
+                f"{where} is empty: describe it, or take the line `{method}:` out"
+            )
         name = operation.get("operationId")
         if name is None:
-            raise GenerationError(f"{where} has no operationId; its name comes from there")
+            raise GenerationError(
+                f"{where} has no operationId; its name comes from there"
+            )
         if not isinstance(name, str):
             raise GenerationError(
                 f"{where}: the operationId {name!r} is not text: put it in quotes, or name it in words"
             )
         if not mapping(operation.get("responses")):
-            raise GenerationError(f"{name}: there are no responses: describe at least one")
+            raise GenerationError(
+                f"{name}: there are no responses: describe at least one"
+            )
         if "servers" in item or "servers" in operation:
             raise GenerationError(
-                f"{name}: servers of its own would be ignored, because a client has one base URL: list them "
-                "at the top, "
-                "and give `base_url` to the client that calls this operation"
+                f"{name}: servers of its own would be ignored, because a client has one base URL: "
+                "list them at the top, and give `base_url` to the client that calls this operation"
             )
         given = [item.get("parameters", []), operation.get("parameters", [])]
         if not all(isinstance(parameters, list) for parameters in given):
-            raise GenerationError(f"{name}: parameters is not a list: begin each with a dash")
-        return {**operation, "parameters": self._parameters(path, name, [*given[0], *given[1]])}
+            raise GenerationError(
+                f"{name}: parameters is not a list: begin each with a dash"
+            )
+        return {
+            **operation,
+            "parameters": self._parameters(path, name, [*given[0], *given[1]]),
+        }
 
     def _parameters(self, path: str, operation_id: str, nodes: list[Any]) -> list[Node]:
         found: dict[tuple[str, str], Node] = {}
         for node in map(self.resolve, nodes):
-            if not isinstance(node.get("name"), str) or not isinstance(node.get("in"), str):
-                raise GenerationError(f"{operation_id}: a parameter lacks `name` or `in`")
+            identity = (node.get("name"), node.get("in"))
+            if not all(isinstance(part, str) for part in identity):
+                raise GenerationError(
+                    f"{operation_id}: a parameter lacks `name` or `in`"
+                )
             found[node["name"], node["in"]] = node
-        parameters = list(found.values())
-        parameters.sort(key=lambda p: path.find(f"{{{p['name']}}}") if p["in"] == "path" else len(path))
+
+        def position(parameter: Node) -> int:
+            """Return where a parameter is in the path; the others come after those."""
+            if parameter["in"] != "path":
+                return len(path)
+            return path.find(f"{{{parameter['name']}}}")
+
+        parameters = sorted(found.values(), key=position)
         declared = [p["name"] for p in parameters if p["in"] == "path"]
         in_path = re.findall(r"\{([^{}]+)\}", path)
         for name in declared:
             if name not in in_path:
-                raise GenerationError(f"{operation_id}: the path parameter {name!r} does not stand in {path}")
+                raise GenerationError(
+                    f"{operation_id}: the path parameter {name!r} does not stand in {path}"
+                )
         for name in in_path:
-            if name not in declared or in_path.count(name) > 1:
-                reason = "is not described" if name not in declared else "stands twice in the path"
-                raise GenerationError(f"{operation_id}: {{{name}}} of {path} {reason}: it needs one parameter")
+            reason = ""
+            if name not in declared:
+                reason = "is not described"
+            elif in_path.count(name) > 1:
+                reason = "stands twice in the path"
+            if reason:
+                raise GenerationError(
+                    f"{operation_id}: {{{name}}} of {path} {reason}: it needs one parameter"
+                )
         return parameters
 
     def token_header(self, operation: Node) -> str | None:
@@ -223,26 +259,28 @@ class Spec:
         schemes = self.document.get("components", {}).get("securitySchemes", {})
         for requirement in filter(None, security):
             scheme = self.resolve(schemes.get(next(iter(requirement))))
-            if len(requirement) == 1 and scheme.get("type") == "apiKey" and scheme.get("in") == "header":
+            in_header = scheme.get("type") == "apiKey" and scheme.get("in") == "header"
+            if len(requirement) == 1 and in_header:
                 return str(scheme["name"])
-        if named := " or ".join(" and ".join(requirement) for requirement in security if requirement):
+        named = [" and ".join(requirement) for requirement in security if requirement]
+        if named:
             raise GenerationError(
-                f"{operation['operationId']}: security {named} is not one apiKey in a header, "
-                "and the overrides send nothing else: describe how the API takes its token, with `type: apiKey`, "
-                "`in: header`"
+                f"{operation['operationId']}: security {' or '.join(named)} is not one apiKey in a "
+                "header, and the overrides send nothing else: describe how the API takes its "
+                "token, with `type: apiKey`, `in: header`"
             )
         return None
 
     def body(self, method: str, operation: Node) -> Body | None:
         """Return the JSON body of an operation, or None where it has none."""
-        name, request = operation["operationId"], self.resolve(operation.get("requestBody"))
+        name = operation["operationId"]
+        request = self.resolve(operation.get("requestBody"))
         if not request:
             return None
         if method in WITHOUT_BODY:
             raise GenerationError(
-                f"{name}: {method.upper()} with a body: HTTP gives it no meaning (RFC 9110 9.3), and OpenAPI "
-                "3.0 says to "
-                "ignore it: describe parameters instead"
+                f"{name}: {method.upper()} with a body: HTTP gives it no meaning (RFC 9110 9.3), "
+                "and OpenAPI 3.0 says to ignore it: describe parameters instead"
             )
         content = mapping(request.get("content"))
         kind = next((kind for kind in content if re.fullmatch(JSON_TYPE, kind)), None)
@@ -253,20 +291,33 @@ class Spec:
             )
         node = mapping(content[kind]).get("schema")
         if not isinstance(node, dict):
-            raise GenerationError(f"{name}: the body ({kind}) has no schema: describe it, `schema: {{}}` for any JSON")
+            raise GenerationError(
+                f"{name}: the body ({kind}) has no schema: describe it, `schema: {{}}` for any JSON"
+            )
         flat = self.flat(node)
         fields = {} if self._is_whole(node, flat) else self._fields(flat)
-        required, keyword = bool(request.get("required")), str(request.get("x-keyword", "body"))
-        return Body(node, flat, kind.partition(";")[0].strip(), required, fields, keyword)
+        required, keyword = (
+            bool(request.get("required")),
+            str(request.get("x-keyword", "body")),
+        )
+        return Body(
+            node, flat, kind.partition(";")[0].strip(), required, fields, keyword
+        )
 
     def _is_whole(self, node: object, flat: Node) -> bool:
         """Tell whether a body cannot be given field by field."""
         more = flat.get("additionalProperties")
-        if flat.get("type", "object") != "object" or more is True or isinstance(more, dict):
+        if (
+            flat.get("type", "object") != "object"
+            or more is True
+            or isinstance(more, dict)
+        ):
             return True
         own = self.resolve(node)
         choices = any(key in own for key in ("oneOf", "anyOf", "not", "discriminator"))
-        return choices or any(self._is_whole(part, self.flat(part)) for part in own.get("allOf", []))
+        return choices or any(
+            self._is_whole(part, self.flat(part)) for part in own.get("allOf", [])
+        )
 
     def _fields(self, flat: Node) -> dict[str, Node]:
         found = {name: self.flat(prop) for name, prop in flat["properties"].items()}
@@ -276,7 +327,11 @@ class Spec:
         """Refuse an operation whose success is neither JSON nor text: a result would hold it broken."""
         for status, node in operation["responses"].items():
             content = mapping(self.resolve(node).get("content"))
-            readable = [kind for kind in content if re.fullmatch(f"{JSON_TYPE}|{TEXT_TYPE}|\\*/\\*", kind)]
+            readable = [
+                kind
+                for kind in content
+                if re.fullmatch(f"{JSON_TYPE}|{TEXT_TYPE}|\\*/\\*", kind)
+            ]
             if content and not readable and str(status)[0] in "2d":
                 raise GenerationError(
                     f"{operation['operationId']}: response {status} is {', '.join(content)}, and the client reads JSON "
@@ -289,7 +344,8 @@ class Spec:
     def servers(self) -> tuple[str, ...]:
         """Return the base URLs, variables replaced by their defaults; the first is the client's default."""
         found = [
-            self._server(index, mapping(node)) for index, node in enumerate(sequence(self.document.get("servers")))
+            self._server(index, mapping(node))
+            for index, node in enumerate(sequence(self.document.get("servers")))
         ]
         if not found:
             raise GenerationError(
@@ -298,30 +354,32 @@ class Spec:
             )
         if not found[0].lower().startswith("https://"):
             raise GenerationError(
-                f"servers/0: {found[0]} is the client's default base URL, and plain http shows the token to "
-                "the network: "
-                "put an https server first"
+                f"servers/0: {found[0]} is the client's default base URL, and plain http shows the "
+                "token to the network: put an https server first"
             )
         return tuple(found)
 
     def _server(self, index: int, node: Node) -> str:
-        url, variables = str(node.get("url", "")), mapping(node.get("variables"))
+        url = str(node.get("url", ""))
+        variables = mapping(node.get("variables"))
         for name in re.findall(r"\{([^{}]+)\}", url):
             default = mapping(variables.get(name)).get("default")
             if default is None:
-                raise GenerationError(f"servers/{index}: the variable {{{name}}} of {url} has no default: add it")
+                raise GenerationError(
+                    f"servers/{index}: the variable {{{name}}} of {url} has no default: add it"
+                )
             url = url.replace(f"{{{name}}}", str(default))
         if not re.fullmatch(r"(?i:https?)://[^/?#@\s{}]+(/[^?#@\s{}]*)?", url):
             raise GenerationError(
-                f"servers/{index}: {url or 'nothing'} is not a whole URL, such as https://api.example.com/v1, "
-                "without user "
-                "name, query or fragment: write it out"
+                f"servers/{index}: {url or 'nothing'} is not a whole URL, such as "
+                "https://api.example.com/v1, without user name, query or fragment: write it out"
             )
         return url.rstrip("/")
 
     def date_times(self, operation_id: str, body: Body) -> tuple[Place, ...]:
         """Return where date-times stand in a body: property names, `*` for every item or every property."""
-        times, texts = list[Place](), set[Place]()
+        times = list[Place]()
+        texts = set[Place]()
         recursive = False
 
         def walk(node: object, at: Place, above: tuple[int, ...]) -> None:
@@ -347,18 +405,16 @@ class Spec:
         walk(body.node, (), ())
         if times and (recursive or () in times):
             raise GenerationError(
-                f"{operation_id}: the overrides cannot rewrite the date-times of a body that is recursive, or that is "
-                "itself a date-time: describe those times as `type: string` without the format, so that they "
-                "are sent as "
-                "they are given"
+                f"{operation_id}: the overrides cannot rewrite the date-times of a body that is "
+                "recursive, or that is itself a date-time: describe those times as `type: string` "
+                "without the format, so that they are sent as they are given"
             )
         for place in times:
             if any(_meet(place, text) for text in texts):
                 raise GenerationError(
-                    f"{operation_id}: {'.'.join(place)} of the body can be a date-time or other text, and the "
-                    "overrides "
-                    "cannot tell which: describe it as `type: string` without the format, so that it is sent "
-                    "as it is given"
+                    f"{operation_id}: {'.'.join(place)} of the body can be a date-time or other "
+                    "text, and the overrides cannot tell which: describe it as `type: string` "
+                    "without the format, so that it is sent as it is given"
                 )
         return tuple(dict.fromkeys(times))
 
@@ -387,4 +443,6 @@ class Spec:
 
 def _meet(place: Place, other: Place) -> bool:
     """Tell whether two places can be the same one; `*` is any."""
-    return len(place) == len(other) and all(a == b or "*" in (a, b) for a, b in zip(place, other, strict=True))
+    return len(place) == len(other) and all(
+        a == b or "*" in (a, b) for a, b in zip(place, other, strict=True)
+    )

@@ -15,10 +15,11 @@ from typing import Any, Final, Literal, NamedTuple, cast
 
 from smarterproctoring import ValidationError
 from smarterproctoring.prepare import from_keywords
+from smarterproctoring.rules import Item, item_from_text, keyword_items, path_parameters
 from smarterproctoring.times import TimeError, limit_problem, read_time
 from smarterproctoring.zones import ZoneError, place, zone
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION as OPERATION
-from smarterproctoring_generated.records import Field, Hidden, Parameter
+from smarterproctoring_generated.records import Hidden
 
 from smarterproctoring_bulk.tables import Format, InputError, Record, open_table
 
@@ -35,16 +36,18 @@ __all__ = [
     "read_rows",
 ]
 
-_SIDS: Final = tuple(item.keyword for item in OPERATION.path_parameters)
-_FIELDS: Final = tuple(item.keyword for item in OPERATION.keywords)
-TIMES: Final = frozenset(item.keyword for item in OPERATION.keywords if item.format == "date-time")
+_SID_ITEMS: Final = path_parameters(OPERATION)
+_KEYWORDS: Final = keyword_items(OPERATION)
+_SIDS: Final = tuple(item.keyword for item in _SID_ITEMS)
+_FIELDS: Final = tuple(item.keyword for item in _KEYWORDS)
+TIMES: Final = frozenset(item.keyword for item in _KEYWORDS if item.format == "date-time")
 """The fields that are times, by keyword."""
 _ZONE: Final = "time zone"
-_CHOICES: Final = frozenset(item.keyword for item in OPERATION.keywords if item.allowed)
-_TYPED: Final = {item.keyword: item for item in OPERATION.keywords if item.type not in ("string", "", None)}
+_CHOICES: Final = frozenset(item.keyword for item in _KEYWORDS if item.allowed)
+_TYPED: Final = {item.keyword: item for item in _KEYWORDS if item.type not in ("string", "", None)}
 """The fields that are not text, such as numbers; a list gives them as text."""
 _TRIMMED: Final = {*_SIDS, *TIMES, *_CHOICES, _ZONE}
-_ALL: Final[tuple[Parameter | Field, ...]] = (*OPERATION.path_parameters, *OPERATION.keywords)
+_ALL: Final[tuple[Item, ...]] = (*_SID_ITEMS, *_KEYWORDS)
 _NAMES: Final = {item.keyword: item.name for item in _ALL}
 _DESCRIPTIONS: Final = {item.keyword: item.description.rstrip(".") for item in _ALL}
 _EXACT: Final = {name: keyword for keyword, name in _NAMES.items()} | {keyword: keyword for keyword in _NAMES}
@@ -288,7 +291,7 @@ class Reader:
         sids = tuple(draft.given.pop(keyword, None) for keyword in _SIDS)
         for keyword in _TYPED.keys() & draft.given.keys():
             given = cast("dict[str, Any]", draft.given)
-            given[keyword] = _TYPED[keyword].from_text(given[keyword])
+            given[keyword] = item_from_text(_TYPED[keyword], given[keyword])
         if check:
             self._check_limits(draft)
             draft.check(sids)

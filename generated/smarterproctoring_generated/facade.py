@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar, Unpack
+from typing import Any, Generic, Literal, TypeVar
 
-from . import operations
-from .records import Hidden, Operation
+from . import operations as _operations
+from .records import Hidden as _Hidden
+from .records import Operation as _Operation
 
 ResultT = TypeVar("ResultT")
 DryRunT = TypeVar("DryRunT")
@@ -16,10 +18,10 @@ DryRunT = TypeVar("DryRunT")
 class Operations(Generic[ResultT, DryRunT]):
     """What the client can do."""
 
-    def _call(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> ResultT:
+    def _call(self, operation: _Operation, sids: Sequence[Any], given: _Hidden[Mapping[str, Any]]) -> ResultT:
         raise NotImplementedError
 
-    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> DryRunT:
+    def _dry_run(self, operation: _Operation, sids: Sequence[Any], given: _Hidden[Mapping[str, Any]]) -> DryRunT:
         raise NotImplementedError
 
     def reschedule(
@@ -27,7 +29,26 @@ class Operations(Generic[ResultT, DryRunT]):
         install_sid: str,
         exam_sid: str,
         session_sid: str,
-        **fields: Unpack[operations.RescheduleExamSessionFields],
+        *,
+        type: Literal["b-virtual", "ad-hoc", "register-blast", "proctoru", "examity", "smarter-scheduling"]
+        | None = None,
+        notes: str | None = None,
+        appointment_start_date_time: datetime.datetime | str | None = None,
+        appointment_end_date_time: datetime.datetime | str | None = None,
+        company: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        appointment_date_time: datetime.datetime | str | None = None,
+        address1: str | None = None,
+        address2: str | None = None,
+        place: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        location_latitude: str | None = None,
+        location_longitude: str | None = None,
+        postal_code: str | None = None,
     ) -> ResultT:
         """Reschedule Exam Session.
 
@@ -35,46 +56,167 @@ class Operations(Generic[ResultT, DryRunT]):
         changed. The final state is the same however often the request is repeated, but each repetition may
         leave an audit record of its own. [only the first sentence is documented; partial update I, audit V]
 
+        What is `None` is not sent. Times are aware datetimes, or ISO 8601 text that ends in Z.
+
         Args:
             install_sid: SID of the install. It must match `^AI[a-f0-9]{32}$`.
             exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
             session_sid: SID of the exam session to move. It must match `^ES[a-f0-9]{32}$`.
-            fields: By keyword; `None` is not sent. Times are aware datetimes, or ISO 8601 text that ends in Z.
+            type: The system that proctors the session.
+            notes: Free text about the session.
+            appointment_start_date_time: When the session starts, in UTC.
+            appointment_end_date_time: When the session ends, in UTC.
+            company: Company of the proctor.
+            first_name: First name of the proctor.
+            last_name: Last name of the proctor.
+            email: Email address of the proctor.
+            phone: Phone number of the proctor.
+            appointment_date_time: The date and time of the appointment, in UTC.
+            address1: First address line of an ad-hoc proctor.
+            address2: Second address line of an ad-hoc proctor.
+            place: Place (town or city) of an ad-hoc proctor.
+            region: Region or state of an ad-hoc proctor.
+            country: Country of an ad-hoc proctor.
+            location_latitude: Latitude of an ad-hoc proctor's location, as text.
+            location_longitude: Longitude of an ad-hoc proctor's location, as text.
+            postal_code: Postal code of an ad-hoc proctor.
 
         Returns:
             What the server said, and how it went. Returning at all means that the call was carried out.
 
         Raises:
             ValidationError: Refused before anything was sent; lists all problems.
-            TypeError: An unknown keyword.
             APIStatusError: The server did not accept; see its subclasses.
             APIConnectionError: No answer; see `maybe_applied`.
             ConfigurationError: The token cannot be had or sent, or the client is closed.
         """
-        given = Hidden[Mapping[str, Any]](fields)
-        del fields
-        return self._call(operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], given)
+        _given: _Hidden[Mapping[str, Any]] = _Hidden(
+            {
+                "type": type,
+                "notes": notes,
+                "appointment_start_date_time": appointment_start_date_time,
+                "appointment_end_date_time": appointment_end_date_time,
+                "company": company,
+                "first_name": first_name,
+                "last_name": last_name,
+                "email": email,
+                "phone": phone,
+                "appointment_date_time": appointment_date_time,
+                "address1": address1,
+                "address2": address2,
+                "place": place,
+                "region": region,
+                "country": country,
+                "location_latitude": location_latitude,
+                "location_longitude": location_longitude,
+                "postal_code": postal_code,
+            }
+        )
+        # Without the local variables, no traceback shows what the call says of a person.
+        del (
+            type,
+            notes,
+            appointment_start_date_time,
+            appointment_end_date_time,
+            company,
+            first_name,
+            last_name,
+            email,
+            phone,
+            appointment_date_time,
+            address1,
+            address2,
+            place,
+            region,
+            country,
+            location_latitude,
+            location_longitude,
+            postal_code,
+        )
+
+        return self._call(_operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
 
     def dry_run_reschedule(
         self,
         install_sid: str,
         exam_sid: str,
         session_sid: str,
-        **fields: Unpack[operations.RescheduleExamSessionFields],
+        *,
+        type: Literal["b-virtual", "ad-hoc", "register-blast", "proctoru", "examity", "smarter-scheduling"]
+        | None = None,
+        notes: str | None = None,
+        appointment_start_date_time: datetime.datetime | str | None = None,
+        appointment_end_date_time: datetime.datetime | str | None = None,
+        company: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        appointment_date_time: datetime.datetime | str | None = None,
+        address1: str | None = None,
+        address2: str | None = None,
+        place: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        location_latitude: str | None = None,
+        location_longitude: str | None = None,
+        postal_code: str | None = None,
     ) -> DryRunT:
         """Return the request that `reschedule` would send, without sending it; raises as that."""
-        given = Hidden[Mapping[str, Any]](fields)
-        del fields
-        return self._dry_run(operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], given)
+        _given: _Hidden[Mapping[str, Any]] = _Hidden(
+            {
+                "type": type,
+                "notes": notes,
+                "appointment_start_date_time": appointment_start_date_time,
+                "appointment_end_date_time": appointment_end_date_time,
+                "company": company,
+                "first_name": first_name,
+                "last_name": last_name,
+                "email": email,
+                "phone": phone,
+                "appointment_date_time": appointment_date_time,
+                "address1": address1,
+                "address2": address2,
+                "place": place,
+                "region": region,
+                "country": country,
+                "location_latitude": location_latitude,
+                "location_longitude": location_longitude,
+                "postal_code": postal_code,
+            }
+        )
+        # Without the local variables, no traceback shows what the call says of a person.
+        del (
+            type,
+            notes,
+            appointment_start_date_time,
+            appointment_end_date_time,
+            company,
+            first_name,
+            last_name,
+            email,
+            phone,
+            appointment_date_time,
+            address1,
+            address2,
+            place,
+            region,
+            country,
+            location_latitude,
+            location_longitude,
+            postal_code,
+        )
+
+        return self._dry_run(_operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
 
 
 class AsyncOperations(Generic[ResultT, DryRunT]):
     """What the asynchronous client can do."""
 
-    async def _call(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> ResultT:
+    async def _call(self, operation: _Operation, sids: Sequence[Any], given: _Hidden[Mapping[str, Any]]) -> ResultT:
         raise NotImplementedError
 
-    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> DryRunT:
+    def _dry_run(self, operation: _Operation, sids: Sequence[Any], given: _Hidden[Mapping[str, Any]]) -> DryRunT:
         raise NotImplementedError
 
     async def reschedule(
@@ -82,7 +224,26 @@ class AsyncOperations(Generic[ResultT, DryRunT]):
         install_sid: str,
         exam_sid: str,
         session_sid: str,
-        **fields: Unpack[operations.RescheduleExamSessionFields],
+        *,
+        type: Literal["b-virtual", "ad-hoc", "register-blast", "proctoru", "examity", "smarter-scheduling"]
+        | None = None,
+        notes: str | None = None,
+        appointment_start_date_time: datetime.datetime | str | None = None,
+        appointment_end_date_time: datetime.datetime | str | None = None,
+        company: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        appointment_date_time: datetime.datetime | str | None = None,
+        address1: str | None = None,
+        address2: str | None = None,
+        place: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        location_latitude: str | None = None,
+        location_longitude: str | None = None,
+        postal_code: str | None = None,
     ) -> ResultT:
         """Reschedule Exam Session.
 
@@ -90,34 +251,155 @@ class AsyncOperations(Generic[ResultT, DryRunT]):
         changed. The final state is the same however often the request is repeated, but each repetition may
         leave an audit record of its own. [only the first sentence is documented; partial update I, audit V]
 
+        What is `None` is not sent. Times are aware datetimes, or ISO 8601 text that ends in Z.
+
         Args:
             install_sid: SID of the install. It must match `^AI[a-f0-9]{32}$`.
             exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
             session_sid: SID of the exam session to move. It must match `^ES[a-f0-9]{32}$`.
-            fields: By keyword; `None` is not sent. Times are aware datetimes, or ISO 8601 text that ends in Z.
+            type: The system that proctors the session.
+            notes: Free text about the session.
+            appointment_start_date_time: When the session starts, in UTC.
+            appointment_end_date_time: When the session ends, in UTC.
+            company: Company of the proctor.
+            first_name: First name of the proctor.
+            last_name: Last name of the proctor.
+            email: Email address of the proctor.
+            phone: Phone number of the proctor.
+            appointment_date_time: The date and time of the appointment, in UTC.
+            address1: First address line of an ad-hoc proctor.
+            address2: Second address line of an ad-hoc proctor.
+            place: Place (town or city) of an ad-hoc proctor.
+            region: Region or state of an ad-hoc proctor.
+            country: Country of an ad-hoc proctor.
+            location_latitude: Latitude of an ad-hoc proctor's location, as text.
+            location_longitude: Longitude of an ad-hoc proctor's location, as text.
+            postal_code: Postal code of an ad-hoc proctor.
 
         Returns:
             What the server said, and how it went. Returning at all means that the call was carried out.
 
         Raises:
             ValidationError: Refused before anything was sent; lists all problems.
-            TypeError: An unknown keyword.
             APIStatusError: The server did not accept; see its subclasses.
             APIConnectionError: No answer; see `maybe_applied`.
             ConfigurationError: The token cannot be had or sent, or the client is closed.
         """
-        given = Hidden[Mapping[str, Any]](fields)
-        del fields
-        return await self._call(operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], given)
+        _given: _Hidden[Mapping[str, Any]] = _Hidden(
+            {
+                "type": type,
+                "notes": notes,
+                "appointment_start_date_time": appointment_start_date_time,
+                "appointment_end_date_time": appointment_end_date_time,
+                "company": company,
+                "first_name": first_name,
+                "last_name": last_name,
+                "email": email,
+                "phone": phone,
+                "appointment_date_time": appointment_date_time,
+                "address1": address1,
+                "address2": address2,
+                "place": place,
+                "region": region,
+                "country": country,
+                "location_latitude": location_latitude,
+                "location_longitude": location_longitude,
+                "postal_code": postal_code,
+            }
+        )
+        # Without the local variables, no traceback shows what the call says of a person.
+        del (
+            type,
+            notes,
+            appointment_start_date_time,
+            appointment_end_date_time,
+            company,
+            first_name,
+            last_name,
+            email,
+            phone,
+            appointment_date_time,
+            address1,
+            address2,
+            place,
+            region,
+            country,
+            location_latitude,
+            location_longitude,
+            postal_code,
+        )
+
+        return await self._call(_operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
 
     def dry_run_reschedule(
         self,
         install_sid: str,
         exam_sid: str,
         session_sid: str,
-        **fields: Unpack[operations.RescheduleExamSessionFields],
+        *,
+        type: Literal["b-virtual", "ad-hoc", "register-blast", "proctoru", "examity", "smarter-scheduling"]
+        | None = None,
+        notes: str | None = None,
+        appointment_start_date_time: datetime.datetime | str | None = None,
+        appointment_end_date_time: datetime.datetime | str | None = None,
+        company: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        appointment_date_time: datetime.datetime | str | None = None,
+        address1: str | None = None,
+        address2: str | None = None,
+        place: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        location_latitude: str | None = None,
+        location_longitude: str | None = None,
+        postal_code: str | None = None,
     ) -> DryRunT:
         """Return the request that `reschedule` would send, without sending it; raises as that."""
-        given = Hidden[Mapping[str, Any]](fields)
-        del fields
-        return self._dry_run(operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], given)
+        _given: _Hidden[Mapping[str, Any]] = _Hidden(
+            {
+                "type": type,
+                "notes": notes,
+                "appointment_start_date_time": appointment_start_date_time,
+                "appointment_end_date_time": appointment_end_date_time,
+                "company": company,
+                "first_name": first_name,
+                "last_name": last_name,
+                "email": email,
+                "phone": phone,
+                "appointment_date_time": appointment_date_time,
+                "address1": address1,
+                "address2": address2,
+                "place": place,
+                "region": region,
+                "country": country,
+                "location_latitude": location_latitude,
+                "location_longitude": location_longitude,
+                "postal_code": postal_code,
+            }
+        )
+        # Without the local variables, no traceback shows what the call says of a person.
+        del (
+            type,
+            notes,
+            appointment_start_date_time,
+            appointment_end_date_time,
+            company,
+            first_name,
+            last_name,
+            email,
+            phone,
+            appointment_date_time,
+            address1,
+            address2,
+            place,
+            region,
+            country,
+            location_latitude,
+            location_longitude,
+            postal_code,
+        )
+
+        return self._dry_run(_operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)

@@ -16,11 +16,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from smarterproctoring_mock.app import MockApp
-    from smarterproctoring_mock.faults import FAULTS, ConnectionDropped, Fault, FaultError, parse_fault, scenario_names
-    from smarterproctoring_mock.record import RecordedAnswer, RecordedRequest, Verification
+    from smarterproctoring_mock.document import SpecError
+    from smarterproctoring_mock.faults import (
+        FAULTS,
+        ConnectionDropped,
+        Fault,
+        FaultError,
+        parse_fault,
+        scenario_names,
+    )
+    from smarterproctoring_mock.record import RecordedAnswer, RecordedRequest
     from smarterproctoring_mock.server import RunningServer, main, running_server
-    from smarterproctoring_mock.spec import SpecError
     from smarterproctoring_mock.store import AuditRow, Session, StoreError
+    from smarterproctoring_mock.verification import Verification
 
 __all__ = [
     "FAULTS",
@@ -44,11 +52,19 @@ __all__ = [
 
 _HOMES = {
     "app": ("MockApp",),
-    "faults": ("FAULTS", "ConnectionDropped", "Fault", "FaultError", "parse_fault", "scenario_names"),
-    "record": ("RecordedAnswer", "RecordedRequest", "Verification"),
+    "faults": (
+        "FAULTS",
+        "ConnectionDropped",
+        "Fault",
+        "FaultError",
+        "parse_fault",
+        "scenario_names",
+    ),
+    "document": ("SpecError",),
+    "record": ("RecordedAnswer", "RecordedRequest"),
     "server": ("RunningServer", "main", "running_server"),
-    "spec": ("SpecError",),
     "store": ("AuditRow", "Session", "StoreError"),
+    "verification": ("Verification",),
 }
 
 

@@ -10,30 +10,45 @@ The page of this server itself (`page.py`) is served from here, by the rules on 
 
 import ipaddress
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 from urllib.parse import parse_qsl
 
 from smarterproctoring_mock import page, strict_json, wire
-from smarterproctoring_mock.faults import FAULTS, SCENARIOS, FaultError, load_scenario, scenario_names
-from smarterproctoring_mock.spec import Answer, vendor_code
+from smarterproctoring_mock.asgi import Receive, Send, send_response
+from smarterproctoring_mock.control import MockControl
+from smarterproctoring_mock.faults import (
+    FAULTS,
+    SCENARIOS,
+    FaultError,
+    Rule,
+    load_scenario,
+    scenario_names,
+)
+from smarterproctoring_mock.record import newest
+from smarterproctoring_mock.request import ClientGone, Refused, Request
+from smarterproctoring_mock.request_body import read_body
+from smarterproctoring_mock.responses import Response, error_response
 from smarterproctoring_mock.store import Session, StoreError
 from smarterproctoring_mock.strict_json import Json
+from smarterproctoring_mock.verification import ExpectedRequest
 
-if TYPE_CHECKING:
-    from smarterproctoring_mock.app import MockApp, Receive, Request, Send
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Peer: TypeAlias = tuple[str, int]
+"""The address and port at the other end of a connection."""
 
-_Query: TypeAlias = dict[str, str]
-_Handler: TypeAlias = "Callable[[MockApp, _Query, Json], Any]"
+_Query: TypeAlias = Mapping[str, str]
+_Handler: TypeAlias = Callable[[MockControl, _Query, Json], object]
+"""Returns what json.dumps can write, or a plain text."""
+
+# Answers hold what clients sent; a browser must neither keep nor guess them.
+_HEADERS: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+_OBJECTS: Final = ("params", "headers", "fields")
+_STRINGS: Final = ("operation", "method", "path", "session", "body")
 
 
-class _RefusedError(Exception):
-    def __init__(self, status: int, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.headers = tuple(headers.items())
+# --- handlers ---------------------------------------------------------------------------------------------
 
 
 def _number(query: _Query, name: str) -> int | None:
@@ -41,119 +56,139 @@ def _number(query: _Query, name: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise _RefusedError(400, f"query.{name} must be a whole number")
+        raise Refused(400, f"query.{name} must be a whole number")
     return int(text)
 
 
-def _overview(app: "MockApp", _query: _Query, _body: Json) -> Json:
+def _overview(mock: MockControl, _query: _Query, _body: Json) -> object:
+    operations = mock.spec.operations.values()
     return {
-        "title": app.spec.title,
-        "version": app.spec.version,
-        "operations": [f"{op.method} {op.template}" for op in app.spec.operations.values()],
-        "requests": app.total,
-        "sessions": len(app.sessions()),
-        "faults": len(app.faults()),
-        "admin": [f"{method} /_mock/{name}" for name, methods in _HANDLERS.items() for method in methods],
+        "title": mock.spec.title,
+        "version": mock.spec.version,
+        "operations": [f"{op.method} {op.template}" for op in operations],
+        "requests": mock.total,
+        "sessions": len(mock.sessions()),
+        "faults": len(mock.faults()),
+        "admin": [
+            f"{method} /_mock/{name}"
+            for name, methods in _HANDLERS.items()
+            for method in methods
+        ],
     }
 
 
-def _sessions(app: "MockApp", query: _Query, _body: Json) -> Any:
-    found, limit = app.sessions(), _number(query, "limit")
-    return {"sessions": [_session(session) for session in found[0 if limit is None else max(0, len(found) - limit) :]]}
+def _sessions(mock: MockControl, query: _Query, _body: Json) -> object:
+    found = newest(mock.sessions(), _number(query, "limit"))
+    return {"sessions": [_shown(session) for session in found]}
 
 
-def _session(session: Session) -> Json:
-    history: dict[str, Json] = {"history": list(session.history)} if session.history else {}
-    return {**session.params, "fields": session.fields, **history}
+def _shown(session: Session) -> object:
+    shown: dict[str, object] = {**session.params, "fields": session.fields}
+    if session.history:
+        shown["history"] = list(session.history)
+    return shown
 
 
-def _spec(app: "MockApp", _query: _Query, _body: Json) -> Any:
-    return app.spec.document
+def _spec(mock: MockControl, _query: _Query, _body: Json) -> object:
+    return mock.spec.document
 
 
-def _catalogue(_app: "MockApp", _query: _Query, _body: Json) -> Any:
+def _catalogue(_mock: MockControl, _query: _Query, _body: Json) -> object:
+    files = {name: SCENARIOS / f"{name}.json" for name in scenario_names()}
     return {
         "faults": {name: fault.to_json() for name, fault in FAULTS.items()},
-        "scenarios": {name: json.loads((SCENARIOS / f"{name}.json").read_bytes()) for name in scenario_names()},
+        "scenarios": {
+            name: json.loads(file.read_bytes()) for name, file in files.items()
+        },
     }
 
 
-def _seed(app: "MockApp", query: _Query, body: Json) -> Any:
+def _seed(mock: MockControl, query: _Query, body: Json) -> object:
     if not isinstance(body, dict):
-        raise _RefusedError(400, 'expected {"sessions": [...]}')
-    app.seed(body)
-    return _sessions(app, query, body)
+        raise Refused(400, 'expected {"sessions": [...]}')
+    mock.seed(body)
+    return _sessions(mock, query, body)
 
 
-def _audit(app: "MockApp", query: _Query, _body: Json) -> Any:
-    rows = app.audit(session=query.get("session"), limit=_number(query, "limit"))
+def _audit(mock: MockControl, query: _Query, _body: Json) -> object:
+    rows = mock.audit(session=query.get("session"), limit=_number(query, "limit"))
     return {"audit": [asdict(row) for row in rows]}
 
 
-def _requests(app: "MockApp", query: _Query, _body: Json) -> Any:
-    found = app.requests(
-        method=query.get("method"), path=query.get("path"), operation=query.get("operation"),
-        session=query.get("session"), status=_number(query, "status"),
-        since=_number(query, "since"), limit=_number(query, "limit"),
-    )  # fmt: skip
-    return {"total": app.total, "requests": [request.to_json() for request in found]}
+def _requests(mock: MockControl, query: _Query, _body: Json) -> object:
+    found = mock.requests(
+        method=query.get("method"),
+        path=query.get("path"),
+        operation=query.get("operation"),
+        session=query.get("session"),
+        status=_number(query, "status"),
+        since=_number(query, "since"),
+        limit=_number(query, "limit"),
+    )
+    return {"total": mock.total, "requests": [request.to_json() for request in found]}
 
 
-def _har(app: "MockApp", _query: _Query, _body: Json) -> Any:
-    return app.har()
+def _har(mock: MockControl, _query: _Query, _body: Json) -> object:
+    return mock.har()
 
 
-def _curl(app: "MockApp", _query: _Query, _body: Json) -> str:
-    return "".join(line + "\n" for line in app.curl())
+def _curl(mock: MockControl, _query: _Query, _body: Json) -> str:
+    return "".join(line + "\n" for line in mock.curl())
 
 
-def _verify(app: "MockApp", _query: _Query, body: Json) -> Any:
+def _verify(mock: MockControl, _query: _Query, body: Json) -> object:
     if not isinstance(body, dict):
-        raise _RefusedError(400, "expected an object of what the requests must have")
+        raise Refused(400, "expected an object of what the requests must have")
     times = body.pop("times", None)
     if times is not None and (isinstance(times, bool) or not isinstance(times, int)):
-        raise _RefusedError(400, "times must be a whole number")
-    for name in ("params", "headers", "fields"):
+        raise Refused(400, "times must be a whole number")
+    for name in _OBJECTS:
         if name in body and not isinstance(body[name], dict):
-            raise _RefusedError(400, f"{name} must be an object")
-    for name in ("operation", "method", "path", "session", "body"):
+            raise Refused(400, f"{name} must be an object")
+    for name in _STRINGS:
         if name in body and not isinstance(body[name], str):
-            raise _RefusedError(400, f"{name} must be a string")
+            raise Refused(400, f"{name} must be a string")
     try:
-        return asdict(app.verify(times=times, **cast("dict[str, Any]", body)))
+        # Names that are not known are refused by `verify` itself.
+        return asdict(mock.verify(times=times, **cast("ExpectedRequest", body)))
     except TypeError as error:
-        raise _RefusedError(400, str(error)) from None
+        raise Refused(400, str(error)) from None
 
 
-def _faults(app: "MockApp", _query: _Query, _body: Json) -> Any:
-    return {"faults": [fault.to_json() for fault in app.faults()], "names": list(FAULTS), "scenarios": scenario_names()}
+def _faults(mock: MockControl, _query: _Query, _body: Json) -> object:
+    return {
+        "faults": [fault.to_json() for fault in mock.faults()],
+        "names": list(FAULTS),
+        "scenarios": scenario_names(),
+    }
 
 
-def _add_faults(app: "MockApp", query: _Query, body: Json) -> Any:
+def _add_faults(mock: MockControl, query: _Query, body: Json) -> object:
     if isinstance(body, dict) and set(body) == {"scenario"}:
         # Only shipped scenarios: this server does not read files because a request says so.
-        if not isinstance(body["scenario"], str) or body["scenario"] not in scenario_names():
-            raise _RefusedError(404, f"scenario: none of {', '.join(scenario_names())}")
-        rules, seed = load_scenario(body["scenario"])
-        app.add_faults(*rules)
-        if seed is not None:
-            app.add_faults({"faults": [], "seed": seed})
+        name = body["scenario"]
+        if not isinstance(name, str) or name not in scenario_names():
+            raise Refused(404, f"scenario: none of {', '.join(scenario_names())}")
+        script = load_scenario(name)
+        mock.add_faults(*script.faults)
+        if script.seed is not None:
+            mock.add_faults({"faults": [], "seed": script.seed})
     else:
-        app.add_faults(cast("Any", body))
-    return _faults(app, query, body)
+        mock.add_faults(cast("Rule", body))
+    return _faults(mock, query, body)
 
 
-def _clear_faults(app: "MockApp", query: _Query, body: Json) -> Any:
-    app.clear_faults()
-    return _faults(app, query, body)
+def _clear_faults(mock: MockControl, query: _Query, body: Json) -> object:
+    mock.clear_faults()
+    return _faults(mock, query, body)
 
 
-def _reset(app: "MockApp", query: _Query, body: Json) -> Any:
-    app.reset()
-    return _overview(app, query, body)
+def _reset(mock: MockControl, query: _Query, body: Json) -> object:
+    mock.reset()
+    return _overview(mock, query, body)
 
 
-_HANDLERS: Final[dict[str, dict[str, _Handler]]] = {
+_HANDLERS: Final[Mapping[str, Mapping[str, _Handler]]] = {
     "": {"GET": _overview},
     "spec": {"GET": _spec},
     "sessions": {"GET": _sessions, "POST": _seed},
@@ -168,81 +203,111 @@ _HANDLERS: Final[dict[str, dict[str, _Handler]]] = {
 }
 
 
+# --- requests ---------------------------------------------------------------------------------------------
+
+
 async def administer(
-    app: "MockApp", request: "Request", peer: tuple[str, int] | None, receive: "Receive", send: "Send"
+    mock: MockControl, request: Request, peer: Peer | None, receive: Receive, send: Send
 ) -> None:
     """Answer one request to the admin interface.
 
     Args:
-        app: The server to administer.
+        mock: What to administer.
         request: The request; nothing of it has been read beyond its scope.
-        peer: The address and port at the other end of the connection, as ASGI's `client`; None where it is not known.
+        peer: The other end of the connection, as ASGI's `client`; None where it is not known.
         receive: ASGI's.
         send: ASGI's.
     """
-    # Late import: the application dispatches to this module.
-    from smarterproctoring_mock.app import ClientGone, Refused, error_answer, read, send_answer  # noqa: PLC0415
-
     try:
         try:
             request.read_head()
         finally:
-            await read(request, receive, app.room)
-        answer = _answer(app, request, peer)
+            await read_body(request, receive, mock.room)
+        response = _respond(mock, request, peer)
     except ClientGone:
         return
-    except (_RefusedError, Refused) as refusal:
-        code = vendor_code(refusal.status)
-        answer = error_answer(app.spec.more_info, refusal.status, code, refusal.message, refusal.headers)
-    await send_answer(send, answer, head=request.method == "HEAD")
+    except Refused as refusal:
+        response = error_response(
+            mock.spec.more_info,
+            refusal.status,
+            refusal.code,
+            refusal.message,
+            refusal.headers,
+        )
+    await send_response(send, response, head=request.method == "HEAD")
 
 
-def _answer(app: "MockApp", request: "Request", peer: tuple[str, int] | None) -> Answer:
-    _refuse_other_machines(app, peer)
-    _refuse_strangers(app, request)
+def _respond(mock: MockControl, request: Request, peer: Peer | None) -> Response:
+    _refuse_other_machines(mock, peer)
+    _refuse_strangers(mock, request)
     file = page.files().get(request.raw_path)
     if file is not None:
         if request.method not in {"GET", "HEAD"}:
-            raise _RefusedError(405, "only GET, HEAD here", allow="GET, HEAD")
+            raise _not_allowed("GET, HEAD")
         return file
+    handler = _handler(request)
+    body = _body(request)
+    query = dict(parse_qsl(request.query.decode("latin-1"), keep_blank_values=True))
+    try:
+        result = handler(mock, query, body)
+    except (FaultError, StoreError) as error:
+        raise Refused(400, str(error)) from None
+    if isinstance(result, str):
+        return Response(200, result.encode(), "text/plain; charset=utf-8", _HEADERS)
+    text = json.dumps(result, ensure_ascii=False)
+    return Response(200, text.encode(), "application/json", _HEADERS)
+
+
+def _handler(request: Request) -> _Handler:
     name = request.raw_path.removeprefix("/_mock").removeprefix("/")
     handlers = _HANDLERS.get(name)
     if handlers is None:
-        raise _RefusedError(404, "the admin interface has no such path; GET /_mock/ lists them")
+        raise Refused(
+            404, "the admin interface has no such path; GET /_mock/ lists them"
+        )
     handler = handlers.get(request.method)
     if handler is None:
-        raise _RefusedError(405, f"only {', '.join(handlers)} here", allow=", ".join(handlers))
-    body: Json = None
-    if request.method != "GET":
-        types = request.all(b"content-type")
-        if len(types) != 1 or wire.media_type(types[0]) != "application/json":
-            raise _RefusedError(415, "changes need Content-Type: application/json")
-        try:
-            body = strict_json.loads(request.body) if request.body else None
-        except strict_json.NotJsonError as error:
-            raise _RefusedError(400, f"the body is no JSON: {error}") from None
-    query = dict(parse_qsl(request.query.decode("latin-1"), keep_blank_values=True))
+        raise _not_allowed(", ".join(handlers))
+    return handler
+
+
+def _not_allowed(allowed: str) -> Refused:
+    return Refused(405, f"only {allowed} here", headers=(("allow", allowed),))
+
+
+def _body(request: Request) -> Json:
+    """Read the body of a change."""
+    if request.method == "GET":
+        return None
+    types = request.all(b"content-type")
+    if len(types) != 1 or wire.media_type(types[0]) != "application/json":
+        raise Refused(415, "changes need Content-Type: application/json")
     try:
-        result = handler(app, query, body)
-    except (FaultError, StoreError) as error:
-        raise _RefusedError(400, str(error)) from None
-    if isinstance(result, str):
-        return Answer(200, result.encode(), "text/plain; charset=utf-8", _HEADERS)
-    return Answer(200, json.dumps(result, ensure_ascii=False).encode(), "application/json", _HEADERS)
+        return strict_json.loads(request.body) if request.body else None
+    except strict_json.NotJsonError as error:
+        raise Refused(400, f"the body is not valid JSON: {error}") from None
 
 
-# Answers hold what clients sent; a browser must neither keep nor guess them.
-_HEADERS: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+# --- who is answered --------------------------------------------------------------------------------------
 
 
-def _refuse_other_machines(app: "MockApp", peer: tuple[str, int] | None) -> None:
+def _refuse_other_machines(mock: MockControl, peer: Peer | None) -> None:
     """Judge by the connection's other end: what a request says of itself, its Host for one, anybody can write."""
     address = _address(peer[0]) if peer is not None else None
-    if address is None or not (address.is_loopback or any(address in network for network in app.admin_peers)):
-        raise _RefusedError(403, "the page and /_mock/ answer to this machine, and to addresses named by --admin-peer")
+    if address is None or not _is_admitted(mock, address):
+        raise Refused(
+            403,
+            "the page and /_mock/ answer to this machine, and to addresses named by --admin-peer",
+        )
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _is_admitted(mock: MockControl, address: Address) -> bool:
+    return address.is_loopback or any(
+        address in network for network in mock.admin_peers
+    )
+
+
+def _address(text: str) -> Address | None:
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -259,18 +324,31 @@ def is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
-def _refuse_strangers(app: "MockApp", request: "Request") -> None:
+def _refuse_strangers(mock: MockControl, request: Request) -> None:
     host = request.head.get(b"host", b"").decode("latin-1").lower()
-    if not is_loopback(_name(host)) and _name(host) not in app.admin_hosts:
-        raise _RefusedError(403, "the page and /_mock/ answer to loopback hosts, and to those named by --admin-host")
-    for origin in request.all(b"origin"):
-        if origin.decode("latin-1").lower() != f"{request.scheme}://{host}":
-            raise _RefusedError(403, "the admin interface does not answer pages of other origins")
-    site = request.head.get(b"sec-fetch-site", b"none")
+    name = _name(host)
+    if not is_loopback(name) and name not in mock.admin_hosts:
+        raise Refused(
+            403,
+            "the page and /_mock/ answer to loopback hosts, and to those named by --admin-host",
+        )
+    own_origin = f"{request.scheme}://{host}"
+    origins = [origin.decode("latin-1").lower() for origin in request.all(b"origin")]
+    if any(origin != own_origin for origin in origins) or _is_cross_site(request):
+        raise Refused(403, "the admin interface does not answer pages of other origins")
+
+
+def _is_cross_site(request: Request) -> bool:
+    """Whether a browser sends the request for a page of another site."""
+    if request.head.get(b"sec-fetch-site", b"none") in {b"same-origin", b"none"}:
+        return False
     # A link to the page may stand anywhere: a page that is navigated to tells nothing to the one that links it.
-    visit = request.raw_path == page.ROOT and request.head.get(b"sec-fetch-mode") == b"navigate"
-    if site not in {b"same-origin", b"none"} and not (visit and request.head.get(b"sec-fetch-dest") == b"document"):
-        raise _RefusedError(403, "the admin interface does not answer pages of other origins")
+    is_visit = (
+        request.raw_path == page.ROOT
+        and request.head.get(b"sec-fetch-mode") == b"navigate"
+        and request.head.get(b"sec-fetch-dest") == b"document"
+    )
+    return not is_visit
 
 
 def _name(host: str) -> str:

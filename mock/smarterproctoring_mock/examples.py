@@ -3,15 +3,16 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias, cast
+from typing import Final, cast
 
+from smarterproctoring_mock.document import Node
 from smarterproctoring_mock.strict_json import Json
-
-Node: TypeAlias = dict[str, Any]
 
 _MOST_NESTED: Final = 50
 _LARGER: Final = frozenset({"minLength", "minItems", "minProperties", "minimum"})
 _SMALLER: Final = frozenset({"maxLength", "maxItems", "maxProperties", "maximum"})
+_SCHEMAS: Final = frozenset({"items", "additionalProperties"})
+_ALTERNATIVES: Final = frozenset({"oneOf", "anyOf"})
 _SAMPLES: Final = {
     "byte": "AA==",
     "date": "1970-01-01",
@@ -39,7 +40,9 @@ class NoExampleError(ValueError):
 class Examples:
     """Values for the schemas of one document."""
 
-    def __init__(self, resolve: Callable[[Node], Node], accepts: Callable[[Node, Json], bool]) -> None:
+    def __init__(
+        self, resolve: Callable[[Node], Node], accepts: Callable[[Node, Json], bool]
+    ) -> None:
         """Prepare.
 
         Args:
@@ -100,7 +103,11 @@ class Examples:
 
     def _alternative(self, node: Node, key: str, above: tuple[int, ...]) -> Json:
         """Take the first alternative that gives a value which the whole schema accepts."""
-        rest = {name: value for name, value in node.items() if name not in {key, "discriminator"}}
+        rest = {
+            name: value
+            for name, value in node.items()
+            if name not in {key, "discriminator"}
+        }
         candidates: list[Json] = []
         for part in cast("list[Node]", node[key]):
             chosen: Node = {"allOf": [rest, part, *_discriminated(node, part)]}
@@ -131,7 +138,9 @@ class Examples:
         least = node.get("minItems", 0)
         count = min(max(1, least), node.get("maxItems", math.inf))
         try:
-            return [self._value(node.get("items", {}), above) for _ in range(int(count))]
+            return [
+                self._value(node.get("items", {}), above) for _ in range(int(count))
+            ]
         except NoExampleError:
             if least:
                 raise
@@ -166,21 +175,28 @@ def _both(one: Node, other: Node) -> Node:
         if key not in result:
             result[key] = value
         elif key == "properties":
-            shared = {name: {"allOf": [result[key][name], value[name]]} for name in value.keys() & result[key].keys()}
-            result[key] = {**result[key], **value, **shared}
-        elif key in {"items", "additionalProperties"} and isinstance(value, dict) and isinstance(result[key], dict):
-            result[key] = {"allOf": [result[key], value]}
+            result[key] = _both_properties(result[key], value)
+        elif key in _SCHEMAS:
+            if isinstance(value, dict) and isinstance(result[key], dict):
+                result[key] = {"allOf": [result[key], value]}
         elif key == "required":
-            result[key] = [*result[key], *(name for name in value if name not in result[key])]
+            result[key] = list(dict.fromkeys([*result[key], *value]))
         elif key == "enum":
             result[key] = [item for item in result[key] if item in value] or value
         elif key in _LARGER:
             result[key] = max(result[key], value)
         elif key in _SMALLER:
             result[key] = min(result[key], value)
-        elif key in {"oneOf", "anyOf"} and result[key] != value:
+        elif key in _ALTERNATIVES and result[key] != value:
             result["allOf"] = [*result.get("allOf", []), {key: value}]
     return result
+
+
+def _both_properties(one: Node, other: Node) -> Node:
+    """Put the properties of two schemas together; what both declare has to fulfil both."""
+    names = one.keys() & other.keys()
+    shared = {name: {"allOf": [one[name], other[name]]} for name in names}
+    return {**one, **other, **shared}
 
 
 def _discriminated(node: Node, part: Node) -> list[Node]:
@@ -191,7 +207,9 @@ def _discriminated(node: Node, part: Node) -> list[Node]:
         return []
     mapping: Mapping[str, str] = discriminator.get("mapping", {})
     last = reference.rpartition("/")[2]
-    name = next((name for name, target in mapping.items() if target in {reference, last}), last)
+    name = next(
+        (name for name, target in mapping.items() if target in {reference, last}), last
+    )
     return [{"properties": {discriminator["propertyName"]: {"enum": [name]}}}]
 
 
@@ -314,8 +332,19 @@ class _Pattern:
         self._at = match.end()
         if self._pattern.startswith("?", self._at):  # lazy
             self._at += 1
-        low = int(match[2]) if match[2] else int(match[1] == "+")
-        high = 1 if match[1] == "?" else int(match[4]) if match[4] else low if match[2] and not match[3] else math.inf
-        more = min(self._more, high - low)
-        self._more -= int(more)
-        return low + int(more)
+        low, high = _counts(match)
+        more = int(min(self._more, high - low))
+        self._more -= more
+        return low + more
+
+
+def _counts(match: re.Match[str]) -> tuple[int, float]:
+    """Return how often a quantifier lets a thing be repeated: at least, and at most."""
+    mark, least, comma, most = match.groups()
+    if mark is not None:
+        low = 1 if mark == "+" else 0
+        return low, 1 if mark == "?" else math.inf
+    low = int(least)
+    if most:
+        return low, int(most)
+    return low, math.inf if comma else low

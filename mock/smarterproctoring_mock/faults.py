@@ -14,9 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from smarterproctoring_mock.strict_json import Json
+
+Rule: TypeAlias = str | Mapping[str, object] | Sequence[object]
+"""A rule or a script, as JSON has it: a name, an object, or a list of them."""
 
 SCENARIOS: Final = Path(__file__).with_name("scenarios")
 DROPS: Final = ("before-read", "before-store", "after-store")
@@ -79,7 +82,7 @@ class Fault:
     status: int | None = None
     code: str | None = None
     message: str | None = None
-    json: Any = _NO_BODY
+    json: object = _NO_BODY
     text: str | None = None
     content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -99,9 +102,14 @@ class Fault:
     name: str = ""
 
     def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            FaultError: One is not valid; the message begins with its name.
+        """
         for attribute, kinds in _KINDS.items():
-            value = getattr(self, attribute)
-            if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+            value: object = getattr(self, attribute)
+            if value is not None and not _is_of(value, kinds):
                 raise FaultError(f"{attribute}: {value!r} is of the wrong type")
         if self.status is not None and not 200 <= self.status <= 599:
             raise FaultError(f"status: {self.status} is not within 200 and 599")
@@ -109,13 +117,27 @@ class Fault:
             raise FaultError(f"drop: {self.drop!r} is none of {', '.join(DROPS)}")
         if not 0 <= self.probability <= 1:
             raise FaultError(f"probability: {self.probability} is not within 0 and 1")
-        for attribute in ("delay", "drip", "drip_bytes", "truncate", "retry_after", "times"):
-            value = getattr(self, attribute)
-            if value is not None and not 0 <= value < float("inf"):
-                raise FaultError(f"{attribute}: {value} is not a finite number of at least 0")
-        if self.retry_after_date is not None and not abs(self.retry_after_date) < _TEN_YEARS:
+        amounts = {
+            "delay": self.delay,
+            "drip": self.drip,
+            "drip_bytes": self.drip_bytes,
+            "truncate": self.truncate,
+            "retry_after": self.retry_after,
+            "times": self.times,
+        }
+        for attribute, amount in amounts.items():
+            if amount is not None and not 0 <= amount < float("inf"):
+                raise FaultError(
+                    f"{attribute}: {amount} is not a finite number of at least 0"
+                )
+        if (
+            self.retry_after_date is not None
+            and not abs(self.retry_after_date) < _TEN_YEARS
+        ):
             raise FaultError("retry_after_date: at most ten years away")
-        if self.content_type is not None and not _FIELD_VALUE.fullmatch(self.content_type):
+        if self.content_type is not None and not _FIELD_VALUE.fullmatch(
+            self.content_type
+        ):
             raise FaultError("content_type: cannot be sent (control characters)")
         if self.drip_bytes < 1:
             raise FaultError("drip_bytes: at least 1")
@@ -124,18 +146,35 @@ class Fault:
         self._check_headers()
 
     def _check_headers(self) -> None:
-        if not all(isinstance(text, str) for pair in cast("Mapping[Any, Any]", self.headers).items() for text in pair):
+        pairs = cast("Mapping[object, object]", self.headers).items()
+        if not all(
+            isinstance(name, str) and isinstance(value, str) for name, value in pairs
+        ):
             raise FaultError("headers: names and values are strings")
         for name, value in self.headers.items():
-            if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value) or name.lower() in _FRAMING:
-                raise FaultError(f"headers: {name!r} cannot be sent (framing is the server's; no control characters)")
+            is_valid = _FIELD_NAME.fullmatch(name) and _FIELD_VALUE.fullmatch(value)
+            if not is_valid or name.lower() in _FRAMING:
+                raise FaultError(
+                    f"headers: {name!r} cannot be sent (framing is the server's; no control characters)"
+                )
 
     @property
     def stores(self) -> bool:
         """Whether the request's change is stored in spite of the fault."""
         if self.store is not None:
             return self.store
-        return self.drop == "after-store" if self.drop else self.status is None or self.status < 300
+        if self.drop is not None:
+            return self.drop == "after-store"
+        return self.status is None or self.status < 300
+
+    @property
+    def label(self) -> str:
+        """What to call it: its name, or else what it does."""
+        if self.name:
+            return self.name
+        return ", ".join(
+            f"{key} {value}" for key, value in self.to_json().items() if key != "times"
+        )
 
     @property
     def body(self) -> bytes | None:
@@ -148,53 +187,150 @@ class Fault:
         """Return the further headers of the answer, Retry-After among them."""
         result = [(name.lower(), value) for name, value in self.headers.items()]
         if self.retry_after is not None:
-            whole = float(self.retry_after).is_integer()
-            result.append(("retry-after", str(int(self.retry_after) if whole else self.retry_after)))
+            is_whole = float(self.retry_after).is_integer()
+            seconds = int(self.retry_after) if is_whole else self.retry_after
+            result.append(("retry-after", str(seconds)))
         if self.retry_after_date is not None:
-            result.append(("retry-after", formatdate(now + self.retry_after_date, usegmt=True)))
+            result.append(
+                ("retry-after", formatdate(now + self.retry_after_date, usegmt=True))
+            )
         return result
 
     def to_json(self) -> dict[str, Json]:
         """Return the rule as JSON: what differs from the default."""
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {k: v for k, v in given.items() if v is not _NO_BODY and (v != _DEFAULTS.get(k) or k == "times")}
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: value
+            for name, value in given.items()
+            if value is not _NO_BODY
+            and (name == "times" or value != _DEFAULTS.get(name))
+        }
+
+
+def _is_of(value: object, kinds: tuple[type, ...]) -> bool:
+    """Whether a value is of one of these types; a bool is not an int here."""
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, kinds)
 
 
 _NUMBER: Final = (int, float)
 _KINDS: Final[dict[str, tuple[type, ...]]] = {
     **dict.fromkeys(("status", "drip_bytes", "truncate", "times"), (int,)),
-    **dict.fromkeys(("retry_after", "retry_after_date", "delay", "drip", "probability"), _NUMBER),
-    **dict.fromkeys(("code", "message", "text", "content_type", "drop", "session", "operation", "name"), (str,)),
+    **dict.fromkeys(
+        ("retry_after", "retry_after_date", "delay", "drip", "probability"), _NUMBER
+    ),
+    **dict.fromkeys(
+        (
+            "code",
+            "message",
+            "text",
+            "content_type",
+            "drop",
+            "session",
+            "operation",
+            "name",
+        ),
+        (str,),
+    ),
     **dict.fromkeys(("reset", "store"), (bool,)),
     "headers": (dict,),
 }
-_DEFAULTS: Final[Mapping[str, Any]] = {f.name: f.default for f in fields(Fault)} | {"headers": dict[str, str]()}
-_NULLABLE: Final = frozenset(name for name, default in _DEFAULTS.items() if default is None) | {"times", "json"}
+_DEFAULTS: Final[Mapping[str, object]] = {
+    **{field.name: field.default for field in fields(Fault)},
+    "headers": dict[str, str](),
+}
+_OPTIONAL: Final = frozenset(
+    name for name, default in _DEFAULTS.items() if default is None
+)
+_NULLABLE: Final = _OPTIONAL | {"times", "json"}
 
 _HTML: Final = "<html>\n<head><title>502 Bad Gateway</title></head>\n<body><h1>502 Bad Gateway</h1></body>\n</html>\n"
 
 FAULTS: Final[Mapping[str, Fault]] = {
     fault.name: fault
     for fault in (
-        Fault(name="expired-token", status=401, code="AUTHENTICATIONFAILED", message="The token has expired"),
-        Fault(name="refused-token", status=403, code="AUTHENTICATIONFAILED", message="The token is not valid"),
-        Fault(name="forbidden", status=403, code="5003", message="The permission is missing"),
-        Fault(name="not-found", status=404, code="1203", message="The requested session was not found"),
-        Fault(name="rate-limited", status=429, message="Too many requests", retry_after=1),
-        Fault(name="rate-limited-until", status=429, message="Too many requests", retry_after_date=2),
+        Fault(
+            name="expired-token",
+            status=401,
+            code="AUTHENTICATIONFAILED",
+            message="The token has expired",
+        ),
+        Fault(
+            name="refused-token",
+            status=403,
+            code="AUTHENTICATIONFAILED",
+            message="The token is not valid",
+        ),
+        Fault(
+            name="forbidden",
+            status=403,
+            code="5003",
+            message="The permission is missing",
+        ),
+        Fault(
+            name="not-found",
+            status=404,
+            code="1203",
+            message="The requested session was not found",
+        ),
+        Fault(
+            name="rate-limited", status=429, message="Too many requests", retry_after=1
+        ),
+        Fault(
+            name="rate-limited-until",
+            status=429,
+            message="Too many requests",
+            retry_after_date=2,
+        ),
         Fault(name="server-error", status=500, message="Please retry the request"),
-        Fault(name="stored-server-error", status=500, message="Please retry the request", store=True),
-        Fault(name="unavailable", status=503, message="Service unavailable", retry_after=1),
-        Fault(name="unknown-520", status=520, text="error code: 520", content_type="text/plain; charset=UTF-8"),
+        Fault(
+            name="stored-server-error",
+            status=500,
+            message="Please retry the request",
+            store=True,
+        ),
+        Fault(
+            name="unavailable", status=503, message="Service unavailable", retry_after=1
+        ),
+        Fault(
+            name="unknown-520",
+            status=520,
+            text="error code: 520",
+            content_type="text/plain; charset=UTF-8",
+        ),
         Fault(name="proxy-html", status=502, text=_HTML, content_type="text/html"),
-        Fault(name="hapi-error", status=400, json={"statusCode": 400, "error": "Bad Request", "message": "Invalid"}),
-        Fault(name="nested-error", status=400, json={"error": {"code": "1", "message": "Invalid", "details": []}}),
-        Fault(name="malformed-json", text='{"message": "Session resch', content_type="application/json"),
+        Fault(
+            name="hapi-error",
+            status=400,
+            json={"statusCode": 400, "error": "Bad Request", "message": "Invalid"},
+        ),
+        Fault(
+            name="nested-error",
+            status=400,
+            json={"error": {"code": "1", "message": "Invalid", "details": []}},
+        ),
+        Fault(
+            name="malformed-json",
+            text='{"message": "Session resch',
+            content_type="application/json",
+        ),
         Fault(name="empty", status=204, text=""),
         Fault(name="empty-200", status=200, text=""),
         Fault(name="text", text="Session rescheduled", content_type="text/plain"),
-        Fault(name="object", json={"sessionSid": "ES0123456789abcdef0123456789abcdef", "status": "scheduled"}),
-        Fault(name="redirect", status=302, text="", headers={"Location": "https://example.org/elsewhere"}),
+        Fault(
+            name="object",
+            json={
+                "sessionSid": "ES0123456789abcdef0123456789abcdef",
+                "status": "scheduled",
+            },
+        ),
+        Fault(
+            name="redirect",
+            status=302,
+            text="",
+            headers={"Location": "https://example.org/elsewhere"},
+        ),
         Fault(name="slow", delay=2.0),
         Fault(name="drip", drip=0.05),
         Fault(name="truncated", truncate=5),
@@ -207,7 +343,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
 """Single faults by name, each for one request; a rule names one as its `fault` and may change it."""
 
 
-def parse_fault(rule: "str | dict[str, Any] | list[Any] | Json") -> Fault:
+def parse_fault(rule: Rule) -> Fault:
     """Read one rule of a script.
 
     Args:
@@ -222,40 +358,60 @@ def parse_fault(rule: "str | dict[str, Any] | list[Any] | Json") -> Fault:
     """
     if isinstance(rule, str):
         rule = {"fault": rule}
-    if not isinstance(rule, dict):
+    if not isinstance(rule, Mapping):
         raise FaultError("a rule is an object or a fault's name")
-    given = dict(rule)
+    given: dict[str, Any] = dict(rule)
     name = given.pop("fault", None)
     unknown = sorted(set(given) - _DEFAULTS.keys())
     if unknown:
-        raise FaultError(f"{', '.join(unknown)}: not known; there are {', '.join(sorted(_DEFAULTS))} and fault")
+        known = ", ".join(sorted(_DEFAULTS))
+        raise FaultError(
+            f"{', '.join(unknown)}: not known; there are {known} and fault"
+        )
     if name is not None and (not isinstance(name, str) or name not in FAULTS):
         raise FaultError(f"fault: {name!r} is none of {', '.join(FAULTS)}")
-    nulls = sorted(key for key, value in given.items() if value is None and key not in _NULLABLE)
+    nulls = sorted(
+        key for key, value in given.items() if value is None and key not in _NULLABLE
+    )
     if nulls:
         raise FaultError(f"{', '.join(nulls)}: must not be null")
-    return replace(FAULTS[name] if name is not None else Fault(), **given)
+    fault = FAULTS[name] if name is not None else Fault()
+    return replace(fault, **given)
 
 
-def parse_script(script: "str | dict[str, Any] | list[Any] | Json") -> tuple[list[Fault], int | None]:
+class Script(NamedTuple):
+    """A list of rules."""
+
+    faults: list[Fault]
+    seed: int | None
+    """Of the draws for `probability`, where one is given."""
+
+
+def parse_script(script: Rule) -> Script:
     """Read a script: one rule, a list of rules, or `{"faults": […], "seed": N}`.
 
-    Returns:
-        The rules, and the seed where one is given.
+    Args:
+        script: The script in JSON form.
 
     Raises:
-        FaultError: It is none.
+        FaultError: It is not valid.
     """
-    seed: Json = None
-    if isinstance(script, dict) and "faults" in script:
+    seed: object = None
+    rules: object = script
+    if isinstance(script, Mapping) and "faults" in script:
         unknown = sorted(set(script) - {"faults", "seed", "description"})
         if unknown:
-            raise FaultError(f"{', '.join(unknown)}: not known; a script has faults, seed and description")
-        seed, script = script.get("seed"), script["faults"]
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-            raise FaultError("seed: a whole number")
-    rules: Sequence[Json] = script if isinstance(script, list) else [script]
-    return [parse_fault(rule) for rule in rules], seed if isinstance(seed, int) else None
+            raise FaultError(
+                f"{', '.join(unknown)}: not known; a script has faults, seed and description"
+            )
+        seed = script.get("seed")
+        rules = script["faults"]
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+        raise FaultError("seed: a whole number")
+    listed = (
+        cast("list[Rule]", rules) if isinstance(rules, list) else [cast("Rule", rules)]
+    )
+    return Script([parse_fault(rule) for rule in listed], seed)
 
 
 def scenario_names() -> list[str]:
@@ -263,7 +419,7 @@ def scenario_names() -> list[str]:
     return sorted(path.stem for path in SCENARIOS.glob("*.json"))
 
 
-def load_scenario(name: str | Path) -> tuple[list[Fault], int | None]:
+def load_scenario(name: str | Path) -> Script:
     """Read a scenario: the name of a shipped one, or the path of a JSON file that holds a script.
 
     Raises:
@@ -274,17 +430,31 @@ def load_scenario(name: str | Path) -> tuple[list[Fault], int | None]:
         return parse_script(json.loads(path.read_bytes()))
     except OSError as error:
         known = ", ".join(scenario_names())
-        raise FaultError(f"{path}: {error.strerror} (shipped scenarios: {known})") from None
+        raise FaultError(
+            f"{path}: {error.strerror} (shipped scenarios: {known})"
+        ) from None
     except ValueError as error:  # FaultError, malformed JSON, no UTF-8
         raise FaultError(f"{path}: {error}") from None
+
+
+class _ActiveFault:
+    """A rule in force."""
+
+    __slots__ = ("fault", "turns")
+
+    def __init__(self, fault: Fault, turns: int | None) -> None:
+        self.fault = fault
+        self.turns = turns
+        """How many are left; None for any number."""
 
 
 class Faults:
     """The rules in force. Methods may be called from any thread."""
 
     def __init__(self) -> None:
+        """Begin without any."""
         self._lock = threading.Lock()
-        self._rules: list[list[Any]] = []  # [fault, turns left or None]
+        self._rules: list[_ActiveFault] = []
         self._random = random.Random(0)  # noqa: S311  repeatable on purpose
         self.active = False
 
@@ -293,12 +463,14 @@ class Faults:
 
         Args:
             faults: The rules.
-            seed: Start the draws for `probability` anew from here.
+            seed: Start the draws for `probability` again from here.
         """
         with self._lock:
             if seed is not None:
                 self._random.seed(seed)
-            self._rules += [[fault, fault.times] for fault in faults if fault.times != 0]
+            for fault in faults:
+                if fault.times != 0:
+                    self._rules.append(_ActiveFault(fault, fault.times))
             self.active = bool(self._rules)
 
     def clear(self) -> None:
@@ -311,7 +483,7 @@ class Faults:
     def pending(self) -> list[Fault]:
         """Return the rules in force, with the turns they have left."""
         with self._lock:
-            return [replace(fault, times=left) for fault, left in self._rules]
+            return [replace(rule.fault, times=rule.turns) for rule in self._rules]
 
     def take(self, operation: str, values: Sequence[str]) -> Fault | None:
         """Use up a turn of the first rule that matches a request.
@@ -324,19 +496,23 @@ class Faults:
             The rule; None where none matches.
         """
         with self._lock:
-            for index, (fault, left) in enumerate(self._rules):
-                if (
-                    (fault.operation is None or fault.operation == operation)
-                    and (fault.session is None or fault.session in values)
-                    and (fault.probability >= 1 or self._random.random() < fault.probability)
-                ):
-                    if left == 1:
-                        del self._rules[index]
-                        self.active = bool(self._rules)
-                    elif left is not None:
-                        self._rules[index][1] = left - 1
-                    return cast("Fault", fault)
+            for index, rule in enumerate(self._rules):
+                if not self._strikes(rule.fault, operation, values):
+                    continue
+                if rule.turns == 1:
+                    del self._rules[index]
+                    self.active = bool(self._rules)
+                elif rule.turns is not None:
+                    rule.turns -= 1
+                return rule.fault
             return None
+
+    def _strikes(self, fault: Fault, operation: str, values: Sequence[str]) -> bool:
+        return (
+            (fault.operation is None or fault.operation == operation)
+            and (fault.session is None or fault.session in values)
+            and (fault.probability >= 1 or self._random.random() < fault.probability)
+        )
 
     def give_back(self, fault: Fault) -> None:
         """Return a turn that a request took and did not use, because the spec refuses the request."""
@@ -344,8 +520,8 @@ class Faults:
             return
         with self._lock:
             for rule in self._rules:
-                if rule[0] is fault:
-                    rule[1] += 1
+                if rule.fault is fault and rule.turns is not None:
+                    rule.turns += 1
                     return
-            self._rules.insert(0, [fault, 1])
+            self._rules.insert(0, _ActiveFault(fault, 1))
             self.active = True

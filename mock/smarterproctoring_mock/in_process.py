@@ -9,15 +9,16 @@ import time
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextvars import copy_context
 from email.utils import formatdate
-from typing import Any, Final, cast
+from typing import Final, cast
 from urllib.parse import unquote
 
 import anyio
 import h11
 import httpx
 
-from smarterproctoring_mock.app import PAUSE, Message, MockApp, Scope
+from smarterproctoring_mock.asgi import Application, Message, Scope
 from smarterproctoring_mock.faults import ConnectionDropped
+from smarterproctoring_mock.waiting import PAUSE
 
 URL: Final = "https://smarterproctoring-mock.invalid"
 """Where the mock is in process. By RFC 6761 the name never resolves: a call past the transport cannot get out."""
@@ -26,7 +27,7 @@ URL: Final = "https://smarterproctoring-mock.invalid"
 class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """A transport for `httpx.Client` and `httpx.AsyncClient`, on asyncio and trio; safe to share over threads."""
 
-    def __init__(self, app: MockApp, url: str = URL) -> None:
+    def __init__(self, app: Application, url: str = URL) -> None:
         """Put an application behind httpx.
 
         Args:
@@ -41,15 +42,15 @@ class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Serve a request of `httpx.Client`."""
         self._check(request)
-        exchange = self._exchange(request, list(cast("httpx.SyncByteStream", request.stream)))
-        return exchange.response(cast("Message", exchange.read()))
+        call = self._begin(request, list(cast("httpx.SyncByteStream", request.stream)))
+        return call.response(cast("Message", call.read()))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Serve a request of `httpx.AsyncClient`."""
         self._check(request)
         stream = cast("httpx.AsyncByteStream", request.stream)
-        exchange = self._exchange(request, [part async for part in stream])
-        return exchange.response(cast("Message", await exchange.aread()))
+        call = self._begin(request, [part async for part in stream])
+        return call.response(cast("Message", await call.aread()))
 
     def shut_down(self) -> None:
         """Let nothing go on that callers no longer wait for. Closing a client does not do this, as with a server."""
@@ -61,7 +62,7 @@ class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             where = f"{scheme}://{host}" + (f":{port}" if port not in {80, 443} else "")
             raise httpx.ConnectError(f"only {where} can be reached in process")
 
-    def _exchange(self, request: httpx.Request, parts: Sequence[bytes]) -> "_Exchange":
+    def _begin(self, request: httpx.Request, parts: Sequence[bytes]) -> "_Call":
         target: bytes = request.extensions.get("target", request.url.raw_path)
         headers = _written(request, target, parts)
         path, _, query = target.partition(b"?")
@@ -81,18 +82,24 @@ class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             "extensions": {},
         }
         timeout: float | None = request.extensions.get("timeout", {}).get("read")
-        return _Exchange(self._app, scope, b"".join(parts), timeout, self._turn, self._ended)
+        return _Call(
+            self._app, scope, b"".join(parts), timeout, self._turn, self._ended
+        )
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int]:
     return url.scheme, url.host, url.port or {"https": 443}.get(url.scheme, 80)
 
 
-def _written(request: httpx.Request, target: bytes, parts: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+def _written(
+    request: httpx.Request, target: bytes, parts: Sequence[bytes]
+) -> list[tuple[bytes, bytes]]:
     """Write the request as httpx's own transport would, to fail where that one fails; return the header fields."""
     connection = h11.Connection(h11.CLIENT)
     try:
-        head = h11.Request(method=request.method, target=target, headers=request.headers.raw)
+        head = h11.Request(
+            method=request.method, target=target, headers=request.headers.raw
+        )
         connection.send(head)
     except h11.LocalProtocolError as error:
         raise httpx.LocalProtocolError(str(error)) from error
@@ -119,14 +126,16 @@ async def _pause(seconds: float) -> None:
     await _Out(float(seconds))
 
 
-class _Exchange:
+class _Call:
     """One request, and what the application still has to do for it."""
 
     def __init__(
-        self, app: MockApp, scope: Scope, body: bytes, timeout: float | None, turn: threading.Lock,
+        self, app: Application, scope: Scope, body: bytes, timeout: float | None, turn: threading.Lock,
         ended: threading.Event,
     ) -> None:  # fmt: skip
-        incoming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        incoming: list[Message] = [
+            {"type": "http.request", "body": body, "more_body": False}
+        ]
 
         async def receive() -> Message:
             return incoming.pop() if incoming else {"type": "http.disconnect"}
@@ -134,15 +143,22 @@ class _Exchange:
         async def send(message: Message) -> None:
             await _Out(message)
 
-        self._closes = any(name == b"connection" and value.lower() == b"close" for name, value in scope["headers"])
+        self._closes = any(
+            name == b"connection" and value.lower() == b"close"
+            for name, value in scope["headers"]
+        )
         self._coroutine = app(scope, receive, send)
         self._context = copy_context()
         self._context.run(PAUSE.set, _pause)
-        self._timeout, self._turn, self._ended = timeout, turn, ended
-        self._over = self._left_alone = False
+        self._timeout = timeout
+        self._turn = turn
+        self._ended = ended
+        self._over = False
+        self._left_alone = False
         self._due = 0.0  # the end of the pause that was begun, on the monotonic clock
         self._length = 0  # of the body, as announced
-        self._received: int | None = None  # octets of the body; None before the answer's head
+        self._received: int | None = None
+        """Octets of the body; None before the answer's head."""
 
     # --- waiting: the same for both kinds of client, but for how they sleep -------------------------------------
 
@@ -174,20 +190,27 @@ class _Exchange:
         """Yield the seconds to wait, return the next message. Closed, or late, it leaves the rest to a thread."""
         left = self._timeout
         try:
-            while isinstance(item := self._step(), float | int):
+            item = self._step()
+            while isinstance(item, float | int):
                 self._due = time.monotonic() + item
                 if left is not None and item > left:
                     yield left
                     raise httpx.ReadTimeout("timed out")  # noqa: TRY301
                 yield item
-                left = left and left - item
+                if left is not None:
+                    left -= item
+                item = self._step()
         except (GeneratorExit, httpx.ReadTimeout):
             self._left_alone = True
-            threading.Thread(target=self._go_on, name="smarterproctoring-mock-call", daemon=True).start()
+            threading.Thread(
+                target=self._go_on, name="smarterproctoring-mock-call", daemon=True
+            ).start()
             raise
         except ConnectionDropped as dropped:
             self._over = True
-            if self._received == self._length:  # all that was announced has come, so nobody looks any further
+            if (
+                self._received == self._length
+            ):  # all that was announced has come, so nobody looks any further
                 return None
             raise self._broken(dropped) from None
         return item
@@ -209,7 +232,9 @@ class _Exchange:
         item: Message | float | None = None
         with self._turn:
             try:
-                while item is None:  # a bare yield would let other tasks go first; there are none here
+                while (
+                    item is None
+                ):  # a bare yield would let other tasks go first; there are none here
                     item = self._context.run(self._coroutine.send, None)
             except StopIteration:
                 self._over = True
@@ -219,12 +244,20 @@ class _Exchange:
 
     def response(self, start: Message) -> httpx.Response:
         """Make the answer of its head; the body follows as it is read."""
-        headers: list[tuple[bytes, bytes]] = [(b"date", formatdate(usegmt=True).encode()), *start["headers"]]
+        headers: list[tuple[bytes, bytes]] = [
+            (b"date", formatdate(usegmt=True).encode()),
+            *start["headers"],
+        ]
         if self._closes and (b"connection", b"close") not in headers:
             headers.append((b"connection", b"close"))
-        self._received, self._length = 0, int(dict(headers).get(b"content-length", 0))
-        extensions: dict[str, Any] = {"http_version": b"HTTP/1.1"}
-        return httpx.Response(start["status"], headers=headers, stream=_Body(self), extensions=extensions)
+        self._received = 0
+        self._length = int(dict(headers).get(b"content-length", 0))
+        return httpx.Response(
+            start["status"],
+            headers=headers,
+            stream=_Body(self),
+            extensions={"http_version": b"HTTP/1.1"},
+        )
 
     def piece(self, message: Message) -> bytes:
         """Take the octets of the body out of a message."""
@@ -243,7 +276,9 @@ class _Exchange:
         if dropped.reset:
             return httpx.ReadError("[Errno 104] Connection reset by peer")
         if self._received is None:
-            return httpx.RemoteProtocolError("Server disconnected without sending a response.")
+            return httpx.RemoteProtocolError(
+                "Server disconnected without sending a response."
+            )
         return httpx.RemoteProtocolError(
             "peer closed connection without sending complete message body "
             f"(received {self._received} bytes, expected {self._length})"
@@ -251,19 +286,23 @@ class _Exchange:
 
 
 class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
-    def __init__(self, exchange: _Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, call: _Call) -> None:
+        self._call = call
 
     def __iter__(self) -> Generator[bytes, None, None]:
-        while (message := self._exchange.read()) is not None:
-            yield self._exchange.piece(message)
+        message = self._call.read()
+        while message is not None:
+            yield self._call.piece(message)
+            message = self._call.read()
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        while (message := await self._exchange.aread()) is not None:
-            yield self._exchange.piece(message)
+        message = await self._call.aread()
+        while message is not None:
+            yield self._call.piece(message)
+            message = await self._call.aread()
 
     def close(self) -> None:
-        self._exchange.close()
+        self._call.close()
 
     async def aclose(self) -> None:
-        self._exchange.close()
+        self._call.close()

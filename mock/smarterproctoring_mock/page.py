@@ -5,15 +5,14 @@ JSON. The files hold no data, and their Content-Security-Policy lets them run no
 and talk to nobody but this server.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from smarterproctoring_mock.spec import Answer
-
-if TYPE_CHECKING:
-    from smarterproctoring_mock.app import Request
-    from smarterproctoring_mock.spec import Spec
+from smarterproctoring_mock.request import Request
+from smarterproctoring_mock.responses import Response
+from smarterproctoring_mock.spec import CompiledSpec
 
 ROOT: Final = "/"
 FOLDER: Final = Path(__file__).with_name("page")
@@ -52,7 +51,7 @@ HEADERS: Final = (
 )
 
 
-def is_wanted(spec: "Spec", request: "Request") -> bool:
+def is_wanted(spec: CompiledSpec, request: Request) -> bool:
     """Tell whether a request for the root is for the page; any other is judged by the spec as ever.
 
     Args:
@@ -62,13 +61,16 @@ def is_wanted(spec: "Spec", request: "Request") -> bool:
     Returns:
         True for GET and HEAD by somebody who says that HTML is welcome and sends none of the API's secrets.
     """
-    if request.method not in {"GET", "HEAD"} or any(item.template == ROOT for item in spec.items):
+    if request.method not in {"GET", "HEAD"} or any(
+        item.template == ROOT for item in spec.items
+    ):
         return False
     if len(request.fields) > _LARGEST_HEAD:
         return False
-    names = {name.decode("latin-1") for name, _ in request.headers}
-    accept = b",".join(value for name, value in request.headers if name == b"accept").decode("latin-1")
-    return _admits_html(accept) and not names & spec.secret_names
+    headers = request.headers
+    names = {name.decode("latin-1") for name, _ in headers}
+    accept = b",".join(value for name, value in headers if name == b"accept")
+    return _admits_html(accept.decode("latin-1")) and not names & spec.secret_names
 
 
 def _admits_html(accept: str) -> bool:
@@ -76,16 +78,26 @@ def _admits_html(accept: str) -> bool:
     found: dict[str, bool] = {}
     for item in accept.lower().split(","):
         kind, *parameters = (part.strip() for part in item.split(";"))
-        weights = [text.partition("=")[2].strip() for text in parameters if text.replace(" ", "").startswith("q=")]
-        found[kind] = not weights or weights[0].strip("0.") != ""
-    return next((found[kind] for kind in ("text/html", "text/*", "*/*") if kind in found), False)
+        found[kind] = _weight(parameters).strip("0.") != ""
+    ranges = ("text/html", "text/*", "*/*")
+    return next((found[kind] for kind in ranges if kind in found), False)
+
+
+def _weight(parameters: Sequence[str]) -> str:
+    """Return the weight of a media range, 1 where it has none."""
+    for text in parameters:
+        if text.replace(" ", "").startswith("q="):
+            return text.partition("=")[2].strip()
+    return "1"
 
 
 @cache
-def files() -> dict[str, Answer]:
+def files() -> dict[str, Response]:
     """Return the page's files by their path; the page itself is `ROOT`."""
     found = {
-        PREFIX + path.name: Answer(200, path.read_bytes(), _TYPES[path.suffix], HEADERS)
+        PREFIX + path.name: Response(
+            200, path.read_bytes(), _TYPES[path.suffix], HEADERS
+        )
         for path in sorted(FOLDER.iterdir())
         if path.suffix in _TYPES
     }

@@ -5,7 +5,8 @@ It must cost nothing where it is not used, so everything but pytest is imported 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,34 +25,41 @@ def smarterproctoring_mock_options() -> dict[str, Any]:
 
 
 @pytest.fixture
-def smarterproctoring_mock(smarterproctoring_mock_options: dict[str, Any]) -> Iterator[Mock]:
+def smarterproctoring_mock(
+    smarterproctoring_mock_options: dict[str, Any],
+) -> Iterator[Mock]:
     """A mock of the SmarterProctoring API in this process, new for each test: `Client(**mock.settings())`."""
-    with _testing().in_process(**smarterproctoring_mock_options) as mock:
+    with _explaining_what_is_missing():
+        from smarterproctoring_mock.testing import in_process  # noqa: PLC0415
+    with in_process(**smarterproctoring_mock_options) as mock:
         yield mock
 
 
 @pytest.fixture(scope="session")
 def _smarterproctoring_listener() -> Iterator[Listener]:
-    with _testing().Listener.listening() as listener:
+    with _explaining_what_is_missing():
+        from smarterproctoring_mock.testing import Listener  # noqa: PLC0415
+    with Listener.listening() as listener:
         yield listener
 
 
 @pytest.fixture
 def smarterproctoring_server(
-    _smarterproctoring_listener: Listener, smarterproctoring_mock_options: dict[str, Any]
+    _smarterproctoring_listener: Listener,
+    smarterproctoring_mock_options: dict[str, Any],
 ) -> Iterator[Mock]:
     """A mock of the SmarterProctoring API on a free port of 127.0.0.1, empty for each test."""
     with _smarterproctoring_listener.serving(**smarterproctoring_mock_options) as mock:
         yield mock
 
 
-def _testing() -> Any:
+@contextlib.contextmanager
+def _explaining_what_is_missing() -> Generator[None]:
     try:
-        from smarterproctoring_mock import testing  # noqa: PLC0415
+        yield
     except ModuleNotFoundError as error:
         pytest.fail(
             f"{error.name} is missing; install the mock's needs with: "
             "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[testing]'",
             pytrace=False,
         )
-    return testing

@@ -10,20 +10,18 @@ import json
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from sys import getsizeof
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from smarterproctoring_mock.strict_json import Json
 
 Key: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 """Names and values of the path parameters."""
-
-_AuditTuple: TypeAlias = tuple[int, float, str, Key, int, str, bytes, bool, bool]
 
 AUDIT_LIMIT: Final = 100_000
 """Audit rows kept in memory; a file keeps all."""
@@ -83,13 +81,65 @@ class AuditRow:
     """Whether the session's last stored change was this very body: a repetition that changed nothing."""
 
 
-class _Entry:
+class _Row(NamedTuple):
+    """An audit row as it is kept, in the order of the file's columns."""
+
+    number: int
+    time: float
+    operation: str
+    key: Key
+    status: int
+    reason: str
+    digest: bytes
+    stored: bool
+    replay: bool
+
+    @property
+    def weight(self) -> int:
+        """Octets of memory, roughly."""
+        return _ROW_BYTES + len(self.reason) + sum(map(len, self.key[1]))
+
+    def shown(self) -> AuditRow:
+        """Return the row as an auditor sees it."""
+        return AuditRow(
+            number=self.number,
+            time=iso(self.time),
+            operation=self.operation,
+            params=params_of(self.key),
+            status=self.status,
+            reason=self.reason,
+            digest=self.digest.hex(),
+            stored=self.stored,
+            replay=self.replay,
+        )
+
+    def columns(self) -> Sequence[object]:
+        """Return what the file holds of the row."""
+        return (
+            self.number,
+            self.time,
+            self.operation,
+            _key_to_text(self.key),
+            self.status,
+            self.reason,
+            self.digest.hex(),
+            self.stored,
+            self.replay,
+        )
+
+
+class _KeptSession:
     """A session in memory."""
 
     __slots__ = ("_rest", "_sizes", "digest", "fields", "history", "seeded", "weight")
 
     def __init__(
-        self, key: Key, fields: dict[str, Json], digest: bytes, *, seeded: dict[str, Json] | None = None
+        self,
+        key: Key,
+        fields: dict[str, Json],
+        digest: bytes,
+        *,
+        seeded: dict[str, Json] | None = None,
     ) -> None:
         self.fields = fields
         self.digest = digest
@@ -98,7 +148,9 @@ class _Entry:
         """The fields that it goes back to when its changes are forgotten; None where it goes altogether."""
         size = _size(fields)
         self._rest = _SESSION_BYTES + sum(map(len, key[1]))
-        self._sizes: tuple[int, ...] = (size,)  # of the history, and of the fields at its end
+        self._sizes: tuple[int, ...] = (
+            size,
+        )  # of the history, and of the fields at its end
         self.weight = self._rest + size
         """Octets of memory, roughly."""
 
@@ -109,7 +161,8 @@ class _Entry:
         total = sum(sizes)
         while history and total - sizes[-1] > HISTORY_BYTES:
             total -= sizes[0]
-            history, sizes = history[1:], sizes[1:]
+            history = history[1:]
+            sizes = sizes[1:]
         self.history = history
         self.fields = fields
         self.digest = digest
@@ -148,15 +201,15 @@ class Store:
             StoreError: The file is not usable.
         """
         self._lock = threading.RLock()
-        self._sessions: dict[Key, _Entry] = {}
+        self._sessions: dict[Key, _KeptSession] = {}
         self._weight = 0  # of the sessions
         self._seeded_weight = 0
         self._elsewhere = False  # whether the file holds sessions that memory does not
-        self._audit: deque[_AuditTuple] = deque()
+        self._audit: deque[_Row] = deque()
         self._audit_weight = 0
         self._number = 0
-        self._dirty: dict[Key, _Entry] = {}
-        self._unwritten: list[_AuditTuple] = []
+        self._dirty: dict[Key, _KeptSession] = {}
+        self._unwritten: list[_Row] = []
         self._file: sqlite3.Connection | None = None
         if path is not None:
             self._file = self._open(Path(path))
@@ -171,13 +224,20 @@ class Store:
             # In WAL mode a commit needs no fsync to outlive the process, only to outlive the machine.
             file.execute("PRAGMA synchronous=NORMAL")
             file.executescript(_SCHEMA)
-            for key, fields, digest in file.execute("SELECT key, fields, digest FROM sessions"):
+            for key, fields, digest in file.execute(
+                "SELECT key, fields, digest FROM sessions"
+            ):
                 if self._weight > SESSIONS_BYTES:
                     self._elsewhere = True
                     break
                 known = _key_from_text(key)
-                self._keep(known, _Entry(known, json.loads(fields), bytes.fromhex(digest)))
-            (self._number,) = file.execute("SELECT coalesce(max(number), 0) FROM audit").fetchone()
+                self._keep(
+                    known,
+                    _KeptSession(known, json.loads(fields), bytes.fromhex(digest)),
+                )
+            (self._number,) = file.execute(
+                "SELECT coalesce(max(number), 0) FROM audit"
+            ).fetchone()
         except (sqlite3.Error, ValueError) as error:
             file.close()
             raise StoreError(f"{path}: {error}") from None
@@ -187,12 +247,14 @@ class Store:
 
     def knows(self, key: Key) -> bool:
         """Whether a session has been stored under this key."""
-        return key in self._sessions or (self._elsewhere and self._find(key) is not None)
+        return key in self._sessions or (
+            self._elsewhere and self._find(key) is not None
+        )
 
     def fields(self, key: Key) -> Mapping[str, Json]:
         """Return what is stored of a session; nothing where it is not known."""
-        entry = self._find(key)
-        return entry.fields if entry is not None else {}
+        kept = self._find(key)
+        return kept.fields if kept is not None else {}
 
     def record(
         self,
@@ -220,54 +282,68 @@ class Store:
             if change is not None:
                 replay = self._change(key, change, digest)
             self._number += 1
-            row = (self._number, time, operation, key, status, reason, digest, change is not None, replay)
+            stored = change is not None
+            row = _Row(
+                self._number,
+                time,
+                operation,
+                key,
+                status,
+                reason,
+                digest,
+                stored,
+                replay,
+            )
             if self._file is not None:
                 self._unwritten.append(row)
                 return
             self._audit.append(row)
-            self._audit_weight += _row_weight(row)
+            self._audit_weight += row.weight
             while len(self._audit) > AUDIT_LIMIT or self._audit_weight > AUDIT_BYTES:
-                self._audit_weight -= _row_weight(self._audit.popleft())
+                self._audit_weight -= self._audit.popleft().weight
 
     def _change(self, key: Key, change: Mapping[str, Json], digest: bytes) -> bool:
         """Merge a change into a session; return whether it is a replay."""
-        entry = self._sessions.get(key) or self._find(key)
+        kept = self._sessions.get(key) or self._find(key)
         replay = False
-        if entry is None:
-            entry = _Entry(key, dict(change), digest)
-            self._keep(key, entry)
-        elif entry.digest == digest:
+        if kept is None:
+            kept = _KeptSession(key, dict(change), digest)
+            self._keep(key, kept)
+        elif kept.digest == digest:
             replay = True
         else:
-            before = entry.weight
+            before = kept.weight
             # A new dict, so that a reader in another thread sees the session before or after, whole.
-            entry.change({**entry.fields, **change}, digest)
-            self._weight += entry.weight - before
+            kept.change({**kept.fields, **change}, digest)
+            self._weight += kept.weight - before
         if self._file is not None:
-            self._dirty[key] = entry
+            self._dirty[key] = kept
         if self._weight > SESSIONS_BYTES + self._seeded_weight:
             self._make_room()
         return replay
 
     # --- what memory has room for --------------------------------------------------------------------------
 
-    def _find(self, key: Key) -> _Entry | None:
+    def _find(self, key: Key) -> _KeptSession | None:
         """Return a session from memory or, where it is only there, from the file."""
-        entry = self._sessions.get(key)
-        if entry is None and self._elsewhere and self._file is not None:
+        kept = self._sessions.get(key)
+        if kept is None and self._elsewhere and self._file is not None:
             with self._lock:
                 if self._weight > SESSIONS_BYTES + self._seeded_weight:
                     self._make_room()
-                rows = self._file.execute("SELECT fields, digest FROM sessions WHERE key = ?", [_key_to_text(key)])
+                rows = self._file.execute(
+                    "SELECT fields, digest FROM sessions WHERE key = ?",
+                    [_key_to_text(key)],
+                )
                 for fields, digest in rows:
-                    entry = _Entry(key, json.loads(fields), bytes.fromhex(digest))
-                    self._keep(key, entry)
-        return entry
+                    kept = _KeptSession(key, json.loads(fields), bytes.fromhex(digest))
+                    self._keep(key, kept)
+        return kept
 
-    def _keep(self, key: Key, entry: _Entry) -> None:
+    def _keep(self, key: Key, kept: _KeptSession) -> None:
         before = self._sessions.get(key)
-        self._weight += entry.weight - (before.weight if before is not None else 0)
-        self._sessions[key] = entry
+        self._weight += kept.weight - (before.weight if before is not None else 0)
+        self._sessions[key] = kept
 
     def _make_room(self) -> None:
         """Forget the sessions that became known first, until an eighth of the room is free again.
@@ -279,12 +355,12 @@ class Store:
         for key in list(self._sessions):
             if self._weight <= wanted:
                 break
-            entry = self._sessions[key]
-            if self._file is not None or entry.seeded is None:
+            kept = self._sessions[key]
+            if self._file is not None or kept.seeded is None:
                 del self._sessions[key]
-                self._weight -= entry.weight
-            elif entry.fields is not entry.seeded:
-                self._keep(key, _Entry(key, entry.seeded, b"", seeded=entry.seeded))
+                self._weight -= kept.weight
+            elif kept.fields is not kept.seeded:
+                self._keep(key, _KeptSession(key, kept.seeded, b"", seeded=kept.seeded))
         self._elsewhere = self._file is not None
 
     @property
@@ -312,20 +388,22 @@ class Store:
         with self._lock:
             if self._file is None or not (self._unwritten or self._dirty):
                 return
-            dirty, rows = self._dirty, self._unwritten
-            self._dirty, self._unwritten = {}, []
+            dirty = self._dirty
+            rows = self._unwritten
+            self._dirty = {}
+            self._unwritten = []
             self._file.execute("BEGIN IMMEDIATE")
             self._file.executemany(
                 "INSERT INTO sessions VALUES (?, ?, ?) "
                 "ON CONFLICT (key) DO UPDATE SET fields = excluded.fields, digest = excluded.digest",
-                [(_key_to_text(key), json.dumps(e.fields), e.digest.hex()) for key, e in dirty.items()],
+                [
+                    (_key_to_text(key), json.dumps(kept.fields), kept.digest.hex())
+                    for key, kept in dirty.items()
+                ],
             )
             self._file.executemany(
                 "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (number, time, operation, _key_to_text(key), status, reason, digest.hex(), stored, replay)
-                    for number, time, operation, key, status, reason, digest, stored, replay in rows
-                ],
+                [row.columns() for row in rows],
             )
             self._file.execute("COMMIT")
 
@@ -338,12 +416,12 @@ class Store:
                 seeded = dict(fields)
                 before = self._sessions.get(key)
                 if before is not None and before.seeded is not None:
-                    self._seeded_weight -= _Entry(key, before.seeded, b"").weight
-                entry = _Entry(key, seeded, b"", seeded=seeded)
-                self._keep(key, entry)
-                self._seeded_weight += entry.weight
+                    self._seeded_weight -= _KeptSession(key, before.seeded, b"").weight
+                kept = _KeptSession(key, seeded, b"", seeded=seeded)
+                self._keep(key, kept)
+                self._seeded_weight += kept.weight
                 if self._file is not None:
-                    self._dirty[key] = entry
+                    self._dirty[key] = kept
             self.flush()
 
     def sessions(self) -> list[Session]:
@@ -352,15 +430,20 @@ class Store:
             found: list[Session] = []
             if self._elsewhere and self._file is not None:
                 self.flush()
-                for text, fields in self._file.execute("SELECT key, fields FROM sessions"):
+                for text, fields in self._file.execute(
+                    "SELECT key, fields FROM sessions"
+                ):
                     key = _key_from_text(text)
                     if key not in self._sessions:
-                        found.append(Session(dict(zip(*key, strict=True)), json.loads(fields)))
-            for key, entry in self._sessions.items():
-                found.append(Session(dict(zip(*key, strict=True)), dict(entry.fields), tuple(map(dict, entry.history))))
+                        found.append(Session(params_of(key), json.loads(fields)))
+            for key, kept in self._sessions.items():
+                history = tuple(map(dict, kept.history))
+                found.append(Session(params_of(key), dict(kept.fields), history))
             return found
 
-    def audit(self, *, session: str | None = None, limit: int | None = None) -> list[AuditRow]:
+    def audit(
+        self, *, session: str | None = None, limit: int | None = None
+    ) -> list[AuditRow]:
         """Return audit rows, the oldest first.
 
         Args:
@@ -373,45 +456,46 @@ class Store:
         with self._lock:
             self.flush()
             if self._file is None:
-                rows = [row for row in self._audit if session is None or session in row[3][1]]
+                rows = [
+                    row
+                    for row in self._audit
+                    if session is None or session in row.key[1]
+                ]
                 rows = rows if limit is None else rows[max(0, len(rows) - limit) :]
             else:
-                found = self._file.execute(
-                    "SELECT * FROM audit WHERE :session IS NULL OR instr(key, :session) "
-                    "ORDER BY number DESC LIMIT :limit",
-                    {"session": session and json.dumps(session), "limit": -1 if limit is None else limit},
-                ).fetchall()
-                rows = [
-                    (n, t, op, _key_from_text(key), status, reason, bytes.fromhex(digest), bool(stored), bool(replay))
-                    for n, t, op, key, status, reason, digest, stored, replay in reversed(found)
-                ]
-        return [
-            AuditRow(
-                number,
-                datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                operation,
-                dict(zip(*key, strict=True)),
-                status,
-                reason,
-                digest.hex(),
-                stored,
-                replay,
-            )
-            for number, time, operation, key, status, reason, digest, stored, replay in rows
-        ]
+                rows = self._read_rows(self._file, session, limit)
+        return [row.shown() for row in rows]
+
+    def _read_rows(
+        self, file: sqlite3.Connection, session: str | None, limit: int | None
+    ) -> list[_Row]:
+        wanted = {
+            "session": session and json.dumps(session),
+            "limit": -1 if limit is None else limit,
+        }
+        found: list[_StoredRow] = file.execute(
+            "SELECT * FROM audit WHERE :session IS NULL OR instr(key, :session) "
+            "ORDER BY number DESC LIMIT :limit",
+            wanted,
+        ).fetchall()
+        return [_row_from_file(columns) for columns in reversed(found)]
 
     def clear(self) -> None:
         """Forget every session and audit row, in the file too."""
         with self._lock:
             self._sessions.clear()
-            self._weight = self._seeded_weight = 0
+            self._weight = 0
+            self._seeded_weight = 0
             self._elsewhere = False
             self._audit.clear()
             self._audit_weight = 0
-            self._dirty, self._unwritten = {}, []
+            self._dirty = {}
+            self._unwritten = []
             self._number = 0
             if self._file is not None:
-                self._file.executescript("BEGIN; DELETE FROM sessions; DELETE FROM audit; COMMIT;")
+                self._file.executescript(
+                    "BEGIN; DELETE FROM sessions; DELETE FROM audit; COMMIT;"
+                )
 
     def close(self) -> None:
         """Write what is left and close the file. The store must not be used afterwards."""
@@ -422,11 +506,35 @@ class Store:
                 self._file = None
 
 
-def _row_weight(row: _AuditTuple) -> int:
-    weight = _ROW_BYTES + len(row[5])
-    for value in row[3][1]:
-        weight += len(value)
-    return weight
+def params_of(key: Key) -> dict[str, str]:
+    """Return the path parameters of a key: their values by their names."""
+    names, values = key
+    return dict(zip(names, values, strict=True))
+
+
+def iso(time: float) -> str:
+    """Write a moment in UTC, with milliseconds and a Z."""
+    moment = datetime.fromtimestamp(time, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _row_from_file(columns: "_StoredRow") -> _Row:
+    number, time, operation, key, status, reason, digest, stored, replay = columns
+    return _Row(
+        number=number,
+        time=time,
+        operation=operation,
+        key=_key_from_text(key),
+        status=status,
+        reason=reason,
+        digest=bytes.fromhex(digest),
+        stored=bool(stored),
+        replay=bool(replay),
+    )
+
+
+_StoredRow: TypeAlias = tuple[int, float, str, str, int, str, str, int, int]
+"""The columns of an audit row, as SQLite returns them."""
 
 
 def _key_to_text(key: Key) -> str:

@@ -16,11 +16,12 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable
 from itertools import accumulate
-from typing import Any, Final, NoReturn, TypeAlias, cast
+from typing import Final, NoReturn, TypeAlias
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+
+_Container: TypeAlias = "list[Json] | dict[str, Json]"
 
 MAX_VALUES: Final = 150_000
 """Values of a document, the containers and the scalars in them counted alike."""
@@ -29,10 +30,13 @@ KEPT_DEPTH: Final = 100
 # Where no escaped backslash is left, so that none before a "u" is taken for the start of a surrogate.
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE_HIGH: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
-_LONE_LOW: Final = re.compile(r"(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_LONE_LOW: Final = re.compile(
+    r"(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 _REPLACEMENT: Final = r"\\ufffd"
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[{]}"))
+_SPACES: Final = frozenset(" \t\n\r")
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
@@ -53,22 +57,27 @@ def _object(pairs: "list[tuple[str, Json]]") -> "dict[str, Json]":
 
 def _float(digits: str) -> float:
     number = float(digits)
-    return number if math.isfinite(number) else math.copysign(sys.float_info.max, number)
+    return (
+        number if math.isfinite(number) else math.copysign(sys.float_info.max, number)
+    )
 
 
 def _int(digits: str) -> int:
     try:
         return int(digits)
-    except ValueError:  # CPython converts 4,300 digits at most (sys.set_int_max_str_digits)
+    except (
+        ValueError
+    ):  # CPython converts 4,300 digits at most (sys.set_int_max_str_digits)
         largest = int(sys.float_info.max)
         return -largest if digits.startswith("-") else largest
 
 
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_float, parse_int=_int
+    object_pairs_hook=_object,
+    parse_constant=_refuse_constant,
+    parse_float=_float,
+    parse_int=_int,
 )
-# raw_decode() without its wrapper; typeshed does not know it.
-_scan: Final[Callable[[str, int], tuple[Json, int]]] = cast("Any", _DECODER).scan_once
 
 
 def loads(document: bytes, most: int = MAX_VALUES) -> Json:
@@ -93,22 +102,28 @@ def loads(document: bytes, most: int = MAX_VALUES) -> Json:
     if "\\u" in text and _SURROGATE.search(text):
         text = _replace_lone_surrogates(text)
     # Each value but the first follows a bracket or a comma. Few documents need the second, exact look.
-    if len(text) > most and _openings(text) + text.count(",") >= most and _values(text) > most:
+    may_hold_many = len(text) > most and _openings(text) + text.count(",") >= most
+    if may_hold_many and _values(text) > most:
         raise NotJsonError(f"it holds more than {most:,} values")
     try:
         # More brackets than this may nest too deep for the recursive decoder; measure first, never recurse blindly.
-        if len(text) > KEPT_DEPTH and _openings(text) > KEPT_DEPTH and _depth(text) > KEPT_DEPTH:
+        may_be_deep = len(text) > KEPT_DEPTH and _openings(text) > KEPT_DEPTH
+        if may_be_deep and _depth(text) > KEPT_DEPTH:
             return loads_deep(text)
         start = 0 if text[:1] == "{" else _skip(text, 0)
-        value, end = _scan(text, start)
+        value, end = _read(text, start)
     except json.JSONDecodeError as error:
         raise NotJsonError(f"{error.msg} at character {error.pos}") from None
-    except StopIteration as error:
-        raise NotJsonError(f"Expecting value at character {error.value}") from None
     if end != len(text) and _skip(text, end) != len(text):
         raise NotJsonError(f"Extra data at character {end}")
-    result: Json = value
-    return result
+    return value
+
+
+def _read(text: str, start: int) -> tuple[Json, int]:
+    """Read the value that starts at a character; return it, and where it ends."""
+    value: Json
+    value, end = _DECODER.raw_decode(text, start)
+    return value, end
 
 
 def _replace_lone_surrogates(text: str) -> str:
@@ -133,7 +148,9 @@ def _values(text: str) -> int:
     """Count the values of a document, as far as it is JSON."""
     outline = _outline(text)
     openings = outline.count(b"[") + outline.count(b"{")
-    return 1 + outline.count(b",") + openings - outline.count(b"[]") - outline.count(b"{}")
+    return (
+        1 + outline.count(b",") + openings - outline.count(b"[]") - outline.count(b"{}")
+    )
 
 
 def _depth(text: str) -> int:
@@ -152,73 +169,111 @@ def loads_deep(text: str) -> Json:
         What `loads` returns.
 
     Raises:
-        NotJsonError: A key stands twice, or a constant is none of JSON's.
-        json.JSONDecodeError: Everything else that is no JSON.
+        NotJsonError: A key stands twice, or a constant is not one of JSON's.
+        json.JSONDecodeError: Everything else that is not valid JSON.
     """
-    root: list[Json] = []
-    stack: list[list[Json] | dict[str, Json]] = [root]
-    keys: list[str] = [""]  # of the member being read, one per level
-    position, length = _skip(text, 0), len(text)
-    value: Json
-    while True:
-        # A value is expected here.
-        mark = text[position : position + 1]
-        if mark in {"[", "{"}:
-            value = [] if mark == "[" else {}
-            kept: Json = value if len(stack) <= KEPT_DEPTH else type(value)()
-            _attach(stack[-1], keys[-1], kept)
-            position = _skip(text, position + 1)
-            if text[position : position + 1] != ("]" if mark == "[" else "}"):
-                stack.append(value)
-                keys.append("")
-                if mark == "{":
-                    position, keys[-1] = _key(text, position, value)
-                continue
-            position += 1
-        else:
-            value, position = _DECODER.raw_decode(text, position)
-            _attach(stack[-1], keys[-1], value)
-        # A value has ended: close what it completes, until a comma asks for the next one.
+    return _DeepReader(text).read()
+
+
+class _DeepReader:
+    """Reads one document, value by value."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._position = _skip(text, 0)
+        self._root: list[Json] = []
+        self._open: list[_Container] = [self._root]  # from the outside to the inside
+        self._ends: list[str] = [""]  # what closes each of them
+        self._keys: list[str] = [""]  # of the member being read in each of them
+
+    def read(self) -> Json:
+        """Read the document."""
+        is_complete = False
+        while not is_complete:
+            if self._read_value():
+                is_complete = self._close()
+        return self._root[0]
+
+    def _read_value(self) -> bool:
+        """Read a scalar or the start of a container; return whether a value has ended."""
+        mark = self._mark()
+        if mark not in {"[", "{"}:
+            value, self._position = _read(self._text, self._position)
+            self._attach(value)
+            return True
+        container: _Container = [] if mark == "[" else {}
+        # Beyond the depth that is kept, an empty container stands for this one.
+        is_kept = len(self._open) <= KEPT_DEPTH
+        self._attach(container if is_kept else type(container)())
+        self._skip_mark()
+        end = "]" if mark == "[" else "}"
+        if self._mark() == end:
+            self._position += 1
+            return True
+        self._open.append(container)
+        self._ends.append(end)
+        self._keys.append("")
+        self._read_key()
+        return False
+
+    def _close(self) -> bool:
+        """Close the containers that end here; return whether the document is complete."""
         while True:
-            position = _skip(text, position)
-            if len(stack) == 1:
-                if position != length:
-                    raise json.JSONDecodeError("Extra data", text, position)
-                return root[0]
-            top, mark = stack[-1], text[position : position + 1]
-            if mark == ("]" if isinstance(top, list) else "}"):
-                stack.pop()
-                keys.pop()
-                position += 1
-                continue
-            if mark != ",":
-                raise json.JSONDecodeError("Expecting ',' delimiter", text, position)
-            position = _skip(text, position + 1)
-            if isinstance(top, dict):
-                position, keys[-1] = _key(text, position, top)
-            break
+            self._position = _skip(self._text, self._position)
+            if len(self._open) == 1:
+                if self._position != len(self._text):
+                    raise self._error("Extra data")
+                return True
+            mark = self._mark()
+            if mark == self._ends[-1]:
+                self._open.pop()
+                self._ends.pop()
+                self._keys.pop()
+                self._position += 1
+            elif mark == ",":
+                self._skip_mark()
+                self._read_key()
+                return False
+            else:
+                raise self._error("Expecting ',' delimiter")
+
+    def _read_key(self) -> None:
+        """Read `"key":` and the space around it, where the innermost container is an object."""
+        members = self._open[-1]
+        if isinstance(members, list):
+            return
+        if self._mark() != '"':
+            raise self._error("Expecting property name enclosed in double quotes")
+        key: str  # it starts with a quotation mark
+        key, self._position = _DECODER.raw_decode(self._text, self._position)
+        if key in members:
+            raise NotJsonError("an object holds the same key twice")
+        self._position = _skip(self._text, self._position)
+        if self._mark() != ":":
+            raise self._error("Expecting ':' delimiter")
+        self._skip_mark()
+        self._keys[-1] = key
+
+    def _attach(self, value: Json) -> None:
+        parent = self._open[-1]
+        if isinstance(parent, list):
+            parent.append(value)
+        else:
+            parent[self._keys[-1]] = value
+
+    def _mark(self) -> str:
+        return self._text[self._position : self._position + 1]
+
+    def _skip_mark(self) -> None:
+        self._position = _skip(self._text, self._position + 1)
+
+    def _error(self, message: str) -> json.JSONDecodeError:
+        return json.JSONDecodeError(message, self._text, self._position)
 
 
 def _skip(text: str, position: int) -> int:
+    """Return where the next character stands that is not space."""
+    if text[position : position + 1] not in _SPACES:
+        return position
     match = _SPACE.match(text, position)
     return match.end() if match else position
-
-
-def _attach(parent: "list[Json] | dict[str, Json]", key: str, value: Json) -> None:
-    if isinstance(parent, list):
-        parent.append(value)
-    else:
-        parent[key] = value
-
-
-def _key(text: str, position: int, members: "list[Json] | dict[str, Json]") -> tuple[int, str]:
-    """Read `"key":` and the space around it; return where its value starts, and the key."""
-    if text[position : position + 1] != '"':
-        raise json.JSONDecodeError("Expecting property name enclosed in double quotes", text, position)
-    key, position = _DECODER.raw_decode(text, position)
-    if key in members:
-        raise NotJsonError("an object holds the same key twice")
-    position = _skip(text, position)
-    if text[position : position + 1] != ":":
-        raise json.JSONDecodeError("Expecting ':' delimiter", text, position)
-    return _skip(text, position + 1), key

@@ -15,12 +15,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Unpack, cast
 
-from smarterproctoring_mock.app import MockApp, Receive, Scope, Send
-from smarterproctoring_mock.faults import FAULTS, Fault, parse_fault
+from smarterproctoring_mock.app import MockApp
+from smarterproctoring_mock.asgi import Receive, Scope, Send
+from smarterproctoring_mock.control import MockSettings
+from smarterproctoring_mock.faults import FAULTS, Fault, Rule, parse_fault
 from smarterproctoring_mock.in_process import URL, InProcessTransport
-from smarterproctoring_mock.server import running_server
+from smarterproctoring_mock.server import running_server, serving
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
@@ -57,12 +59,19 @@ class Mock:
             TypeError: The mock is in process, where no variable leads to.
         """
         if self.transport is not None:
-            raise TypeError("in process the mock is reached by its transport alone; take one on the network")
-        return {"SMARTERPROCTORING_TOKEN": self.token, "SMARTERPROCTORING_BASE_URL": self.url}
+            raise TypeError(
+                "in process the mock is reached by its transport alone; take one on the network"
+            )
+        return {
+            "SMARTERPROCTORING_TOKEN": self.token,
+            "SMARTERPROCTORING_BASE_URL": self.url,
+        }
 
 
 @contextlib.contextmanager
-def in_process(*, token: str = TOKEN, **settings: Any) -> Generator[Mock]:
+def in_process(
+    *, token: str = TOKEN, **settings: Unpack[MockSettings]
+) -> Generator[Mock]:
     """Make a mock without a socket for as long as the `with` block lasts.
 
     Args:
@@ -86,7 +95,13 @@ def in_process(*, token: str = TOKEN, **settings: Any) -> Generator[Mock]:
 
 
 @contextlib.contextmanager
-def network(*, token: str = TOKEN, host: str = "127.0.0.1", port: int = 0, **settings: Any) -> Generator[Mock]:
+def network(
+    *,
+    token: str = TOKEN,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    **settings: Unpack[MockSettings],
+) -> Generator[Mock]:
     """Run a mock on a socket, in a thread, for as long as the `with` block lasts.
 
     Args:
@@ -115,12 +130,8 @@ class Listener:
 
     def __init__(self) -> None:
         self._app = MockApp()
+        self.more_info = self._app.spec.more_info
         self.url = ""
-
-    @property
-    def spec(self) -> Any:
-        """What `running_server` asks of an application beside calling it."""
-        return self._app.spec
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, as ASGI 3 defines it."""
@@ -131,12 +142,14 @@ class Listener:
     def listening(cls) -> Generator[Listener]:
         """Run the server."""
         listener = cls()
-        with running_server(cast("MockApp", listener)) as server:
-            listener.url = server.url
+        with serving(listener, listener.more_info) as url:
+            listener.url = url
             yield listener
 
     @contextlib.contextmanager
-    def serving(self, *, token: str = TOKEN, **settings: Any) -> Generator[Mock]:
+    def serving(
+        self, *, token: str = TOKEN, **settings: Unpack[MockSettings]
+    ) -> Generator[Mock]:
         """Serve a new application; `token` and `settings` as for `network`."""
         with contextlib.closing(MockApp(token=token, **settings)) as app:
             self._app = app
@@ -144,6 +157,10 @@ class Listener:
 
 
 # --- faults, and what can be known of them ----------------------------------------------------------------
+
+
+_SUCCESSES: Final = frozenset({200, 201, 203, 204, 205})
+_ERROR_KEYS: Final = frozenset({"error", "errors", "statusCode"})
 
 
 @dataclass(frozen=True)
@@ -173,28 +190,55 @@ class FaultCase:
 
         A body that breaks off is a success all the same.
         """
-        value, kind = self.fault.json, self.fault.content_type or ""
-        is_error = isinstance(value, dict) and not {"error", "errors", "statusCode"}.isdisjoint(value)
-        return self.status in {200, 201, 203, 204, 205} and not is_error and not kind.startswith("text/html")
+        value = self.fault.json
+        is_error = isinstance(value, dict) and not _ERROR_KEYS.isdisjoint(
+            cast("dict[str, object]", value)
+        )
+        is_html = (self.fault.content_type or "").startswith("text/html")
+        return self.status in _SUCCESSES and not is_error and not is_html
 
 
-def fault_case(fault: Fault | str | dict[str, Any]) -> FaultCase:
+def fault_case(fault: Fault | Rule) -> FaultCase:
     """Say what can be known of a fault: a name of `FAULTS`, a rule in JSON form, or a `Fault`.
 
     Raises:
         FaultError: It is none.
     """
     fault = fault if isinstance(fault, Fault) else parse_fault(fault)
-    status = None if fault.drop is not None else 200 if fault.status is None else fault.status
+    status = _seen_status(fault)
     # A server that answers 501 says that it has not tried; after another 5xx nobody knows. A 503 is no exception:
     # gateways answer it after they have passed the request on. So may a 303 and a 499 follow the change.
-    proven = status is not None and (300 <= status < 500 or status == 501) and status not in {303, 499}
-    passing = status is None or status in {408, 425, 429} or (status >= 500 and status != 501)
-    return FaultCase(fault.name, fault, status, fault.stores, not proven, passing)
+    refused = status is not None and (300 <= status < 500 or status == 501)
+    proven = refused and status not in {303, 499}
+    return FaultCase(
+        name=fault.name,
+        fault=fault,
+        status=status,
+        stored=fault.stores,
+        maybe_stored=not proven,
+        retry=_passes(status),
+    )
+
+
+def _seen_status(fault: Fault) -> int | None:
+    """Return the status that a client sees; None where the connection ends before one."""
+    if fault.drop is not None:
+        return None
+    return 200 if fault.status is None else fault.status
+
+
+def _passes(status: int | None) -> bool:
+    """Whether what has failed with this status may succeed later."""
+    if status is None or status in {408, 425, 429}:
+        return True
+    return status >= 500 and status != 501
 
 
 def fault_cases(
-    names: Sequence[str] | None = None, *, times: int | None = 1, pace: float | None = 0.005
+    names: Sequence[str] | None = None,
+    *,
+    times: int | None = 1,
+    pace: float | None = 0.005,
 ) -> list[FaultCase]:
     """Return the named faults, each with what can be known of it.
 
@@ -213,15 +257,22 @@ def fault_cases(
     for fault in (parse_fault(name) for name in (FAULTS if names is None else names)):
         changed = replace(fault, times=times)
         if pace is not None:
-            changed = replace(changed, delay=min(fault.delay, pace), drip=fault.drip and min(fault.drip, pace))
+            drip = min(fault.drip, pace) if fault.drip is not None else None
+            changed = replace(changed, delay=min(fault.delay, pace), drip=drip)
         cases.append(fault_case(changed))
     return cases
 
 
 def fault_params(
-    names: Sequence[str] | None = None, *, times: int | None = 1, pace: float | None = 0.005
+    names: Sequence[str] | None = None,
+    *,
+    times: int | None = 1,
+    pace: float | None = 0.005,
 ) -> list[ParameterSet]:
     """Return `fault_cases` for `pytest.mark.parametrize`, with the names as ids."""
     import pytest  # noqa: PLC0415  an extra; unittest does without
 
-    return [pytest.param(case, id=case.name) for case in fault_cases(names, times=times, pace=pace)]
+    return [
+        pytest.param(case, id=case.name)
+        for case in fault_cases(names, times=times, pace=pace)
+    ]

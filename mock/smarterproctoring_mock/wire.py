@@ -28,6 +28,9 @@ _HTTP: Final = b"http://"
 # Each member costs a copy of what follows it, so a body of nothing but empty members would be quadratic.
 _MAX_MEMBERS: Final = 64
 
+TARGET_LIMIT: Final = 16 * 1024
+"""Octets of the path and the query of a target together."""
+
 ACCEPTED_CODINGS: Final = "gzip, deflate, identity"
 
 
@@ -85,7 +88,15 @@ class Head:
         waits: Whether the client waits for 100 (Continue) before it sends the body.
     """
 
-    __slots__ = ("_fields", "_repeated", "_values", "media_type", "problem", "size", "waits")
+    __slots__ = (
+        "_fields",
+        "_repeated",
+        "_values",
+        "media_type",
+        "problem",
+        "size",
+        "waits",
+    )
 
     def __init__(self, packed: bytes, version: str, method: str) -> None:
         self._fields = unpack(packed)
@@ -94,7 +105,9 @@ class Head:
         self._repeated: frozenset[bytes] = frozenset()
         if len(self._values) != len(self._fields):
             counts = Counter(name for name, _ in self._fields)
-            self._repeated = frozenset(name for name, count in counts.items() if count > 1)
+            self._repeated = frozenset(
+                name for name, count in counts.items() if count > 1
+            )
         types = self.all(b"content-type")
         self.media_type = media_type(types[0]) if len(types) == 1 else None
         self.waits = version == "1.1" and self.get(b"expect").lower() == b"100-continue"
@@ -122,14 +135,18 @@ class Head:
         if hosts and not (len(hosts) == 1 and valid_host(hosts[0])):
             return "header.Host must be one valid host (RFC 9112 3.2)"
         codings = self.all(b"transfer-encoding")
-        if codings and (version == "1.0" or b",".join(codings).strip(b" \t,").lower() != b"chunked"):
+        if codings and (
+            version == "1.0" or b",".join(codings).strip(b" \t,").lower() != b"chunked"
+        ):
             return "header.Transfer-Encoding must be chunked, once, in HTTP/1.1 (RFC 9112 6.1)"
         if method == "PUT" and b"content-range" in self:
             return "header.Content-Range must not be sent: no partial PUT here (RFC 9110 14.5)"
         return None
 
 
-_cached_head = lru_cache(maxsize=1024)(Head)  # a client's requests differ little in their heads
+_cached_head = lru_cache(maxsize=1024)(
+    Head
+)  # a client's requests differ little in their heads
 
 
 def read_head(packed: bytes, version: str, method: str) -> Head:
@@ -140,7 +157,9 @@ def read_head(packed: bytes, version: str, method: str) -> Head:
         version: Of HTTP, as ASGI has it.
         method: The request's.
     """
-    return (_cached_head if len(packed) <= LARGEST_CACHED else Head)(packed, version, method)
+    return (_cached_head if len(packed) <= LARGEST_CACHED else Head)(
+        packed, version, method
+    )
 
 
 class _Scanner:
@@ -221,7 +240,9 @@ def media_type(value: bytes) -> str | None:
     if not subtype:
         return None
     while scanner.take_spaced_mark(";"):
-        if scanner.take(_NAME) and not (scanner.take_mark("=") and scanner.take_value() is not None):
+        if scanner.take(_NAME) and not (
+            scanner.take_mark("=") and scanner.take_value() is not None
+        ):
             return None
     scanner.take(_SPACE)
     return f"{kind}/{subtype}".lower() if scanner.done else None
@@ -233,7 +254,9 @@ def valid_host(value: bytes) -> bool:
     match = _HOST_ADDRESS.match(value) or _HOST_NAME.match(value)
     if match is None or _PORT.fullmatch(value, match.end()) is None:
         return False
-    return value.startswith(b"[") or _BAD_PERCENT.search(match[0].decode("ascii")) is None
+    return (
+        value.startswith(b"[") or _BAD_PERCENT.search(match[0].decode("ascii")) is None
+    )
 
 
 def http_authority(target: bytes) -> bytes | None:
@@ -268,7 +291,9 @@ def segments(raw_path: str) -> list[str] | None:
     if _BAD_PERCENT.search(raw_path):
         return None
     try:
-        return [unquote_to_bytes(part).decode() if "%" in part else part for part in parts]
+        return [
+            unquote_to_bytes(part).decode() if "%" in part else part for part in parts
+        ]
     except UnicodeDecodeError:
         return None
 
@@ -313,8 +338,14 @@ def decode_content(content: bytes, codings: str, limit: int) -> bytes:
         elif name == "deflate":
             # The coding is zlib's format. Some senders leave its header out, and the RFC's note warns of them;
             # a first octet that is no zlib header (method 8, check bits) tells the two apart.
-            zlib_header = len(content) > 1 and content[0] & 15 == 8 and (content[0] << 8 | content[1]) % 31 == 0
-            content = _inflate(content, zlib.MAX_WBITS if zlib_header else -zlib.MAX_WBITS, limit)
+            zlib_header = (
+                len(content) > 1
+                and content[0] & 15 == 8
+                and (content[0] << 8 | content[1]) % 31 == 0
+            )
+            content = _inflate(
+                content, zlib.MAX_WBITS if zlib_header else -zlib.MAX_WBITS, limit
+            )
         elif name != "identity":
             raise UnknownCodingError("a content coding other than " + ACCEPTED_CODINGS)
     return content
@@ -328,7 +359,9 @@ def _inflate(content: bytes, window_bits: int, limit: int) -> bytes:
         try:
             part = stream.decompress(content, limit - size + 1)
         except zlib.error:
-            raise CodingError("the content is not of the coding that Content-Encoding names") from None
+            raise CodingError(
+                "the content is not of the coding that Content-Encoding names"
+            ) from None
         size += len(part)
         if size > limit:
             raise TooLargeError
@@ -338,6 +371,8 @@ def _inflate(content: bytes, window_bits: int, limit: int) -> bytes:
         content = stream.unused_data
         if not content:
             return b"".join(parts)
-        if window_bits <= zlib.MAX_WBITS:  # only gzip may go on with another member (RFC 1952 2.2)
+        if (
+            window_bits <= zlib.MAX_WBITS
+        ):  # only gzip may go on with another member (RFC 1952 2.2)
             raise CodingError("octets follow the end of the compressed content")
     raise CodingError(f"more than {_MAX_MEMBERS} gzip members")

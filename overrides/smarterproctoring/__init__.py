@@ -10,7 +10,6 @@
 
 from smarterproctoring_generated.operations import VERSION
 from smarterproctoring_generated.records import NULL as NULL
-from smarterproctoring_generated.records import Problem as Problem
 
 from smarterproctoring.call import Result as Result
 from smarterproctoring.client import AsyncSmarterProctoring as AsyncSmarterProctoring
@@ -33,16 +32,26 @@ from smarterproctoring.errors import ServerError as ServerError
 from smarterproctoring.errors import SmarterProctoringError as SmarterProctoringError
 from smarterproctoring.errors import UnconfirmedError as UnconfirmedError
 from smarterproctoring.errors import UnexpectedRedirectError as UnexpectedRedirectError
-from smarterproctoring.errors import UnprocessableEntityError as UnprocessableEntityError
+from smarterproctoring.errors import (
+    UnprocessableEntityError as UnprocessableEntityError,
+)
 from smarterproctoring.errors import ValidationError as ValidationError
 from smarterproctoring.errors import what_is_known as what_is_known
 from smarterproctoring.many import Outcome as Outcome
+from smarterproctoring.problems import Problem as Problem
 from smarterproctoring.settings import RetryHook as RetryHook
 from smarterproctoring.settings import Timeouts as Timeouts
 
-try:  # noqa: SIM105 - suppress() would hide the name from the tool that compares Python APIs
-    from smarterproctoring_generated.operations import RescheduleExamSessionItem as RescheduleExamSessionItem
-except ImportError:  # a spec without the reschedule operation, as in the tests of other descriptions
+try:
+    from smarterproctoring_generated.operations import (
+        RescheduleExamSessionFields as RescheduleExamSessionFields,
+    )
+    from smarterproctoring_generated.operations import (
+        RescheduleExamSessionItem as RescheduleExamSessionItem,
+    )
+except (
+    ImportError
+):  # a spec without the reschedule operation, as in the tests of other descriptions
     pass
 
 __version__ = VERSION

@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smarterproctoring_generated.operations import OPERATIONS, SID_KINDS
-from smarterproctoring_generated.records import Given, Hidden, Operation, Parameter, Problem, matches
+from smarterproctoring_generated.records import Hidden, Operation, Parameter
 
 from smarterproctoring.errors import ConfigurationError, ValidationError
+from smarterproctoring.json_values import matches
+from smarterproctoring.parameters import checked
+from smarterproctoring.problems import Problem, problem_from
+from smarterproctoring.rules import Given, Rules, rules_of
 from smarterproctoring.settings import check_headers
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -30,7 +34,11 @@ class Prepared(NamedTuple):
 
 
 def from_keywords(
-    operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]], *, allow_empty: bool
+    operation: Operation,
+    sids: Sequence[Any],
+    given: Hidden[Mapping[str, Any]],
+    *,
+    allow_empty: bool,
 ) -> Prepared:
     """Prepare a call of the public clients.
 
@@ -38,21 +46,30 @@ def from_keywords(
         TypeError: A keyword that the operation does not have.
         ValidationError: All problems with the arguments.
     """
-    operation.check_keywords(list(given.reveal()))
-    return _or_raise(_from_keywords(operation, sids, given.reveal(), allow_empty=allow_empty))
+    rules = rules_of(operation)
+    return _or_raise(
+        _from_keywords(rules, sids, given.reveal(), allow_empty=allow_empty)
+    )
 
 
 def _from_keywords(
-    operation: Operation, sids: Sequence[Any], given: Mapping[str, Any], *, allow_empty: bool
+    rules: Rules, sids: Sequence[Any], given: Mapping[str, Any], *, allow_empty: bool
 ) -> "Prepared | list[Problem]":
-    found = operation.from_keywords(given)
-    if found.body == {} and operation.fields and not found.problems and not allow_empty:
+    found = rules.from_keywords(given)
+    has_fields = bool(rules.operation.fields)
+    if found.body == {} and has_fields and not found.problems and not allow_empty:
         text = "nothing to change: give at least one field, or allow it with allow_empty=True"
         found.problems.append(Problem("", "empty", text))
-    return _prepare(operation, [*sids], found, offsets=False)
+    return _prepare(rules, [*sids], found, offsets=False)
 
 
-def from_generated(method: str, path: str, body: Any, query: Mapping[str, Any], headers: Mapping[str, Any]) -> Prepared:
+def from_generated(
+    method: str,
+    path: str,
+    body: Any,
+    query: Mapping[str, Any],
+    headers: Mapping[str, Any],
+) -> Prepared:
     """Prepare what a generated function hands over; times in `body` are rewritten in place.
 
     Raises:
@@ -60,57 +77,77 @@ def from_generated(method: str, path: str, body: Any, query: Mapping[str, Any], 
         ValidationError: All problems with the parameters and the body.
     """
     for operation in OPERATIONS:
-        if (values := operation.path_values(method.upper(), path)) is not None:
-            found = operation.from_generated(values, body, query, headers)
-            prepared = _or_raise(_prepare(operation, values, found, offsets=True))
-            own = {item.name.lower() for item in operation.parameters if item.location == "header"}
-            rest = {name: value for name, value in headers.items() if name.lower() not in own}
-            return prepared._replace(headers={**check_headers(rest), **prepared.headers})
-    raise ConfigurationError("the spec has no operation with this method and path; nothing else is sent")
+        rules = rules_of(operation)
+        values = rules.path_values(method.upper(), path)
+        if values is not None:
+            found = rules.from_generated(values, body, query, headers)
+            prepared = _or_raise(_prepare(rules, values, found, offsets=True))
+            own = {
+                item.name.lower()
+                for item in operation.parameters
+                if item.location == "header"
+            }
+            rest = {
+                name: value
+                for name, value in headers.items()
+                if name.lower() not in own
+            }
+            return prepared._replace(
+                headers={**check_headers(rest), **prepared.headers}
+            )
+    raise ConfigurationError(
+        "the spec has no operation with this method and path; nothing else is sent"
+    )
 
 
 def _or_raise(prepared: "Prepared | list[Problem]") -> Prepared:
     """Raise what is wrong: here, where no local variable holds what the call says of a person."""
     if isinstance(prepared, Prepared):
         return prepared
-    raise ValidationError(f"{'; '.join(map(str, prepared))}. Nothing was sent.", problems=tuple(prepared))
+    raise ValidationError(
+        f"{'; '.join(map(str, prepared))}. Nothing was sent.", problems=tuple(prepared)
+    )
 
 
-def _prepare(operation: Operation, sids: list[Any], given: Given, *, offsets: bool) -> "Prepared | list[Problem]":
+def _prepare(
+    rules: Rules, sids: list[Any], given: Given, *, offsets: bool
+) -> "Prepared | list[Problem]":
     began = time.monotonic()
     problems: list[Problem] = []
     path: list[Any] = []
-    checked: dict[str, dict[str, Any]] = {"query": {}, "header": {}}
-    for parameter, value in operation.parameter_values(sids, given.query, given.headers):
+    parts: dict[str, dict[str, Any]] = {"query": {}, "header": {}}
+    for parameter, value in rules.parameter_values(sids, given.query, given.headers):
         try:
-            sent = parameter.checked(value, offsets=offsets)
+            sent = checked(parameter, value, offsets=offsets)
         except ValueError as error:
-            problem = parameter.as_problem(error)
-            problems.append(problem._replace(text=problem.text + _hint(parameter, value)))
+            problem = problem_from(parameter.keyword, error)
+            problems.append(
+                problem._replace(text=problem.text + _hint(parameter, value))
+            )
             continue
         if parameter.location == "path":
             path.append(sent)
         else:
-            checked[parameter.location][parameter.name] = sent
+            parts[parameter.location][parameter.name] = sent
     problems += given.problems
-    problems += operation.body_problems(given.body)
-    content = _content(operation, given, problems) if given.has_body else b""
+    problems += rules.body_problems(given.body)
+    content = _content(rules, given, problems) if given.has_body else b""
     if problems:
         return problems
-    headers = operation.headers_for(checked["header"])
-    if content and operation.content_type != "application/json":
-        headers["content-type"] = operation.content_type
-    query = operation.query_for(checked["query"])
-    target = operation.path_for(path) + (f"?{query}" if query else "")
-    return Prepared(operation, target, headers, Hidden(content), began)
+    headers = rules.headers_for(parts["header"])
+    if content and rules.operation.content_type != "application/json":
+        headers["content-type"] = rules.operation.content_type
+    query = rules.query_for(parts["query"])
+    target = rules.path_for(path) + (f"?{query}" if query else "")
+    return Prepared(rules.operation, target, headers, Hidden(content), began)
 
 
-def _content(operation: Operation, given: Given, problems: list[Problem]) -> bytes:
+def _content(rules: Rules, given: Given, problems: list[Problem]) -> bytes:
     """Write the body; add what cannot be written to the problems."""
     try:
         return _JSON.encode(given.body).encode()
     except (ValueError, TypeError, RecursionError):
-        problems += operation.not_json(given.body)
+        problems += rules.not_json(given.body)
     return b""
 
 
@@ -124,4 +161,6 @@ def _hint(parameter: Parameter, value: object) -> str:
     if matches(pattern, value[:2].upper() + value[2:].lower()):
         return " (SIDs are case-sensitive)"
     kind = SID_KINDS.get(value[:2])
-    return f" (this is an SID of kind {kind} with {len(value)} characters)" if kind else ""
+    return (
+        f" (this is an SID of kind {kind} with {len(value)} characters)" if kind else ""
+    )

@@ -188,9 +188,9 @@ def bulk() -> Iterator[str]:
 
 def deprecation(client: Any) -> Iterator[str]:
     """Yield what is wrong with the warnings."""
-    from smarterproctoring_generated import records
+    from smarterproctoring import rules
 
-    records.WARNED.clear()  # the table has called it already
+    rules.WARNED.clear()  # the table has called it already
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(2):

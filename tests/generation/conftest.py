@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,17 +19,6 @@ SCRIPT = ROOT / "tools" / "generate.py"
 SESSION_PATH = "/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}"
 Spec = dict[str, Any]
 Generate = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture(scope="session")
-def tool() -> ModuleType:
-    """tools/generate.py as a module."""
-    spec = importlib.util.spec_from_file_location("generate", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")

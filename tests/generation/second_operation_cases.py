@@ -246,9 +246,9 @@ def test_new_operations_are_methods_of_the_public_clients(kind: str) -> None:
         assert ask("get_status").status == 200
         assert ask("dry_run_get_exam_session", *sids, enrollment_sid=ENROLLMENT).headers["token"] == "<token>"
         refused: list[Any] = [
-            ("get_exam_session", *sids),
+            ("get_exam_session", *sids, {"enrollment_sid": None}),
             ("get_exam_session", INSTALL, EXAM, EXAM, {"enrollment_sid": "EN1", "since": since.replace(tzinfo=None)}),
-            ("create_exam_session", INSTALL, EXAM, {"attempts": "many"}),
+            ("create_exam_session", INSTALL, EXAM, {"attempts": "many", "window": None}),
         ]
         found: list[list[str]] = []
         for method, *given in refused:
@@ -256,6 +256,8 @@ def test_new_operations_are_methods_of_the_public_clients(kind: str) -> None:
             with pytest.raises(client.ValidationError) as caught:
                 ask(method, *given, **named)
             found.append(sorted(problem.field for problem in caught.value.problems))
+        with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'enrollment_sid'"):
+            ask("get_exam_session", *sids)
         with pytest.raises(TypeError, match="enrolment_sid"):
             ask("get_exam_session", *sids, enrolment_sid=ENROLLMENT)
     assert found == [["enrollment_sid"], ["enrollment_sid", "session_sid", "since"], ["attempts", "window"]]

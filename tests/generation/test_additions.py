@@ -7,11 +7,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+import spec_model
 from generation.additions import OTHERS, REFUSED, WORKS, Refused, spec_with, spoil
+from generator.emitting import emit_operations
+from generator.spec_copy import for_generator
+from generator.swapping import build
+from spec_model import GenerationError
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = Path(__file__).with_name("additions_run.py")
@@ -26,13 +30,11 @@ def written(folder: Path, spec: Spec) -> Path:
 
 
 @pytest.fixture(scope="session")
-def additions(
-    tool: ModuleType, committed_spec: Spec, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dict[str, str]]:
+def additions(committed_spec: Spec, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """A spec with all of `WORKS`, and the environment of a process that uses the package made from it."""
     folder = tmp_path_factory.mktemp("additions")
     spec = written(folder, spec_with(committed_spec, WORKS))
-    tool.build(spec, ROOT / "generator-config.yml", folder)
+    build(spec, ROOT / "generator-config.yml", folder)
     paths = [folder / "generated", *(ROOT / name for name in ("overrides", "mock", "bulk", "transport", "tests"))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONDONTWRITEBYTECODE": "1"}
     return spec, environment
@@ -56,11 +58,11 @@ def test_works(outcome: dict[str, list[str]], name: str) -> None:
 
 
 @pytest.mark.parametrize("refused", REFUSED, ids=lambda refused: refused.name)
-def test_refused(tool: ModuleType, document: Spec, tmp_path: Path, refused: Refused) -> None:
+def test_refused(document: Spec, tmp_path: Path, refused: Refused) -> None:
     spoil(document, refused.addition)
-    with pytest.raises(tool.GenerationError) as caught:
-        spec = tool.Spec(written(tmp_path, document))
-        tool.emit_operations(spec)
-        tool.for_generator(spec)
+    with pytest.raises(GenerationError) as caught:
+        spec = spec_model.Spec(written(tmp_path, document))
+        emit_operations(spec)
+        for_generator(spec)
     for words in refused.words:
         assert words in str(caught.value)

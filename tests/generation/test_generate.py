@@ -17,12 +17,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import generate as generate_script
 import pytest
+import spec_model
 import yaml
+from generator import checking, swapping, upstream
+from generator.emitting import emit_operations
+from generator.output import MARK
+from generator.upstream import TemplateFix
 from once import once
+from spec_model import GenerationError
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "smarterproctoring_generated"
@@ -82,16 +88,14 @@ def signals() -> Iterator[None]:
 
 
 @pytest.fixture
-def refuse(
-    tool: ModuleType, output: Path, signals: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Refuse:
+def refuse(output: Path, signals: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refuse:
     """Run the command in this process on a scratch folder: it must fail and change nothing. Returns its message."""
 
     def run(*arguments: object) -> str:
         before, beside = files(output), sorted(output.parent.iterdir())
         monkeypatch.setattr(sys, "argv", ["generate.py", "--output", str(output), *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            tool.main()
+            generate_script.main()
         assert capsys.readouterr().out == ""
         assert files(output) == before
         assert sorted(output.parent.iterdir()) == beside
@@ -107,13 +111,13 @@ def refuse(
 
 
 @pytest.fixture
-def built_before(tool: ModuleType, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def built_before(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was made before stands for what the command builds."""
 
     def build(spec_path: Path, config_path: Path, aside: Path) -> Path:
         return Path(shutil.copytree(made, aside / "generated"))
 
-    monkeypatch.setattr(tool, "build", build)
+    monkeypatch.setattr(swapping, "build", build)
 
 
 def test_committed_folder_is_what_the_spec_gives(generate: Generate, made: Path) -> None:
@@ -126,14 +130,14 @@ def test_committed_folder_is_what_the_spec_gives(generate: Generate, made: Path)
 
 
 @pytest.mark.usefixtures("built_before", "signals")
-def test_a_folder_is_replaced_only_if_it_is_not_what_it_should_be(tool: ModuleType, made: Path, output: Path) -> None:
+def test_a_folder_is_replaced_only_if_it_is_not_what_it_should_be(made: Path, output: Path) -> None:
     inode = output.stat().st_ino
     arguments = ROOT / "openapi/smarterproctoring.yaml", ROOT / "generator-config.yml", output
-    assert tool.replace(*arguments) == "generated/ is unchanged"
+    assert swapping.replace(*arguments) == "generated/ is unchanged"
     assert files(output) == files(made)
     assert output.stat().st_ino == inode
     edit(output)
-    assert tool.replace(*arguments).startswith("generated/ was replaced")
+    assert swapping.replace(*arguments).startswith("generated/ was replaced")
     assert files(output) == files(made)
     assert output.stat().st_ino != inode
     assert list(output.parent.iterdir()) == [output]
@@ -152,11 +156,11 @@ def test_provenance_names_spec_config_and_tools(made: Path) -> None:
     }
 
 
-def test_every_file_is_marked(tool: ModuleType, made: Path) -> None:
+def test_every_file_is_marked(made: Path) -> None:
     modules = [path for path in made.rglob("*") if path.suffix == ".py"]
     assert len(modules) > 10
     for module in modules:
-        assert module.read_text(encoding="utf-8").startswith(tool.MARK), module
+        assert module.read_text(encoding="utf-8").startswith(MARK), module
     assert "never edited" in (made / "README.md").read_text()
     rest = {path.name for path in made.rglob("*") if path.is_file()} - {path.name for path in modules}
     assert rest == {"README.md", "PROVENANCE.json", "py.typed"}
@@ -221,7 +225,7 @@ def test_operations_of_a_richer_spec(second_operation: tuple[Path, Spec]) -> Non
     assert "»session«" in (folder / PACKAGE / "api/exam_sessions/get_exam_session.py").read_text(encoding="utf-8")
 
 
-def test_the_more_exact_path_is_found_first(tool: ModuleType, document: Spec, tmp_path: Path) -> None:
+def test_the_more_exact_path_is_found_first(document: Spec, tmp_path: Path) -> None:
     for path in ("/v1/sessions/{sid}", "/v1/sessions/latest"):
         parameters = [{"name": "sid", "in": "path", "required": True, "schema": {"type": "string"}}] * ("{" in path)
         operation = {
@@ -230,7 +234,7 @@ def test_the_more_exact_path_is_found_first(tool: ModuleType, document: Spec, tm
             "responses": {"204": {"description": "Done."}},
         }
         document["paths"][path] = {"get": operation}
-    found = run_module(tool.emit_operations(tool.Spec(write(tmp_path, document))))["OPERATIONS"]
+    found = run_module(emit_operations(spec_model.Spec(write(tmp_path, document))))["OPERATIONS"]
     paths = [operation.path for operation in found]
     assert paths.index("/v1/sessions/latest") < paths.index("/v1/sessions/{sid}")
 
@@ -263,12 +267,10 @@ def test_check_refuses_tampered_folders_and_changes_nothing(refuse: Refuse, outp
 
 
 @pytest.mark.parametrize("spoil", [edit, add, delete])
-def test_each_kind_of_difference_alone_is_seen(
-    tool: ModuleType, made: Path, output: Path, spoil: Callable[[Path], str]
-) -> None:
-    assert list(tool.differences(made, output)) == []
+def test_each_kind_of_difference_alone_is_seen(made: Path, output: Path, spoil: Callable[[Path], str]) -> None:
+    assert list(swapping.differences(made, output)) == []
     line = spoil(output)
-    assert line in list(tool.differences(made, output))
+    assert line in list(swapping.differences(made, output))
 
 
 # -- what generation refuses, the folder staying as it was ----------------------------------------------------------
@@ -348,13 +350,11 @@ def test_unfit_config_changes_nothing(refuse: Refuse, tmp_path: Path, change: st
     assert expected in refuse("--config", path)
 
 
-def test_a_template_that_lost_a_mended_text_changes_nothing(
-    refuse: Refuse, tool: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone = ("endpoint_module.py.jinja", "text of an older release", "mend")
-    monkeypatch.setattr(tool, "TEMPLATE_MENDS", [*tool.TEMPLATE_MENDS, gone])
+def test_a_template_that_lost_a_mended_text_changes_nothing(refuse: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = TemplateFix("endpoint_module.py.jinja", "text of an older release", "fix")
+    monkeypatch.setattr(upstream, "TEMPLATE_FIXES", [*upstream.TEMPLATE_FIXES, gone])
     message = refuse()
-    assert "endpoint_module.py.jinja no longer holds 'text of an older release' once: look at TEMPLATE_MENDS" in message
+    assert "endpoint_module.py.jinja no longer holds 'text of an older release' once: look at TEMPLATE_FIXES" in message
 
 
 def test_output_that_is_not_strictly_typed_changes_nothing(refuse: Refuse, tmp_path: Path) -> None:
@@ -368,23 +368,21 @@ def test_output_that_is_not_strictly_typed_changes_nothing(refuse: Refuse, tmp_p
 
 
 def test_a_folder_that_is_no_tool_output_is_not_replaced(
-    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, signals: None, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, signals: None, tmp_path: Path
 ) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years of work")
     monkeypatch.setattr(sys, "argv", ["generate.py", "--output", str(tmp_path / "home")])
     with pytest.raises(SystemExit, match="holds something else than tool output, and would be lost"):
-        tool.main()
+        generate_script.main()
     assert (tmp_path / "home" / "thesis.txt").exists()
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that not even root can write into")
-def test_a_place_that_cannot_be_written_is_named(
-    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, signals: None
-) -> None:
+def test_a_place_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, signals: None) -> None:
     monkeypatch.setattr(sys, "argv", ["generate.py", "--output", "/proc/self/generated"])
     with pytest.raises(SystemExit, match=r"(?s)^error: \[Errno.*/proc/(self|\d+)/.*Nothing was changed") as ended:
-        tool.main()
+        generate_script.main()
     assert ended.value.__cause__ is None
 
 
@@ -428,21 +426,19 @@ def with_broken_import(folder: Path) -> None:
         (with_broken_import, "No module named 'nothing_of_this_name'"),
     ],
 )
-def test_incomplete_output_is_refused(
-    tool: ModuleType, output: Path, spoil: Callable[[Path], None], expected: str
-) -> None:
+def test_incomplete_output_is_refused(output: Path, spoil: Callable[[Path], None], expected: str) -> None:
     spoil(output)
-    with pytest.raises(tool.GenerationError) as refused:
-        tool.check(tool.Spec(ROOT / "openapi/smarterproctoring.yaml"), output)
+    with pytest.raises(GenerationError) as refused:
+        checking.check(spec_model.Spec(ROOT / "openapi/smarterproctoring.yaml"), output)
     assert expected in str(refused.value)
 
 
-def test_each_status_needs_its_own_parser(tool: ModuleType, made: Path, document: Spec, tmp_path: Path) -> None:
+def test_each_status_needs_its_own_parser(made: Path, document: Spec, tmp_path: Path) -> None:
     """A range has its parser, and does not stand for a status that is declared by its name."""
     statuses = ("404", "4XX", "5xx", "500")
     operation_of(document)["responses"] = {status: {"description": "As said."} for status in statuses}
-    expected = next(iter(tool.expectations(tool.Spec(write(tmp_path, document)))))
-    spec = ROOT / "tools/check_output.py"
+    expected = next(iter(checking.expectations(spec_model.Spec(write(tmp_path, document)))))
+    spec = ROOT / "tools/generator/check_output.py"
     done = subprocess.run(
         [sys.executable, str(spec), PACKAGE, json.dumps([expected])],
         env={**os.environ, "PYTHONPATH": str(made), "PYTHONDONTWRITEBYTECODE": "1"},
@@ -484,47 +480,46 @@ def test_a_killed_run_changes_nothing(refuse: Refuse, output: Path, tmp_path: Pa
         assert list(tmp_path.iterdir()) == [output]
 
 
-def test_the_next_run_removes_what_a_killed_one_left(tool: ModuleType, output: Path, tmp_path: Path) -> None:
+def test_the_next_run_removes_what_a_killed_one_left(output: Path, tmp_path: Path) -> None:
     litter = tmp_path / ".generated.new-1a2b3c"
     litter.mkdir()
     (litter / "client.py").touch()
     with pytest.raises(OSError, match="nowhere"):
-        tool.replace(tmp_path / "nowhere.yaml", ROOT / "generator-config.yml", output)
+        swapping.replace(tmp_path / "nowhere.yaml", ROOT / "generator-config.yml", output)
     assert list(tmp_path.iterdir()) == [output]
 
 
 @pytest.mark.parametrize("second", [False, True], ids=["between the renames", "after both"])
-def test_a_run_killed_during_the_swap_loses_nothing(
-    tool: ModuleType, made: Path, output: Path, tmp_path: Path, *, second: bool
-) -> None:
+def test_a_run_killed_during_the_swap_loses_nothing(made: Path, output: Path, tmp_path: Path, *, second: bool) -> None:
     before = files(output)
     aside = Path(shutil.copytree(made, tmp_path / ".generated.new-1a2b3c" / "generated"))
     script = (
-        "import os, sys, pathlib; sys.path.insert(0, sys.argv[1]); import generate\n"
+        "import os, sys, pathlib; sys.path.insert(0, sys.argv[1])\n"
+        "from generator import swapping\n"
         "renamed, rename = [0], pathlib.Path.rename\n"
         "def count(path, other):\n"
         "    renamed[0] += 1\n"
         f"    if renamed[0] == 2 and not {second}: os.kill(os.getpid(), 9)\n"
         "    return rename(path, other)\n"
         "pathlib.Path.rename = count\n"
-        "generate.shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), 9)\n"
-        "generate.swap(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))\n"
+        "swapping.shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), 9)\n"
+        "swapping.swap(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))\n"
     )
     command = [sys.executable, "-c", script, str(ROOT / "tools"), str(aside), str(output)]
     assert subprocess.run(command, check=False, capture_output=True).returncode == -signal.SIGKILL
     assert output.exists() is second
     with pytest.raises(OSError, match="nowhere"):
-        tool.replace(tmp_path / "nowhere.yaml", ROOT / "generator-config.yml", output)
+        swapping.replace(tmp_path / "nowhere.yaml", ROOT / "generator-config.yml", output)
     assert files(output) == before
     assert list(tmp_path.iterdir()) == [output]
 
 
-def test_two_runs_at_once_wait_for_each_other(tool: ModuleType, output: Path, tmp_path: Path) -> None:
+def test_two_runs_at_once_wait_for_each_other(output: Path, tmp_path: Path) -> None:
     ended: list[type[Exception]] = []
 
     def run() -> None:
         try:
-            tool.replace(tmp_path / "nowhere.yaml", ROOT / "generator-config.yml", output)
+            swapping.replace(tmp_path / "nowhere.yaml", ROOT / "generator-config.yml", output)
         except Exception as error:
             ended.append(type(error))
 

@@ -1,13 +1,13 @@
 """Whom the admin interface answers: the address at the other end of the connection decides, not what a request says."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
 from mock.rawhttp import PATH, TOKEN
 from smarterproctoring_mock import MockApp, main
 from smarterproctoring_mock import server as server_module
+from smarterproctoring_mock.http_server import HttpServer
 
 
 def ask(app: MockApp, peer: Any, path: str = "/_mock/requests", host: bytes = b"localhost") -> int:
@@ -102,8 +102,8 @@ class Listening:
 def test_an_address_that_others_may_reach_is_warned_of(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], address: str, warned: bool, options: list[str]
 ) -> None:
-    monkeypatch.setattr(server_module, "_listen", lambda host, port: Listening(address))
-    monkeypatch.setattr(server_module, "_server", lambda app, ready: SimpleNamespace(run=lambda sockets: ready()))
+    monkeypatch.setattr(server_module, "listen", lambda host, port: Listening(address))
+    monkeypatch.setattr(HttpServer, "run", lambda server, listener, ready: ready())
     assert main(["--host", address, *options]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("http://")

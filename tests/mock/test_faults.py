@@ -20,7 +20,8 @@ from smarterproctoring_mock import (
     running_server,
     scenario_names,
 )
-from smarterproctoring_mock.app import Message, sleep
+from smarterproctoring_mock.asgi import Message
+from smarterproctoring_mock.waiting import sleep
 
 
 def notes(app: MockApp) -> object:
@@ -333,7 +334,7 @@ def by_hand(app: MockApp) -> tuple[list[Message], BaseException | None]:
 
 @pytest.mark.parametrize("path", [PATH, "/nowhere", "/_mock/"])
 def test_head_has_no_body_in_process_either(path: str) -> None:
-    """Over the network, uvicorn would leave it out by itself."""
+    """Over the network, the server would leave it out by itself."""
     sent, _ = asyncio.run(in_process(MockApp(token=TOKEN), method="HEAD", path=path, raw_path=path.encode()))
     assert int(dict(sent[0]["headers"])[b"content-length"]) > 0
     assert sent[1]["body"] == b""

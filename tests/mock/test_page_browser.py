@@ -356,7 +356,7 @@ def test_a_reschedule_is_sent_from_the_page(page: Page, server: RunningServer) -
 
     page.get_by_role("textbox", name="Body").fill("{")
     page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.locator("#try-answer")).to_contain_text("body is no application/json")
+    expect(page.locator("#try-answer")).to_contain_text("body is not valid application/json")
     # Until cleared, because the browser itself repeats a request once whose kept-alive connection drops.
     server.app.add_faults({"fault": "drop-after-store", "times": None})
     page.get_by_role("textbox", name="Body").fill('{"notes": "lost"}')

@@ -13,25 +13,37 @@ THIRD_PARTY = {"httpx", "certifi", "idna", "anyio", "sniffio"}
 """httpx and what it imports itself; httpcore and attrs come with the first client and the first generated function."""
 OWN = {
     "smarterproctoring": {
+        *("_async", "_async.many", "_async.sender", "_async.waits"),
+        *("_sync", "_sync.many", "_sync.sender", "_sync.waits"),
         "answers",
         "budget",
         "call",
         "client",
         "credentials",
         "errors",
+        "json_values",
         "many",
         "masking",
+        "parameters",
         "policy",
         "prepare",
+        "problems",
+        "rules",
         "seam",
         "settings",
+        "wire_times",
     },
     "smarterproctoring_generated": {"facade", "operations", "records"},
-    "smarterproctoring_transport": {"background", "failures", "request", "shared", "steps", "unpack"},
+    "smarterproctoring_transport": {
+        *("_async", "_async.channel", "_async.loops", "_async.shared"),
+        *("_sync", "_sync.channel", "_sync.loops", "_sync.shared"),
+        *("background", "failures", "plain_client", "request", "shared", "unpack"),
+    },
 }
 """Of the command line, the readers of people's times, and the generated models and functions, none."""
-STANDARD = {"_contextvars", "contextvars", "platform"}
-"""What of the standard library httpx and the other dependencies do not load by themselves."""
+STANDARD = {"_contextvars", "contextvars", "dataclasses", "platform"}
+"""What of the standard library httpx and the other dependencies do not load by themselves; the generated records are
+dataclasses."""
 ABSENT = ("trio", "h2", "socksio", "click", "rich", "pygments", "brotli", "brotlicffi", "zstandard")
 """httpx and httpcore load these where they are installed, as some are for the tests. Here they cannot be imported."""
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import prove
 import pytest
-from prove import BEGIN, DOCUMENT, END, ROOT, Fault, ProofError, copy_tree, read_faults, try_fault
+from prove import BEGIN, DOCUMENT, END, copy_tree, try_fault
+from seeded_faults import ROOT, Fault, ProofError, read_faults
 
 pytestmark = pytest.mark.tooling
 
 FAULTS = read_faults()
 NARROW = ("tests/wire/test_sids.py::test_the_patterns_are_the_specs",)
-RECORDS = "generated/smarterproctoring_generated/records.py"
+VALUES = "overrides/smarterproctoring/json_values.py"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.side}: {fault.name}")
 def test_a_seeded_fault_can_be_put_in(fault: Fault) -> None:
-    assert fault.line(ROOT) > 0
+    assert fault.place(ROOT).line > 0
     assert fault.old != fault.new
     for test in fault.tests:
         file, _, function = test.partition("::")
@@ -48,37 +49,37 @@ def test_the_document_shows_the_faults_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("must be a finite", "has to be a finite", "SURVIVED"),  # these tests do not look at it
+        ("has a key that is not a str", "has a key of another type", "SURVIVED"),  # these tests do not look at it
         ("def matches(", "def matches(]", "no verdict"),  # no fault of behaviour: nothing can be imported
-        ("no such text", "", "stands 0 times"),
-        ("return ", "return", "times in tools/records.py, not once"),
+        ("no such text", "", "is 0 times in"),
+        ("return ", "return", "times in json_values.py, not once"),
     ],
 )
 def test_a_fault_that_proves_nothing_is_told(tree: Path, old: str, new: str, said: str) -> None:
-    before = (tree / RECORDS).read_bytes()
-    outcome = try_fault(Fault("client", "a name", "tools/records.py", old, new, NARROW), tree)
+    before = (tree / VALUES).read_bytes()
+    outcome = try_fault(Fault("client", "a name", old, new, NARROW, file="json_values.py"), tree)
     assert said in outcome.problem
     assert outcome.test == ""
-    assert (tree / RECORDS).read_bytes() == before
+    assert (tree / VALUES).read_bytes() == before
 
 
 def test_a_fault_that_is_caught_names_the_test_and_is_taken_out_again(tree: Path) -> None:
-    before = (tree / RECORDS).read_bytes()
+    before = (tree / VALUES).read_bytes()
     old = "return _matcher(pattern)(value) is not None"
-    tests = ("tests/generation/test_records.py::test_patterns_mean_what_the_spec_means",)
-    outcome = try_fault(Fault("client", "a name", "tools/records.py", old, "return True", tests), tree)
+    tests = ("tests/generation/test_rules.py::test_patterns_mean_what_the_spec_means",)
+    outcome = try_fault(Fault("client", "a name", old, "return True", tests, function="matches"), tree)
     assert (outcome.problem, outcome.test) == ("", tests[0])
-    assert (tree / RECORDS).read_bytes() == before
+    assert (tree / VALUES).read_bytes() == before
 
 
 def test_tests_that_fail_without_a_fault_prove_nothing(tree: Path) -> None:
-    fault = Fault("client", "a name", "tools/records.py", "x", "y", ("tests/wire/test_sids.py::test_nothing",))
+    fault = Fault("client", "a name", "x", "y", ("tests/wire/test_sids.py::test_nothing",))
     with pytest.raises(ProofError, match="fail without any fault"):
         prove.control([tree], [fault])
 
 
 def test_a_survivor_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    fault = Fault("client", "a harmless one", "tools/records.py", "must be a finite", "has to be a finite", NARROW)
+    fault = Fault("client", "a harmless one", "has a key that is not a str", "has a key of another type", NARROW)
     monkeypatch.setattr(prove, "read_faults", lambda: [fault])
     monkeypatch.setattr(sys, "argv", ["prove.py"])
     changes = ["git", "-C", str(ROOT), "status", "--porcelain"]
@@ -90,10 +91,65 @@ def test_a_survivor_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert subprocess.run(changes, capture_output=True, check=True).stdout == before
 
 
+SOURCE = """\
+LIMIT = 3
+
+
+class Queue:
+    def take(self, wait):
+        if wait > 3:
+            raise ValueError
+        return self.items[0]
+
+
+def take(wait):
+    if wait > 3:
+        raise ValueError
+    return wait
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "file", "old", "line"),
+    [
+        ("Queue.take", "", "wait > 3", 6),
+        ("Queue", "", "raise ValueError", 7),
+        ("Queue.put", "", "return self.items[0]", 8),  # it had that name: the text is nowhere else
+        ("", "queue.py", "return wait", 14),
+        ("Queue.take", "list.py", "return self.items[0]", 8),  # the file had that name
+        ("", "", "LIMIT = 3", 1),
+    ],
+)
+def test_a_fault_is_found_wherever_its_code_is(tmp_path: Path, function: str, file: str, old: str, line: int) -> None:
+    module = tmp_path / "bulk" / "package" / "queue.py"
+    module.parent.mkdir(parents=True)
+    module.write_text(SOURCE)
+    place = Fault("client", "a name", old, "", (), function, file).place(tmp_path)
+    assert (place.file, place.line) == ("bulk/package/queue.py", line)
+    assert SOURCE[place.offset :].startswith(old)
+
+
+@pytest.mark.parametrize(
+    ("function", "old", "said"),
+    [
+        ("take", "wait > 3", "is 2 times in take, not once"),
+        ("Queue.put", "wait > 3", "is 0 times in Queue.put, not once; it is 2 times elsewhere: mock/queue.py"),
+        ("", "raise", "is 2 times in the packages, not once"),
+        ("take", "nothing", "is 0 times in take, not once"),
+    ],
+)
+def test_a_fault_that_is_not_found_says_where_its_text_is(tmp_path: Path, function: str, old: str, said: str) -> None:
+    (tmp_path / "mock").mkdir()
+    (tmp_path / "mock" / "queue.py").write_text(SOURCE)
+    with pytest.raises(ProofError) as refused:
+        Fault("mock", "a name", old, "", (), function).place(tmp_path)
+    assert str(refused.value) == f"a name: the text to replace {said}"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[[mock]]\nname = "a"\nfile = "f"\nold = "o"\nnew = "n"\n', "a: needs name, file, old, new and tests"),
+        ('[[mock]]\nname = "a"\nfile = "f"\nold = "o"\nnew = "n"\n', "a: needs name, old, new and tests"),
         ('[[mock]]\nfile = "f"\n', "a fault without a name"),
         ('[[mock]]\nname = "a"\nfile = "f"\nold = "o"\nnew = "n"\ntests = ["t"]\n' * 2, "a: the name stands twice"),
     ],

@@ -10,19 +10,25 @@ import pytest
 from wire.driver import Driver
 from wire.misbehave import Server, answer
 
+SYNC = pytest.param("sync", marks=pytest.mark.flavour)
 
-@pytest.fixture(params=["sync", "asyncio"])
+
+@pytest.fixture(params=[SYNC, "asyncio"])
 def driver(request: pytest.FixtureRequest) -> Driver:
     """The synchronous client, and the asynchronous one on asyncio."""
     return Driver(request.param)
 
 
-UVLOOP = pytest.param("uvloop", marks=pytest.mark.skipif(not find_spec("uvloop"), reason="uvloop is not for Windows"))
+UVLOOP = pytest.param(
+    "uvloop",
+    marks=[pytest.mark.flavour, pytest.mark.skipif(not find_spec("uvloop"), reason="uvloop is not for Windows")],
+)
+TRIO = pytest.param("trio", marks=pytest.mark.flavour)
 
 
-@pytest.fixture(params=["sync", "asyncio", UVLOOP, "trio"])
+@pytest.fixture(params=[SYNC, "asyncio", UVLOOP, TRIO])
 def any_driver(request: pytest.FixtureRequest) -> Driver:
-    """As `driver`, and the asynchronous client on uvloop, which uvicorn takes where it is installed, and on trio."""
+    """As `driver`, and the asynchronous client on uvloop, which many servers run on, and on trio."""
     return Driver(request.param)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -158,7 +159,7 @@ def test_a_token_that_cannot_be_sent_ends_the_call(clock: Clock) -> None:
 
 
 def test_an_operation_without_security_needs_no_token(clock: Clock) -> None:
-    operation = RESCHEDULE_EXAM_SESSION._replace(token_header=None)
+    operation = replace(RESCHEDULE_EXAM_SESSION, token_header=None)
     prepared = PREPARED._replace(operation=operation, began=time.monotonic())
     one = Call(prepared, Options(), can_renew=False)
     assert one.begin(Secret("")) == Timeouts()._asdict()

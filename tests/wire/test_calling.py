@@ -60,7 +60,7 @@ def test_an_empty_change_is_refused_unless_allowed(driver: Driver, server: Serve
 
 @pytest.mark.parametrize("name", ["frist_name", "firstName", "token", "timeout", "Type"])
 def test_an_unknown_keyword_is_a_type_error(driver: Driver, server: Server, name: str) -> None:
-    with driver.client(server) as client, pytest.raises(TypeError, match=f"unknown field {name}.*first_name"):
+    with driver.client(server) as client, pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
         client.reschedule(**{name: "x"})
     assert server.requests == []
 

@@ -22,9 +22,9 @@ from smarterproctoring import (
     SmarterProctoring,
     SmarterProctoringError,
     many,
-    seam,
     what_is_known,
 )
+from smarterproctoring._sync import sender
 from wire.driver import AI, CERTIFICATES, ES, EX, TOKEN, Driver
 from wire.misbehave import Peer, Server, answer, drop_read, never, response
 
@@ -181,7 +181,7 @@ def test_ctrl_c_while_waiting_tells_attempts_and_outcome(
     def interrupting(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(seam.SyncSeam, "sleep", staticmethod(interrupting))
+    monkeypatch.setattr(sender, "sleep", interrupting)
     server.script(step)
     with SmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES) as client:
         with pytest.raises(KeyboardInterrupt) as caught:

@@ -14,6 +14,8 @@ from smarterproctoring import (
     ServerError,
     ValidationError,
 )
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
+from smarterproctoring_generated.records import Hidden
 from wire.driver import AI, ES, EX, Driver
 from wire.misbehave import Peer, Server, answer, response
 
@@ -72,16 +74,15 @@ def test_a_refused_token_stops_the_rest(any_driver: Driver, server: Server) -> N
 def test_the_rate_is_kept_over_all_workers(driver: Driver, server: Server) -> None:
     """Each call waits for its turn: the turns are looked at, not the clock of this machine."""
     from smarterproctoring import many
+    from smarterproctoring._sync.many import work as worker
 
     waits: list[float] = []
-    work = many.Many(items(*"abcdefghij"), lambda **_: None, 4, 10.0)
+    work = many.Many(RESCHEDULE_EXAM_SESSION, Hidden(items(*"abcdefghij")), lambda **_: None, 4, 10.0)
 
-    async def run() -> None:
-        await work.work(lambda **_: "done", waits.append)
+    def done(**_: Any) -> Any:
+        return "done"
 
-    from smarterproctoring_transport import finish
-
-    finish(run())
+    worker(work, done, waits.append)
     assert [str(outcome) for outcome in work.outcomes] == ["done"] * 10
     assert len(waits) >= 8  # one more than all before it: nobody really waits here
     assert waits == sorted(waits)

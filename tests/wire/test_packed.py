@@ -94,6 +94,7 @@ def test_what_is_not_read_whole_is_marked_and_costs_no_memory(
     assert peak < 24 * MIB
 
 
+@pytest.mark.slow
 def test_the_status_of_an_error_is_known_though_its_body_is_not(driver: Driver, server: Server) -> None:
     server.script(packed(twice(), "gzip, gzip", 409))
     with driver.client(server) as client:

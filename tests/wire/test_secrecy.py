@@ -22,12 +22,13 @@ import pytest
 from smarterproctoring import (
     AsyncSmarterProctoring,
     ConfigurationError,
+    Result,
     SmarterProctoring,
     SmarterProctoringError,
     ValidationError,
 )
 from smarterproctoring_generated.models.session_change import SessionChange
-from wire.driver import AI, CERTIFICATES, ES, EX, TOKEN, Driver
+from wire.driver import AI, CERTIFICATES, ES, EX, TOKEN, Caller, Driver
 from wire.misbehave import Server, Step, answer, drop_read, head, json_body, never, say, truncated
 
 PERSON = {
@@ -132,7 +133,7 @@ def test_the_token_is_nowhere(driver: Driver, server: Server, log: Everything, n
             except SmarterProctoringError as error:
                 texts += [traced(error), deep(vars(error)), repr(pickle.dumps(error)), json.dumps(str(vars(error)))]
         generated = client.raw.generated
-        texts += [deep(client.raw), deep(generated), deep(generated.seam), deep(vars(generated.seam))]
+        texts += [deep(client.raw), deep(generated), deep(generated.sender), deep(vars(generated.sender))]
         texts += [deep(client.raw.dry_run_reschedule(AI, EX, ES, notes="x"))]
     assert server.requests
     assert {tuple(request.header("token")) for request in server.requests} == {(TOKEN,)}
@@ -457,7 +458,17 @@ def test_no_frame_shows_what_the_call_says_of_a_person(driver: Driver, server: S
             server.script(step)
             frames_are_clean(lambda: client.reschedule(**change))
         frames_are_clean(lambda: client.reschedule(AI, EX, "wrong", **change))
-        frames_are_clean(lambda: client.reschedule(AI, EX, ES, wrong="x", **change))
+        for wrong in ({"wrong": "x"}, {"install_sid": "wrong"}):
+            item = {"install_sid": AI, "exam_sid": EX, "session_sid": ES, **change, **wrong}
+            frames_are_clean(partial(first_of_many, client, item))
+
+
+def first_of_many(client: Caller, item: dict[str, Any]) -> Result:
+    """Return the result of `reschedule_many` with one item, or raise its error."""
+    (outcome,) = client.run(client.raw.reschedule_many, [item])
+    if isinstance(outcome, Result):
+        return outcome
+    raise outcome
 
 
 def frames_are_clean(call: Any) -> None:

@@ -8,7 +8,7 @@ import httpx
 from ...client import AuthenticatedClient, Client
 from ...models.error import Error
 from ...models.session_change import SessionChange
-from ...records import parse_or_none
+from ...parsing import parse_or_none
 from ...types import Response
 
 

@@ -12,7 +12,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from spec_model import DATA, JSON_TYPE, TEXT_TYPE, GenerationError, Node, Spec, mapping, sequence
+from spec_model import (
+    DATA,
+    JSON_TYPE,
+    TEXT_TYPE,
+    GenerationError,
+    Node,
+    Spec,
+    mapping,
+    sequence,
+)
 
 TEMPLATE_NAMES = frozenset(
     (
@@ -46,7 +55,9 @@ def for_generator(spec: Spec) -> bytes:
         _operation(spec, document["paths"][path], method, operation)
     if document == spec.document:
         return spec.bytes
-    return json.dumps(document, ensure_ascii=False, default=str).encode()  # JSON is YAML, and keeps the order
+    return json.dumps(
+        document, ensure_ascii=False, default=str
+    ).encode()  # JSON is YAML, and keeps the order
 
 
 def schemas(node: object, at: tuple[str, ...] = ()) -> Iterator[tuple[str, Node]]:
@@ -57,7 +68,9 @@ def schemas(node: object, at: tuple[str, ...] = ()) -> Iterator[tuple[str, Node]
         return
     yield "/".join(at), mapping(node)
     for name, value in list(mapping(node).items()):
-        if (at and at[-1] == "properties") or not (name in DATA or str(name).startswith("x-")):
+        if (at and at[-1] == "properties") or not (
+            name in DATA or str(name).startswith("x-")
+        ):
             yield from schemas(value, (*at, str(name)))
 
 
@@ -85,7 +98,9 @@ def _schema(where: str, node: Node) -> None:
         del node["required"]
     values = node.get("enum")
     # It knows enums of text and of whole numbers; others stay what their type says.
-    if isinstance(values, list) and not _is_enum([value for value in values if value is not None]):
+    if isinstance(values, list) and not _is_enum(
+        [value for value in values if value is not None]
+    ):
         del node["enum"]
 
 
@@ -113,7 +128,9 @@ def _operation(spec: Spec, item: Node, method: str, operation: Node) -> None:
     for status, answer in mapping(node.get("responses")).items():
         response = copy.deepcopy(spec.resolve(answer))
         content = mapping(response.get("content"))
-        kinds = [kind for kind in content if re.fullmatch(f"{JSON_TYPE}|{TEXT_TYPE}", kind)]
+        kinds = [
+            kind for kind in content if re.fullmatch(f"{JSON_TYPE}|{TEXT_TYPE}", kind)
+        ]
         if content and len(content) != len(kinds):
             response["content"] = {kind: content[kind] for kind in kinds}
             node["responses"][status] = response
@@ -123,8 +140,12 @@ def _parameter(parameter: Node) -> Node:
     schema = mapping(parameter.get("schema"))
     if not parameter.get("required"):
         schema.pop("default", None)
-    if parameter.get("in") == "header" and (schema.get("type") not in SIMPLE or "format" in schema):
+    if parameter.get("in") == "header" and (
+        schema.get("type") not in SIMPLE or "format" in schema
+    ):
         parameter["schema"] = {"type": "string"}  # it writes nothing else into a header
     if parameter.get("deprecated"):
-        parameter["description"] = f"Deprecated. {parameter.get('description', '')}".rstrip()
+        parameter["description"] = (
+            f"Deprecated. {parameter.get('description', '')}".rstrip()
+        )
     return parameter

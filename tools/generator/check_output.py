@@ -1,6 +1,6 @@
 """Check a freshly generated package from inside: every module imports, every status has a parser.
 
-Run by tools/generate.py in a process of its own, with the package on PYTHONPATH; the package's name and the
+Run by `make generate` in a process of its own, with the package on PYTHONPATH; the package's name and the
 expectations (a JSON list) are the arguments. Prints what is missing and exits 1.
 """
 
@@ -25,15 +25,23 @@ def problems(package_name: str, expected: list[dict[str, Any]]) -> list[str]:
         try:
             endpoint = importlib.import_module(entry["module"])
         except ModuleNotFoundError:
-            found.append(f"{operation}: no module {entry['module']}; the generator dropped the operation")
+            found.append(
+                f"{operation}: no module {entry['module']}; the generator dropped the operation"
+            )
             continue
         missing = [
-            name for name in ("sync_detailed", "asyncio_detailed") if not callable(getattr(endpoint, name, None))
+            name
+            for name in ("sync_detailed", "asyncio_detailed")
+            if not callable(getattr(endpoint, name, None))
         ]
         found += [f"{operation}: no function {name}" for name in missing]
         # By its text and not by a call: where the spec has a `default`, that takes every status without a branch.
         source = inspect.getsource(endpoint._parse_response)
-        found += [f"{operation}: no parser for status {s}" for s in entry["statuses"] if not has_parser(source, s)]
+        found += [
+            f"{operation}: no parser for status {s}"
+            for s in entry["statuses"]
+            if not has_parser(source, s)
+        ]
     return found
 
 

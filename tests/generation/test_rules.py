@@ -1,7 +1,8 @@
-"""The records' own rules, one by one: what they refuse, what they rewrite and what they leave alone."""
+"""The rules that read the records, one by one: what they refuse, what they rewrite and what they leave alone."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -10,18 +11,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from smarterproctoring_generated.records import (
-    NULL,
-    Field,
-    Operation,
-    Parameter,
-    Problem,
-    matches,
-    not_json,
-    parse_or_none,
-    plain,
-    times_to_wire,
-)
+from smarterproctoring import rules as rules_module
+from smarterproctoring.json_values import matches, not_json, plain
+from smarterproctoring.parameters import checked, parameter_problem, query_text, simple_text
+from smarterproctoring.problems import Problem
+from smarterproctoring.rules import Rules, field_problem, item_from_text, rules_of
+from smarterproctoring.wire_times import times_to_wire
+from smarterproctoring_generated.parsing import parse_or_none
+from smarterproctoring_generated.records import NULL, Field, Hidden, Operation, Parameter
 
 
 def said_of(problems: Iterable[Problem | None]) -> list[str]:
@@ -30,10 +27,14 @@ def said_of(problems: Iterable[Problem | None]) -> list[str]:
 
 MOMENT = "2030-05-04T09:00:00+02:00"
 WIRE = "2030-05-04T07:00:00.000Z"
+DAY = date(2030, 5, 4)
+NOON = datetime(2030, 5, 4, 12, tzinfo=UTC)
+ENDLESS: list[object] = []
+ENDLESS.append(ENDLESS)
 
 
-def operation(**changes: Any) -> Operation:
-    """An operation with a parameter in each place, and a body."""
+def rules(**changes: Any) -> Rules:
+    """The rules of an operation with a parameter in each place, and a body."""
     given: dict[str, Any] = {
         "operation_id": "moveThing",
         "method": "POST",
@@ -56,7 +57,7 @@ def operation(**changes: Any) -> Operation:
         ),
         "date_times": (("startAt",), ("endAt",), ("freeSlots", "*", "at"), ("more", "at")),
     }
-    return Operation(**{**given, **changes})
+    return Rules(Operation(**{**given, **changes}))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,9 @@ def test_every_bad_time_is_named_and_the_good_ones_are_rewritten() -> None:
     ],
 )
 def test_a_parameter(changes: Mapping[str, Any], value: object, problem: str | None) -> None:
-    assert said_of([Parameter("n", "n", "path", "", **changes).problem(value)]) == ([f"n {problem}"] if problem else [])
+    assert said_of([parameter_problem(Parameter("n", "n", "path", "", **changes), value)]) == (
+        [f"n {problem}"] if problem else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +147,7 @@ def test_a_parameter(changes: Mapping[str, Any], value: object, problem: str | N
     ],
 )
 def test_a_field(changes: Mapping[str, Any], value: object, problem: str | None) -> None:
-    assert said_of([Field("n", "n", "", **changes).problem(value)]) == ([f"n {problem}"] if problem else [])
+    assert said_of([field_problem(Field("n", "n", "", **changes), value)]) == ([f"n {problem}"] if problem else [])
 
 
 @pytest.mark.parametrize(
@@ -157,27 +160,27 @@ def test_a_field(changes: Mapping[str, Any], value: object, problem: str | None)
     ],
 )
 def test_path_values(method: str, path: str, expected: list[str] | None) -> None:
-    assert operation().path_values(method, path) == expected
+    assert rules().path_values(method, path) == expected
 
 
 def test_a_path_is_encoded() -> None:
-    assert operation().path_for(["TH01", "a/b ?"]) == "/v1/things/TH01/parts/a%2Fb%20%3F"
+    assert rules().path_for(["TH01", "a/b ?"]) == "/v1/things/TH01/parts/a%2Fb%20%3F"
 
 
 def test_keywords_become_body_query_and_headers() -> None:
     since = datetime(2030, 5, 4, 7, tzinfo=UTC)
-    given = operation().from_keywords({"since": since, "page": 2, "kind": "a", "count": None, "x_trace": "t"})
+    given = rules().from_keywords({"since": since, "page": 2, "kind": "a", "count": None, "x_trace": "t"})
     assert tuple(given) == ({"kind": "a"}, True, {"since": since, "page": 2}, {"X-Trace": "t"}, [])
     assert repr(given) == "<Given>"
 
 
 def test_every_problem_with_keywords_is_named() -> None:
-    given = operation().from_keywords({"since": "soon", "start_at": 7, "count": 3})
+    given = rules().from_keywords({"since": "soon", "start_at": 7, "count": 3})
     assert (given.body, given.query) == ({"count": 3}, {"since": "soon"})
     said = "must be a datetime with a time zone, or ISO 8601 text that ends in Z"
     assert said_of(given.problems) == ["page is required", f"start_at {said}", "kind is required"]
     assert [problem.code for problem in given.problems] == ["required", "time", "required"]
-    assert Parameter("since", "since", "query", "", format="date-time").problem("soon") == Problem(
+    assert parameter_problem(Parameter("since", "since", "query", "", format="date-time"), "soon") == Problem(
         "since", "time", said
     )
 
@@ -186,11 +189,11 @@ def test_every_problem_with_keywords_is_named() -> None:
 def test_a_keyword_that_is_none_is_a_type_error(given: Mapping[str, Any]) -> None:
     known = "since, page, x_trace, start_at, end_at"
     with pytest.raises(TypeError, match=rf"unknown field {next(iter(given))}\. Known: {known}"):
-        operation().from_keywords(given)
+        rules().from_keywords(given)
 
 
 def test_an_operation_without_a_body_has_none() -> None:
-    assert tuple(operation(fields=()).from_keywords({"page": 1})) == (None, False, {"page": 1}, {}, [])
+    assert tuple(rules(fields=()).from_keywords({"page": 1})) == (None, False, {"page": 1}, {}, [])
 
 
 @pytest.mark.parametrize(
@@ -210,10 +213,43 @@ def test_an_operation_without_a_body_has_none() -> None:
             ["a is required; give NULL to send null"],
         ),
         ({"fields": (Field("a", "a", "", default=3, required=True),)}, {}, {"a": 3}, True, []),
+        ({"fields": (Field("a", "a", "", type="array"),)}, {"a": (1, 2)}, {"a": [1, 2]}, True, []),
         ({"fields": (Field("a", "a", "", default=3),)}, {}, {}, True, []),
         ({"fields": (), "body": Field("", "body", "", nullable=True)}, {"body": NULL}, None, True, []),
         ({"fields": (), "body": Field("", "body", "", nullable=True)}, {}, None, False, []),
         ({"fields": (), "body": Field("", "body", "", required=True)}, {}, None, False, ["body is required"]),
+        # A field that only the server sets is none of the operation's; a part of one is named.
+        ({"fields": (Field("a", "a", ""),), "read_only": (("a",),)}, {"a": 1}, {"a": 1}, True, []),
+        (
+            {"fields": (Field("a", "a", ""),), "read_only": (("a", "id"),)},
+            {"a": {"id": 1}},
+            {"a": {"id": 1}},
+            True,
+            ["a.id is set by the server alone: leave it out"],
+        ),
+        (
+            {"fields": (), "body": Field("", "body", ""), "read_only": (("id",),)},
+            {"body": {"id": 1}},
+            {"id": 1},
+            True,
+            ["body.id is set by the server alone: leave it out"],
+        ),
+        ({"fields": (Field("d", "d", "", format="date"),)}, {"d": DAY}, {"d": "2030-05-04"}, True, []),
+        (
+            {"fields": (Field("d", "d", "", format="date"),)},
+            {"d": NOON},
+            {},
+            True,
+            ["d must be a date, not a datetime"],
+        ),
+        ({"fields": (Field("d", "d", ""),)}, {"d": NOON}, {"d": NOON}, True, []),
+        (
+            {"fields": (Field("a", "a", ""), Field("b", "b", ""))},
+            {"a": ENDLESS, "b": NULL},
+            {},
+            True,
+            ["a holds itself, or is too deep for JSON", "b cannot be null: the spec does not say `nullable`"],
+        ),
         (
             {"fields": (), "body": Field("", "body", ""), "read_only": (("*", "id"),)},
             {"body": [{"id": 1}]},
@@ -226,8 +262,32 @@ def test_an_operation_without_a_body_has_none() -> None:
 def test_bodies(
     changes: Mapping[str, Any], given: Mapping[str, Any], body: Any, *, has_body: bool, problems: list[str]
 ) -> None:
-    found = operation(parameters=(), date_times=(), **changes).from_keywords(given)
+    found = rules(parameters=(), date_times=(), **changes).from_keywords(given)
     assert (found.body, found.has_body, said_of(found.problems)) == (body, has_body, problems)
+
+
+def test_what_is_deprecated_is_told_once_with_the_line_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules_module, "WARNED", set[str]())
+    fields = tuple(Field(name, name, "", deprecated=name.startswith("old")) for name in ("old", "older", "new"))
+    gone = rules(fields=fields, call="move", deprecated=True).operation
+    stays = rules(fields=fields, call="stay").operation
+
+    def call(operation: Operation) -> None:
+        given: Hidden[Mapping[str, Any]] = Hidden({"old": "x", "older": None, "new": "y"})
+        rules_module.warn_deprecated(operation, given, stacklevel=2)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call(gone)
+        call(gone)
+        call(stays)
+    ends = "is deprecated by the API and may go with a later version"
+    said = [str(warning.message) for warning in caught]
+    assert said == [f"{what} {ends}" for what in ("`move`", "`old` of `move`", "`old` of `stay`")]
+    first = test_what_is_deprecated_is_told_once_with_the_line_of_the_caller.__code__.co_firstlineno
+    lines = [warning.lineno - first for warning in caught]
+    assert lines == [12, 12, 14]
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_values_become_what_json_has_and_the_callers_stay_as_they_were() -> None:
@@ -270,14 +330,14 @@ def test_what_json_cannot_hold_is_named_with_its_place(value: Any, problem: str 
 
 def test_parameters_come_with_their_values() -> None:
     query = {"page": [1, 2], "X-Trace": "in a header, so not from here"}
-    values = [(item.name, value) for item, value in operation().parameter_values(["TH01", "p"], query, {"X-Trace": 1})]
+    values = [(item.name, value) for item, value in rules().parameter_values(["TH01", "p"], query, {"X-Trace": 1})]
     assert values == [("thingSid", "TH01"), ("partSid", "p"), ("page", [1, 2]), ("X-Trace", 1)]
 
 
 @pytest.mark.parametrize("values", [["TH01"], ["TH01", "p", "q"]])
 def test_each_path_parameter_needs_one_value(values: list[str]) -> None:
     with pytest.raises(ValueError, match="zip"):
-        list(operation().parameter_values(values, {}, {}))
+        list(rules().parameter_values(values, {}, {}))
 
 
 @pytest.mark.parametrize(
@@ -305,7 +365,7 @@ def test_each_path_parameter_needs_one_value(values: list[str]) -> None:
 def test_how_a_query_is_written(changes: dict[str, Any], value: Any, text: str) -> None:
     given: dict[str, Any] = {"name": "q", "keyword": "q", "location": "query", "description": "", **changes}
     parameter = Parameter(**given)
-    assert parameter.query(parameter.checked(value)) == text
+    assert query_text(parameter, checked(parameter, value)) == text
 
 
 @pytest.mark.parametrize(
@@ -334,7 +394,7 @@ def test_how_a_query_is_written(changes: dict[str, Any], value: Any, text: str) 
 )
 def test_what_a_parameter_refuses(changes: dict[str, Any], value: Any, problem: str) -> None:
     given: dict[str, Any] = {"name": "p", "keyword": "p", "location": "query", "description": "", **changes}
-    assert said_of([Parameter(**given).problem(value)]) == [f"p {problem}"]
+    assert said_of([parameter_problem(Parameter(**given), value)]) == [f"p {problem}"]
 
 
 @pytest.mark.parametrize(
@@ -357,7 +417,7 @@ def test_how_a_path_and_a_header_are_written(changes: dict[str, Any], value: Any
         }
         parameter = Parameter(**kind)
         sent = text if location == "path" else text.replace("%20", " ")
-        assert parameter.text(parameter.checked(value), quoted=location == "path") == sent
+        assert simple_text(parameter, checked(parameter, value), quoted=location == "path") == sent
 
 
 def test_what_a_generated_function_hands_over() -> None:
@@ -371,18 +431,64 @@ def test_what_a_generated_function_hands_over() -> None:
     }
     body = {"id": 1, "kind": "a", "parts": [{"id": 1, "x": 2}]}
     query = {"when": MOMENT, "colour": "red"}
-    found = operation(**changes).from_generated(
-        ["3"], body, query, {"X-On": "true", "Content-Type": "application/json"}
-    )
+    path: list[Any] = ["3"]
+    found = rules(**changes).from_generated(path, body, query, {"X-On": "true", "Content-Type": "application/json"})
+    assert path == [3]
     assert found.body == {"kind": "a", "parts": [{"x": 2}]}
     assert (found.query, found.headers) == ({"when": MOMENT, "f": {"colour": "red"}}, {"X-On": True})
-    assert when.checked(MOMENT, offsets=True) == WIRE
+    assert checked(when, MOMENT, offsets=True) == WIRE
 
 
 def test_a_query_that_a_generated_function_cannot_write_is_refused() -> None:
     filters = [Parameter(name, name, "query", "", type="object") for name in "fg"]
-    made = operation(parameters=(*filters,), call="move").from_generated([], None, {"colour": "red"}, {})
+    made = rules(parameters=(*filters,), call="move").from_generated([], None, {"colour": "red"}, {})
     assert said_of(made.problems) == ["colour cannot be sent by this function: call `move` of the client"]
+
+
+def test_the_rest_of_a_query_belongs_to_the_one_object_that_is_not_there() -> None:
+    filters = [Parameter(name, name, "query", "", type="object") for name in "fg"]
+    query = {"f": {"size": "1"}, "colour": "red"}
+    made = rules(parameters=(*filters,)).from_generated([], None, query, {})
+    assert (made.query, made.problems) == ({"f": {"size": "1"}, "g": {"colour": "red"}}, [])
+
+
+def test_text_is_read_as_a_value_of_a_parameter_or_a_field() -> None:
+    assert item_from_text(Parameter("n", "n", "query", "", type="array", item_type="integer"), "1,2") == [1, 2]
+    assert item_from_text(Field("n", "n", "", type="array"), "[1, 2]") == [1, 2]
+
+
+def test_the_rules_of_an_operation_are_made_once() -> None:
+    operation = rules().operation
+    assert rules_of(operation) is rules_of(operation)
+
+
+def test_headers_are_written_as_they_are_and_a_path_takes_all_its_values() -> None:
+    assert rules().headers_for({"X-Trace": "a b"}) == {"x-trace": "a b"}
+    with pytest.raises(ValueError, match="zip"):
+        rules().path_for(["TH01"])
+
+
+def test_problems_of_a_whole_body() -> None:
+    whole = rules(fields=(), date_times=(), body=Field("", "body", "", type="array"))
+    assert said_of(whole.body_problems({"a": 1})) == ["body must be a list, not dict"]
+    assert said_of(whole.body_problems(None)) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"count": {1}}, "count is of type set, which JSON cannot hold"),
+        ([{1}], "the body[0] is of type set, which JSON cannot hold"),
+        ({"count": 1}, "the body cannot be written as JSON: it holds text that is not valid Unicode, or itself"),
+    ],
+)
+def test_what_keeps_a_body_from_being_written_is_named(body: Any, problem: str) -> None:
+    assert said_of(rules().not_json(body)) == [problem]
+
+
+def test_what_keeps_a_whole_body_from_being_written_is_named() -> None:
+    whole = rules(fields=(), date_times=(), body=Field("", "numbers", ""))
+    assert said_of(whole.not_json({"a": {1}})) == ["numbers.a is of type set, which JSON cannot hold"]
 
 
 def test_problems_of_a_body() -> None:
@@ -393,8 +499,8 @@ def test_problems_of_a_body() -> None:
         "count": "3",
         "freeSlots": [{"at": "soon"}],
     }
-    body["more"] = {"at": "soon"}
-    assert said_of(operation().body_problems(body)) == [
+    body = {"unknown": 1, **body, "more": {"at": "soon"}}
+    assert said_of(rules().body_problems(body)) == [
         "free_slots.*.at is not ISO 8601, like 2030-05-04T13:00:00.000Z",
         "more.at is not ISO 8601, like 2030-05-04T13:00:00.000Z",
         "end_at must be after start_at",
@@ -417,11 +523,11 @@ def test_problems_of_a_body() -> None:
     ],
 )
 def test_a_body_without_problems(body: Any) -> None:
-    assert said_of(operation().body_problems(body)) == []
+    assert said_of(rules().body_problems(body)) == []
 
 
 def test_a_time_that_cannot_be_rewritten_is_named_once() -> None:
-    assert said_of(operation().body_problems({"startAt": "soon"})) == [
+    assert said_of(rules().body_problems({"startAt": "soon"})) == [
         "start_at is not ISO 8601, like 2030-05-04T13:00:00.000Z"
     ]
 

@@ -1,0 +1,382 @@
+"""The rules of an operation, read from its record: from keywords to body, query and headers, and what is wrong."""
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
+
+from smarterproctoring_generated.records import (
+    NULL,
+    Field,
+    Hidden,
+    Operation,
+    Parameter,
+)
+
+from smarterproctoring import json_values
+from smarterproctoring.json_values import matches, plain, type_problem, value_from_text
+from smarterproctoring.parameters import parameter_from_text, query_text, simple_text
+from smarterproctoring.problems import Problem, RuleError, problem_from
+from smarterproctoring.wire_times import Place, found_at, time_text, times_to_wire
+
+Item = Parameter | Field
+"""What can be given by keyword."""
+
+
+class Given(NamedTuple):
+    """What a call gave, and what is wrong with it; without `has_body` there is no body, not even JSON's null."""
+
+    body: Any
+    has_body: bool
+    query: dict[str, Any]
+    headers: dict[str, Any]
+    problems: list[Problem]
+
+    def __repr__(self) -> str:  # it is in frames, and says things of a person
+        return "<Given>"
+
+
+def keyword_items(operation: Operation) -> list[Item]:
+    """Return what can be given by keyword besides the path's parameters, in the spec's order."""
+    others: list[Item] = [
+        item for item in operation.parameters if item.location != "path"
+    ]
+    body = [operation.body] if operation.body else []
+    return [*others, *operation.fields, *body]
+
+
+def path_parameters(operation: Operation) -> list[Parameter]:
+    """Return the parameters of the path, in its order."""
+    return [item for item in operation.parameters if item.location == "path"]
+
+
+def item_from_text(item: Item, text: str) -> Any:
+    """Read text as a value of the spec's type, where it is one."""
+    if isinstance(item, Parameter):
+        return parameter_from_text(item, text)
+    return value_from_text(item.type, text)
+
+
+def field_problem(field: Field, value: object) -> Problem | None:
+    """Return what is wrong with a value of a field, None if nothing is. The value is not repeated."""
+    if field.allowed and value not in field.allowed:
+        return Problem(
+            field.keyword,
+            "enum",
+            f"must be one of {', '.join(map(str, field.allowed))}",
+        )
+    if problem := type_problem(field.type, value):
+        return Problem(field.keyword, "type", problem)
+    if field.pattern and isinstance(value, str) and not matches(field.pattern, value):
+        return Problem(field.keyword, "pattern", f"must match {field.pattern}")
+    return None
+
+
+@cache
+def rules_of(operation: Operation) -> "Rules":
+    """Return the rules of an operation, made at its first call."""
+    return Rules(operation)
+
+
+class Rules:
+    """The rules of one operation, with what calls need of it again and again.
+
+    Attributes:
+        operation: Its record.
+        path_parameters: The parameters of the path, in its order.
+        deprecated: The keywords that are deprecated.
+    """
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        self.path_parameters = path_parameters(operation)
+        self._known: dict[str, Item] = {
+            item.keyword: item for item in keyword_items(operation)
+        }
+        self.deprecated = [
+            item.keyword for item in self._known.values() if item.deprecated
+        ]
+        self._in_query = [
+            item for item in operation.parameters if item.location == "query"
+        ]
+        self._in_headers = [
+            item for item in operation.parameters if item.location == "header"
+        ]
+        self._by_name = {item.name: item for item in operation.fields}
+        self._around_parameters = re.split(r"\{[^{}]+\}", operation.path)
+        self._times = [(place, self._label(place)) for place in operation.date_times]
+
+    def _label(self, place: Place) -> str:
+        """Return what a message calls a place in the body."""
+        if self.operation.body:
+            return ".".join((self.operation.body.keyword, *place))
+        field = self._by_name.get(place[0])
+        return ".".join((field.keyword if field else place[0], *place[1:]))
+
+    # -- from a call by keyword ----------------------------------------------------------------------
+
+    def check_keywords(self, given: Iterable[str]) -> None:
+        """Refuse a keyword that does not exist.
+
+        Raises:
+            TypeError: A keyword that the operation does not have.
+        """
+        if unknown := [keyword for keyword in given if keyword not in self._known]:
+            names = ", ".join(sorted(unknown))
+            known = ", ".join(self._known)
+            raise TypeError(f"unknown field {names}. Known: {known or 'none'}")
+
+    def from_keywords(self, given: Mapping[str, Any]) -> Given:
+        """Return body, query, headers and problems of a call by keyword; `None` is not sent.
+
+        Raises:
+            TypeError: A keyword that the operation does not have.
+        """
+        self.check_keywords(given)
+        # Literals: dict[str, Any]() would make the type anew each time.
+        body: dict[str, Any] = {}
+        query: dict[str, Any] = {}
+        headers: dict[str, Any] = {}
+        whole: Any = None
+        problems: list[Problem] = []
+        has_body = bool(self.operation.fields) and self.operation.body_required
+        for keyword, item in self._known.items():
+            value = given.get(keyword)
+            if value is None:
+                if not item.required:
+                    continue
+                value = _instead_of_none(item, is_given=keyword in given)
+                if value is None:
+                    problems.append(_missing(item))
+                    continue
+            if isinstance(item, Parameter):
+                values = query if item.location == "query" else headers
+                values[item.name] = value
+                continue
+            try:
+                value = _body_value(item, value)
+            except RecursionError:
+                problems.append(
+                    Problem(keyword, "json", "holds itself, or is too deep for JSON")
+                )
+                continue
+            except ValueError as error:
+                problems.append(problem_from(keyword, error))
+                continue
+            has_body = True
+            if item is self.operation.body:
+                whole = value
+            else:
+                body[item.name] = value
+        problems += self._read_only_problems(whole, body)
+        sent = whole if self.operation.body else body
+        return Given(sent if has_body else None, has_body, query, headers, problems)
+
+    def _read_only_problems(
+        self, whole: object, fields: dict[str, Any]
+    ) -> list[Problem]:
+        """Return where a body holds what only the server sets; a field of its own cannot be given at all."""
+        if not self.operation.read_only:
+            return []
+        places = [
+            place
+            for place in self.operation.read_only
+            if whole is not None or len(place) > 1
+        ]
+        labels = {
+            self._label(place)
+            for place in places
+            for _ in found_at(whole or fields, place)
+        }
+        text = "is set by the server alone: leave it out"
+        return [Problem(label, "read_only", text) for label in sorted(labels)]
+
+    # -- from a generated function -------------------------------------------------------------------
+
+    def path_values(self, method: str, path: str) -> list[str] | None:
+        """Return the decoded values of the path parameters, None if this request belongs to another operation."""
+        if method != self.operation.method:
+            return None
+        match = re.fullmatch(self.operation.route, path)
+        return match and [unquote(value) for value in match.groups()]
+
+    def from_generated(
+        self,
+        path: list[Any],
+        body: Any,
+        query: Mapping[str, Any],
+        headers: Mapping[str, Any],
+    ) -> Given:
+        """Return what a generated function hands over, as the same values given by keyword would be.
+
+        What only the server sets is taken out of the body: a generated model has to hold it.
+        """
+        problems: list[Problem] = []
+        queries = self._nested_query(dict(query), problems)
+        for place in self.operation.read_only:
+            for holder, key in list(found_at(body, place)):
+                if isinstance(holder, dict):
+                    del holder[key]
+        for position, item in enumerate(self.path_parameters):
+            path[position] = parameter_from_text(item, path[position])
+        own: dict[str, Any] = {}
+        for item in self._in_headers:
+            if item.name in headers:
+                value = headers[item.name]
+                own[item.name] = (
+                    parameter_from_text(item, value)
+                    if isinstance(value, str)
+                    else value
+                )
+        return Given(body, body is not None, queries, own, problems)
+
+    def _nested_query(
+        self, query: dict[str, Any], problems: list[Problem]
+    ) -> dict[str, Any]:
+        """Put the properties of an object, which generated functions send as parameters of their own, back into it."""
+        known = {item.name for item in self._in_query}
+        loose = {name: query.pop(name) for name in list(query) if name not in known}
+        if loose:
+            objects = [
+                item
+                for item in self._in_query
+                if item.type == "object" and item.name not in query
+            ]
+            if len(objects) == 1:
+                query[objects[0].name] = loose
+            else:
+                text = f"cannot be sent by this function: call `{self.operation.call}` of the client"
+                problems += [Problem(name, "unusable", text) for name in loose]
+        return query
+
+    # -- to a request --------------------------------------------------------------------------------
+
+    def parameter_values(
+        self, path_values: list[Any], query: dict[str, Any], headers: dict[str, Any]
+    ) -> Iterator[tuple[Parameter, Any]]:
+        """Yield the parameters with the values that were given for them."""
+        yield from zip(self.path_parameters, path_values, strict=True)
+        for items, values in ((self._in_query, query), (self._in_headers, headers)):
+            for item in items if values else ():
+                if item.name in values:
+                    yield item, values[item.name]
+
+    def body_problems(self, body: Any) -> list[Problem]:
+        """Put the date-times of a body into the wire form, in place; return everything in it that breaks the spec."""
+        problems = [
+            problem
+            for place, label in self._times
+            for problem in times_to_wire(body, place, label)
+        ]
+        whole = self.operation.body
+        if whole and body is not None and (problem := field_problem(whole, body)):
+            problems.append(problem)
+        fields: dict[str, Any] = body if isinstance(body, dict) else {}
+        for name, value in fields.items():
+            item = self._by_name.get(name)
+            if value is None or item is None:
+                continue
+            # A time that could not be rewritten is named already.
+            if item.format != "date-time" and (problem := field_problem(item, value)):
+                problems.append(problem)
+            # Both times are in the wire form by now, which sorts as text.
+            if item.before and str(fields.get(item.before) or "~") <= str(value):
+                later = self._by_name[item.before].keyword
+                problems.append(
+                    Problem(later, "order", f"must be after {item.keyword}")
+                )
+        return problems
+
+    def not_json(self, body: object) -> list[Problem]:
+        """Return what cannot be written as JSON in a body, each with its place."""
+        problems: list[Problem] = []
+        whole = self.operation.body
+        if whole or not isinstance(body, dict):
+            problems += json_values.not_json(
+                body, whole.keyword if whole else "the body"
+            )
+        else:
+            for name, value in body.items():
+                problems += json_values.not_json(value, self._label((name,)))
+        text = "the body cannot be written as JSON: it holds text that is not valid Unicode, or itself"
+        return problems or [Problem("", "json", text)]
+
+    def path_for(self, values: list[Any]) -> str:
+        """Return the path with these checked values of its parameters, encoded."""
+        first, *rest = self._around_parameters
+        items = zip(self.path_parameters, values, rest, strict=True)
+        return first + "".join(
+            [simple_text(item, value) + piece for item, value, piece in items]
+        )
+
+    def query_for(self, values: Mapping[str, Any]) -> str:
+        """Return the query with these checked values, encoded; empty where there are none."""
+        return "&".join(
+            [
+                query_text(item, values[item.name])
+                for item in self._in_query
+                if item.name in values
+            ]
+        )
+
+    def headers_for(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return the headers with these checked values; names in lower case."""
+        given = [item for item in self._in_headers if item.name in values]
+        return {
+            item.name.lower(): simple_text(item, values[item.name], quoted=False)
+            for item in given
+        }
+
+
+def _instead_of_none(item: Item, *, is_given: bool) -> Any:
+    """Return what is sent for a required item that is None; None if it has to be given."""
+    # A required field that may be null has nothing else that None could mean.
+    return NULL if is_given and item.nullable else item.default
+
+
+def _missing(item: Item) -> Problem:
+    hint = "; give NULL to send null" if item.nullable else ""
+    return Problem(item.keyword, "required", f"is required{hint}")
+
+
+def _body_value(item: Field, value: Any) -> Any:
+    if value is NULL:
+        if not item.nullable:
+            raise RuleError("type", "cannot be null: the spec does not say `nullable`")
+        return None
+    if item.format == "date-time":
+        return time_text(value)
+    if item.format == "date" and isinstance(value, datetime):
+        raise RuleError("type", "must be a date, not a datetime")
+    return value if type(value) is str else plain(value)
+
+
+WARNED: Final[set[str]] = set()
+"""What `warn_deprecated` has warned of in this process."""
+
+
+def warn_deprecated(
+    operation: Operation, given: Hidden[Mapping[str, Any]], *, stacklevel: int
+) -> None:
+    """Warn of a deprecated operation, and of deprecated keywords that are given, once for each in a process.
+
+    Args:
+        operation: The operation that is called.
+        given: The keyword arguments.
+        stacklevel: Whose line the warning shows, as for `warnings.warn`: 1 is who calls this.
+    """
+    found = [f"`{operation.call}`"] if operation.deprecated else []
+    keywords = [
+        name
+        for name in rules_of(operation).deprecated
+        if given.reveal().get(name) is not None
+    ]
+    found += [f"`{keyword}` of `{operation.call}`" for keyword in keywords]
+    for what in found:
+        if what not in WARNED:
+            WARNED.add(what)
+            message = f"{what} is deprecated by the API and may go with a later version"
+            warnings.warn(message, DeprecationWarning, stacklevel=stacklevel + 1)

@@ -1,0 +1,127 @@
+"""The methods of the public clients show their parameters: to inspect, to help(), to mypy and to pyright."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import smarterproctoring
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
+
+ROOT = Path(__file__).resolve().parents[2]
+PYRIGHT = ROOT / "node_modules" / ".bin" / "pyright"
+CLIENTS = (smarterproctoring.SmarterProctoring, smarterproctoring.AsyncSmarterProctoring)
+METHODS = [getattr(client, name) for client in CLIENTS for name in ("reschedule", "dry_run_reschedule")]
+
+needs_pyright = pytest.mark.skipif(
+    not PYRIGHT.exists(), reason="pyright is not installed; `make node_modules/.ready` installs it (npm is needed)"
+)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.__qualname__)
+def test_each_field_is_a_keyword_only_parameter_with_a_type_and_a_default(method: Any) -> None:
+    parameters = inspect.signature(method).parameters
+    sids = [item.keyword for item in RESCHEDULE_EXAM_SESSION.parameters]
+    fields = [item.keyword for item in RESCHEDULE_EXAM_SESSION.fields]
+    assert list(parameters) == ["self", *sids, *fields]
+    assert len(fields) == 18
+    for name in fields:
+        assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
+        assert parameters[name].default is None
+        assert str(parameters[name].annotation).endswith("| None")
+    start = parameters["appointment_start_date_time"].annotation
+    assert start == "datetime.datetime | str | None"
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)
+def test_the_documentation_of_a_method_describes_each_parameter(client: Any) -> None:
+    shown = " ".join((inspect.getdoc(client.reschedule) or "").split())
+    described = {item.keyword: item.description for item in RESCHEDULE_EXAM_SESSION.parameters}
+    described |= {item.keyword: item.description for item in RESCHEDULE_EXAM_SESSION.fields}
+    assert all(described.values())
+    for keyword, description in described.items():
+        assert f"{keyword}: {description}" in shown
+
+
+SNIPPET = """\
+from datetime import datetime
+
+from smarterproctoring import AsyncSmarterProctoring, Result, RescheduleExamSessionFields, SmarterProctoring
+
+
+async def move(client: SmarterProctoring, other: AsyncSmarterProctoring, start: datetime) -> Result:
+    given: RescheduleExamSessionFields = {"notes": "moved", "appointment_start_date_time": start}
+    client.dry_run_reschedule("a", "b", "c", type="examity", notes=None)
+    client.reschedule("a", "b", "c", **given)
+    client.reschedule("a", "b", "c", frist_name="Ada")
+    client.reschedule("a", "b", "c", notes=7)
+    client.reschedule("a", "b", "c", type="zoom")
+    client.reschedule("a", "b", "c", "notes")
+    await other.reschedule("a", "b", "c", frist_name="Ada")
+    other.dry_run_reschedule("a", "b", "c", appointment_start_date_time=7)
+    given["frist_name"] = "Ada"
+    return await other.reschedule("a", "b", "c", **given)
+"""
+MISTAKES = ("frist_name", "notes=7", "zoom", '"c", "notes"', "time=7")
+WRONG = [number for number, line in enumerate(SNIPPET.splitlines(), 1) if any(mistake in line for mistake in MISTAKES)]
+"""The lines that a type checker has to refuse."""
+
+
+@pytest.fixture
+def snippet(tmp_path: Path) -> Path:
+    path = tmp_path / "snippet.py"
+    path.write_text(SNIPPET)
+    return path
+
+
+@pytest.mark.tooling
+def test_mypy_refuses_a_misspelt_keyword_and_a_wrong_type(snippet: Path) -> None:
+    assert len(WRONG) == 7
+    options = ["--strict", "--no-error-summary", "--config-file", os.devnull]
+    options += ["--cache-dir", str(ROOT / ".cache" / "mypy-signatures")]
+    paths = os.pathsep.join(str(ROOT / name) for name in ("generated", "overrides", "transport"))
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, str(snippet)],
+        env={**os.environ, "MYPYPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    errors = [line.partition("snippet.py:")[2] for line in done.stdout.splitlines() if ": error: " in line]
+    lines = [int(error.partition(":")[0]) for error in errors]
+    assert list(dict.fromkeys(lines)) == WRONG, done.stdout + done.stderr
+    assert 'Unexpected keyword argument "frist_name" for "reschedule"' in errors[0]
+    assert 'Argument "notes" to "reschedule" of "Operations" has incompatible type "int"' in errors[1]
+
+
+@pytest.mark.tooling
+@needs_pyright
+def test_pyright_refuses_a_misspelt_keyword_and_a_wrong_type(snippet: Path) -> None:
+    folders = [str(ROOT / name) for name in ("generated", "overrides", "transport")]
+    settings = {"typeCheckingMode": "strict", "extraPaths": folders, "pythonVersion": "3.11"}
+    (snippet.parent / "pyrightconfig.json").write_text(json.dumps(settings))
+    done = subprocess.run(
+        [str(PYRIGHT), "--outputjson", "--pythonpath", sys.executable, "--project", str(snippet.parent)],
+        cwd=snippet.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    errors = list(lines_with_errors(json.loads(done.stdout)))
+    assert list(dict.fromkeys(line for line, _ in errors)) == WRONG, errors
+    assert errors[0][1] == 'No parameter named "frist_name"'
+    assert 'to parameter "notes" of type "str | None"' in errors[1][1]
+
+
+def lines_with_errors(report: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """Yield the line of each error that pyright reports, and what it says."""
+    for found in report["generalDiagnostics"]:
+        if found["severity"] == "error":
+            yield found["range"]["start"]["line"] + 1, found["message"]
