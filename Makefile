@@ -58,6 +58,10 @@ $(PUBLISH)/.ready: requirements/publish.txt
 	@$(PUBLISH)/bin/python -m pip install --quiet --require-hashes --only-binary :all: --requirement $<
 	@touch $@
 
+.PHONY: hooks
+hooks: $(READY)  ## let `git commit` run ruff, codespell and the check of generated/ (.pre-commit-config.yaml)
+	@$(BIN)/pre-commit install
+
 # What our distributions need of others; they themselves are on no index that a lock could name.
 UPGRADE ?= --upgrade
 .PHONY: lock
@@ -87,14 +91,16 @@ mock: $(READY)  ## run the mock server until Ctrl-C; ARGS="--port 8080 --token s
 # -- from the spec to the code --------------------------------------------------------------------------------------
 
 .PHONY: generate
-generate: $(READY)  ## regenerate generated/ from the spec: aside, checked, then swapped; copy the version to where it is repeated
+generate: $(READY)  ## regenerate generated/ from the spec (aside, checked, then swapped), the modules in _sync/, copies of the version
 	@$(BIN)/python tools/generate.py
+	@$(BIN)/python tools/make_sync.py
 	@$(BIN)/python tools/copies.py
 
 .PHONY: check-generated
-check-generated: $(READY)  ## fail if generated/ is not exactly what the spec gives, or a copy of the version or the licence differs
+check-generated: $(READY)  ## fail if generated/, _sync/ or a copy of the version or the licence is not what it is made from
 	@$(BIN)/python tools/copies.py --check
 	@$(BIN)/python tools/generate.py --check
+	@$(BIN)/python tools/make_sync.py --check
 
 # -- gates ------------------------------------------------------------------------------------------------------------
 
@@ -102,6 +108,10 @@ check-generated: $(READY)  ## fail if generated/ is not exactly what the spec gi
 lint: $(READY)  ## ruff over all hand-written code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "error: not formatted; run: make format" >&2; exit 1; }
+
+.PHONY: spell
+spell: $(READY)  ## codespell over code and documents
+	@$(BIN)/codespell . || { echo "error: misspelt words; words that are right go into [tool.codespell] of pyproject.toml" >&2; exit 1; }
 
 .PHONY: lint-spec
 lint-spec: $(READY) node_modules/.ready  ## the spec: the standard, and the rules in openapi/redocly.yaml

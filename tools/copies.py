@@ -118,7 +118,6 @@ def main() -> int:
                 )
             else:
                 (arguments.root / copy.name).write_text(copy.text, encoding="utf-8")
-                print(f"{copy.name} was written")
     except (ToolError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

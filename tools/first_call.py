@@ -18,6 +18,21 @@ SIDS = f"AI{'1f' * 16}", f"EX{'2e' * 16}", f"ES{'3d' * 16}"
 START = "2030-05-04T13:00:00.000Z"
 
 
+def check_command(name: str, version: str) -> None:
+    """Find and import a command of another distribution.
+
+    Raises:
+        SystemExit: It is not there, or of another version.
+    """
+    found = [*entry_points(group="smarterproctoring.commands", name=name)]
+    if not found:
+        sys.exit(f"the command {name} is not there")
+    found[0].load()
+    source = found[0].dist
+    if source is None or source.version != version:
+        sys.exit(f"the command {name} is not of version {version}")
+
+
 def main() -> None:
     """Make the call.
 
@@ -31,18 +46,8 @@ def main() -> None:
             )
     if smarterproctoring.__version__ != sys.argv[1]:
         sys.exit(f"the installed package says it is {smarterproctoring.__version__}")
-    commands = {
-        entry.name: entry for entry in entry_points(group="smarterproctoring.commands")
-    }
-    for name in ("bulk", "mock"):
-        if name not in commands:
-            sys.exit(f"the command {name} is not there")
-        commands[name].load()
-        found = commands[name].dist
-        if found is None or found.version != sys.argv[1]:
-            sys.exit(
-                f"the command {name} is not of version {sys.argv[1]}: {found and found.version}"
-            )
+    check_command("bulk", sys.argv[1])
+    check_command("mock", sys.argv[1])
     with (
         smarterproctoring_mock.running_server(token="first-call") as server,  # noqa: S106 - made up here
         smarterproctoring.SmarterProctoring(

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import make_sync
+import unasync
 from packages import FOLDERS
 
 ROOT = Path(__file__).resolve().parent.parent
 FAULTS = ROOT / "tools" / "prove.toml"
-DERIVED = "_sync"
+DERIVED = make_sync.TWIN
 """Folders whose files are derived from others, and so are no place for a fault."""
 NEEDED = {"name", "old", "new", "tests"}
 OPTIONAL = {"in", "file", "environment"}
@@ -151,22 +153,28 @@ class Fault:
 
     @contextmanager
     def inside(self, tree: Path) -> Generator[None]:
-        """Put the fault into a tree, and take it out again.
+        """Put the fault into a tree, and into the twin of its file; take it out again.
 
         Raises:
             ProofError: There is no place for it.
         """
         place = self.place(tree)
         path = tree / place.file
-        before = path.read_text(encoding="utf-8")
-        changed = (
-            before[: place.offset] + self.new + before[place.offset + len(self.old) :]
-        )
+        before = {path: path.read_text(encoding="utf-8")}
+        text = before[path]
+        changed = text[: place.offset] + self.new + text[place.offset + len(self.old) :]
+        has_twin = Path(place.file) in make_sync.sources(tree)
+        if has_twin:
+            twin = tree / make_sync.twin_of(Path(place.file))
+            before[twin] = twin.read_text(encoding="utf-8")
         try:
             path.write_text(changed, encoding="utf-8")
+            if has_twin:
+                unasync.unasync_files([str(path)], [make_sync.rule()])
             yield
         finally:
-            path.write_text(before, encoding="utf-8")
+            for file, kept in before.items():
+                file.write_text(kept, encoding="utf-8")
 
 
 def read_faults(path: Path = FAULTS) -> list[Fault]:

@@ -7,48 +7,98 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 CONFIRMING = {200, 201, 203, 204, 205}
 """The 2xx statuses that say that the change was made; what another one says of it is not certain."""
-_REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
+_REQUEST_IDS = (
+    "x-request-id",
+    "request-id",
+    "x-correlation-id",
+    "x-amzn-requestid",
+    "cf-ray",
+)
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _MAX_SECONDS = 1e9
 """Seconds: a longer Retry-After counts as this one."""
 _MAX_PLAIN_REASON = 500
 """Characters: longer plain text is a page and not a reason."""
-_MAX_ITEMS, _MAX_DEPTH = 20, 5
-"""How many problems of a list of errors are told, and how deep they may be nested."""
+_MAX_ITEMS = 20
+"""How many problems of a list of errors are told."""
+_MAX_DEPTH = 5
+"""How deep they may be nested."""
 
 _MESSAGES = (
-    *("message", "msg", "error_description", "errormessage", "error_message", "reason", "description"),
+    *(
+        "message",
+        "msg",
+        "error_description",
+        "errormessage",
+        "error_message",
+        "reason",
+        "description",
+    ),
     *("messages", "errormessages", "faultstring"),
 )
 _WITHIN = ("error", "fault", "exception", "details")
 """Where a reason is looked for if there is no message."""
 _CODES = ("code", "errorcode", "error_code")
 _STATUSES = ("statuscode", "status_code", "httpstatus", "http_status", "httpstatuscode")
-_ERRORS = ("error", "errors", "errormessage", "errorcode", "error_code", "fault", "exception")
+_ERRORS = (
+    "error",
+    "errors",
+    "errormessage",
+    "errorcode",
+    "error_code",
+    "fault",
+    "exception",
+)
 _PLACES = ("field", "loc", "param", "parameter", "path", "property")
-_BESIDE = {*_MESSAGES, *_CODES, *_STATUSES, *_ERRORS, *_PLACES, "status", "type", "title", "detail", "details"}
+_BESIDE = {
+    *_MESSAGES,
+    *_CODES,
+    *_STATUSES,
+    *_ERRORS,
+    *_PLACES,
+    "status",
+    "type",
+    "title",
+    "detail",
+    "details",
+}
 _FAILED = {"error", "fail", "failed", "failure"}
 """Statuses that are words."""
-_GOOD_CODES = {"ok", "success", "successful", "succeeded", "done", "created", "updated", "rescheduled", "none"}
+_GOOD_CODES = {
+    "ok",
+    "success",
+    "successful",
+    "succeeded",
+    "done",
+    "created",
+    "updated",
+    "rescheduled",
+    "none",
+}
 """Codes beside a message that are no error's; any other is, for that is the vendor's form of error (evidence: V)."""
 _BEGUN_ERROR = re.compile(
     r'\s*\{\s*"(?i:error|errors|fault|exception|statuscode)"\s*:\s*(?!null|false|"")(?!(?i:\[\s*\]|\{\s*\}|[123][0-9]{2}\b))'
 )
+NOT_JSON: Final = object()
+"""In the place of a JSON value where the body is not JSON."""
 _NO_ERROR: tuple[object, ...] = (None, False, 0, "", [], {})
 
 
-class Reply(NamedTuple):
-    """A server's answer, read as far as it goes; header names in lower case."""
-
+class _Reply(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
     incomplete: bool = False
+
+
+class Reply(_Reply):
+    """A server's answer, read as far as it goes; header names in lower case."""
 
     def __repr__(self) -> str:  # it is in frames, and a server may echo the token
         return f"<Reply {self.status}>"
@@ -57,12 +107,17 @@ class Reply(NamedTuple):
         """Decode the body as UTF-8; never fails."""
         return self.body.decode("utf-8", "replace")
 
-    def data(self) -> Any:
-        """Return the JSON value, else the text, else None."""
+    @cached_property
+    def value(self) -> object:
+        """The JSON value of the body; `NOT_JSON` if it has none."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            return self.text() or None
+            return NOT_JSON
+
+    def data(self) -> Any:
+        """Return the JSON value, else the text, else None."""
+        return (self.text() or None) if self.value is NOT_JSON else self.value
 
     def request_id(self) -> str | None:
         """Return the first of the common request-id headers; the vendor documents none."""
@@ -80,7 +135,10 @@ class Reply(NamedTuple):
     def doubt(self) -> str | None:
         """Return why a 2xx does not confirm that the change was made; None if it does."""
         if self.status not in CONFIRMING:
-            known = {202: "the change was accepted and is not made yet", 206: "a part of an answer"}
+            known = {
+                202: "the change was accepted and is not made yet",
+                206: "a part of an answer",
+            }
             return f"answered {self.phrase()}: {known.get(self.status, 'this does not confirm the change')}"
         if not self.body.strip() and not (self.incomplete and self._is_page()):
             return None
@@ -90,17 +148,25 @@ class Reply(NamedTuple):
     def _stranger(self) -> str | None:
         """Return what the body is, if it is not the API's answer to a change that was made."""
         if self._is_page() or _is_markup(self.body):
-            kind = "XML" if _is_xml(self.body) and not self._is_page() else "an HTML page"
+            kind = (
+                "XML" if _is_xml(self.body) and not self._is_page() else "an HTML page"
+            )
             return f"{kind}; this is not the API's answer"
-        try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return "an error object" if _BEGUN_ERROR.match(self.text()) else self._unknown_type()
-        if isinstance(value, str) and value.lstrip()[:1] == "{":  # written as JSON twice
+        value = self.value
+        if value is NOT_JSON:
+            return (
+                "an error object"
+                if _BEGUN_ERROR.match(self.text())
+                else self._unknown_type()
+            )
+        # Written as JSON twice.
+        if isinstance(value, str) and value.lstrip()[:1] == "{":
             value = _read_again(value)
         if isinstance(value, str) and _is_html(value.encode("utf-8", "replace")):
             return "an HTML page; this is not the API's answer"
-        is_problem = self.media_type() == "application/problem+json" and not _says_success(value)
+        is_problem = (
+            self.media_type() == "application/problem+json" and not _says_success(value)
+        )
         return "an error object" if is_error(value) or is_problem else None
 
     def _is_page(self) -> bool:
@@ -109,7 +175,10 @@ class Reply(NamedTuple):
     def _unknown_type(self) -> str | None:
         """Text counts as the API's answer unless the server calls it something else, such as an image."""
         kind = self.media_type()
-        if kind in ("", "text/plain", "text/json", "application/octet-stream") or "json" in kind:
+        if (
+            kind in ("", "text/plain", "text/json", "application/octet-stream")
+            or "json" in kind
+        ):
             return None
         return f"{harmless(kind)}; this is not the API's answer"
 
@@ -119,11 +188,9 @@ class Reply(NamedTuple):
         The vendor's own forms are `{code, message}`, `{error: {code, message}}` (evidence: V) and hapi's
         `{statusCode, error, message}` (evidence: S). Control characters are escaped.
         """
-        try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError):
-            value = self._plain_reason()
-        code, reason = _code(value), "; ".join(_reasons(value))
+        value = self._plain_reason() if self.value is NOT_JSON else self.value
+        code = _code(value)
+        reason = "; ".join(_reasons(value))
         return code and harmless(code), harmless(reason) or None
 
     def _plain_reason(self) -> str | None:
@@ -131,25 +198,39 @@ class Reply(NamedTuple):
             text = self.body.decode("utf-8-sig").strip()
         except UnicodeDecodeError:
             return None
-        if len(text) > _MAX_PLAIN_REASON or self._is_page() or text[:1] in tuple('{["') or _is_markup(self.body):
+        if (
+            len(text) > _MAX_PLAIN_REASON
+            or self._is_page()
+            or text[:1] in tuple('{["')
+            or _is_markup(self.body)
+        ):
             return None
         return text
 
     def retry_after(self) -> float | None:
         """Return the seconds of Retry-After, given as seconds or as a date; None if there is none to understand."""
-        text, now = self.headers.get("retry-after", "").strip(), time.time()
+        text = self.headers.get("retry-after", "").strip()
+        now = time.time()
         if re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", text):
             return min(float(text), _MAX_SECONDS)
         at = _http_date(text)
+        if at is None:
+            return None
         # By the server's clock too where it tells the time, so that a fast local clock does not retry early.
-        return None if at is None else max(0.0, at - now, at - (_http_date(self.headers.get("date", "")) or now))
+        server_now = _http_date(self.headers.get("date", "")) or now
+        return max(0.0, at - now, at - server_now)
 
 
 def harmless(text: str) -> str:
     """Return text whose control characters are escaped, so that showing it changes nothing but the one line."""
     if text.isprintable():
         return text
-    return "".join([escape(character) if _is_harmful(character) else character for character in text])
+    return "".join(
+        [
+            escape(character) if _is_harmful(character) else character
+            for character in text
+        ]
+    )
 
 
 def _is_harmful(character: str) -> bool:
@@ -157,7 +238,11 @@ def _is_harmful(character: str) -> bool:
     if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
         return True
     # These turn the reading direction.
-    return character in "\u200e\u200f\u061c" or "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069"
+    return (
+        character in "\u200e\u200f\u061c"
+        or "\u202a" <= character <= "\u202e"
+        or "\u2066" <= character <= "\u2069"
+    )
 
 
 def escape(character: str) -> str:
@@ -182,7 +267,12 @@ _JSON = (b"{", b"[", b'"')
 
 def _start(body: bytes) -> bytes:
     """Return the body's first bytes in lower case, without byte order marks, zeros of UTF-16, and white space."""
-    return body[:2048].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xfe\xff \t\r\n\f\v").lower()
+    return (
+        body[:2048]
+        .replace(b"\0", b"")
+        .lstrip(b"\xef\xbb\xbf\xfe\xff \t\r\n\f\v")
+        .lower()
+    )
 
 
 def _is_markup(body: bytes) -> bool:
@@ -217,24 +307,40 @@ def _read_again(text: str) -> object:
 def is_error(value: object, depth: int = 0) -> bool:
     """Tell whether a JSON value is an error object, or a list of nothing else."""
     if isinstance(value, list):
-        return value != [] and depth < _MAX_DEPTH and all(is_error(item, depth + 1) for item in value)
+        return (
+            value != []
+            and depth < _MAX_DEPTH
+            and all(is_error(item, depth + 1) for item in value)
+        )
     if not isinstance(value, dict):
         return False
     fields = _lowered(value)
     has_error = any(fields.get(name) not in _NO_ERROR for name in _ERRORS)
-    denies = any(fields.get(name) in (False, "false", "False") for name in ("success", "ok"))
-    denies |= any(fields.get(name) is True for name in ("iserror", "haserror", "failed"))
+    denies = any(
+        fields.get(name) in (False, "false", "False") for name in ("success", "ok")
+    )
+    denies |= any(
+        fields.get(name) is True for name in ("iserror", "haserror", "failed")
+    )
     return has_error or denies or _has_error_status(fields)
 
 
-def _has_error_status(fields: Mapping[str, Any]) -> bool:
-    stated = [status for name in (*_STATUSES, "status") if (status := _number(fields.get(name))) is not None]
+def _has_error_status(fields: Mapping[str, object]) -> bool:
+    stated = [
+        status
+        for name in (*_STATUSES, "status")
+        if (status := _number(fields.get(name))) is not None
+    ]
     if any(400 <= status < 600 for status in stated):
         return True
     alone = len(fields) == 1
     if ("message" in fields or alone) and str(fields.get("status")).lower() in _FAILED:
         return True
-    return not stated and (alone or isinstance(fields.get("message"), str)) and _is_error_code(fields.get("code"))
+    return (
+        not stated
+        and (alone or isinstance(fields.get("message"), str))
+        and _is_error_code(fields.get("code"))
+    )
 
 
 def _is_error_code(code: object) -> bool:
@@ -242,7 +348,9 @@ def _is_error_code(code: object) -> bool:
     number = _number(code)
     if number is not None:
         return number >= 400
-    return isinstance(code, str) and code != "" and code.strip().lower() not in _GOOD_CODES
+    return (
+        isinstance(code, str) and code != "" and code.strip().lower() not in _GOOD_CODES
+    )
 
 
 def _says_success(value: object) -> bool:
@@ -258,7 +366,7 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _lowered(value: Mapping[str, Any]) -> dict[str, Any]:
+def _lowered(value: Mapping[str, object]) -> dict[str, object]:
     return {name.lower(): item for name, item in value.items()}
 
 
@@ -270,7 +378,10 @@ def _code(value: object, depth: int = 0) -> str | None:
     if depth >= _MAX_DEPTH:
         return None
     if isinstance(value, list):
-        return next((code for item in value[:_MAX_ITEMS] if (code := _code(item, depth + 1))), None)
+        return next(
+            (code for item in value[:_MAX_ITEMS] if (code := _code(item, depth + 1))),
+            None,
+        )
     if not isinstance(value, dict):
         return None
     fields = _lowered(value)
@@ -281,7 +392,14 @@ def _code(value: object, depth: int = 0) -> str | None:
     error = fields.get("error")
     if isinstance(error, str) and "error_description" in fields:
         return error or None  # OAuth 2.0 calls its code so
-    return next((code for name in ("error", "errors", "detail") if (code := _code(fields.get(name), depth + 1))), None)
+    return next(
+        (
+            code
+            for name in ("error", "errors", "detail")
+            if (code := _code(fields.get(name), depth + 1))
+        ),
+        None,
+    )
 
 
 def _reasons(value: object, depth: int = 0) -> list[str]:
@@ -290,39 +408,76 @@ def _reasons(value: object, depth: int = 0) -> list[str]:
         return []
     if isinstance(value, str):
         text = value.strip()
-        return [text] if text and not (depth == 0 and _is_html(text.encode("utf-8", "replace"))) else []
+        return (
+            [text]
+            if text and not (depth == 0 and _is_html(text.encode("utf-8", "replace")))
+            else []
+        )
     if isinstance(value, list):
-        return _unique([reason for item in value[:_MAX_ITEMS] for reason in _reasons(item, depth + 1)])
-    return _reasons_of_object(_lowered(value), depth) or _by_field(value) if isinstance(value, dict) else []
+        return _unique(
+            [
+                reason
+                for item in value[:_MAX_ITEMS]
+                for reason in _reasons(item, depth + 1)
+            ]
+        )
+    return (
+        _reasons_of_object(_lowered(value), depth) or _by_field(value)
+        if isinstance(value, dict)
+        else []
+    )
 
 
-def _reasons_of_object(fields: dict[str, Any], depth: int) -> list[str]:
-    own = next((found for name in _MESSAGES if (found := _reasons(fields.get(name), depth + 1))), [])
+def _reasons_of_object(fields: dict[str, object], depth: int) -> list[str]:
+    own = next(
+        (
+            found
+            for name in _MESSAGES
+            if (found := _reasons(fields.get(name), depth + 1))
+        ),
+        [],
+    )
     if not own:
-        own = next((found for name in _WITHIN if (found := _reasons(fields.get(name), depth + 1))), [])
+        own = next(
+            (
+                found
+                for name in _WITHIN
+                if (found := _reasons(fields.get(name), depth + 1))
+            ),
+            [],
+        )
     if not own:
         title = _reasons(fields.get("title"), depth + 1)
         detail = _reasons(fields.get("detail"), depth + 1)
-        own = [f"{title[0]}: {'; '.join(detail)}"] if title and detail else title or detail
+        own = (
+            [f"{title[0]}: {'; '.join(detail)}"]
+            if title and detail
+            else title or detail
+        )
     place = _place(fields)
     found = [f"{place}: {reason}" for reason in own] if place else own
     errors = fields.get("errors")
     if isinstance(errors, dict) and not _BESIDE & {name.lower() for name in errors}:
         for name, item in list(errors.items())[:_MAX_ITEMS]:
-            found = found + [f"{name}: {reason}" for reason in _reasons(item, depth + 1)]
+            found = found + [
+                f"{name}: {reason}" for reason in _reasons(item, depth + 1)
+            ]
     else:
         found = found + _reasons(errors, depth + 1)
     return _unique(found)
 
 
-def _by_field(fields: Mapping[str, Any]) -> list[str]:
+def _by_field(fields: Mapping[str, object]) -> list[str]:
     """Return the reasons of an object that holds nothing but a list of them for each field, as Django's have it."""
-    if not all(isinstance(item, list) and item and isinstance(item[0], str) for item in fields.values()):
-        return []
-    return [f"{name}: {item[0]}" for name, item in list(fields.items())[:_MAX_ITEMS]]
+    found: list[str] = []
+    for name, item in fields.items():
+        if not (isinstance(item, list) and item and isinstance(item[0], str)):
+            return []
+        found.append(f"{name}: {item[0]}")
+    return found[:_MAX_ITEMS]
 
 
-def _place(fields: dict[str, Any]) -> str:
+def _place(fields: dict[str, object]) -> str:
     """Return which field of the request one of several problems is about."""
     place = next((fields[name] for name in _PLACES if name in fields), None)
     if isinstance(place, list):

@@ -3,9 +3,15 @@
 import os
 import threading
 
-SIZE, RETRY, TIMED_OUT_RETRY, SUCCESS = 500, 5, 10, 1
-"""Tokens, as in the AWS SDKs' standard mode: what there are, what a retry costs (twice as much after a time limit), and
-what a success without a retry gives back; one with a retry gives back what its last retry cost."""
+# Tokens, as in the AWS SDKs' standard mode.
+SIZE = 500
+"""What there are."""
+RETRY = 5
+"""What a retry costs."""
+TIMED_OUT_RETRY = 10
+"""What a retry after a time limit costs."""
+SUCCESS = 1
+"""What a success without a retry gives back; one with a retry gives back what its last retry cost."""
 
 
 class RetryBudget:
@@ -15,11 +21,14 @@ class RetryBudget:
         self._begin()
 
     def _begin(self) -> None:
-        self._left, self._process, self._lock = SIZE, os.getpid(), threading.Lock()
+        self._left = SIZE
+        self._process = os.getpid()
+        self._lock = threading.Lock()
 
     def take(self, cost: int) -> bool:
         """Take tokens for a retry; False, and nothing is taken, if there are too few."""
-        if self._process != os.getpid():  # a forked child: the lock may be held by a thread that it does not have
+        # A forked child: the lock may be held by a thread that it does not have.
+        if self._process != os.getpid():
             self._begin()
         with self._lock:
             if self._left < cost:

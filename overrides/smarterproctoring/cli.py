@@ -13,12 +13,12 @@ import sys
 import traceback
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, NotRequired, TypedDict, TypeVar, cast
 from urllib.parse import urlsplit
 
 try:
@@ -44,7 +44,13 @@ from smarterproctoring._version import VERSION
 from smarterproctoring.credentials import Secret
 from smarterproctoring.problems import Problem
 from smarterproctoring.rules import Item, item_from_text, keyword_items
-from smarterproctoring.settings import PLAIN_HTTP, PREFIX, base_url_problem, read_environment, variable
+from smarterproctoring.settings import (
+    PLAIN_HTTP,
+    PREFIX,
+    base_url_problem,
+    read_environment,
+    variable,
+)
 from smarterproctoring.terminal import echo, echo_json
 from smarterproctoring.token_file import TokenFile
 
@@ -60,11 +66,18 @@ EXIT_CODES = {
     8: "MAY HAVE BEEN APPLIED: look at the session before you try again",
     130: "interrupted; the change was not applied",
 }
-_BAD_INPUT, _AUTH, _NOT_FOUND, _REFUSED, _RATE_LIMIT, _NOT_APPLIED, _MAYBE_APPLIED = range(2, 9)
+_BAD_INPUT = 2
+_AUTH = 3
+_NOT_FOUND = 4
+_REFUSED = 5
+_RATE_LIMIT = 6
+_NOT_APPLIED = 7
+_MAYBE_APPLIED = 8
 _INTERRUPTED = 130
 _KEYWORDS = keyword_items(RESCHEDULE_EXAM_SESSION)
 _ALIASES = {"appointmentStartDateTime": "--start", "appointmentEndDateTime": "--end"}
-_START, _END = "appointment_start_date_time", "appointment_end_date_time"
+_START = "appointment_start_date_time"
+_END = "appointment_end_date_time"
 _SETTINGS = ("base_url", "timeout", "deadline", "retries")
 """What an option, or else a variable of the environment, gives beside the token."""
 _FIELDS_LIMIT = 1024 * 1024
@@ -76,7 +89,37 @@ _OUTSIDE = {
 }
 """Commands that come with extras, and what `--help` says of them."""
 _NOTHING_SENT = "interrupted; nothing was sent"
-_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
+_EPILOG = "\b\nExit codes:\n" + "\n".join(
+    f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items()
+)
+
+
+class _Connecting(TypedDict):
+    """The options of every command that needs the API, by the names that click gives them."""
+
+    base_url: str | None
+    allow_http: bool
+    token_file: str | None
+    timeout: float | None
+    deadline: float | None
+    retries: int | None
+    as_json: bool
+    no_replay: NotRequired[bool]
+
+
+class _Options(_Connecting):
+    """The options of `reschedule`, but for those of the fields."""
+
+    duration: str | None
+    fields_file: str | None
+    zone_name: str | None
+    day_first: bool | None
+    allow_past: bool
+    allow_far: bool
+    dry_run: bool
+
+
+CommandT = TypeVar("CommandT", bound=Callable[..., object])
 
 
 def exit_code(error: Exception) -> int:
@@ -108,12 +151,17 @@ class _CommandLine(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands, also those of distributions that may not be installed."""
-        return sorted({*super().list_commands(ctx), *_OUTSIDE, *entry_points(group=_GROUP).names})
+        return sorted(
+            {*super().list_commands(ctx), *_OUTSIDE, *entry_points(group=_GROUP).names}
+        )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command."""
         own = super().get_command(ctx, cmd_name)
-        if own is not None or (cmd_name not in _OUTSIDE and cmd_name not in entry_points(group=_GROUP).names):
+        if own is not None or (
+            cmd_name not in _OUTSIDE
+            and cmd_name not in entry_points(group=_GROUP).names
+        ):
             return own
         return _outside(cmd_name)
 
@@ -124,19 +172,29 @@ class _CommandLine(click.Group):
         words = list(sys.argv[1:] if given is None else given)
         as_json = words[:1] in (["reschedule"], ["doctor"]) and "--json" in words
         try:
-            returned = super().main(words, *arguments[1:], **{**extra, "standalone_mode": False})
+            returned = super().main(
+                words, *arguments[1:], **{**extra, "standalone_mode": False}
+            )
             code = returned if isinstance(returned, int) else 0
         except click.ClickException as error:
             code = error.exit_code
-            _show_early(error, error.format_message(), code) if as_json else error.show()
+            _show_early(
+                error, error.format_message(), code
+            ) if as_json else error.show()
         except (KeyboardInterrupt, click.Abort):
             code = _INTERRUPTED
             if as_json:
-                _show_early(errors.InterruptedCallError(_NOTHING_SENT), _NOTHING_SENT, code)
+                _show_early(
+                    errors.InterruptedCallError(_NOTHING_SENT), _NOTHING_SENT, code
+                )
             else:
                 echo(_NOTHING_SENT, err=True)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC and not as_json:
+            if (
+                isinstance(error, OSError)
+                and error.errno == errno.ENOSPC
+                and not as_json
+            ):
                 sys.exit(f"error: cannot write: {error.strerror}")
             if not as_json:
                 raise
@@ -149,14 +207,26 @@ class _CommandLine(click.Group):
 def _show_early(error: Exception, message: str, code: int) -> None:
     """Print what ended a command that had not come to its own output, as JSON."""
     kind = type(error).__name__
-    echo_json({"outcome": "not moved", "error": kind, "message": message, "maybe_applied": False, "exit_code": code})
+    echo_json(
+        {
+            "outcome": "not moved",
+            "error": kind,
+            "message": message,
+            "maybe_applied": False,
+            "exit_code": code,
+        }
+    )
 
 
 @click.group(
-    cls=_CommandLine, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    cls=_CommandLine,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(
-    VERSION, prog_name="smarterproctoring", message=f"%(prog)s, version %(version)s (API {API_VERSION})"
+    VERSION,
+    prog_name="smarterproctoring",
+    message=f"%(prog)s, version %(version)s (API {API_VERSION})",
 )
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -168,15 +238,37 @@ def main(context: click.Context) -> None:
     context.color = terminal.colors()
 
 
-def _connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def _connection_options(command: CommandT) -> CommandT:
     for option in (
-        click.option("--base-url", help=f"Where the API is.  [default: ${PREFIX}BASE_URL, or {SERVERS[0]}]"),
-        click.option("--allow-http", is_flag=True, help="Allow plain http to another machine; it shows the token."),
+        click.option(
+            "--base-url",
+            help=f"Where the API is.  [default: ${PREFIX}BASE_URL, or {SERVERS[0]}]",
+        ),
+        click.option(
+            "--allow-http",
+            is_flag=True,
+            help="Allow plain http to another machine; it shows the token.",
+        ),
         click.option("--token-file", help="File that holds the token."),
-        click.option("--timeout", type=float, help="Seconds for each phase of an attempt."),
-        click.option("--deadline", type=float, help="Seconds for all attempts together.  [default: 60]"),
-        click.option("--retries", type=int, help="How often a failed attempt is repeated.  [default: 2]"),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object, also for errors."),
+        click.option(
+            "--timeout", type=float, help="Seconds for each phase of an attempt."
+        ),
+        click.option(
+            "--deadline",
+            type=float,
+            help="Seconds for all attempts together.  [default: 60]",
+        ),
+        click.option(
+            "--retries",
+            type=int,
+            help="How often a failed attempt is repeated.  [default: 2]",
+        ),
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            help="Print one JSON object, also for errors.",
+        ),
     ):
         command = option(command)
     return command
@@ -211,19 +303,37 @@ _OWN_OPTIONS = {
 }
 
 
-def _field_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def _field_options(command: CommandT) -> CommandT:
     """Add an option for every keyword of the method, so that a field added to the spec is an option by itself."""
     for item in reversed(_KEYWORDS):
         names = [_option(item), f"field_{item.keyword}"]
         if item.name in _ALIASES:
             names.insert(0, _ALIASES[item.name])
-        metavar = "TIME" if item.format == "date-time" else None if item.allowed else _METAVARS.get(item.type or "")
-        kind = click.Choice([str(value) for value in item.allowed]) if item.allowed else click.STRING
-        command = click.option(*names, type=kind, metavar=metavar, help=item.description)(command)
+        kind = (
+            click.Choice([str(value) for value in item.allowed])
+            if item.allowed
+            else click.STRING
+        )
+        command = click.option(
+            *names, type=kind, metavar=_metavar(item), help=item.description
+        )(command)
     return command
 
 
-_METAVARS = {"integer": "INTEGER", "number": "NUMBER", "boolean": "true|false", "array": "JSON", "object": "JSON"}
+def _metavar(item: Item) -> str | None:
+    """Return what is written for an option's value."""
+    if item.format == "date-time":
+        return "TIME"
+    return None if item.allowed else _METAVARS.get(item.type or "")
+
+
+_METAVARS = {
+    "integer": "INTEGER",
+    "number": "NUMBER",
+    "boolean": "true|false",
+    "array": "JSON",
+    "object": "JSON",
+}
 """What is written for a value that is not text; the spec's rules then refuse what is not of its type."""
 
 
@@ -233,7 +343,10 @@ def _option_of(item: Item) -> str:
 
 _USER_NAMES = {
     **{item.keyword: _option_of(item) for item in _KEYWORDS},
-    **{item.keyword: item.keyword.upper() for item in RESCHEDULE_EXAM_SESSION.parameters},
+    **{
+        item.keyword: item.keyword.upper()
+        for item in RESCHEDULE_EXAM_SESSION.parameters
+    },
 }
 """What the user of the command line calls the arguments of the Python method."""
 
@@ -250,16 +363,43 @@ def _named(problem: Problem) -> Problem:
 @click.argument("exam_sid")
 @click.argument("session_sid")
 @_field_options
-@click.option("--duration", metavar="LENGTH", help="In place of --end: the length after --start, such as 2h or 1h30m.")
-@click.option("--fields", "fields_file", metavar="FILE|-", help="Read more fields from a JSON object; - is stdin.")
-@click.option("--timezone", "zone_name", help="IANA zone of times that name none, for instance America/New_York.")
-@click.option("--day-first/--month-first", default=None, help="How to read 03/04/2030; without it, it is refused.")
+@click.option(
+    "--duration",
+    metavar="LENGTH",
+    help="In place of --end: the length after --start, such as 2h or 1h30m.",
+)
+@click.option(
+    "--fields",
+    "fields_file",
+    metavar="FILE|-",
+    help="Read more fields from a JSON object; - is stdin.",
+)
+@click.option(
+    "--timezone",
+    "zone_name",
+    help="IANA zone of times that name none, for instance America/New_York.",
+)
+@click.option(
+    "--day-first/--month-first",
+    default=None,
+    help="How to read 03/04/2030; without it, it is refused.",
+)
 @click.option("--allow-past", is_flag=True, help="Accept times in the past.")
-@click.option("--allow-far", is_flag=True, help="Accept times more than two years ahead.")
-@click.option("--no-replay", is_flag=True, help="Never repeat an attempt that may have been applied.")
-@click.option("--dry-run", is_flag=True, help="Check everything and show the request; send nothing.")
+@click.option(
+    "--allow-far", is_flag=True, help="Accept times more than two years ahead."
+)
+@click.option(
+    "--no-replay",
+    is_flag=True,
+    help="Never repeat an attempt that may have been applied.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check everything and show the request; send nothing.",
+)
 @_connection_options
-def reschedule(install_sid: str, exam_sid: str, session_sid: str, **options: Any) -> None:
+def reschedule(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> None:
     """Move one exam session.
 
     \b
@@ -272,10 +412,18 @@ def reschedule(install_sid: str, exam_sid: str, session_sid: str, **options: Any
     Names, notes and other personal data can be seen by other users of the machine if they are arguments;
     --fields keeps them out of the list of processes and of the shell's history.
     """  # noqa: D301 - click's mark for "do not rewrap" is a real backspace
+    options = cast("_Options", given)
+    texts = {item.keyword: given[f"field_{item.keyword}"] for item in _KEYWORDS}
     calling = False
-    sids = {"install_sid": install_sid, "exam_sid": exam_sid, "session_sid": session_sid}
+    sids = {
+        "install_sid": install_sid,
+        "exam_sid": exam_sid,
+        "session_sid": session_sid,
+    }
     try:
-        change = _read_change(options)
+        change = _read_change(
+            options, {name: text for name, text in texts.items() if text is not None}
+        )
         with _client(options, dry_run=options["dry_run"]) as client:
             request = _checked(client, sids, change)
             if not options["as_json"]:
@@ -288,18 +436,30 @@ def reschedule(install_sid: str, exam_sid: str, session_sid: str, **options: Any
     except (errors.SmarterProctoringError, ValueError) as error:
         _fail(error, sids, as_json=options["as_json"])
     except KeyboardInterrupt as interrupt:
-        _fail(errors.what_is_known(interrupt) or _interrupted(calling=calling), sids, as_json=options["as_json"])
+        _fail(
+            errors.what_is_known(interrupt) or _interrupted(calling=calling),
+            sids,
+            as_json=options["as_json"],
+        )
     if options["as_json"]:
-        facts = {name: getattr(result, name) for name in ("status", "data", "request_id", "attempts", "replays")}
-        elapsed = {"elapsed": round(result.elapsed, 3), "incomplete": result.incomplete}
-        echo_json({"outcome": "moved", **sids, **facts, **elapsed, "exit_code": 0})
+        facts = {**result._asdict(), "elapsed": round(result.elapsed, 3)}
+        echo_json({"outcome": "moved", **sids, **facts, "exit_code": 0})
         return
     echo(f"moved {session_sid}", color="green", bold=True)
-    body: dict[str, Any] = json.loads(request.content)
-    rows = [(item.keyword.replace("_", " "), _shown(item, body, change.zone)) for item in _sent(body)]
-    rows += [("server said", _as_text(result.data))]
-    rows += [("attempts", f"{result.attempts} in {result.elapsed:.2f} s" + _replayed(result.replays))]
-    rows += [("request id", result.request_id)] if result.request_id else []
+    body: dict[str, object] = json.loads(request.content)
+    rows = [
+        (item.keyword.replace("_", " "), _shown(item, body, change.zone))
+        for item in _sent(body)
+    ]
+    rows.append(("server said", _as_text(result.data)))
+    rows.append(
+        (
+            "attempts",
+            f"{result.attempts} in {result.elapsed:.2f} s" + _replayed(result.replays),
+        )
+    )
+    if result.request_id:
+        rows.append(("request id", result.request_id))
     _table(rows)
 
 
@@ -316,7 +476,9 @@ def _as_text(data: object) -> str:
 
 
 def _replayed(replays: int) -> str:
-    return f", {replays} of them after one that may have been applied" if replays else ""
+    return (
+        f", {replays} of them after one that may have been applied" if replays else ""
+    )
 
 
 # -- what is to be changed --------------------------------------------------------------------------------------------
@@ -341,16 +503,19 @@ class _Change:
         self.problems.append(Problem("", "value", text, f"{option}:"))
 
 
-def _read_change(options: dict[str, Any]) -> _Change:
-    """Read all fields; collect what is wrong with them."""
+def _read_change(options: _Options, texts: dict[str, str]) -> _Change:
+    """Read all fields; collect what is wrong with them.
+
+    Args:
+        options: The options of the command.
+        texts: What is given of the fields, by keyword; those of a file are added.
+    """
     change = _Change()
     if options["zone_name"] is not None:
         try:
             change.zone = zone(options["zone_name"])
         except ZoneError as error:
             change.add("--timezone", error.reason)
-    given = {item.keyword: options[f"field_{item.keyword}"] for item in _KEYWORDS}
-    texts = {keyword: text for keyword, text in given.items() if text is not None}
     if options["fields_file"] is not None:
         _add_fields(options["fields_file"], texts, change)
     for item in _KEYWORDS:
@@ -361,13 +526,21 @@ def _read_change(options: dict[str, Any]) -> _Change:
     if options["duration"] is not None:
         _add_duration(options["duration"], texts, options, change)
     if not change.fields and not change.problems:
-        change.problems.append(Problem("", "empty", "nothing to change: give at least one field, such as --start"))
+        change.problems.append(
+            Problem(
+                "",
+                "empty",
+                "nothing to change: give at least one field, such as --start",
+            )
+        )
     return change
 
 
-def _read_moment(item: Item, text: str, options: dict[str, Any], change: _Change) -> None:
+def _read_moment(item: Item, text: str, options: _Options, change: _Change) -> None:
     # After a wrong zone, UTC serves to find what else is wrong.
-    default_zone = UTC if change.zone is None and options["zone_name"] is not None else change.zone
+    default_zone = (
+        UTC if change.zone is None and options["zone_name"] is not None else change.zone
+    )
     try:
         moment = read_time(text, default_zone, day_first=options["day_first"])
     except TimeError as error:
@@ -377,13 +550,19 @@ def _read_moment(item: Item, text: str, options: dict[str, Any], change: _Change
     _check_limits(_option_of(item), repr(text), moment, options, change)
 
 
-def _check_limits(option: str, what: str, moment: datetime, options: dict[str, Any], change: _Change) -> None:
-    problem = limit_problem(moment, now(), allow_past=options["allow_past"], allow_far=options["allow_far"])
+def _check_limits(
+    option: str, what: str, moment: datetime, options: _Options, change: _Change
+) -> None:
+    problem = limit_problem(
+        moment, now(), allow_past=options["allow_past"], allow_far=options["allow_far"]
+    )
     if problem is not None:
         change.add(option, f"{what} {problem}")
 
 
-def _add_duration(text: str, texts: dict[str, str], options: dict[str, Any], change: _Change) -> None:
+def _add_duration(
+    text: str, texts: dict[str, str], options: _Options, change: _Change
+) -> None:
     """Compute the end from the start."""
     if _END in texts:
         change.add("--duration", "contradicts --end; give one of them")
@@ -400,7 +579,13 @@ def _add_duration(text: str, texts: dict[str, str], options: dict[str, Any], cha
     if isinstance(start, datetime):
         # In UTC: hours are exact, whatever the clocks do in between.
         change.fields[_END] = start.astimezone(UTC) + length
-        _check_limits("--duration", f"the end, {text!r} after the start,", change.fields[_END], options, change)
+        _check_limits(
+            "--duration",
+            f"the end, {text!r} after the start,",
+            change.fields[_END],
+            options,
+            change,
+        )
 
 
 def _add_fields(name: str, texts: dict[str, str], change: _Change) -> None:
@@ -415,7 +600,10 @@ def _add_fields(name: str, texts: dict[str, str], change: _Change) -> None:
     for key, value in pairs.items():
         keyword = keywords.get(key, key)
         if keyword not in keywords.values():
-            change.add(f"--fields {name}", f"there is no field {key[:80]!r}; `reschedule --help` lists the names")
+            change.add(
+                f"--fields {name}",
+                f"there is no field {key[:80]!r}; `reschedule --help` lists the names",
+            )
         elif not isinstance(value, str):
             change.add(f"--fields {name}", f"{key} has to be text, in quotes")
         elif keyword in texts:
@@ -457,15 +645,19 @@ def _read_fields_file(name: str) -> dict[str, object]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ValueError("""not a JSON object; write for instance {"notes": "Moved by request"}""")
+        raise ValueError(
+            """not a JSON object; write for instance {"notes": "Moved by request"}"""
+        )
     return value
 
 
-def _note_what_stays(fields: dict[str, Any]) -> None:
+def _note_what_stays(fields: Collection[str]) -> None:
     """Say that the other end of the session stays as it is on the service."""
     if (_START in fields) == (_END in fields):
         return
-    moved, stays, options = ("start", "end", "--end or --duration") if _START in fields else ("end", "start", "--start")
+    moved = "start" if _START in fields else "end"
+    stays = "end" if _START in fields else "start"
+    options = "--end or --duration" if _START in fields else "--start"
     echo(
         f"note: only the {moved} is changed; the {stays} stays as it is on the service, so the session gets longer or "
         f"shorter. To change both, add {options}",
@@ -473,46 +665,59 @@ def _note_what_stays(fields: dict[str, Any]) -> None:
     )
 
 
-def _checked(client: clients.SmarterProctoring, sids: dict[str, str], change: _Change) -> clients.DryRun:
+def _checked(
+    client: clients.SmarterProctoring, sids: dict[str, str], change: _Change
+) -> clients.DryRun:
     """Return the request; raise one error of all problems, those of reading the fields included."""
     request = None
     found = list(change.problems)
     try:
-        request = client.with_options(allow_empty=True).dry_run_reschedule(*sids.values(), **change.fields)
+        request = client.with_options(allow_empty=True).dry_run_reschedule(
+            *sids.values(), **change.fields
+        )
     except errors.ValidationError as error:
         found += [_named(problem) for problem in error.problems]
     if request is not None and not found:
         return request
-    raise errors.ValidationError(f"{'; '.join(map(str, found))}. Nothing was sent.", problems=tuple(found))
+    raise errors.ValidationError(
+        f"{'; '.join(map(str, found))}. Nothing was sent.", problems=tuple(found)
+    )
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------
 
 
-def _settings(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that the options give."""
-    settings: dict[str, Any] = {name: options[name] for name in _SETTINGS if options.get(name) is not None}
-    if options["allow_http"]:
-        settings["allow_http"] = True
-    if options.get("no_replay"):
-        settings["retry_ambiguous"] = False
-    return settings
+def _settings(options: _Connecting) -> dict[str, Any]:
+    """Return the settings that the options give, by keyword."""
+    given = {
+        "base_url": options["base_url"],
+        "timeout": options["timeout"],
+        "deadline": options["deadline"],
+        "retries": options["retries"],
+        "allow_http": options["allow_http"] or None,
+        "retry_ambiguous": False if options.get("no_replay") else None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
-def _user_problems(error: errors.ConfigurationError, options: dict[str, Any]) -> list[Problem]:
+def _user_problems(
+    error: errors.ConfigurationError, options: _Connecting
+) -> list[Problem]:
     """Return what is wrong with the settings, each by its option if that was given, else by its variable."""
     return [_user_problem(problem, options) for problem in error.problems]
 
 
-def _user_problem(problem: Problem, options: dict[str, Any]) -> Problem:
-    if options.get(problem.field) is not None:
+def _user_problem(problem: Problem, options: _Connecting) -> Problem:
+    if problem.field in _settings(options):
         problem = problem._replace(name=f"--{problem.field.replace('_', '-')}")
     if problem.code == PLAIN_HTTP:
-        problem = problem._replace(text="is plain http, which shows the token: use https, or add --allow-http")
+        problem = problem._replace(
+            text="is plain http, which shows the token: use https, or add --allow-http"
+        )
     return problem
 
 
-def _client(options: dict[str, Any], *, dry_run: bool) -> clients.SmarterProctoring:
+def _client(options: _Connecting, *, dry_run: bool) -> clients.SmarterProctoring:
     settings: dict[str, Any] = {**_token(options, dry_run), **_settings(options)}
     try:
         return clients.SmarterProctoring.from_env(**settings)
@@ -521,7 +726,7 @@ def _client(options: dict[str, Any], *, dry_run: bool) -> clients.SmarterProctor
     raise errors.wrong_settings(problems)
 
 
-def _token(options: dict[str, Any], dry_run: bool) -> dict[str, Any]:
+def _token(options: _Connecting, dry_run: bool) -> dict[str, Any]:
     if dry_run:
         return {"token": "not-needed-for-a-dry-run"}
     if options["token_file"]:
@@ -547,31 +752,59 @@ def _ask_for_token() -> str:
 
 def _fail(error: Exception, sids: dict[str, str], *, as_json: bool) -> NoReturn:
     """Say what happened and end with the code for it."""
-    code = exit_code(error) if isinstance(error, errors.SmarterProctoringError) else _BAD_INPUT
-    maybe = getattr(error, "maybe_applied", False)
-    problems: Iterable[object] = getattr(error, "problems", ()) or (error,)
+    known = (
+        error
+        if isinstance(error, errors.SmarterProctoringError)
+        else errors.ValidationError(str(error))
+    )
+    code = exit_code(known)
+    problems = [str(problem) for problem in _problems(known)] or [str(error)]
     if as_json:
-        names = ("status", "code", "api_message", "request_id", "retry_after", "attempts", "replays")
-        facts = {name: getattr(error, name, None) for name in names}
-        kind = type(error).__name__
-        outcome = {"outcome": "unknown" if maybe else "not moved", "error": kind, "message": str(error)}
-        found = {"problems": [str(problem) for problem in problems]}
-        echo_json({**outcome, **found, "maybe_applied": maybe, **sids, **facts, "exit_code": code})
+        facts = {
+            "outcome": "unknown" if known.maybe_applied else "not moved",
+            "error": type(error).__name__,
+            "message": str(error),
+            "problems": problems,
+            "maybe_applied": known.maybe_applied,
+            **sids,
+            "status": known.status,
+            "code": known.code,
+            "api_message": known.api_message,
+            "request_id": known.request_id,
+            "retry_after": known.retry_after,
+            "attempts": known.attempts,
+            "replays": known.replays,
+        }
+        echo_json({**facts, "exit_code": code})
     else:
-        color = "yellow" if maybe else "red"
+        color = "yellow" if known.maybe_applied else "red"
         for problem in problems:
             echo(f"error: {problem}", color=color, err=True)
-        request_id = getattr(error, "request_id", None)
-        if request_id:
-            echo(f"request id: {request_id}", err=True)
+        if known.request_id:
+            echo(f"request id: {known.request_id}", err=True)
         echo(f"({EXIT_CODES[code]}; exit code {code})", err=True)
     sys.exit(code)
+
+
+def _problems(error: errors.SmarterProctoringError) -> tuple[Problem, ...]:
+    """Return all that is wrong with the input, none if that is not what failed."""
+    if isinstance(error, errors.ValidationError | errors.ConfigurationError):
+        return error.problems
+    return ()
 
 
 def _show_dry_run(request: clients.DryRun, *, as_json: bool) -> None:
     body = json.loads(request.content)
     if as_json:
-        echo_json({"outcome": "dry run", **request._asdict(), "content": None, "body": body, "exit_code": 0})
+        echo_json(
+            {
+                "outcome": "dry run",
+                **request._asdict(),
+                "content": None,
+                "body": body,
+                "exit_code": 0,
+            }
+        )
         return
     echo("dry run: nothing was sent", color="yellow", bold=True)
     echo(f"{request.method} {request.url}")
@@ -582,21 +815,26 @@ def _show_dry_run(request: clients.DryRun, *, as_json: bool) -> None:
         echo(line)
 
 
-def _sent(body: dict[str, Any]) -> list[Field]:
+def _sent(body: Mapping[str, object]) -> list[Field]:
     return [item for item in RESCHEDULE_EXAM_SESSION.fields if item.name in body]
 
 
-def _shown(item: Field, body: dict[str, Any], default_zone: tzinfo | None) -> str:
+def _shown(item: Field, body: Mapping[str, object], default_zone: tzinfo | None) -> str:
     if item.format != "date-time":
         return str(body[item.name])
-    moment = datetime.fromisoformat(body[item.name])
-    local = f" ({moment.astimezone(default_zone):%a %d %b %Y %H:%M %Z})" if default_zone else ""
+    moment = datetime.fromisoformat(str(body[item.name]))
+    local = (
+        f" ({moment.astimezone(default_zone):%a %d %b %Y %H:%M %Z})"
+        if default_zone
+        else ""
+    )
     return f"{moment.astimezone(UTC):%a %d %b %Y %H:%M} UTC{local}"
 
 
-def _table(rows: list[tuple[str, Any]]) -> None:
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
+def _table(rows: Iterable[tuple[str, object]]) -> None:
+    pairs = list(rows)
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
         echo(f"  {name:<{width}}  {value}")
 
 
@@ -613,33 +851,49 @@ class _Check(NamedTuple):
 
 @main.command(epilog=_EPILOG)
 @_connection_options
-def doctor(**options: Any) -> None:
+def doctor(**given: Any) -> None:
     """Check settings, the token's shape and expiry, and reachability; changes nothing and sends no token."""
-    checks = [_check_settings(options), _check_token(options), _check_reachable(options)]
+    options = cast("_Connecting", given)
+    checks = [
+        _check_settings(options),
+        _check_token(options),
+        _check_reachable(options),
+    ]
     code = next((check.code for check in checks if check.code), 0)
     if options["as_json"]:
-        results = [{"check": check.name, "ok": not check.code, "text": check.text} for check in checks]
+        results = [
+            {"check": check.name, "ok": not check.code, "text": check.text}
+            for check in checks
+        ]
         echo_json({"ok": not code, "checks": results, "exit_code": code})
         sys.exit(code)
     for check in checks:
         state = "FAIL" if check.code else "ok"
-        echo(f"{state:<5}{check.name:<11}{check.text}", color="red" if check.code else "green")
+        echo(
+            f"{state:<5}{check.name:<11}{check.text}",
+            color="red" if check.code else "green",
+        )
     sys.exit(code)
 
 
-def _check_settings(options: dict[str, Any]) -> _Check:
+def _check_settings(options: _Connecting) -> _Check:
     """Check all settings but the token, which is the next check's."""
     settings: dict[str, Any] = {**_settings(options), "token": "checked-later"}
     try:
         with clients.SmarterProctoring.from_env(**settings) as client:
             return _Check("settings", 0, repr(client).strip("<>"))
     except errors.ConfigurationError as error:
-        return _Check("settings", _BAD_INPUT, "; ".join(map(str, _user_problems(error, options))))
+        return _Check(
+            "settings", _BAD_INPUT, "; ".join(map(str, _user_problems(error, options)))
+        )
 
 
-def _check_token(options: dict[str, Any]) -> _Check:
+def _check_token(options: _Connecting) -> _Check:
     try:
-        given = _token(options, dry_run=False).get("token") or read_environment(_SETTINGS).values["token"]
+        given = (
+            _token(options, dry_run=False).get("token")
+            or read_environment(_SETTINGS).values["token"]
+        )
         secret = Secret(given() if callable(given) else given)
     except errors.ConfigurationError as error:
         return _Check("token", _AUTH, error.message)
@@ -647,10 +901,18 @@ def _check_token(options: dict[str, Any]) -> _Check:
         return _Check("token", _AUTH, f"the token {secret.problem}")
     expires = secret.expires_at()
     if expires is None:
-        return _Check("token", 0, "well-formed; it is not a JWT with an expiry, so when it ends is not known")
+        return _Check(
+            "token",
+            0,
+            "well-formed; it is not a JWT with an expiry, so when it ends is not known",
+        )
     expired = expires <= now()
     state = "expired" if expired else "well-formed JWT, expires"
-    return _Check("token", _AUTH if expired else 0, f"{state} at {expires:%Y-%m-%d %H:%M} UTC (unverified)")
+    return _Check(
+        "token",
+        _AUTH if expired else 0,
+        f"{state} at {expires:%Y-%m-%d %H:%M} UTC (unverified)",
+    )
 
 
 def _proxies() -> urllib.request.ProxyHandler:
@@ -662,7 +924,7 @@ def _proxies() -> urllib.request.ProxyHandler:
     return urllib.request.ProxyHandler(proxies)
 
 
-def _check_reachable(options: dict[str, Any]) -> _Check:
+def _check_reachable(options: _Connecting) -> _Check:
     base_url = options["base_url"] or variable("BASE_URL") or SERVERS[0]
     if base_url_problem(base_url, allow_http=options["allow_http"]) is not None:
         return _Check("network", _BAD_INPUT, "not checked: the base URL is not valid")
@@ -675,11 +937,19 @@ def _check_reachable(options: dict[str, Any]) -> _Check:
         status = error.code
         error.close()
     except http.client.InvalidURL:
-        return _Check("network", _BAD_INPUT, "not checked: the proxy of the environment is not valid")
+        return _Check(
+            "network",
+            _BAD_INPUT,
+            "not checked: the proxy of the environment is not valid",
+        )
     except http.client.HTTPException as error:
-        return _Check("network", _NOT_APPLIED, f"{host} answers, but not in HTTP ({type(error).__name__})")
+        return _Check(
+            "network",
+            _NOT_APPLIED,
+            f"{host} answers, but not in HTTP ({type(error).__name__})",
+        )
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
         return _Check("network", _NOT_APPLIED, f"{host} cannot be reached: {reason}")
     return _Check("network", 0, f"{host} answers (HTTP {status} without a token)")
 
@@ -693,7 +963,11 @@ def _outside(name: str) -> click.Command:
     @click.command(
         name,
         help=_OUTSIDE.get(name, f"See `{name} --help`."),
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+        context_settings={
+            "ignore_unknown_options": True,
+            "allow_extra_args": True,
+            "help_option_names": [],
+        },
         add_help_option=False,
     )
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -712,11 +986,15 @@ def _load(name: str) -> Callable[[list[str]], int]:
     how = f"pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[{name}]'"
     found = [*entry_points(group=_GROUP, name=name)]
     if not found:
-        raise click.ClickException(f"the command {name} is not installed; install it with: {how}")
+        raise click.ClickException(
+            f"the command {name} is not installed; install it with: {how}"
+        )
     try:
         loaded: Callable[[list[str]], int] = found[0].load()
     except ImportError as error:
-        raise click.ClickException(f"{error.name} is missing; install {name} with: {how}") from None
+        raise click.ClickException(
+            f"{error.name} is missing; install {name} with: {how}"
+        ) from None
     return loaded
 
 

@@ -1,29 +1,40 @@
 """The public clients: `SmarterProctoring` and `AsyncSmarterProctoring`, the same surface twice."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 
 from smarterproctoring_generated import operations
 from smarterproctoring_generated.facade import AsyncOperations, Operations
 from smarterproctoring_generated.operations import SERVERS
 from smarterproctoring_generated.records import Hidden, Operation
-from smarterproctoring_transport import TransportOptions, sleep, together
+from smarterproctoring_transport import TransportOptions
 
+from smarterproctoring._async.many import work as work_async
+from smarterproctoring._async.sender import AsyncSender
+from smarterproctoring._async.waits import concurrently, sleep
+from smarterproctoring._sync.many import work
+from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.call import Result
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.many import Many, Outcome
 from smarterproctoring.prepare import Prepared, from_keywords
 from smarterproctoring.rules import warn_deprecated
-from smarterproctoring.seam import AsyncSeam, SyncSeam
-from smarterproctoring.settings import CallOptions, Options, base_url_problem, read_environment, turn_on_logging
+from smarterproctoring.settings import (
+    CallOptions,
+    Options,
+    base_url_problem,
+    read_environment,
+    turn_on_logging,
+)
 
 if TYPE_CHECKING:
     from smarterproctoring_generated.operations import RescheduleExamSessionItem
 
     from smarterproctoring.generated import GeneratedClient
 
-SeamT = TypeVar("SeamT", SyncSeam, AsyncSeam)
+SenderT = TypeVar("SenderT", SyncSender, AsyncSender)
 TokenT = TypeVar("TokenT", TokenSource, AsyncTokenSource)
 
 
@@ -55,10 +66,10 @@ class DryRun(NamedTuple):
     content: bytes
 
 
-class _Client(NoCopy, Generic[SeamT, TokenT]):
+class _Client(NoCopy, Generic[SenderT, TokenT]):
     """What both clients do without I/O."""
 
-    _kind: type[SeamT]
+    _kind: type[SenderT]
 
     def __init__(self, token: TokenT, **settings: Unpack[Settings]) -> None:
         source = token if callable(token) else Secret(token)
@@ -67,24 +78,29 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         problems = [log] if log else []
         problems += source.problems() if isinstance(source, Secret) else []
         base_url = settings.pop("base_url", SERVERS[0])
-        unusable = base_url_problem(base_url, allow_http=settings.pop("allow_http", False))
+        unusable = base_url_problem(
+            base_url, allow_http=settings.pop("allow_http", False)
+        )
         problems += [unusable] if unusable else []
         # Hidden, because the URL of a proxy may hold a password.
+        names = [name for name in TransportOptions.__annotations__ if name in settings]
         transport: Hidden[Any] = Hidden(
-            {name: settings.pop(name) for name in TransportOptions.__annotations__ if name in settings}  # type: ignore[misc]
+            {name: settings.pop(name) for name in names}  # type: ignore[misc]
         )
         options, found = Options().with_problems(settings)
         problems += found
-        seam: SeamT | None = None
+        sender: SenderT | None = None
         try:
             # With a base URL or an option that cannot be used, the rest is checked anyway.
             url = SERVERS[0] if unusable else base_url.rstrip("/")
-            seam = self._kind(source, url, Options() if found else options, transport.reveal())
+            sender = self._kind(
+                source, url, Options() if found else options, transport.reveal()
+            )
         except ConfigurationError as error:
             problems += error.problems
-        if seam is None or problems:
+        if sender is None or problems:
             raise wrong_settings(problems)
-        self._seam: SeamT = seam
+        self._sender: SenderT = sender
 
     @classmethod
     def from_env(cls, **settings: Unpack[Settings]) -> Self:
@@ -115,7 +131,7 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
             TypeError: An unknown option.
         """
         view = object.__new__(type(self))
-        view._seam = self._seam.view(options)
+        view._sender = self._sender.view(options)
         return view
 
     @property
@@ -123,26 +139,44 @@ class _Client(NoCopy, Generic[SeamT, TokenT]):
         """Return the client for the generated endpoint functions; it follows every rule that this one does."""
         from smarterproctoring.generated import GeneratedClient  # noqa: PLC0415 - attrs only for those who use it
 
-        return GeneratedClient(self._seam)
+        return GeneratedClient(self._sender)
 
-    def _prepare(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Prepared:
+    def _prepare(
+        self,
+        operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> Prepared:
         # Above this: `_call` or `_dry_run`, the method of the operation, and its caller.
         warn_deprecated(operation, given, stacklevel=4)
-        return from_keywords(operation, sids, given, allow_empty=self._seam.call_options.allow_empty)
+        return from_keywords(
+            operation, sids, given, allow_empty=self._sender.call_options.allow_empty
+        )
 
-    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> DryRun:
-        request = self._seam.request_for(self._prepare(operation, sids, given))
+    def _dry_run(
+        self,
+        operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> DryRun:
+        request = self._sender.request_for(self._prepare(operation, sids, given))
         token = {operation.token_header: "<token>"} if operation.token_header else {}
-        return DryRun(request.method, str(request.url), {**request.headers, **token}, request.content)
+        return DryRun(
+            request.method,
+            str(request.url),
+            {**request.headers, **token},
+            request.content,
+        )
 
     def __repr__(self) -> str:
-        if not (seam := vars(self).get("_seam")):  # __init__ has failed
+        if not hasattr(self, "_sender"):  # __init__ has failed
             return f"<{type(self).__name__}>"
-        options = seam.call_options
-        return f"<{type(self).__name__} {seam.origin} retries={options.retries} deadline={options.deadline:g}s>"
+        sender = self._sender
+        options = sender.call_options
+        return f"<{type(self).__name__} {sender.origin} retries={options.retries} deadline={options.deadline:g}s>"
 
 
-class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRun]):
+class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, DryRun]):
     """Moves exam sessions. Share one over threads; close it, or use it in a `with` block.
 
     Args:
@@ -153,13 +187,22 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRu
         ConfigurationError: A setting that cannot work; the message never holds the token.
     """
 
-    _kind = SyncSeam
+    _kind = SyncSender
 
-    def _call(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Result:
-        return self._seam.call(self._prepare(operation, sids, given))
+    def _call(
+        self,
+        operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> Result:
+        return self._sender.call(self._prepare(operation, sids, given))
 
     def reschedule_many(
-        self, items: "Iterable[RescheduleExamSessionItem]", *, concurrency: int = 16, rate: float | None = None
+        self,
+        items: "Iterable[RescheduleExamSessionItem]",
+        *,
+        concurrency: int = 16,
+        rate: float | None = None,
     ) -> list[Outcome]:
         """Move many exam sessions, several concurrently, each with this client's options.
 
@@ -179,15 +222,22 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRu
             KeyboardInterrupt: Ctrl-C. What was not begun is not sent, and calls under way have a second to end;
                 `what_is_known(interrupt).outcomes` says what became of each item.
         """
-        given: Hidden[Iterable[Mapping[str, Any]]] = Hidden(items)
-        del items  # a traceback with local variables must not show what they say of persons
-        many = Many(operations.RESCHEDULE_EXAM_SESSION, given, self.dry_run_reschedule, concurrency, rate)
-        many.in_threads(self.reschedule)
+        given: Hidden[Iterable[Mapping[str, object]]] = Hidden(items)
+        # A traceback with local variables must not show what they say of persons.
+        del items
+        many = Many(
+            operations.RESCHEDULE_EXAM_SESSION,
+            given,
+            self.dry_run_reschedule,
+            concurrency,
+            rate,
+        )
+        many.in_threads(partial(work, many, self.reschedule, many.pause))
         return many.outcomes
 
     def close(self) -> None:
         """Close the connections of this client and of all made from it by `with_options`."""
-        self._seam.close()
+        self._sender.close()
 
     def __enter__(self) -> Self:
         return self
@@ -196,7 +246,9 @@ class SmarterProctoring(_Client[SyncSeam, TokenSource], Operations[Result, DryRu
         self.close()
 
 
-class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource], AsyncOperations[Result, DryRun]):
+class AsyncSmarterProctoring(
+    _Client[AsyncSender, AsyncTokenSource], AsyncOperations[Result, DryRun]
+):
     """Moves exam sessions, on asyncio or trio. Share one over tasks; close it, or use it in an `async with` block.
 
     Args:
@@ -207,23 +259,41 @@ class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource], AsyncOperatio
         ConfigurationError: A setting that cannot work; the message never holds the token.
     """
 
-    _kind = AsyncSeam
+    _kind = AsyncSender
 
-    async def _call(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Result:
-        return await self._seam.call(self._prepare(operation, sids, given))
+    async def _call(
+        self,
+        operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> Result:
+        return await self._sender.call(self._prepare(operation, sids, given))
 
     async def reschedule_many(
-        self, items: "Iterable[RescheduleExamSessionItem]", *, concurrency: int = 16, rate: float | None = None
+        self,
+        items: "Iterable[RescheduleExamSessionItem]",
+        *,
+        concurrency: int = 16,
+        rate: float | None = None,
     ) -> list[Outcome]:
         """Move many exam sessions; arguments, outcomes and errors as for `SmarterProctoring.reschedule_many`.
 
         A cancellation cuts the calls under way, and carries the outcomes as Ctrl-C does there.
         """
-        given: Hidden[Iterable[Mapping[str, Any]]] = Hidden(items)
-        del items  # a traceback with local variables must not show what they say of persons
-        many = Many(operations.RESCHEDULE_EXAM_SESSION, given, self.dry_run_reschedule, concurrency, rate)
+        given: Hidden[Iterable[Mapping[str, object]]] = Hidden(items)
+        # A traceback with local variables must not show what they say of persons.
+        del items
+        many = Many(
+            operations.RESCHEDULE_EXAM_SESSION,
+            given,
+            self.dry_run_reschedule,
+            concurrency,
+            rate,
+        )
         try:
-            await together(many.work, many.workers, self.reschedule, sleep)
+            await concurrently(
+                partial(work_async, many, self.reschedule, sleep), many.workers
+            )
         except BaseException as interrupt:
             many.interrupted(interrupt)
             raise
@@ -231,7 +301,7 @@ class AsyncSmarterProctoring(_Client[AsyncSeam, AsyncTokenSource], AsyncOperatio
 
     async def aclose(self) -> None:
         """Close the connections of this client and of all made from it by `with_options`."""
-        await self._seam.aclose()
+        await self._sender.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,18 +1,17 @@
 """The token: where it comes from, whether it can be sent, when it expired. It is never shown."""
 
 import base64
-import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from smarterproctoring_transport import StillRunning, call_aside, call_within
-
-from smarterproctoring.errors import ConfigurationError, NoCopy
+from smarterproctoring.errors import NoCopy
 from smarterproctoring.problems import Problem
 from smarterproctoring.settings import PREFIX
 
+TokenCallable = Callable[[], object]
+"""What is asked for the token; it may give anything, or raise."""
 TokenSource = str | Callable[[], str]
 """A token, or a callable that is asked for it before every attempt."""
 AsyncTokenSource = str | Callable[[], str | Awaitable[str]]
@@ -29,7 +28,10 @@ class Secret(NoCopy):
     def __init__(self, value: object, problem: str | None = None) -> None:
         self._value = value.strip() if isinstance(value, str) else ""
         if not self._value:
-            problem = problem or f"is missing: pass a str, or set {PREFIX}TOKEN or {PREFIX}TOKEN_FILE"
+            problem = (
+                problem
+                or f"is missing: pass a str, or set {PREFIX}TOKEN or {PREFIX}TOKEN_FILE"
+            )
         elif re.match(r"bearer(\s|$)", self._value, re.IGNORECASE):
             problem = "must be given without the prefix 'Bearer '"
         elif not re.fullmatch("[!-~]+", self._value):
@@ -39,7 +41,9 @@ class Secret(NoCopy):
     def problems(self) -> list[Problem]:
         """Return the problem as one with the setting `token`; none if the token can be sent."""
         code = "value" if self._value else "missing"
-        return [Problem("token", code, self.problem, "the token")] if self.problem else []
+        return (
+            [Problem("token", code, self.problem, "the token")] if self.problem else []
+        )
 
     def reveal(self) -> str:
         """Return the token: for the header and for masking, nothing else."""
@@ -52,40 +56,19 @@ class Secret(NoCopy):
         """
         try:
             _, claims, _ = self._value.split(".")
-            expires = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"]
+            expires = json.loads(
+                base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4))
+            )["exp"]
             return datetime.fromtimestamp(expires, UTC)
-        except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            OverflowError,
+            OSError,
+            RecursionError,
+        ):
             return None
 
     def __repr__(self) -> str:
         return "<token>"
-
-
-async def fetch(source: Secret | Callable[[], object], seconds: float | None) -> Secret:
-    """Ask for the token; a failing source becomes a problem.
-
-    Args:
-        source: The token, or what is asked for it. A callable that is not asynchronous runs in a thread of its own,
-            so that it cannot hold up the call, or the event loop, past the deadline.
-        seconds: How long to wait for a callable in synchronous code; None in an event loop, where the caller limits it.
-
-    Raises:
-        StillRunning: The callable did not return in time.
-    """
-    if isinstance(source, Secret):
-        return source
-    try:
-        value = await _asked(source, seconds)
-        return Secret(await value if inspect.isawaitable(value) else value)
-    except StillRunning:
-        raise
-    except ConfigurationError as error:  # an asynchronous source of a synchronous client
-        return Secret("", f"cannot be asked for: {error.message}")
-    except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
-        return Secret("", f"callable raised {type(error).__name__}; call it on its own to see why")
-
-
-async def _asked(source: Callable[[], object], seconds: float | None) -> object:
-    if inspect.iscoroutinefunction(source) or inspect.iscoroutinefunction(type(source).__call__):
-        return source()
-    return await call_aside(source) if seconds is None else call_within(source, seconds)

@@ -1,12 +1,11 @@
-"""Many calls in memory: several at once, at a given rate, with an outcome for every item in the items' order."""
+"""Many calls in memory: several concurrently, at a given rate, with an outcome for every item in the items' order."""
 
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from smarterproctoring_generated.records import Hidden, Operation
-from smarterproctoring_transport import finish, settled
 
 from smarterproctoring.call import Result
 from smarterproctoring.errors import (
@@ -27,6 +26,20 @@ Outcome = Result | SmarterProctoringError
 _STOPPED = "not sent: the token was refused for an earlier item; fix it, and send the rest again"
 _GRACE = 1.0
 """Seconds that calls under way have to end after Ctrl-C."""
+
+
+class Turn(NamedTuple):
+    """An item and when it is sent.
+
+    Attributes:
+        place: Its index in the list.
+        item: Its arguments.
+        wait: Seconds to wait first.
+    """
+
+    place: int
+    item: Hidden[Mapping[str, Any]]
+    wait: float
 
 
 class Many:
@@ -60,7 +73,9 @@ class Many:
         if not concurrency >= 1:
             problems.append(Problem("concurrency", "value", "must be 1 or more"))
         if rate is not None and not rate > 0:
-            problems.append(Problem("rate", "value", "must be a number of calls per second above 0"))
+            problems.append(
+                Problem("rate", "value", "must be a number of calls per second above 0")
+            )
         if problems:
             raise wrong_settings(problems)
         self.outcomes: list[Outcome] = []
@@ -84,61 +99,67 @@ class Many:
         self._next_at = time.monotonic()
         self._lock = threading.Lock()
 
-    async def work(self, call: Callable[..., Any], sleep: Callable[[float], Any]) -> None:
-        """Take items until there are none, or a token is refused, which it would be for each of the rest as well."""
-        while (taken := self._next()) is not None:
-            index, item, wait = taken
-            if wait > 0:
-                await settled(sleep(wait))
-            if self._stopped.is_set():
-                return
-            self._unsent.discard(index)
-            self._flying.add(index)
-            try:
-                self.outcomes[index] = await settled(call(**item.reveal()))
-            except SmarterProctoringError as error:
-                self.outcomes[index] = error
-                if isinstance(error, AuthenticationError):
-                    self._stopped.set()
-            except BaseException as interrupt:
-                known = what_is_known(interrupt)
-                if known is not None:
-                    self.outcomes[index] = known
-                    self._flying.discard(index)
-                raise
-            self._flying.discard(index)
-
-    def _next(self) -> tuple[int, Hidden[Mapping[str, Any]], float] | None:
-        """Return the next item with the seconds to wait for its turn."""
+    def next_turn(self) -> Turn | None:
+        """Return the next item and its turn; None if there is none."""
         with self._lock:
             taken = next(self._todo, None)
             if taken is None:
                 return None
             now = time.monotonic()
-            turn = max(now, self._next_at)
-            self._next_at = turn + self._gap
-            return taken[0], taken[1], turn - now
+            at = max(now, self._next_at)
+            self._next_at = at + self._gap
+            index, item = taken
+            return Turn(index, item, at - now)
 
-    def in_threads(self, call: Callable[..., Any]) -> None:
-        """Do all the work in threads of its own.
+    def begin(self, index: int) -> bool:
+        """Note that an item is sent now; False if nothing more is to be sent."""
+        if self._stopped.is_set():
+            return False
+        self._unsent.discard(index)
+        self._flying.add(index)
+        return True
+
+    def end(self, index: int, outcome: Outcome) -> None:
+        """Note what became of an item."""
+        self.outcomes[index] = outcome
+        if isinstance(outcome, AuthenticationError):
+            self._stopped.set()
+        self._flying.discard(index)
+
+    def cut_short(self, index: int, interrupt: BaseException) -> None:
+        """Note what is known of an item whose call was interrupted."""
+        known = what_is_known(interrupt)
+        if known is not None:
+            self.outcomes[index] = known
+            self._flying.discard(index)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless nothing more is to be sent."""
+        self._stopped.wait(seconds)
+
+    def in_threads(self, work: Callable[[], None]) -> None:
+        """Let each worker work in a thread of its own.
 
         They are daemons: after Ctrl-C the program may end although a call is still under way.
         """
 
         def run() -> None:
             try:
-                finish(self.work(call, self._stopped.wait))
+                work()
             except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
                 self._crash = error
                 self._stopped.set()
 
-        threads = [threading.Thread(target=run, daemon=True) for _ in range(self.workers)]
+        threads = [
+            threading.Thread(target=run, daemon=True) for _ in range(self.workers)
+        ]
         try:
             for thread in threads:
                 thread.start()
             for thread in threads:
                 while thread.is_alive():
-                    thread.join(0.5)  # on Windows, Ctrl-C does not end a wait without a limit
+                    # On Windows, Ctrl-C does not end a wait without a limit.
+                    thread.join(0.5)
         except BaseException as interrupt:
             self._stopped.set()
             until = time.monotonic() + _GRACE
@@ -160,9 +181,14 @@ class Many:
         for index in list(self._flying):
             text = f"interrupted. {what_became_of_the_change(maybe_applied=True)}"
             outcomes[index] = InterruptedCallError(text, maybe_applied=True)
-        maybe = sum(isinstance(one, SmarterProctoringError) and one.maybe_applied for one in outcomes)
+        maybe = sum(
+            isinstance(one, SmarterProctoringError) and one.maybe_applied
+            for one in outcomes
+        )
         moved = sum(isinstance(one, Result) for one in outcomes)
-        text = f"interrupted: {moved} of {len(outcomes)} moved, {maybe} more may have been"
+        text = (
+            f"interrupted: {moved} of {len(outcomes)} moved, {maybe} more may have been"
+        )
         facts = {"maybe_applied": maybe > 0, "outcomes": tuple(outcomes)}
         attach_what_is_known(interrupt, InterruptedCallError(text, **facts))
 
@@ -172,11 +198,15 @@ def _problem(
 ) -> SmarterProctoringError | TypeError | None:
     """Return what keeps an item from being sent; an item of the wrong shape is named by its index."""
     if not isinstance(item.reveal(), Mapping):
-        return TypeError(f"items[{index}] must be a mapping of keyword arguments, not {type(item.reveal()).__name__}")
+        return TypeError(
+            f"items[{index}] must be a mapping of keyword arguments, not {type(item.reveal()).__name__}"
+        )
     rules = rules_of(operation)
     sids = {parameter.keyword for parameter in rules.path_parameters}
     try:
-        rules.check_keywords([keyword for keyword in item.reveal() if keyword not in sids])
+        rules.check_keywords(
+            [keyword for keyword in item.reveal() if keyword not in sids]
+        )
         check(**item.reveal())
     except SmarterProctoringError as error:
         return error

@@ -25,19 +25,26 @@ _LEVELS = 3
 def mask(text: str, secrets: Iterable[str]) -> str:
     """Replace secrets, in whatever case; where they touch or overlap, the whole becomes one mask."""
     lowered = _lower(text)
-    wanted = {_lower(secret) for secret in secrets if secret and len(secret) <= len(text)}
-    return _replace(text, [span for secret in wanted for span in _spans(lowered, secret)])
+    wanted = {
+        _lower(secret) for secret in secrets if secret and len(secret) <= len(text)
+    }
+    return _replace(
+        text, [span for secret in wanted for span in _spans(lowered, secret)]
+    )
 
 
 def mask_token(text: str, token: str) -> str:
     """Replace a token, also in base64 and UTF-16, and with escapes of JSON, URLs and HTML of any of its characters."""
     if not token or len(text) < len(token):  # no form is shorter
         return text
-    text = _replace(text, [span for form in _forms(token, text) for span in _spans(text, form)])
+    text = _replace(
+        text, [span for form in _forms(token, text) for span in _spans(text, form)]
+    )
     if not any(mark in text for mark in _MARKS):
         return text
     spans: list[tuple[int, int]] = []
-    level, origins = text, list[_Origins]()
+    level = text
+    origins: list[_Origins] = []
     for _ in range(_LEVELS):
         decoded, origin = _decoded(level)
         if origin is None:
@@ -55,9 +62,11 @@ def _forms(token: str, text: str) -> list[str]:
         forms += ["\0".join(token), "\0\0\0".join(token)]
     if len(token) < WHOLE_WORD_BELOW:
         return forms
-    for before in range(3):  # three bytes become four characters, so it matters how many come before
+    # Three bytes become four characters, so it matters how many come before.
+    for before in range(3):
         encoded = base64.b64encode(b"\0" * before + token.encode()).decode()
-        padding = encoded.count("=")  # what is next to it, and to the bytes before, depends on other bytes, too
+        # What is next to it, and to the bytes before, depends on other bytes, too.
+        padding = encoded.count("=")
         cut = encoded[before and before + 1 : len(encoded) - (padding and padding + 1)]
         forms += [cut, cut.translate(_SAFE)]
     return forms
@@ -78,7 +87,9 @@ class _Origins:
 def _decoded(text: str) -> tuple[str, _Origins | None]:
     """Return a text with its escapes read, and where its characters come from; None if there are no escapes."""
     pieces: list[str] = []
-    origins, at, length = _Origins(), 0, 0
+    origins = _Origins()
+    at = 0
+    length = 0
     for match in _ESCAPES.finditer(text):
         pieces += [text[at : match.start()], _character(match)]
         length += match.start() - at + 1
@@ -92,7 +103,8 @@ def _decoded(text: str) -> tuple[str, _Origins | None]:
 
 def _character(match: re.Match[str]) -> str:
     """Return the one character that an escape stands for."""
-    kind, value = match.lastgroup, match[match.lastgroup or 0]
+    kind = match.lastgroup
+    value = match[kind or 0]
     if kind == "slash":
         return value
     if kind == "name":
@@ -106,7 +118,8 @@ def _character(match: re.Match[str]) -> str:
 def _before(span: tuple[int, int], origins: list[_Origins]) -> tuple[int, int]:
     start, end = span
     for origin in reversed(origins):
-        start, end = origin.of(start), origin.of(end)
+        start = origin.of(start)
+        end = origin.of(end)
     return start, end
 
 
@@ -115,13 +128,19 @@ def _lower(text: str) -> str:
     lowered = text.lower()
     if len(lowered) == len(text):
         return lowered
-    return "".join([character.lower() if len(character.lower()) == 1 else character for character in text])
+    return "".join(
+        [
+            character.lower() if len(character.lower()) == 1 else character
+            for character in text
+        ]
+    )
 
 
 def _spans(text: str, secret: str) -> list[tuple[int, int]]:
     """Return where a secret is, from left to right and without overlaps."""
     found: list[tuple[int, int]] = []
-    length, at = len(secret), text.find(secret)
+    length = len(secret)
+    at = text.find(secret)
     while at >= 0:
         end = at + length
         if length >= WHOLE_WORD_BELOW or _is_word(text, at, end):

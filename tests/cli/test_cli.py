@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from smarterproctoring import SmarterProctoring, __api_version__, __version__, cli, errors, token_file
-from smarterproctoring.seam import SyncSeam
+from smarterproctoring._sync import sender
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_mock import RunningServer, running_server
 
@@ -220,7 +220,7 @@ def test_ctrl_c_while_waiting_tells_what_is_known(
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(SyncSeam, "sleep", staticmethod(interrupt))
+    monkeypatch.setattr(sender, "sleep", interrupt)
     server.app.add_faults({"status": status})
     told = json.loads(run("reschedule", *SIDS, *MOVE, "--json").stdout)
     assert (told["exit_code"], told["maybe_applied"], told["attempts"]) == (code, code == 8, 1)

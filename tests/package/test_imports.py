@@ -14,6 +14,8 @@ THIRD_PARTY = {"httpx", "certifi", "idna", "anyio", "sniffio"}
 OWN = {
     "smarterproctoring": {
         "_version",
+        *("_async", "_async.many", "_async.sender", "_async.waits"),
+        *("_sync", "_sync.many", "_sync.sender", "_sync.waits"),
         "answers",
         "budget",
         "call",
@@ -33,7 +35,11 @@ OWN = {
         "wire_times",
     },
     "smarterproctoring_generated": {"facade", "operations", "records"},
-    "smarterproctoring_transport": {"background", "failures", "request", "shared", "steps", "unpack"},
+    "smarterproctoring_transport": {
+        *("_async", "_async.channel", "_async.loops", "_async.shared"),
+        *("_sync", "_sync.channel", "_sync.loops", "_sync.shared"),
+        *("background", "failures", "plain_client", "request", "shared", "unpack"),
+    },
 }
 """Of the command line, the readers of people's times, and the generated models and functions, none."""
 STANDARD = {"_contextvars", "contextvars", "dataclasses", "platform"}

@@ -38,7 +38,7 @@ def test_an_outage_ends_the_retries_and_the_error_says_so(driver: Driver, server
 def test_successes_fill_it_again(driver: Driver, server: Server) -> None:
     server.script(answer(503), answer(503), answer(503), answer(503), answer(200))
     with driver.client(server) as client:
-        budget: RetryBudget = client.raw.generated.seam.budget
+        budget: RetryBudget = client.raw.generated.sender.budget
         client.fails(ServerError)
         assert left(budget) == SIZE - 2 * RETRY
         assert client.reschedule().attempts == 2
@@ -52,7 +52,7 @@ def test_a_time_limit_costs_more(driver: Driver, server: Server) -> None:
     server.script(never)
     with driver.client(server, timeout=0.05, retries=1) as client:
         client.fails(APITimeoutError)
-        assert left(client.raw.generated.seam.budget) == SIZE - TIMED_OUT_RETRY
+        assert left(client.raw.generated.sender.budget) == SIZE - TIMED_OUT_RETRY
 
 
 def test_it_is_safe_over_threads() -> None:

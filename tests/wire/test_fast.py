@@ -8,12 +8,11 @@ from typing import Any
 import httpcore
 import httpx
 import pytest
-from smarterproctoring_transport import finish
+from smarterproctoring_transport._sync.pool import SyncLease, SyncPool
 from smarterproctoring_transport.deadline import Watch
-from smarterproctoring_transport.pool import Lease, SyncPool
 from wire.misbehave import response
 
-fast = pytest.importorskip("smarterproctoring_transport.fast")
+fast = pytest.importorskip("smarterproctoring_transport._sync.fast")
 
 
 class Stream:
@@ -35,12 +34,12 @@ class Stream:
 
 
 def connected(stream: Stream) -> Any:
-    return fast.Connection(httpcore.URL("http://127.0.0.1:1").origin, ssl.create_default_context(), stream, None)
+    return fast.SyncConnection(httpcore.URL("http://127.0.0.1:1").origin, ssl.create_default_context(), stream, None)
 
 
 def sent(connection: Any, headers: Any = None) -> httpcore.Response:
     request = httpcore.Request("PUT", "http://127.0.0.1:1/", headers=headers, content=b"{}")
-    answer: httpcore.Response = finish(connection.handle_request(request))
+    answer: httpcore.Response = connection.handle_request(request)
     return answer
 
 
@@ -72,7 +71,7 @@ class Breaking(Stream):
 def test_an_answer_that_is_there_counts_though_its_connection_cannot_be_closed() -> None:
     stream = Breaking(response(200, b"moved", {"Connection": "close"}))
     pool = SyncPool(
-        lambda: Lease(connected(stream), Watch()), httpx.Limits(max_connections=1, max_keepalive_connections=0)
+        lambda: SyncLease(connected(stream), Watch()), httpx.Limits(max_connections=1, max_keepalive_connections=0)
     )
     for _ in range(2):  # the place in the pool is free again
         answer = pool.handle_request(httpcore.Request("PUT", "http://127.0.0.1:1/", content=b"{}"))

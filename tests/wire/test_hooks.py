@@ -22,9 +22,9 @@ from smarterproctoring import (
     SmarterProctoring,
     SmarterProctoringError,
     many,
-    seam,
     what_is_known,
 )
+from smarterproctoring._sync import sender
 from wire.driver import AI, CERTIFICATES, ES, EX, TOKEN, Driver
 from wire.misbehave import Peer, Server, answer, drop_read, never, response
 
@@ -181,7 +181,7 @@ def test_ctrl_c_while_waiting_tells_attempts_and_outcome(
     def interrupting(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(seam.SyncSeam, "sleep", staticmethod(interrupting))
+    monkeypatch.setattr(sender, "sleep", interrupting)
     server.script(step)
     with SmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES) as client:
         with pytest.raises(KeyboardInterrupt) as caught:
@@ -301,7 +301,7 @@ def test_a_bad_item_is_named_by_its_index(driver: Driver, server: Server) -> Non
     with driver.client(server) as client:
         call = client.raw.reschedule_many
         for bad, said in (
-            ([*items(2), {**items(1)[0], "notse": "x"}], r"items\[2\]: unknown field notse"),
+            ([*items(2), {**items(1)[0], "notse": "x"}], r"items\[2\]: unknown field notse"),  # codespell:ignore notse
             ([*items(1), {"install_sid": AI}], r"items\[1\]: .*exam_sid"),
             ([*items(3), None], r"items\[3\] must be a mapping of keyword arguments, not NoneType"),
             ([["a"]], r"items\[0\] must be a mapping"),

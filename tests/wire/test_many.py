@@ -50,8 +50,9 @@ def test_what_cannot_be_sent_is_known_before_anything_is(driver: Driver, server:
         outcomes = client.run(client.raw.reschedule_many, wrong)
         assert [type(outcome) for outcome in outcomes] == [Result, ValidationError, Result]
         server.requests.clear()
-        with pytest.raises(TypeError, match="notse"):
-            client.run(client.raw.reschedule_many, [*items("a"), {**items("b")[0], "notse": "x"}])
+        misspelt = {**items("b")[0], "notse": "x"}  # codespell:ignore notse
+        with pytest.raises(TypeError, match="notse"):  # codespell:ignore notse
+            client.run(client.raw.reschedule_many, [*items("a"), misspelt])
         with pytest.raises(TypeError, match="session_sid"):
             client.run(client.raw.reschedule_many, [{"install_sid": AI, "exam_sid": EX, "notes": "x"}])
         assert client.run(client.raw.reschedule_many, []) == []
@@ -74,16 +75,15 @@ def test_a_refused_token_stops_the_rest(any_driver: Driver, server: Server) -> N
 def test_the_rate_is_kept_over_all_workers(driver: Driver, server: Server) -> None:
     """Each call waits for its turn: the turns are looked at, not the clock of this machine."""
     from smarterproctoring import many
+    from smarterproctoring._sync.many import work as worker
 
     waits: list[float] = []
     work = many.Many(RESCHEDULE_EXAM_SESSION, Hidden(items(*"abcdefghij")), lambda **_: None, 4, 10.0)
 
-    async def run() -> None:
-        await work.work(lambda **_: "done", waits.append)
+    def done(**_: Any) -> Any:
+        return "done"
 
-    from smarterproctoring_transport import finish
-
-    finish(run())
+    worker(work, done, waits.append)
     assert [str(outcome) for outcome in work.outcomes] == ["done"] * 10
     assert len(waits) >= 8  # one more than all before it: nobody really waits here
     assert waits == sorted(waits)

@@ -13,7 +13,7 @@ import anyio
 import httpcore
 import httpx
 import pytest
-from smarterproctoring_transport import Shared
+from smarterproctoring_transport import AsyncShared, SyncShared
 from smarterproctoring_transport.framing import Answer
 from wire.driver import CERTIFICATES
 from wire.misbehave import Peer, Server, answer
@@ -205,7 +205,7 @@ def options(fast: bool) -> Any:
 
 def ask(server: Server, *, fast: bool) -> list[str]:
     results: list[str] = []
-    with httpx.Client(transport=Shared(server.url, options(fast)).get()) as client:
+    with httpx.Client(transport=SyncShared(server.url, options(fast)).get()) as client:
         for _ in range(2):
             body = b""
             status = ""
@@ -224,7 +224,7 @@ def ask(server: Server, *, fast: bool) -> list[str]:
 
 async def ask_async(server: Server, *, fast: bool) -> list[str]:
     results: list[str] = []
-    shared = Shared(server.url, options(fast), asynchronous=True)
+    shared = AsyncShared(server.url, options(fast))
     async with httpx.AsyncClient(transport=shared.get()) as client:
         for _ in range(2):
             body = b""

@@ -133,7 +133,7 @@ def test_the_token_is_nowhere(driver: Driver, server: Server, log: Everything, n
             except SmarterProctoringError as error:
                 texts += [traced(error), deep(vars(error)), repr(pickle.dumps(error)), json.dumps(str(vars(error)))]
         generated = client.raw.generated
-        texts += [deep(client.raw), deep(generated), deep(generated.seam), deep(vars(generated.seam))]
+        texts += [deep(client.raw), deep(generated), deep(generated.sender), deep(vars(generated.sender))]
         texts += [deep(client.raw.dry_run_reschedule(AI, EX, ES, notes="x"))]
     assert server.requests
     assert {tuple(request.header("token")) for request in server.requests} == {(TOKEN,)}

@@ -17,8 +17,10 @@ import httpcore
 
 from smarterproctoring_transport.addresses import STAGGER, Address, find_async
 
-_FULL, _BUFFER = 256 * 1024, 16 * 1024
-"""Bytes that may wait to be read before the peer is told to wait; bytes that are taken from the system at once."""
+_FULL = 256 * 1024
+"""Bytes that may wait to be read before the peer is told to wait."""
+_BUFFER = 16 * 1024
+"""Bytes that are taken from the system in one go."""
 
 
 class Backend(httpcore.AsyncNetworkBackend):
@@ -47,12 +49,17 @@ class Backend(httpcore.AsyncNetworkBackend):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # trio's
-            return cast("httpcore.AsyncNetworkStream", await self._other.connect_tcp(host, port, timeout))
+            return cast(
+                "httpcore.AsyncNetworkStream",
+                await self._other.connect_tcp(host, port, timeout),
+            )
         try:
             async with asyncio.timeout(timeout):
                 connection = await _race(loop, await find_async(host, port))
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                _, stream = await loop.create_connection(lambda: Stream(loop), sock=connection)
+                _, stream = await loop.create_connection(
+                    lambda: Stream(loop), sock=connection
+                )
         except TimeoutError:
             raise httpcore.ConnectTimeout("connecting took too long") from None
         except OSError as error:
@@ -60,7 +67,9 @@ class Backend(httpcore.AsyncNetworkBackend):
         return stream
 
 
-async def _race(loop: asyncio.AbstractEventLoop, addresses: list[Address]) -> socket.socket:
+async def _race(
+    loop: asyncio.AbstractEventLoop, addresses: list[Address]
+) -> socket.socket:
     """Connect to several addresses, one more every quarter of a second, until one has answered.
 
     asyncio's own race fails where tasks begin eagerly, and uvloop has none.
@@ -76,7 +85,9 @@ async def _race(loop: asyncio.AbstractEventLoop, addresses: list[Address]) -> so
             if waiting:
                 connecting.add(loop.create_task(_connect(loop, waiting.popleft())))
             patience = STAGGER if waiting else None
-            ended, connecting = await asyncio.wait(connecting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            ended, connecting = await asyncio.wait(
+                connecting, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
             winners = [task for task in ended if task.exception() is None]
             if winners:
                 connecting.update(winners[1:])
@@ -111,15 +122,20 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
     """A connection of asyncio as httpcore's network stream."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop, self._transport = loop, asyncio.Transport()
+        self._loop = loop
+        self._transport = asyncio.Transport()
         # Without it asyncio makes a buffer of 256 KiB for each read, which the system maps and unmaps each time.
         self._buffer = memoryview(bytearray(_BUFFER))
         self._received = bytearray()
-        self._ended = self._paused = self._writing_paused = self._secure = False
+        self._ended = False
+        self._paused = False
+        self._writing_paused = False
+        self._secure = False
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._until, self._late = math.inf, Exception
+        self._until = math.inf
+        self._late: type[Exception] = Exception
 
     # -- what asyncio tells ------------------------------------------------------------------------------------------
 
@@ -147,7 +163,9 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end."""
-        self._ended, self._error, self._writing_paused = True, exc, False
+        self._ended = True
+        self._error = exc
+        self._writing_paused = False
         self._stop_timer()
         self._wake()
 
@@ -223,7 +241,9 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
         if self._error is not None or self._transport.is_closing():
             raise httpcore.WriteError(str(self._error or "the connection is closed"))
         self._transport.write(buffer)
-        until: float | None = None  # one for all waits: what the peer sends meanwhile does not prolong it
+        until: float | None = (
+            None  # one for all waits: what the peer sends meanwhile does not prolong it
+        )
         while self._writing_paused:
             until = self._end(timeout) if until is None else until
             await self._wait(until, httpcore.WriteTimeout)
@@ -239,7 +259,10 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
             self._transport.abort()
 
     async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Begin TLS on the connection."""
         try:
@@ -254,8 +277,11 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
             self._transport.abort()
             raise httpcore.ConnectError(str(error)) from error
         if transport is None:
-            raise httpcore.ConnectError("the connection was lost during the TLS handshake")
-        self._transport, self._secure = transport, True
+            raise httpcore.ConnectError(
+                "the connection was lost during the TLS handshake"
+            )
+        self._transport = transport
+        self._secure = True
         return self
 
     def get_extra_info(self, info: str) -> Any:

@@ -1,15 +1,13 @@
-"""An HTTP/1.1 connection whose answers httptools reads: a third of the work of h11, with the same rules.
+"""HTTP/1.1 connections whose answers httptools reads: a third of the work of h11, with the same rules.
 
-It sends a request once and never again. What fails before the first byte is written was not sent; what fails later may
-have been. The pool lends it like httpcore's own connections; it takes no proxy.
+They send a request once and never again. What fails before the first byte is written was not sent; what fails later may
+have been. The pool lends them like httpcore's own connections; they take no proxy.
 """
 
 from __future__ import annotations
 
-import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 
 import httpcore
@@ -22,8 +20,6 @@ except ModuleNotFoundError:
         "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[fast]'",
         name="httptools",
     ) from None
-
-from smarterproctoring_transport.steps import finish, settled
 
 
 class Parsed:
@@ -53,7 +49,8 @@ class Parsed:
     def on_message_complete(self) -> None:
         """Note the end."""
         self.done = True
-        del self._parser  # each holds the other, and garbage of that kind is collected slowly
+        # Each holds the other, and garbage of that kind is collected slowly.
+        del self._parser
 
     def feed(self, data: bytes) -> None:
         """Read on; no bytes at all mean that the peer has closed.
@@ -62,9 +59,14 @@ class Parsed:
             httpcore.RemoteProtocolError: It broke off, or is not HTTP.
         """
         if not data:
-            framed = any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+            framed = any(
+                name.lower() in (b"content-length", b"transfer-encoding")
+                for name, _ in self.headers
+            )
             if framed or not self.headed:
-                raise httpcore.RemoteProtocolError("the server closed the connection before its answer was complete")
+                raise httpcore.RemoteProtocolError(
+                    "the server closed the connection before its answer was complete"
+                )
             self.done = True
             return
         try:
@@ -74,108 +76,78 @@ class Parsed:
 
 
 class Connection:
-    """One connection, opened by its first request; synchronous or asynchronous as its network backend is."""
+    """What one connection knows of its request and its answer; how it waits is in `_async/fast.py` and its twin.
 
-    def __init__(self, origin: httpcore.Origin, context: ssl.SSLContext, backend: Any, expiry: float | None) -> None:
-        self._origin, self._context, self._backend, self._expiry = origin, context, backend, expiry
-        self._stream: Any = None
-        self._answer = Parsed()
-        self._timeouts: dict[str, float] = {}
+    Args:
+        expiry: Seconds without a request after which it is not used again; None for no limit.
+
+    Attributes:
+        answer: What was read of the answer.
+        timeouts: The request's time limits, in seconds.
+    """
+
+    def __init__(self, expiry: float | None) -> None:
+        self._expiry = expiry
         self._used_at = 0.0
+        self.answer = Parsed()
+        self.timeouts: Mapping[str, float | None] = {}
 
-    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        """Send a request; return when the answer's header is there, with the body if all of it came along."""
-        self._timeouts = timeouts = request.extensions.get("timeout", {})
+    def begin(self, request: httpcore.Request) -> bytes:
+        """Begin a request; return its bytes.
+
+        Raises:
+            httpcore.LocalProtocolError: A header holds a line break or a NUL.
+        """
+        self.timeouts = request.extensions.get("timeout", {})
         data = _on_the_wire(request)
-        self._answer = answer = Parsed()
-        if self._stream is None:
-            self._stream = await self._open()
-        with suppress(httpcore.WriteError):  # a server may answer early and close: then its answer says more
-            await settled(self._stream.write(data, timeouts.get("write")))
-        while not answer.headed:
-            await self.read_on()
+        self.answer = Parsed()
+        return data
+
+    def is_whole(self, request: httpcore.Request) -> bool:
+        """Tell whether the whole answer has come, its header being there."""
         if request.method == b"HEAD":
-            answer.done = True
-        content: Any = self.take() if answer.done else Body(self)
-        extensions = {"http_version": b"HTTP/1.1", "network_stream": self._stream}
-        extensions |= {"body": content} if answer.done else {}
-        response = httpcore.Response(answer.status, content=content, extensions=extensions)
-        response.headers = answer.headers  # bytes already: httpcore would look at each again
+            self.answer.done = True
+        return self.answer.done
+
+    def whole_response(self, stream: object) -> httpcore.Response:
+        """Return an answer all of which has come."""
+        body = self.take()
+        return self.response(stream, body, {"body": body})
+
+    def response(
+        self, stream: object, content: Any, more: Mapping[str, object]
+    ) -> httpcore.Response:
+        """Return an answer.
+
+        Args:
+            stream: The connection's stream.
+            content: The body.
+            more: Extensions.
+        """
+        extensions = {"http_version": b"HTTP/1.1", "network_stream": stream, **more}
+        response = httpcore.Response(
+            self.answer.status, content=content, extensions=extensions
+        )
+        # Bytes already: httpcore would look at each again.
+        response.headers = self.answer.headers
         return response
-
-    handle_request = handle_async_request
-
-    async def _open(self) -> Any:
-        host, timeout = self._origin.host.decode("ascii"), self._timeouts.get("connect")
-        stream = await settled(self._backend.connect_tcp(host, self._origin.port, timeout))
-        if self._origin.scheme == b"https":
-            self._context.set_alpn_protocols(["http/1.1"])
-            stream = await settled(stream.start_tls(self._context, host, timeout))
-        return stream
-
-    async def read_on(self) -> None:
-        """Wait for more of the answer."""
-        self._answer.feed(await settled(self._stream.read(65536, self._timeouts.get("read"))))
 
     def take(self) -> bytes:
         """Return what has come of the body since the last time."""
-        chunks, self._answer.chunks = self._answer.chunks, []
+        chunks = self.answer.chunks
+        self.answer.chunks = []
         return b"".join(chunks)
-
-    @property
-    def done(self) -> bool:
-        """Whether the whole answer has come."""
-        return self._answer.done
 
     def is_idle(self) -> bool:
         """Whether the whole answer has come; whether another may follow is decided in `framing.py`."""
         self._used_at = time.monotonic()
-        return self._answer.done
+        return self.answer.done
 
-    def has_expired(self) -> bool:
-        """Whether it was unused for too long, or the peer has said something since: most often, that it closes."""
-        expired = self._expiry is not None and time.monotonic() > self._used_at + self._expiry
-        return expired or bool(self._stream.get_extra_info("is_readable"))
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._stream is not None:
-            self._stream.close()
-
-    async def aclose(self) -> None:
-        """Close the connection."""
-        if self._stream is not None:
-            await self._stream.aclose()
-
-
-class Body:
-    """The body of an answer, read as it comes."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def _more(self) -> bytes:
-        """Return what comes next, nothing at the end."""
-        while not (chunk := self._connection.take()) and not self._connection.done:
-            await self._connection.read_on()
-        return chunk
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: finish(self._more()), b"")
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if chunk := await self._more():
-            return chunk
-        raise StopAsyncIteration
-
-    def close(self) -> None:
-        """Do nothing: the pool looks at the connection."""
-
-    async def aclose(self) -> None:
-        """Do nothing: the pool looks at the connection."""
+    def is_stale(self) -> bool:
+        """Tell whether it was unused for too long."""
+        return (
+            self._expiry is not None and time.monotonic() > self._used_at + self._expiry
+        )
 
 
 def _on_the_wire(request: httpcore.Request) -> bytes:

@@ -12,50 +12,68 @@ class Base:
     """What the URLs of all requests begin with, in the parts that a transport asks for; no final slash."""
 
     def __init__(self, url: httpx.URL) -> None:
-        self.raw_scheme, self.raw_host, self.port = url.raw_scheme, url.raw_host, url.port
-        self.raw_path, self.text = url.raw_path.rstrip(b"/"), str(url).rstrip("/")
+        self.raw_scheme = url.raw_scheme
+        self.raw_host = url.raw_host
+        self.port = url.port
+        self.raw_path = url.raw_path.rstrip(b"/")
+        self.text = str(url).rstrip("/")
 
 
 class Target(httpx.URL):
-    """A URL of which a transport needs no more than its origin and its path, so that only others have it parsed.
+    """A URL whose text and whose parts for a transport are ready, and that is parsed only for those who ask for more.
 
-    httpx reads every URL character by character, which takes a tenth of a call.
+    httpx reads every URL character by character, which takes a tenth of a call. So `httpx.URL.__init__` is called
+    later: when the first attribute is asked for that it sets.
 
     Args:
         base: The origin, and what the path begins with.
         path: The rest of the path, percent-encoded, and the query.
     """
 
+    _is_parsed = True  # until __init__ says otherwise
+
     def __init__(self, base: Base, path: str) -> None:
-        self._base, self._text = base, path
+        self._ready_base = base
+        self._ready_path = path
+        self._is_parsed = False
 
     def __getattr__(self, name: str) -> Any:
-        """Parse for whoever asks for anything else: httpx keeps what all of that comes from in one attribute."""
-        if name != "_uri_reference":
+        """Let httpx parse the text, which sets its own attributes, and look again."""
+        if self._is_parsed:
             raise AttributeError(name)
-        parsed = httpx.URL(self._base.text + self._text)
-        self._uri_reference = parsed._uri_reference
-        return self._uri_reference
+        self._is_parsed = True
+        super().__init__(str(self))
+        return object.__getattribute__(self, name)
 
     @property
     def raw_scheme(self) -> bytes:
         """The scheme."""
-        return self._base.raw_scheme
+        return self._ready_base.raw_scheme
 
     @property
     def raw_host(self) -> bytes:
         """The host."""
-        return self._base.raw_host
+        return self._ready_base.raw_host
 
     @property
     def port(self) -> int | None:
         """The port, None for the scheme's own."""
-        return self._base.port
+        return self._ready_base.port
 
     @property
     def raw_path(self) -> bytes:
         """The whole path."""
-        return self._base.raw_path + self._text.encode("ascii")
+        return self._ready_base.raw_path + self._ready_path.encode("ascii")
+
+    def __str__(self) -> str:
+        return self._ready_base.text + self._ready_path
+
+    def __reduce__(self) -> tuple[type[httpx.URL], tuple[str]]:
+        return httpx.URL, (str(self),)
+
+    def origin(self) -> str:
+        """Return the text without the path, for logs."""
+        return self._ready_base.text
 
 
 class Request(httpx.Request):
@@ -78,10 +96,14 @@ class Requests:
     def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
         self._url = httpx.URL(base_url)
         self._base = Base(self._url)
-        self._bare = httpx.Headers({"host": self._url.netloc.decode("ascii"), **headers})
+        self._bare = httpx.Headers(
+            {"host": self._url.netloc.decode("ascii"), **headers}
+        )
         self._json = httpx.Headers({**self._bare, "content-type": "application/json"})
 
-    def make(self, method: str, path: str, content: bytes, headers: Mapping[str, str]) -> httpx.Request:
+    def make(
+        self, method: str, path: str, content: bytes, headers: Mapping[str, str]
+    ) -> httpx.Request:
         """Make a request with a JSON body, or with none.
 
         Args:
@@ -91,8 +113,10 @@ class Requests:
             headers: What this request has besides, lower-case names.
         """
         # With a stream httpx adds no headers of its own, so all are here.
-        fixed, stream = self._json if content else self._bare, httpx.ByteStream(content)
-        request = Request(method, self._url, headers=fixed, stream=stream)
+        fixed = self._json if content else self._bare
+        request = Request(
+            method, self._url, headers=fixed, stream=httpx.ByteStream(content)
+        )
         request.url = Target(self._base, path)
         if content or method in {"POST", "PUT", "PATCH"}:
             request.headers["content-length"] = str(len(content))

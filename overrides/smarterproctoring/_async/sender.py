@@ -1,0 +1,216 @@
+"""Sends calls by the rules: attempts, limits, hooks, retries. Every operation goes through here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Self
+
+from smarterproctoring_transport import AsyncShared, StillRunning, TransportOptions
+
+from smarterproctoring._async.waits import answer_of, limited, raised_by, sleep
+from smarterproctoring.answers import Reply
+from smarterproctoring.budget import RetryBudget
+from smarterproctoring.call import TOO_LATE, Call, Result
+from smarterproctoring.credentials import Secret, TokenCallable
+from smarterproctoring.errors import ConfigurationError, NoCopy
+from smarterproctoring.policy import Failure
+from smarterproctoring.prepare import Prepared
+from smarterproctoring.seam import (
+    Hook,
+    Hooks,
+    Loss,
+    OnlyRequests,
+    Received,
+    Request,
+    Response,
+    loss,
+    prepared_from,
+    requests_for,
+    response_of,
+    unusable,
+)
+from smarterproctoring.settings import CallOptions, Options
+
+
+class AsyncSender(NoCopy, OnlyRequests):
+    """Sends the calls of a client and its views.
+
+    Generated functions get it in the place of an httpx client: they call `request`, and nothing else is there.
+
+    Args:
+        source: The token, or what is asked for it before each attempt.
+        base_url: The origin, and what the path begins with.
+        options: Options of each call.
+        transport: How bytes travel.
+
+    Raises:
+        ConfigurationError: An option of the transport that cannot work.
+    """
+
+    def __init__(
+        self,
+        source: Secret | TokenCallable,
+        base_url: str,
+        options: Options,
+        transport: TransportOptions,
+    ) -> None:
+        self.shared = AsyncShared(base_url, transport, error=unusable)
+        self.budget = RetryBudget()
+        self.hooks = Hooks.of(transport.get("event_hooks", {}))
+        self.source = source
+        self.origin = base_url
+        self.call_options = options
+        self._requests = requests_for(base_url, options)
+
+    def view(self, changes: CallOptions) -> Self:
+        """Return one with other options on the same pool."""
+        options = self.call_options.changed(changes)
+        view = object.__new__(type(self))
+        view.shared = self.shared
+        view.budget = self.budget
+        view.hooks = self.hooks
+        view.source = self.source
+        view.origin = self.origin
+        view.call_options = options
+        view._requests = requests_for(self.origin, options)
+        return view
+
+    def request_for(self, prepared: Prepared) -> Request:
+        """Make the request, complete but for the token."""
+        content = prepared.content.reveal()
+        return self._requests.make(
+            prepared.operation.method, prepared.path, content, prepared.headers
+        )
+
+    async def request(self, method: str, url: object, **arguments: object) -> Response:
+        """Send for a generated function; only a 2xx returns.
+
+        Raises:
+            ConfigurationError: Not an operation of the spec, or more than the spec's operations need.
+            ValidationError: All problems with parameters and body.
+        """
+        call = await self._sent(prepared_from(method, url, arguments))
+        return response_of(call.reply)
+
+    async def call(self, prepared: Prepared) -> Result:
+        """Send, and say what happened."""
+        call = await self._sent(prepared)
+        return call.result()
+
+    async def aclose(self) -> None:
+        """Close the connections of this sender and its views."""
+        await self.shared.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _sent(self, prepared: Prepared) -> Call:
+        """Attempt until the bookkeeping says that the call is done; it raises when the call has failed."""
+        call = Call(
+            prepared,
+            self.call_options,
+            can_renew=callable(self.source),
+            budget=self.budget,
+        )
+        failure: ConfigurationError
+        try:
+            await self._attempts(self.request_for(prepared), call)
+        except ConfigurationError as error:
+            failure = call.completed(error)
+        except BaseException as interrupt:
+            if not isinstance(interrupt, Exception | GeneratorExit):
+                call.interrupted(interrupt)
+            raise
+        else:
+            return call
+        raise failure  # here, so that the other error is not its context
+
+    async def _attempts(self, request: Request, call: Call) -> None:
+        header = call.operation.token_header
+        while True:
+            secret = await self._token(call)
+            request.extensions = {
+                "timeout": call.begin(secret),
+                "deadline": call.deadline_at,
+            }
+            if header is not None:
+                request.headers[header] = secret.reveal()
+            wait = call.settle(await self._attempt(request, call))
+            if wait is None:
+                return
+            call.check_wait(wait, await raised_by(call.hooked))
+            await sleep(wait)
+
+    async def _token(self, call: Call) -> Secret:
+        """Ask for the token; a failing source becomes a problem of the token."""
+        source = self.source
+        if isinstance(source, Secret):
+            return source
+        try:
+            return Secret(await answer_of(source, call.remaining()))
+        except StillRunning:
+            return TOO_LATE
+        except (
+            ConfigurationError
+        ) as error:  # an asynchronous source of a synchronous client
+            return Secret("", f"cannot be asked for: {error.message}")
+        except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
+            return Secret(
+                "",
+                f"callable raised {type(error).__name__}; call it on its own to see why",
+            )
+
+    async def _attempt(self, request: Request, call: Call) -> Reply | Loss:
+        """Send once, and read the answer as far as it goes."""
+        channel = self.shared.channel()
+        raised = await _call_hooks(self.hooks.request, request)
+        if raised:
+            return Loss(Failure.HOOK, raised)
+        received = Received()
+        with limited(call.remaining(), needed=not channel.keeps_deadline):
+            call.sending = True
+            try:
+                response = await channel.send(request)
+            except Exception as error:  # noqa: BLE001 - no third-party exception may pass, whatever the transport is
+                return loss(error)
+            except BaseException as interrupt:  # noqa: BLE001 - raised again, without frames that hold the headers
+                raise interrupt.with_traceback(None) from None
+            received.begin(response)
+            try:
+                call.hook_failed = await _call_hooks(self.hooks.response, response)
+                # The status is known, and that is what counts.
+                with suppress(Exception):
+                    await _read(received, call)
+            finally:
+                if not received.came_whole:  # else the connection is back already
+                    with suppress(Exception):
+                        await response.aclose()
+        return received.outcome()
+
+
+async def _read(received: Received, call: Call) -> None:
+    """Read the body, as far as it counts."""
+    if not received.needs_reading():
+        return
+    async for chunk in received.async_stream():
+        received.add(chunk)
+        if received.is_too_long or call.remaining() <= 0:
+            return
+    received.end()
+
+
+async def _call_hooks(hooks: Iterable[Hook], shown: object) -> str:
+    """Call event hooks; return the name of what one raised (its text may hold headers), empty if none did."""
+    for hook in hooks:
+        try:
+            value = hook(shown)
+        except Exception as error:  # noqa: BLE001 - the caller's own; what is known of the call must not be lost
+            return type(error).__name__
+        raised = await raised_by(value)
+        if raised:
+            return raised
+    return ""

@@ -1,0 +1,66 @@
+"""How synchronous code waits. Written by hand, as is `_async/waits.py`."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
+
+from smarterproctoring_transport import call_within
+
+from smarterproctoring.errors import ConfigurationError
+
+R = TypeVar("R")
+Sleep = Callable[[float], object]
+"""What waits for some seconds."""
+Calling = Callable[..., R]
+"""What makes a call."""
+_UNLIMITED = nullcontext()
+
+
+def sleep(seconds: float) -> None:
+    """Wait."""
+    time.sleep(seconds)
+
+
+def raised_by(value: object) -> str:
+    """Return an empty text: a hook that has returned has raised nothing.
+
+    Raises:
+        ConfigurationError: What it returned has to be awaited.
+    """
+    _value_of(value)
+    return ""
+
+
+def _value_of(value: object) -> object:
+    if not inspect.isawaitable(value):
+        return value
+    if inspect.iscoroutine(value):
+        value.close()  # else Python warns that it was never awaited
+    raise ConfigurationError(
+        "what has to be awaited (a token callable, a hook) takes AsyncSmarterProctoring"
+    )
+
+
+def answer_of(source: Callable[[], object], seconds: float) -> object:
+    """Return what a token callable gives.
+
+    It runs in a thread of its own, because nothing else ends a wait for it.
+
+    Args:
+        source: The callable.
+        seconds: How long to wait.
+
+    Raises:
+        ConfigurationError: Its value has to be awaited.
+        StillRunning: It did not return in time.
+    """
+    return _value_of(call_within(source, seconds))
+
+
+def limited(seconds: float, *, needed: bool) -> AbstractContextManager[object]:  # noqa: ARG001
+    """Return a scope without a limit: nothing ends the work of a thread from outside."""
+    return _UNLIMITED

@@ -1,0 +1,1 @@
+"""The asynchronous side, and the source of the other: `tools/make_sync.py` derives `_sync/` from it."""

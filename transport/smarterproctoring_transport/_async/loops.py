@@ -1,0 +1,65 @@
+"""Which event loop runs, and how to close what belongs to another. Written by hand, as is `_sync/loops.py`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeGuard
+
+import httpx
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+def current_loop() -> Hashable:
+    """Return the event loop that runs, asyncio's, or trio's token."""
+    import asyncio  # noqa: PLC0415 - not for those who never need it
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:  # trio
+        from anyio.lowlevel import current_token  # noqa: PLC0415 - not for those who never need it
+
+        token: Hashable = current_token()
+        return token
+
+
+def adapted(transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+    """Return a transport of the caller's own as an asynchronous httpx client can use it."""
+    if isinstance(transport, httpx.AsyncHTTPTransport):
+        return transport
+    from smarterproctoring_transport.any_body import AnyBody  # noqa: PLC0415 - not for those who never need it
+
+    return AnyBody(transport)
+
+
+def is_gone(loop: Hashable) -> bool:
+    """Tell whether an event loop is closed, so that nothing of it can be used any more."""
+    return _is_asyncio(loop) and loop.is_closed()
+
+
+def close_elsewhere(loop: Hashable, transport: httpx.AsyncBaseTransport) -> None:
+    """Let another event loop close a transport that belongs to it."""
+    if _is_asyncio(loop):
+        # That loop is closed already, and its connections with it.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_close_soon, loop, transport)
+
+
+def _is_asyncio(loop: object) -> TypeGuard[asyncio.AbstractEventLoop]:
+    """Tell whether it is a loop of asyncio; where nobody has imported asyncio there is none."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(loop, asyncio.AbstractEventLoop)
+
+
+def _close_soon(
+    loop: asyncio.AbstractEventLoop, transport: httpx.AsyncBaseTransport
+) -> None:
+    task = loop.create_task(transport.aclose())
+    _CLOSING.add(task)  # the loop itself keeps only a weak reference
+    task.add_done_callback(_CLOSING.discard)
+
+
+_CLOSING: set[asyncio.Task[None]] = set()

@@ -1,0 +1,218 @@
+"""httpx's transport over a pool that lends each connection to one request at a time, the last used first.
+
+httpcore's own pool asks every connection for its state whenever a request comes or goes, with a system call for each
+idle one: with 64 calls at once that is most of the work, and with 256 nearly all of it. This one asks one connection.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any, Protocol, Self
+
+import httpcore
+import httpx
+
+from smarterproctoring_transport._async.patched import is_patched
+from smarterproctoring_transport._async.waits import Slots, shielded
+from smarterproctoring_transport.deadline import Watch, patience
+
+
+class AsyncLendable(Protocol):
+    """A connection, of httpcore's interface."""
+
+    async def handle_async_request(
+        self, request: httpcore.Request
+    ) -> httpcore.Response:
+        """Send a request."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close it."""
+        ...
+
+    def is_idle(self) -> bool:
+        """Tell whether the whole answer has come."""
+        ...
+
+    def has_expired(self) -> bool:
+        """Tell whether it was unused for too long, or the peer has closed it."""
+        ...
+
+
+class AsyncLease:
+    """A connection and what goes with it.
+
+    Args:
+        connection: The connection.
+        watch: What is known of its request.
+        own: Whether it is of our own kind, which a tool that patches httpcore does not see.
+    """
+
+    __slots__ = ("connection", "idle_since", "own", "watch")
+
+    def __init__(
+        self, connection: AsyncLendable, watch: Watch, *, own: bool = False
+    ) -> None:
+        self.connection = connection
+        self.watch = watch
+        self.own = own
+        self.idle_since = 0.0
+
+    def can_go_on(self) -> bool:
+        """Tell whether another request can follow: exactly one answer came, and nothing after it."""
+        return self.connection.is_idle() and self.watch.answer.keep
+
+    def is_usable(self) -> bool:
+        """Tell whether it can be lent again."""
+        if self.own and is_patched():
+            return False
+        return not self.connection.has_expired()
+
+
+class AsyncPool:
+    """Lends connections. It is where httpx's transport has httpcore's pool.
+
+    Args:
+        connect: Makes a connection, which its first request opens.
+        limits: How many connections there may be, and for how long without a request.
+    """
+
+    def __init__(self, connect: Callable[[], AsyncLease], limits: httpx.Limits) -> None:
+        self._connect = connect
+        self._expiry = limits.keepalive_expiry
+        self._slots = Slots(limits.max_connections)
+        self._keep = (
+            math.inf
+            if limits.max_keepalive_connections is None
+            else limits.max_keepalive_connections
+        )
+        self._idle: deque[AsyncLease] = deque()
+        self._busy: set[AsyncLease] = set()
+        self._closed = False
+
+    async def handle_async_request(
+        self, request: httpcore.Request
+    ) -> httpcore.Response:
+        """Send a request on a connection of its own.
+
+        The connection comes back when the answer's stream is closed; or at once, if all of the answer is there, which
+        it says by holding its `body` in an extension of that name.
+        """
+        deadline: float = request.extensions.get("deadline", math.inf)
+        timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
+        await self._slots.take(patience(timeouts.get("pool"), deadline))
+        lease: AsyncLease | None = None
+        try:
+            lease = await self._take()
+            lease.watch.begin(deadline, to_head=request.method == b"HEAD")
+            response = await lease.connection.handle_async_request(request)
+        except BaseException as error:
+            await self.give_back(lease, whole=False)
+            if lease is not None and isinstance(error, Exception):
+                explained = lease.watch.explained(error)
+                if explained is not error:
+                    raise explained from error
+            raise
+        if "body" in response.extensions:
+            await self.give_back(lease)
+        else:
+            response.stream = AsyncLent(response.stream, self, lease)
+        return response
+
+    async def _take(self) -> AsyncLease:
+        while True:
+            try:
+                lease = self._idle.pop()
+            except IndexError:
+                lease = self._connect()
+                break
+            if lease.is_usable():
+                break
+            await self._end(lease)
+        self._busy.add(lease)
+        return lease
+
+    async def give_back(self, lease: AsyncLease | None, *, whole: bool = True) -> None:
+        """Take a connection back, and give its place to whoever waits.
+
+        Args:
+            lease: The connection; None if none could be made.
+            whole: Whether the exchange went well, so that the connection may be used again.
+        """
+        try:
+            if lease is not None:
+                self._busy.discard(lease)
+                lease.idle_since = time.monotonic()
+                has_room = not self._closed and len(self._idle) < self._keep
+                if whole and has_room and lease.can_go_on():
+                    self._idle.append(lease)
+                else:
+                    await self._end(lease)
+            while (unused := self._unused()) is not None:
+                await self._end(unused)
+        finally:
+            self._slots.give_back()
+
+    def _unused(self) -> AsyncLease | None:
+        """Take out a connection that was idle for too long, if there is one: those at the bottom are, if any."""
+        with suppress(IndexError):  # nothing is idle, or another thread was faster
+            if (
+                self._expiry is not None
+                and self._idle[0].idle_since < time.monotonic() - self._expiry
+            ):
+                return self._idle.popleft()
+        return None
+
+    async def _end(self, lease: AsyncLease) -> None:
+        # A call is not to fail for a connection that it does not need.
+        with shielded(), suppress(Exception):
+            await lease.connection.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections; calls that run are cut short."""
+        self._closed = True
+        for lease in [*self._idle, *self._busy]:
+            await self._end(lease)
+        self._idle.clear()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class AsyncLent:
+    """The stream of an answer; closing it gives the connection back."""
+
+    def __init__(self, stream: Any, pool: AsyncPool, lease: AsyncLease) -> None:
+        self._stream: AsyncIterable[bytes] = stream
+        self._close = stream.aclose
+        self._pool = pool
+        self._lease = lease
+        self._returned = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._stream)
+
+    async def aclose(self) -> None:
+        """Give the connection back."""
+        if self._returned:
+            return
+        self._returned = True
+        try:
+            await self._close()
+        finally:
+            await self._pool.give_back(self._lease)
+
+
+class AsyncTransport(httpx.AsyncHTTPTransport):
+    """httpx's transport, over the lending pool; what wraps httpx's own, as instrumentation does, wraps it too."""
+
+    def __init__(self, connect: Callable[[], AsyncLease], limits: httpx.Limits) -> None:
+        # The one private attribute in use: httpx has no way to take a pool.
+        self._pool: Any = AsyncPool(connect, limits)

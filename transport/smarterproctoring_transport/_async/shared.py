@@ -1,0 +1,143 @@
+"""The transports that threads, tasks and views share: one for each process and event loop, until all are closed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable
+
+import httpx
+
+from smarterproctoring_transport._async.channel import AsyncChannel
+from smarterproctoring_transport._async.loops import (
+    adapted,
+    close_elsewhere,
+    current_loop,
+    is_gone,
+)
+from smarterproctoring_transport.shared import (
+    Setup,
+    SetupError,
+    TransportOptions,
+    given_transport,
+    plain_error,
+)
+
+
+class AsyncShared:
+    """The transports for one origin.
+
+    Connections belong to the loop that opened them, and to the process: a forked child and another loop get their own.
+    Without a lock on purpose: a lock that another thread holds during a fork stays locked in the child.
+
+    Args:
+        base_url: The origin, and what the path begins with.
+        options: How bytes travel.
+        error: Makes the error where it cannot be set up (from the setting and what is wrong with it), or not be used
+            any more (from an empty text and the reason).
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        options: TransportOptions,
+        *,
+        error: Callable[[str, str], Exception] = plain_error,
+    ) -> None:
+        self._error = error
+        self._closed = False
+        self._channels: dict[tuple[int, Hashable], AsyncChannel] = {}
+        self._process = os.getpid()
+        self._given = options.get("transport")
+        self._direct = options.get("fast", False)
+        problem: SetupError | None = None
+        try:
+            self._make = _maker(Setup(base_url, options))
+            self._unused: AsyncChannel | None = self._channel()
+        except SetupError as failure:
+            problem = SetupError(failure.setting, failure.text)
+        # Raised here, because the cause may hold a proxy's password.
+        if problem is not None:
+            raise error(problem.setting, problem.text)
+
+    def get(self) -> httpx.AsyncBaseTransport:
+        """Return the transport of this process and event loop.
+
+        Raises:
+            RuntimeError: It is closed, or belongs to another process or loop.
+        """
+        return self.channel().transport
+
+    def channel(self) -> AsyncChannel:
+        """Return what sends requests for this process and event loop.
+
+        Raises:
+            RuntimeError: It is closed, or belongs to another process or loop.
+        """
+        if self._closed:
+            raise self._error(
+                "", "the client is closed; make a new one, or close it later"
+            )
+        key = (os.getpid(), current_loop())
+        channel = self._channels.get(key)
+        return self._add(key) if channel is None else channel
+
+    def _channel(self) -> AsyncChannel:
+        return AsyncChannel(
+            self._make(), direct=self._direct, keeps_deadline=self._given is None
+        )
+
+    def _add(self, key: tuple[int, Hashable]) -> AsyncChannel:
+        """Make the channel of another process or loop; forget those that cannot be used any more."""
+        for process, loop in list(self._channels):
+            if process != key[0] or is_gone(loop):
+                self._channels.pop((process, loop), None)
+        self._check_shareable(key[0])
+        unused = self._unused
+        self._unused = None
+        if unused is None or key[0] != self._process:
+            unused = self._channel()
+        # Another thread may have been faster; of the two only the one that is kept has opened connections.
+        return self._channels.setdefault(key, unused)
+
+    def _check_shareable(self, process: int) -> None:
+        """Refuse a transport of the caller's own where it holds connections of another process or loop."""
+        if not isinstance(self._given, httpx.AsyncBaseTransport):
+            return
+        if process != self._process:
+            raise self._error(
+                "",
+                "a forked process cannot use its parent's transport: pass a callable instead",
+            )
+        if self._channels and isinstance(self._given, httpx.AsyncHTTPTransport):
+            raise self._error(
+                "",
+                "another event loop cannot use this transport: pass a callable instead",
+            )
+
+    async def aclose(self) -> None:
+        """Close it for all."""
+        if self._closed:
+            return
+        channel = self.channel()
+        self._closed = True
+        for (process, loop), other in list(self._channels.items()):
+            if process == os.getpid() and other is not channel:
+                close_elsewhere(loop, other.transport)
+        # Not httpx's client: a call that begins now would fail as if something had been sent.
+        await channel.transport.aclose()
+
+
+def _maker(setup: Setup) -> Callable[[], httpx.AsyncBaseTransport]:
+    """Return what makes the transport.
+
+    Raises:
+        SetupError: An option that cannot work.
+    """
+    setup.check()
+    given = setup.options.get("transport")
+    if given is not None:
+        return lambda: adapted(given_transport(given, httpx.AsyncBaseTransport))
+    route = setup.route()
+    from smarterproctoring_transport._async.connect import transports  # noqa: PLC0415 - httpcore is imported late
+
+    return transports(route)

@@ -1,0 +1,122 @@
+"""httpcore's network layer with a deadline: every wait of a connection ends in time."""
+
+from __future__ import annotations
+
+import math
+import ssl
+import time
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import httpcore
+
+from smarterproctoring_transport.deadline import Watch
+from smarterproctoring_transport.framing import Answer
+
+
+class AsyncOpener(Protocol):
+    """What opens connections: a network backend, or a tunnel through a proxy."""
+
+    async def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        """Open a connection."""
+        ...
+
+
+class AsyncWatchedBackend(httpcore.AsyncNetworkBackend):
+    """A network backend whose connections keep a deadline.
+
+    Args:
+        inner: What opens connections.
+        watch: What is known of the connection's request.
+    """
+
+    def __init__(self, inner: AsyncOpener, watch: Watch) -> None:
+        self._inner = inner
+        self._watch = watch
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - our pools set neither this nor the next
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> httpcore.AsyncNetworkStream:
+        """Open a connection; the limit holds until TLS is there, too."""
+        watch = self._watch
+        watch.tried = True
+        watch.connect_by = math.inf if timeout is None else time.monotonic() + timeout
+        limit = watch.clip(timeout, httpcore.ConnectTimeout)
+        stream = await self._inner.connect_tcp(host, port, limit)
+        watch.open = not watch.secure
+        return AsyncWatchedStream(stream, watch, final=watch.open)
+
+
+class AsyncWatchedStream(httpcore.AsyncNetworkStream):
+    """A connection that keeps a deadline.
+
+    Args:
+        inner: The connection.
+        watch: What is known of the connection's request.
+        final: Whether what is written is the request, and what is read its answer.
+    """
+
+    def __init__(
+        self, inner: httpcore.AsyncNetworkStream, watch: Watch, *, final: bool
+    ) -> None:
+        self._inner = inner
+        self._watch = watch
+        self._final = final
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Begin TLS on it."""
+        watch = self._watch
+        limit = watch.clip(timeout, httpcore.ConnectTimeout, watch.connect_by)
+        stream = await self._inner.start_tls(ssl_context, server_hostname, limit)
+        watch.open = True
+        return AsyncWatchedStream(stream, watch, final=True)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read some of the answer, in the form that all readers know."""
+        watch = self._watch
+        if not self._final:
+            return await self._inner.read(
+                max_bytes, watch.clip(timeout, httpcore.ReadTimeout, watch.connect_by)
+            )
+        answer: Answer = watch.answer
+        while True:
+            if answer.problem is not None:
+                raise httpcore.RemoteProtocolError(answer.problem)
+            data = await self._inner.read(
+                max_bytes, watch.clip(timeout, httpcore.ReadTimeout)
+            )
+            if not data:
+                return data
+            seen = answer.take(data)
+            if seen:
+                return seen
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write, and note that the request may have been sent from now on."""
+        watch = self._watch
+        if self._final:
+            limit = watch.clip(timeout, httpcore.WriteTimeout)
+            watch.sent = True
+        else:
+            limit = watch.clip(timeout, httpcore.WriteTimeout, watch.connect_by)
+        await self._inner.write(buffer, limit)
+
+    async def aclose(self) -> None:
+        """Close it."""
+        await self._inner.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what httpcore asks for by its own names."""
+        return self._inner.get_extra_info(info)
