@@ -43,7 +43,7 @@ from packages import (
 )
 from packaging.markers import Marker
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 from redocly import ROOT, ToolError
 
@@ -307,16 +307,19 @@ class Environment:
         return self.folder / "bin" / "smarterproctoring"
 
     def install(self, chosen: Sequence[str], constraints: Path) -> None:
-        """Install the client with some extras; what else was built is taken from the wheels' folders.
+        """Install the client with some extras; what these bring of ours are the built wheels, and no others.
 
         Raises:
             ToolError: It cannot be installed.
         """
         client = self.wheels[0].resolve()
+        # A wheel of the same name may be in the cache, from an earlier build.
+        names = [parse_wheel_filename(wheel.name)[0] for wheel in self.wheels]
+        fresh = [option for name in names for option in ("--refresh-package", name)]
         folders = dict.fromkeys(wheel.resolve().parent for wheel in self.wheels)
         links = [option for folder in folders for option in ("--find-links", folder)]
         run(BIN / "uv", "pip", "install", "--quiet", "--python", self.python, "--constraint", constraints,
-            *links, f"{NAME}[{','.join(chosen)}] @ {client.as_uri()}", **CLEAN)  # fmt: skip
+            *fresh, *links, f"{NAME}[{','.join(chosen)}] @ {client.as_uri()}", **CLEAN)  # fmt: skip
 
     def replace(self, pinned: Path) -> None:
         """Make it hold these dependencies, the wheels, and nothing else.
