@@ -485,8 +485,11 @@ def test_the_deadline_holds_in_a_tunnel(any_driver: Driver, step: Step | None, *
         with Server(tunnel(inner.port, released), tls=context if secure else None) as proxy, cut():
             via = httpx.Proxy(proxy.url, ssl_context=trusting if secure else None)
             url = f"https://127.0.0.1:{inner.port}"
-            with any_driver.client(url, proxy=via, verify=trusting, deadline=DEADLINE) as client:
-                error = client.fails(DeadlineExceededError)
+            for deadline in (DEADLINE, 8 * DEADLINE):  # a busy machine may not get as far in the first
+                with any_driver.client(url, proxy=via, verify=trusting, deadline=deadline) as client:
+                    error = client.fails(DeadlineExceededError)
+                if inner.requests if maybe else inner.connections:
+                    break
             released.set()
     assert error.maybe_applied is maybe
 
