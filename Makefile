@@ -58,6 +58,10 @@ $(PUBLISH)/.ready: requirements/publish.txt
 	@$(PUBLISH)/bin/python -m pip install --quiet --require-hashes --only-binary :all: --requirement $<
 	@touch $@
 
+.PHONY: hooks
+hooks: $(READY)  ## let `git commit` run ruff, codespell and the check of generated/ (.pre-commit-config.yaml)
+	@$(BIN)/pre-commit install
+
 .PHONY: lock
 lock: $(READY)  ## resolve the dependencies anew and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
@@ -98,6 +102,10 @@ check-generated: $(READY)  ## fail if generated/ is not what the spec gives, or 
 lint: $(READY)  ## ruff over all hand-written code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "error: not formatted; run: make format" >&2; exit 1; }
+
+.PHONY: spell
+spell: $(READY)  ## codespell over code and documents
+	@$(BIN)/codespell . || { echo "error: misspelt words; words that are right go into [tool.codespell] of pyproject.toml" >&2; exit 1; }
 
 .PHONY: lint-spec
 lint-spec: $(READY) node_modules/.ready  ## the spec: the standard, and the rules in openapi/redocly.yaml

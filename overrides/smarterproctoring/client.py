@@ -144,8 +144,8 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
     def _prepare(
         self,
         operation: Operation,
-        sids: Sequence[Any],
-        given: Hidden[Mapping[str, Any]],
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
     ) -> Prepared:
         # Above this: `_call` or `_dry_run`, the method of the operation, and its caller.
         warn_deprecated(operation, given, stacklevel=4)
@@ -156,8 +156,8 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
     def _dry_run(
         self,
         operation: Operation,
-        sids: Sequence[Any],
-        given: Hidden[Mapping[str, Any]],
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
     ) -> DryRun:
         request = self._sender.request_for(self._prepare(operation, sids, given))
         token = {operation.token_header: "<token>"} if operation.token_header else {}
@@ -192,8 +192,8 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, Dry
     def _call(
         self,
         operation: Operation,
-        sids: Sequence[Any],
-        given: Hidden[Mapping[str, Any]],
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
     ) -> Result:
         return self._sender.call(self._prepare(operation, sids, given))
 
@@ -222,7 +222,7 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, Dry
             KeyboardInterrupt: Ctrl-C. What was not begun is not sent, and calls under way have a second to end;
                 `what_is_known(interrupt).outcomes` says what became of each item.
         """
-        given: Hidden[Iterable[Mapping[str, Any]]] = Hidden(items)
+        given: Hidden[Iterable[Mapping[str, object]]] = Hidden(items)
         # A traceback with local variables must not show what they say of persons.
         del items
         many = Many(
@@ -264,8 +264,8 @@ class AsyncSmarterProctoring(
     async def _call(
         self,
         operation: Operation,
-        sids: Sequence[Any],
-        given: Hidden[Mapping[str, Any]],
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
     ) -> Result:
         return await self._sender.call(self._prepare(operation, sids, given))
 
@@ -280,7 +280,7 @@ class AsyncSmarterProctoring(
 
         A cancellation cuts the calls under way, and carries the outcomes as Ctrl-C does there.
         """
-        given: Hidden[Iterable[Mapping[str, Any]]] = Hidden(items)
+        given: Hidden[Iterable[Mapping[str, object]]] = Hidden(items)
         # A traceback with local variables must not show what they say of persons.
         del items
         many = Many(

@@ -1,7 +1,7 @@
 """Path, query and header parameters: what may be given for one, and how it is written."""
 
 import math
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from smarterproctoring_generated.records import Parameter
@@ -31,7 +31,7 @@ def parameter_problem(parameter: Parameter, value: object) -> Problem | None:
     return None
 
 
-def checked(parameter: Parameter, value: Any, *, offsets: bool = False) -> Any:
+def checked(parameter: Parameter, value: object, *, offsets: bool = False) -> object:
     """Return a value as it is sent: text and numbers, or a list or dict of them; times in the wire form.
 
     Args:
@@ -67,8 +67,8 @@ def checked(parameter: Parameter, value: Any, *, offsets: bool = False) -> Any:
 
 
 def _checked_scalar(
-    parameter: Parameter, kind: str, value: Any, *, offsets: bool
-) -> Any:
+    parameter: Parameter, kind: str, value: object, *, offsets: bool
+) -> object:
     if parameter.format == "date-time":
         text = value if offsets and isinstance(value, str) else time_text(value)
         value = wire_time(text)
@@ -111,14 +111,14 @@ def _check_text(parameter: Parameter, text: str) -> None:
         )
 
 
-def parameter_from_text(parameter: Parameter, text: str) -> Any:
+def parameter_from_text(parameter: Parameter, text: str) -> object:
     """Read the text of one value as a value of the spec's type, where it is one."""
     if parameter.type == "array":
         return [value_from_text(parameter.item_type, part) for part in text.split(",")]
     return value_from_text(parameter.type, text)
 
 
-def simple_text(parameter: Parameter, value: Any, *, quoted: bool = True) -> str:
+def simple_text(parameter: Parameter, value: object, *, quoted: bool = True) -> str:
     """Write a checked value of a path or header parameter in the style `simple`."""
     write = quoted_text if quoted else as_text
     if isinstance(value, dict):
@@ -131,7 +131,7 @@ def simple_text(parameter: Parameter, value: Any, *, quoted: bool = True) -> str
     return write(value)
 
 
-def query_text(parameter: Parameter, value: Any) -> str:
+def query_text(parameter: Parameter, value: object) -> str:
     """Write a checked value of a query parameter in its style."""
     name = quoted_text(parameter.name)
 

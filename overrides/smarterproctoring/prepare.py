@@ -35,8 +35,8 @@ class Prepared(NamedTuple):
 
 def from_keywords(
     operation: Operation,
-    sids: Sequence[Any],
-    given: Hidden[Mapping[str, Any]],
+    sids: Sequence[object],
+    given: Hidden[Mapping[str, object]],
     *,
     allow_empty: bool,
 ) -> Prepared:
@@ -53,7 +53,11 @@ def from_keywords(
 
 
 def _from_keywords(
-    rules: Rules, sids: Sequence[Any], given: Mapping[str, Any], *, allow_empty: bool
+    rules: Rules,
+    sids: Sequence[object],
+    given: Mapping[str, object],
+    *,
+    allow_empty: bool,
 ) -> "Prepared | list[Problem]":
     found = rules.from_keywords(given)
     has_fields = bool(rules.operation.fields)
@@ -66,8 +70,8 @@ def _from_keywords(
 def from_generated(
     method: str,
     path: str,
-    body: Any,
-    query: Mapping[str, Any],
+    body: object,
+    query: Mapping[str, object],
     headers: Mapping[str, Any],
 ) -> Prepared:
     """Prepare what a generated function hands over; times in `body` are rewritten in place.
@@ -114,8 +118,8 @@ def _prepare(
 ) -> "Prepared | list[Problem]":
     began = time.monotonic()
     problems: list[Problem] = []
-    path: list[Any] = []
-    parts: dict[str, dict[str, Any]] = {"query": {}, "header": {}}
+    path: list[object] = []
+    parts: dict[str, dict[str, object]] = {"query": {}, "header": {}}
     for parameter, value in rules.parameter_values(sids, given.query, given.headers):
         try:
             sent = checked(parameter, value, offsets=offsets)

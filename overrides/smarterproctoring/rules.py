@@ -29,10 +29,10 @@ Item = Parameter | Field
 class Given(NamedTuple):
     """What a call gave, and what is wrong with it; without `has_body` there is no body, not even JSON's null."""
 
-    body: Any
+    body: object
     has_body: bool
-    query: dict[str, Any]
-    headers: dict[str, Any]
+    query: dict[str, object]
+    headers: dict[str, object]
     problems: list[Problem]
 
     def __repr__(self) -> str:  # it is in frames, and says things of a person
@@ -53,7 +53,7 @@ def path_parameters(operation: Operation) -> list[Parameter]:
     return [item for item in operation.parameters if item.location == "path"]
 
 
-def item_from_text(item: Item, text: str) -> Any:
+def item_from_text(item: Item, text: str) -> object:
     """Read text as a value of the spec's type, where it is one."""
     if isinstance(item, Parameter):
         return parameter_from_text(item, text)
@@ -129,18 +129,19 @@ class Rules:
             known = ", ".join(self._known)
             raise TypeError(f"unknown field {names}. Known: {known or 'none'}")
 
-    def from_keywords(self, given: Mapping[str, Any]) -> Given:
+    def from_keywords(self, given: Mapping[str, object]) -> Given:
         """Return body, query, headers and problems of a call by keyword; `None` is not sent.
 
         Raises:
             TypeError: A keyword that the operation does not have.
         """
-        self.check_keywords(given)
-        # Literals: dict[str, Any]() would make the type anew each time.
-        body: dict[str, Any] = {}
-        query: dict[str, Any] = {}
-        headers: dict[str, Any] = {}
-        whole: Any = None
+        if not given.keys() <= self._known.keys():
+            self.check_keywords(given)
+        # Literals: dict[str, object]() would make the type anew each time.
+        body: dict[str, object] = {}
+        query: dict[str, object] = {}
+        headers: dict[str, object] = {}
+        whole: object = None
         problems: list[Problem] = []
         has_body = bool(self.operation.fields) and self.operation.body_required
         for keyword, item in self._known.items():
@@ -176,7 +177,7 @@ class Rules:
         return Given(sent if has_body else None, has_body, query, headers, problems)
 
     def _read_only_problems(
-        self, whole: object, fields: dict[str, Any]
+        self, whole: object, fields: dict[str, object]
     ) -> list[Problem]:
         """Return where a body holds what only the server sets; a field of its own cannot be given at all."""
         if not self.operation.read_only:
@@ -206,9 +207,9 @@ class Rules:
     def from_generated(
         self,
         path: list[Any],
-        body: Any,
-        query: Mapping[str, Any],
-        headers: Mapping[str, Any],
+        body: object,
+        query: Mapping[str, object],
+        headers: Mapping[str, object],
     ) -> Given:
         """Return what a generated function hands over, as the same values given by keyword would be.
 
@@ -222,7 +223,7 @@ class Rules:
                     del holder[key]
         for position, item in enumerate(self.path_parameters):
             path[position] = parameter_from_text(item, path[position])
-        own: dict[str, Any] = {}
+        own: dict[str, object] = {}
         for item in self._in_headers:
             if item.name in headers:
                 value = headers[item.name]
@@ -234,8 +235,8 @@ class Rules:
         return Given(body, body is not None, queries, own, problems)
 
     def _nested_query(
-        self, query: dict[str, Any], problems: list[Problem]
-    ) -> dict[str, Any]:
+        self, query: dict[str, object], problems: list[Problem]
+    ) -> dict[str, object]:
         """Put the properties of an object, which generated functions send as parameters of their own, back into it."""
         known = {item.name for item in self._in_query}
         loose = {name: query.pop(name) for name in list(query) if name not in known}
@@ -255,8 +256,11 @@ class Rules:
     # -- to a request --------------------------------------------------------------------------------
 
     def parameter_values(
-        self, path_values: list[Any], query: dict[str, Any], headers: dict[str, Any]
-    ) -> Iterator[tuple[Parameter, Any]]:
+        self,
+        path_values: list[object],
+        query: dict[str, object],
+        headers: dict[str, object],
+    ) -> Iterator[tuple[Parameter, object]]:
         """Yield the parameters with the values that were given for them."""
         yield from zip(self.path_parameters, path_values, strict=True)
         for items, values in ((self._in_query, query), (self._in_headers, headers)):
@@ -264,7 +268,7 @@ class Rules:
                 if item.name in values:
                     yield item, values[item.name]
 
-    def body_problems(self, body: Any) -> list[Problem]:
+    def body_problems(self, body: object) -> list[Problem]:
         """Put the date-times of a body into the wire form, in place; return everything in it that breaks the spec."""
         problems = [
             problem
@@ -274,7 +278,7 @@ class Rules:
         whole = self.operation.body
         if whole and body is not None and (problem := field_problem(whole, body)):
             problems.append(problem)
-        fields: dict[str, Any] = body if isinstance(body, dict) else {}
+        fields: dict[str, object] = body if isinstance(body, dict) else {}
         for name, value in fields.items():
             item = self._by_name.get(name)
             if value is None or item is None:
@@ -304,7 +308,7 @@ class Rules:
         text = "the body cannot be written as JSON: it holds text that is not valid Unicode, or itself"
         return problems or [Problem("", "json", text)]
 
-    def path_for(self, values: list[Any]) -> str:
+    def path_for(self, values: list[object]) -> str:
         """Return the path with these checked values of its parameters, encoded."""
         first, *rest = self._around_parameters
         items = zip(self.path_parameters, values, rest, strict=True)
@@ -312,7 +316,7 @@ class Rules:
             [simple_text(item, value) + piece for item, value, piece in items]
         )
 
-    def query_for(self, values: Mapping[str, Any]) -> str:
+    def query_for(self, values: Mapping[str, object]) -> str:
         """Return the query with these checked values, encoded; empty where there are none."""
         return "&".join(
             [
@@ -322,7 +326,7 @@ class Rules:
             ]
         )
 
-    def headers_for(self, values: Mapping[str, Any]) -> dict[str, str]:
+    def headers_for(self, values: Mapping[str, object]) -> dict[str, str]:
         """Return the headers with these checked values; names in lower case."""
         given = [item for item in self._in_headers if item.name in values]
         return {
@@ -331,7 +335,7 @@ class Rules:
         }
 
 
-def _instead_of_none(item: Item, *, is_given: bool) -> Any:
+def _instead_of_none(item: Item, *, is_given: bool) -> object:
     """Return what is sent for a required item that is None; None if it has to be given."""
     # A required field that may be null has nothing else that None could mean.
     return NULL if is_given and item.nullable else item.default
@@ -342,7 +346,7 @@ def _missing(item: Item) -> Problem:
     return Problem(item.keyword, "required", f"is required{hint}")
 
 
-def _body_value(item: Field, value: Any) -> Any:
+def _body_value(item: Field, value: object) -> object:
     if value is NULL:
         if not item.nullable:
             raise RuleError("type", "cannot be null: the spec does not say `nullable`")
@@ -359,7 +363,7 @@ WARNED: Final[set[str]] = set()
 
 
 def warn_deprecated(
-    operation: Operation, given: Hidden[Mapping[str, Any]], *, stacklevel: int
+    operation: Operation, given: Hidden[Mapping[str, object]], *, stacklevel: int
 ) -> None:
     """Warn of a deprecated operation, and of deprecated keywords that are given, once for each in a process.
 

@@ -238,7 +238,7 @@ def test_a_truncated_answer_of_own_text(client: Client, app: MockApp) -> None:
     [
         ("no-such-fault", "none of"),
         ({"fault": ["slow"]}, "none of"),
-        ({"stauts": 500}, "stauts"),
+        ({"stauts": 500}, "stauts"),  # codespell:ignore stauts
         ({"status": "500"}, "status"),
         ({"status": 99}, "status"),
         ({"status": 600}, "status"),

@@ -161,8 +161,8 @@ def test_nothing_came_at_all(app: MockApp) -> None:
 
 
 def test_a_misspelt_expectation_is_an_error(app: MockApp) -> None:
-    with pytest.raises(TypeError, match="metod"):
-        app.verify(metod="PUT")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    with pytest.raises(TypeError, match="metod"):  # codespell:ignore metod
+        app.verify(metod="PUT")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # codespell:ignore metod
 
 
 # --- export -----------------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], str]] = {
         "no-unused-components",
     ),
     "required, but not there": (
-        ("      required: [message]\n", "      required: [mesage]\n"),
+        ("      required: [message]\n", "      required: [mesage]\n"),  # codespell:ignore mesage
         "no-required-schema-properties-undefined",
     ),
     "enum value twice": (("        - ad-hoc\n", "        - ad-hoc\n        - ad-hoc\n"), "enum"),

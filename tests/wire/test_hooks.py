@@ -301,7 +301,7 @@ def test_a_bad_item_is_named_by_its_index(driver: Driver, server: Server) -> Non
     with driver.client(server) as client:
         call = client.raw.reschedule_many
         for bad, said in (
-            ([*items(2), {**items(1)[0], "notse": "x"}], r"items\[2\]: unknown field notse"),
+            ([*items(2), {**items(1)[0], "notse": "x"}], r"items\[2\]: unknown field notse"),  # codespell:ignore notse
             ([*items(1), {"install_sid": AI}], r"items\[1\]: .*exam_sid"),
             ([*items(3), None], r"items\[3\] must be a mapping of keyword arguments, not NoneType"),
             ([["a"]], r"items\[0\] must be a mapping"),

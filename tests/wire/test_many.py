@@ -50,8 +50,9 @@ def test_what_cannot_be_sent_is_known_before_anything_is(driver: Driver, server:
         outcomes = client.run(client.raw.reschedule_many, wrong)
         assert [type(outcome) for outcome in outcomes] == [Result, ValidationError, Result]
         server.requests.clear()
-        with pytest.raises(TypeError, match="notse"):
-            client.run(client.raw.reschedule_many, [*items("a"), {**items("b")[0], "notse": "x"}])
+        misspelt = {**items("b")[0], "notse": "x"}  # codespell:ignore notse
+        with pytest.raises(TypeError, match="notse"):  # codespell:ignore notse
+            client.run(client.raw.reschedule_many, [*items("a"), misspelt])
         with pytest.raises(TypeError, match="session_sid"):
             client.run(client.raw.reschedule_many, [{"install_sid": AI, "exam_sid": EX, "notes": "x"}])
         assert client.run(client.raw.reschedule_many, []) == []
