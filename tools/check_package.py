@@ -44,6 +44,7 @@ from redocly import ROOT, ToolError
 PYTHONS = ("3.11", "3.12", "3.13")
 # Only what the index and the wheel say counts, not what the machine's installers happen to be configured for.
 CLEAN = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "UV_FIND_LINKS": "", "UV_NO_CONFIG": "1"}
+LIMIT = 600.0  # seconds; only to end what hangs, since a machine may be busy: what is tried takes a few
 HINT = "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ "  # the name is free on the public index
 SIDS = (f"AI{'0' * 32}", f"EX{'1' * 32}", f"ES{'2' * 32}")
 # What a tree holds besides what is in git.
@@ -248,11 +249,25 @@ def resolve_problems(root: Path) -> Iterator[str]:
 
 
 def said(*command: str | Path) -> tuple[int, str]:
-    """Run a program in an empty environment, away from the tree; return its exit code and all that it said."""
+    """Run a program in an empty environment, away from the tree; return its exit code and all that it said.
+
+    Raises:
+        ToolError: It does not end.
+    """
     keep = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR", "SYSTEMROOT") if key in os.environ}
     with tempfile.TemporaryDirectory() as elsewhere:
-        done = subprocess.run(command, env=keep, cwd=elsewhere, capture_output=True, text=True, check=False, timeout=60)
+        try:
+            done = subprocess.run(
+                command, env=keep, cwd=elsewhere, capture_output=True, text=True, check=False, timeout=LIMIT
+            )
+        except subprocess.TimeoutExpired:
+            raise ToolError(f"{shown(command)}: still running after {LIMIT:g} s; it was ended") from None
     return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def shown(command: Sequence[str | Path]) -> str:
+    """Return the beginning of a command, without the folders."""
+    return " ".join(Path(part).name for part in command[:3])
 
 
 @dataclass(frozen=True)
@@ -304,8 +319,7 @@ class Environment:
         """Run a program; yield what is wrong with how it ended and what it printed."""
         got, text = said(*arguments)
         if got != code or words not in text or "Traceback" in text:
-            shown = " ".join(Path(part).name for part in arguments[:3])
-            yield f"{shown}: exit code {got} instead of {code}, or not {words!r}:\n{text}"
+            yield f"{shown(arguments)}: exit code {got} instead of {code}, or not {words!r}:\n{text}"
 
 
 def installed_problems(wheels: Sequence[Path], python: str, version: str, root: Path, bounds: bool) -> Iterator[str]:

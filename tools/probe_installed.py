@@ -120,8 +120,14 @@ def bulk() -> Iterator[str]:
             "SMARTERPROCTORING_BULK_JOURNAL": str(Path(folder, "journal")),
         }
         done = subprocess.run(
-            command, cwd=folder, env={**os.environ, **settings}, capture_output=True, text=True, check=False, timeout=60
-        )
+            command,
+            cwd=folder,
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )  # the limit ends what hangs: it takes seconds, more on a busy machine
         moved = sorted(session.params["sessionSid"] for session in server.app.sessions())
     if done.returncode or moved != sessions:
         printed = done.stdout + done.stderr

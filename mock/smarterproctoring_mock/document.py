@@ -24,13 +24,8 @@ class SpecError(ValueError):
 
 # --- the file ---------------------------------------------------------------------------------------------
 
-try:
-    from yaml import CSafeLoader as _BaseLoader
-except ImportError:
-    from yaml import SafeLoader as _BaseLoader  # type: ignore[assignment]
 
-
-class _Loader(_BaseLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML 1.2's JSON schema, as OpenAPI demands: `NO` and `2030-01-01` are strings, not a bool and a date."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012

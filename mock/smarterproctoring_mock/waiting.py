@@ -45,7 +45,9 @@ async def _slept_on_trio(seconds: float) -> bool:
     """Wait, where trio runs this; return whether it does."""
     import trio  # noqa: PLC0415  only for those who use it
 
-    if not trio.lowlevel.in_trio_run():
+    try:
+        trio.lowlevel.current_trio_token()
+    except RuntimeError:
         return False
     await trio.sleep(seconds)
     return True

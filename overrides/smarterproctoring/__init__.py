@@ -32,7 +32,9 @@ from smarterproctoring.errors import ServerError as ServerError
 from smarterproctoring.errors import SmarterProctoringError as SmarterProctoringError
 from smarterproctoring.errors import UnconfirmedError as UnconfirmedError
 from smarterproctoring.errors import UnexpectedRedirectError as UnexpectedRedirectError
-from smarterproctoring.errors import UnprocessableEntityError as UnprocessableEntityError
+from smarterproctoring.errors import (
+    UnprocessableEntityError as UnprocessableEntityError,
+)
 from smarterproctoring.errors import ValidationError as ValidationError
 from smarterproctoring.errors import what_is_known as what_is_known
 from smarterproctoring.many import Outcome as Outcome
@@ -41,9 +43,15 @@ from smarterproctoring.settings import RetryHook as RetryHook
 from smarterproctoring.settings import Timeouts as Timeouts
 
 try:
-    from smarterproctoring_generated.operations import RescheduleExamSessionFields as RescheduleExamSessionFields
-    from smarterproctoring_generated.operations import RescheduleExamSessionItem as RescheduleExamSessionItem
-except ImportError:  # a spec without the reschedule operation, as in the tests of other descriptions
+    from smarterproctoring_generated.operations import (
+        RescheduleExamSessionFields as RescheduleExamSessionFields,
+    )
+    from smarterproctoring_generated.operations import (
+        RescheduleExamSessionItem as RescheduleExamSessionItem,
+    )
+except (
+    ImportError
+):  # a spec without the reschedule operation, as in the tests of other descriptions
     pass
 
 __version__ = VERSION

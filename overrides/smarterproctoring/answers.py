@@ -13,7 +13,13 @@ from typing import Any, Final, NamedTuple
 
 CONFIRMING = {200, 201, 203, 204, 205}
 """The 2xx statuses that say that the change was made; what another one says of it is not certain."""
-_REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
+_REQUEST_IDS = (
+    "x-request-id",
+    "request-id",
+    "x-correlation-id",
+    "x-amzn-requestid",
+    "cf-ray",
+)
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _MAX_SECONDS = 1e9
 """Seconds: a longer Retry-After counts as this one."""
@@ -25,19 +31,56 @@ _MAX_DEPTH = 5
 """How deep they may be nested."""
 
 _MESSAGES = (
-    *("message", "msg", "error_description", "errormessage", "error_message", "reason", "description"),
+    *(
+        "message",
+        "msg",
+        "error_description",
+        "errormessage",
+        "error_message",
+        "reason",
+        "description",
+    ),
     *("messages", "errormessages", "faultstring"),
 )
 _WITHIN = ("error", "fault", "exception", "details")
 """Where a reason is looked for if there is no message."""
 _CODES = ("code", "errorcode", "error_code")
 _STATUSES = ("statuscode", "status_code", "httpstatus", "http_status", "httpstatuscode")
-_ERRORS = ("error", "errors", "errormessage", "errorcode", "error_code", "fault", "exception")
+_ERRORS = (
+    "error",
+    "errors",
+    "errormessage",
+    "errorcode",
+    "error_code",
+    "fault",
+    "exception",
+)
 _PLACES = ("field", "loc", "param", "parameter", "path", "property")
-_BESIDE = {*_MESSAGES, *_CODES, *_STATUSES, *_ERRORS, *_PLACES, "status", "type", "title", "detail", "details"}
+_BESIDE = {
+    *_MESSAGES,
+    *_CODES,
+    *_STATUSES,
+    *_ERRORS,
+    *_PLACES,
+    "status",
+    "type",
+    "title",
+    "detail",
+    "details",
+}
 _FAILED = {"error", "fail", "failed", "failure"}
 """Statuses that are words."""
-_GOOD_CODES = {"ok", "success", "successful", "succeeded", "done", "created", "updated", "rescheduled", "none"}
+_GOOD_CODES = {
+    "ok",
+    "success",
+    "successful",
+    "succeeded",
+    "done",
+    "created",
+    "updated",
+    "rescheduled",
+    "none",
+}
 """Codes beside a message that are no error's; any other is, for that is the vendor's form of error (evidence: V)."""
 _BEGUN_ERROR = re.compile(
     r'\s*\{\s*"(?i:error|errors|fault|exception|statuscode)"\s*:\s*(?!null|false|"")(?!(?i:\[\s*\]|\{\s*\}|[123][0-9]{2}\b))'
@@ -92,7 +135,10 @@ class Reply(_Reply):
     def doubt(self) -> str | None:
         """Return why a 2xx does not confirm that the change was made; None if it does."""
         if self.status not in CONFIRMING:
-            known = {202: "the change was accepted and is not made yet", 206: "a part of an answer"}
+            known = {
+                202: "the change was accepted and is not made yet",
+                206: "a part of an answer",
+            }
             return f"answered {self.phrase()}: {known.get(self.status, 'this does not confirm the change')}"
         if not self.body.strip() and not (self.incomplete and self._is_page()):
             return None
@@ -102,16 +148,25 @@ class Reply(_Reply):
     def _stranger(self) -> str | None:
         """Return what the body is, if it is not the API's answer to a change that was made."""
         if self._is_page() or _is_markup(self.body):
-            kind = "XML" if _is_xml(self.body) and not self._is_page() else "an HTML page"
+            kind = (
+                "XML" if _is_xml(self.body) and not self._is_page() else "an HTML page"
+            )
             return f"{kind}; this is not the API's answer"
         value = self.value
         if value is NOT_JSON:
-            return "an error object" if _BEGUN_ERROR.match(self.text()) else self._unknown_type()
-        if isinstance(value, str) and value.lstrip()[:1] == "{":  # written as JSON twice
+            return (
+                "an error object"
+                if _BEGUN_ERROR.match(self.text())
+                else self._unknown_type()
+            )
+        # Written as JSON twice.
+        if isinstance(value, str) and value.lstrip()[:1] == "{":
             value = _read_again(value)
         if isinstance(value, str) and _is_html(value.encode("utf-8", "replace")):
             return "an HTML page; this is not the API's answer"
-        is_problem = self.media_type() == "application/problem+json" and not _says_success(value)
+        is_problem = (
+            self.media_type() == "application/problem+json" and not _says_success(value)
+        )
         return "an error object" if is_error(value) or is_problem else None
 
     def _is_page(self) -> bool:
@@ -120,7 +175,10 @@ class Reply(_Reply):
     def _unknown_type(self) -> str | None:
         """Text counts as the API's answer unless the server calls it something else, such as an image."""
         kind = self.media_type()
-        if kind in ("", "text/plain", "text/json", "application/octet-stream") or "json" in kind:
+        if (
+            kind in ("", "text/plain", "text/json", "application/octet-stream")
+            or "json" in kind
+        ):
             return None
         return f"{harmless(kind)}; this is not the API's answer"
 
@@ -140,7 +198,12 @@ class Reply(_Reply):
             text = self.body.decode("utf-8-sig").strip()
         except UnicodeDecodeError:
             return None
-        if len(text) > _MAX_PLAIN_REASON or self._is_page() or text[:1] in tuple('{["') or _is_markup(self.body):
+        if (
+            len(text) > _MAX_PLAIN_REASON
+            or self._is_page()
+            or text[:1] in tuple('{["')
+            or _is_markup(self.body)
+        ):
             return None
         return text
 
@@ -162,7 +225,12 @@ def harmless(text: str) -> str:
     """Return text whose control characters are escaped, so that showing it changes nothing but the one line."""
     if text.isprintable():
         return text
-    return "".join([escape(character) if _is_harmful(character) else character for character in text])
+    return "".join(
+        [
+            escape(character) if _is_harmful(character) else character
+            for character in text
+        ]
+    )
 
 
 def _is_harmful(character: str) -> bool:
@@ -170,7 +238,11 @@ def _is_harmful(character: str) -> bool:
     if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
         return True
     # These turn the reading direction.
-    return character in "\u200e\u200f\u061c" or "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069"
+    return (
+        character in "\u200e\u200f\u061c"
+        or "\u202a" <= character <= "\u202e"
+        or "\u2066" <= character <= "\u2069"
+    )
 
 
 def escape(character: str) -> str:
@@ -195,7 +267,12 @@ _JSON = (b"{", b"[", b'"')
 
 def _start(body: bytes) -> bytes:
     """Return the body's first bytes in lower case, without byte order marks, zeros of UTF-16, and white space."""
-    return body[:2048].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xfe\xff \t\r\n\f\v").lower()
+    return (
+        body[:2048]
+        .replace(b"\0", b"")
+        .lstrip(b"\xef\xbb\xbf\xfe\xff \t\r\n\f\v")
+        .lower()
+    )
 
 
 def _is_markup(body: bytes) -> bool:
@@ -230,24 +307,40 @@ def _read_again(text: str) -> object:
 def is_error(value: object, depth: int = 0) -> bool:
     """Tell whether a JSON value is an error object, or a list of nothing else."""
     if isinstance(value, list):
-        return value != [] and depth < _MAX_DEPTH and all(is_error(item, depth + 1) for item in value)
+        return (
+            value != []
+            and depth < _MAX_DEPTH
+            and all(is_error(item, depth + 1) for item in value)
+        )
     if not isinstance(value, dict):
         return False
     fields = _lowered(value)
     has_error = any(fields.get(name) not in _NO_ERROR for name in _ERRORS)
-    denies = any(fields.get(name) in (False, "false", "False") for name in ("success", "ok"))
-    denies |= any(fields.get(name) is True for name in ("iserror", "haserror", "failed"))
+    denies = any(
+        fields.get(name) in (False, "false", "False") for name in ("success", "ok")
+    )
+    denies |= any(
+        fields.get(name) is True for name in ("iserror", "haserror", "failed")
+    )
     return has_error or denies or _has_error_status(fields)
 
 
 def _has_error_status(fields: Mapping[str, object]) -> bool:
-    stated = [status for name in (*_STATUSES, "status") if (status := _number(fields.get(name))) is not None]
+    stated = [
+        status
+        for name in (*_STATUSES, "status")
+        if (status := _number(fields.get(name))) is not None
+    ]
     if any(400 <= status < 600 for status in stated):
         return True
     alone = len(fields) == 1
     if ("message" in fields or alone) and str(fields.get("status")).lower() in _FAILED:
         return True
-    return not stated and (alone or isinstance(fields.get("message"), str)) and _is_error_code(fields.get("code"))
+    return (
+        not stated
+        and (alone or isinstance(fields.get("message"), str))
+        and _is_error_code(fields.get("code"))
+    )
 
 
 def _is_error_code(code: object) -> bool:
@@ -255,7 +348,9 @@ def _is_error_code(code: object) -> bool:
     number = _number(code)
     if number is not None:
         return number >= 400
-    return isinstance(code, str) and code != "" and code.strip().lower() not in _GOOD_CODES
+    return (
+        isinstance(code, str) and code != "" and code.strip().lower() not in _GOOD_CODES
+    )
 
 
 def _says_success(value: object) -> bool:
@@ -283,7 +378,10 @@ def _code(value: object, depth: int = 0) -> str | None:
     if depth >= _MAX_DEPTH:
         return None
     if isinstance(value, list):
-        return next((code for item in value[:_MAX_ITEMS] if (code := _code(item, depth + 1))), None)
+        return next(
+            (code for item in value[:_MAX_ITEMS] if (code := _code(item, depth + 1))),
+            None,
+        )
     if not isinstance(value, dict):
         return None
     fields = _lowered(value)
@@ -294,7 +392,14 @@ def _code(value: object, depth: int = 0) -> str | None:
     error = fields.get("error")
     if isinstance(error, str) and "error_description" in fields:
         return error or None  # OAuth 2.0 calls its code so
-    return next((code for name in ("error", "errors", "detail") if (code := _code(fields.get(name), depth + 1))), None)
+    return next(
+        (
+            code
+            for name in ("error", "errors", "detail")
+            if (code := _code(fields.get(name), depth + 1))
+        ),
+        None,
+    )
 
 
 def _reasons(value: object, depth: int = 0) -> list[str]:
@@ -303,26 +408,60 @@ def _reasons(value: object, depth: int = 0) -> list[str]:
         return []
     if isinstance(value, str):
         text = value.strip()
-        return [text] if text and not (depth == 0 and _is_html(text.encode("utf-8", "replace"))) else []
+        return (
+            [text]
+            if text and not (depth == 0 and _is_html(text.encode("utf-8", "replace")))
+            else []
+        )
     if isinstance(value, list):
-        return _unique([reason for item in value[:_MAX_ITEMS] for reason in _reasons(item, depth + 1)])
-    return _reasons_of_object(_lowered(value), depth) or _by_field(value) if isinstance(value, dict) else []
+        return _unique(
+            [
+                reason
+                for item in value[:_MAX_ITEMS]
+                for reason in _reasons(item, depth + 1)
+            ]
+        )
+    return (
+        _reasons_of_object(_lowered(value), depth) or _by_field(value)
+        if isinstance(value, dict)
+        else []
+    )
 
 
 def _reasons_of_object(fields: dict[str, object], depth: int) -> list[str]:
-    own = next((found for name in _MESSAGES if (found := _reasons(fields.get(name), depth + 1))), [])
+    own = next(
+        (
+            found
+            for name in _MESSAGES
+            if (found := _reasons(fields.get(name), depth + 1))
+        ),
+        [],
+    )
     if not own:
-        own = next((found for name in _WITHIN if (found := _reasons(fields.get(name), depth + 1))), [])
+        own = next(
+            (
+                found
+                for name in _WITHIN
+                if (found := _reasons(fields.get(name), depth + 1))
+            ),
+            [],
+        )
     if not own:
         title = _reasons(fields.get("title"), depth + 1)
         detail = _reasons(fields.get("detail"), depth + 1)
-        own = [f"{title[0]}: {'; '.join(detail)}"] if title and detail else title or detail
+        own = (
+            [f"{title[0]}: {'; '.join(detail)}"]
+            if title and detail
+            else title or detail
+        )
     place = _place(fields)
     found = [f"{place}: {reason}" for reason in own] if place else own
     errors = fields.get("errors")
     if isinstance(errors, dict) and not _BESIDE & {name.lower() for name in errors}:
         for name, item in list(errors.items())[:_MAX_ITEMS]:
-            found = found + [f"{name}: {reason}" for reason in _reasons(item, depth + 1)]
+            found = found + [
+                f"{name}: {reason}" for reason in _reasons(item, depth + 1)
+            ]
     else:
         found = found + _reasons(errors, depth + 1)
     return _unique(found)

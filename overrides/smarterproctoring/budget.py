@@ -27,7 +27,8 @@ class RetryBudget:
 
     def take(self, cost: int) -> bool:
         """Take tokens for a retry; False, and nothing is taken, if there are too few."""
-        if self._process != os.getpid():  # a forked child: the lock may be held by a thread that it does not have
+        # A forked child: the lock may be held by a thread that it does not have.
+        if self._process != os.getpid():
             self._begin()
         with self._lock:
             if self._left < cost:

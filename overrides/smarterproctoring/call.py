@@ -66,7 +66,12 @@ class Call:
     reply: Reply
 
     def __init__(
-        self, prepared: Prepared, options: Options, *, can_renew: bool, budget: RetryBudget | None = None
+        self,
+        prepared: Prepared,
+        options: Options,
+        *,
+        can_renew: bool,
+        budget: RetryBudget | None = None,
     ) -> None:
         self.operation = prepared.operation
         self._content = prepared.content
@@ -106,7 +111,9 @@ class Call:
         if secret.problem and self.operation.token_header:
             problems = tuple(secret.problems())
             text = f"the token {secret.problem}"
-            self._error = self.failure(errors.ConfigurationError, text, setting="token", problems=problems)
+            self._error = self.failure(
+                errors.ConfigurationError, text, setting="token", problems=problems
+            )
             raise self._error
         if self._refused and secret.reveal() == self._secret.reveal():
             raise self.error
@@ -116,7 +123,9 @@ class Call:
         self._attempts += 1
         self._replays += self._maybe_applied
         self._began = time.monotonic()
-        connect, read, write, pool = [min(seconds, remaining) for seconds in self._options.timeout]
+        connect, read, write, pool = [
+            min(seconds, remaining) for seconds in self._options.timeout
+        ]
         return {"connect": connect, "read": read, "write": write, "pool": pool}
 
     def settle(self, answer: Reply | tuple[Failure, str]) -> float | None:
@@ -149,15 +158,21 @@ class Call:
 
     def _after_refusal(self, reply: Reply, doubt: str | None) -> float:
         code = reply.error()[0]
-        outcome = Outcome(reply.status, None, code, reply.retry_after(), confirmed=doubt is None)
+        outcome = Outcome(
+            reply.status, None, code, reply.retry_after(), confirmed=doubt is None
+        )
         self._note(outcome)
-        return self._after(outcome, self._refusal(reply, outcome, doubt), f"status {reply.status}")
+        return self._after(
+            outcome, self._refusal(reply, outcome, doubt), f"status {reply.status}"
+        )
 
     def _note(self, outcome: Outcome) -> None:
         """Remember that the change may have been carried out, whatever the next attempts bring."""
         self._maybe_applied |= outcome.maybe_applied
 
-    def _after(self, outcome: Outcome, error: errors.SmarterProctoringError, what: str) -> float:
+    def _after(
+        self, outcome: Outcome, error: errors.SmarterProctoringError, what: str
+    ) -> float:
         """Return the seconds to wait before the next attempt, or raise the error if there is none."""
         self._error = error
         decision = decide(
@@ -178,7 +193,12 @@ class Call:
             self._refused = True
         else:
             self._pay(TIMED_OUT_RETRY if outcome.failure in TIMEOUTS else RETRY)
-            logger.info("%s: %s, retry in %.2f s", self.operation.operation_id, what, decision.wait)
+            logger.info(
+                "%s: %s, retry in %.2f s",
+                self.operation.operation_id,
+                what,
+                decision.wait,
+            )
             self._tell(error, decision.wait)
         return decision.wait
 
@@ -217,19 +237,29 @@ class Call:
         """Return the call's own error where a hook of the caller's has raised, and so ended the call."""
         return self._with_more(f"{hook} raised {raised}, so the call was not repeated.")
 
-    def _with_more(self, text: str, *, retry_budget_spent: bool = False) -> errors.SmarterProctoringError:
+    def _with_more(
+        self, text: str, *, retry_budget_spent: bool = False
+    ) -> errors.SmarterProctoringError:
         """Return the last attempt's error with one more sentence."""
         return self.error.with_more(text, retry_budget_spent=retry_budget_spent)
 
     @property
     def error(self) -> errors.SmarterProctoringError:
         """What the last attempt ended with, to be raised where no other follows."""
-        return self._error or self.failure(errors.SmarterProctoringError, "nothing was attempted")
+        return self._error or self.failure(
+            errors.SmarterProctoringError, "nothing was attempted"
+        )
 
     def _failed_after(self, reply: Reply) -> errors.HookError:
         self._maybe_applied = True
-        text = f"an event hook raised {self.hook_failed} after the answer {reply.phrase()}"
-        facts = {"status": reply.status, "headers": reply.headers, "request_id": reply.request_id()}
+        text = (
+            f"an event hook raised {self.hook_failed} after the answer {reply.phrase()}"
+        )
+        facts = {
+            "status": reply.status,
+            "headers": reply.headers,
+            "request_id": reply.request_id(),
+        }
         return self.failure(errors.HookError, text, body=reply.text(), **facts)
 
     def completed(self, error: errors.ConfigurationError) -> errors.ConfigurationError:
@@ -243,7 +273,9 @@ class Call:
     def interrupted(self, interrupt: BaseException) -> None:
         """Attach what is known of the call to what ends it: Ctrl-C, or a cancellation."""
         self._maybe_applied |= self.sending
-        errors.attach_what_is_known(interrupt, self.failure(errors.InterruptedCallError, "interrupted"))
+        errors.attach_what_is_known(
+            interrupt, self.failure(errors.InterruptedCallError, "interrupted")
+        )
 
     def failure(self, kind: type[ErrorT], text: str, **fields: Any) -> ErrorT:
         """Make an error that holds what is known of the call."""
@@ -273,9 +305,13 @@ class Call:
             incomplete=reply.incomplete,
         )
 
-    def _refusal(self, reply: Reply, outcome: Outcome, doubt: str | None) -> errors.SmarterProctoringError:
+    def _refusal(
+        self, reply: Reply, outcome: Outcome, doubt: str | None
+    ) -> errors.SmarterProctoringError:
         """Make the error of an answer; what it quotes is read here, so that no frame of a traceback shows it."""
-        kind: type[errors.SmarterProctoringError] = errors.error_class(reply.status, outcome.code)
+        kind: type[errors.SmarterProctoringError] = errors.error_class(
+            reply.status, outcome.code
+        )
         if doubt is not None:
             kind = errors.UnconfirmedError
         code, reason = [self._masked(text) for text in reply.error()]
@@ -284,7 +320,9 @@ class Call:
             text += f" (code {code})"
         if reason:
             text += f": {reason}"
-        expires = self._secret.expires_at() if kind is errors.AuthenticationError else None
+        expires = (
+            self._secret.expires_at() if kind is errors.AuthenticationError else None
+        )
         if expires is not None and expires <= datetime.now(UTC):
             text += f"; the token expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
         fields = {
@@ -293,7 +331,14 @@ class Call:
             "retry_after": outcome.retry_after,
             "request_id": reply.request_id(),
         }
-        return self.failure(kind, text, status=reply.status, headers=reply.headers, body=reply.text(), **fields)
+        return self.failure(
+            kind,
+            text,
+            status=reply.status,
+            headers=reply.headers,
+            body=reply.text(),
+            **fields,
+        )
 
     def _loss(self, failure: Failure, cause: str) -> errors.SmarterProctoringError:
         text = f"{failure.value} ({cause})"
@@ -302,7 +347,9 @@ class Call:
         if failure not in TIMEOUTS:
             return self.failure(errors.APIConnectionError, text)
         if is_over(self.remaining()):
-            return self.failure(errors.DeadlineExceededError, f"{text}; {self._too_late()}")
+            return self.failure(
+                errors.DeadlineExceededError, f"{text}; {self._too_late()}"
+            )
         return self.failure(errors.APITimeoutError, text)
 
     def _too_late(self) -> str:
@@ -311,20 +358,34 @@ class Call:
     def _without_token(self, reply: Reply) -> Reply:
         """Mask the token where the server, or a proxy's error page, echoes it, and leave cookies out."""
         token = self._secret.reveal()
-        headers = {name: mask_token(value, token) for name, value in reply.headers.items() if name != "set-cookie"}
+        headers = {
+            name: mask_token(value, token)
+            for name, value in reply.headers.items()
+            if name != "set-cookie"
+        }
         limit = MAX_BODY if 200 <= reply.status < 300 else MAX_ERROR_BODY
         # A token at the limit is seen whole, and not cut into view; latin-1 keeps every byte.
-        body = mask_token(reply.body[: limit + _MAX_ESCAPED * len(token)].decode("latin-1"), token)
-        return Reply(reply.status, headers, body.encode("latin-1")[:limit], reply.incomplete)
+        body = mask_token(
+            reply.body[: limit + _MAX_ESCAPED * len(token)].decode("latin-1"), token
+        )
+        return Reply(
+            reply.status, headers, body.encode("latin-1")[:limit], reply.incomplete
+        )
 
     def _masked(self, text: str | None) -> str | None:
         """Mask what the request's body said: a server may quote it, and it is personal data."""
-        return mask(mask_token(text, self._secret.reveal()), self._personal()) if text else None
+        return (
+            mask(mask_token(text, self._secret.reveal()), self._personal())
+            if text
+            else None
+        )
 
     def _personal(self) -> list[str]:
         """Return the values of the request that may say something of a person, as a server would quote them."""
         body = json.loads(self._content.reveal() or b"{}")
-        plain = {item.name for item in self.operation.fields if item.allowed or item.format}
+        plain = {
+            item.name for item in self.operation.fields if item.allowed or item.format
+        }
         if isinstance(body, dict):
             body = [value for name, value in body.items() if name not in plain]
         values = [text.strip() for text in _texts(body)]
@@ -336,7 +397,12 @@ class Call:
         request_id = reply and reply.request_id()
         facts = (self.operation.method, self.operation.path, what, self._attempts)
         milliseconds = (time.monotonic() - self._began) * 1000
-        logger.debug("%s %s -> %s, attempt %d, %.0f ms, request id %s", *facts, milliseconds, request_id)
+        logger.debug(
+            "%s %s -> %s, attempt %d, %.0f ms, request id %s",
+            *facts,
+            milliseconds,
+            request_id,
+        )
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -30,7 +30,11 @@ except ImportError as missing:
         "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[cli]'"
     )
 
-from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS, VERSION
+from smarterproctoring_generated.operations import (
+    RESCHEDULE_EXAM_SESSION,
+    SERVERS,
+    VERSION,
+)
 from smarterproctoring_generated.records import Field
 
 from smarterproctoring import client as clients
@@ -38,7 +42,13 @@ from smarterproctoring import errors
 from smarterproctoring.credentials import Secret
 from smarterproctoring.problems import Problem
 from smarterproctoring.rules import Item, item_from_text, keyword_items
-from smarterproctoring.settings import PLAIN_HTTP, PREFIX, base_url_problem, read_environment, variable
+from smarterproctoring.settings import (
+    PLAIN_HTTP,
+    PREFIX,
+    base_url_problem,
+    read_environment,
+    variable,
+)
 from smarterproctoring.terminal import echo, echo_json
 from smarterproctoring.token_file import TokenFile
 
@@ -71,7 +81,9 @@ _SETTINGS = ("base_url", "timeout", "deadline", "retries")
 _FIELDS_LIMIT = 1024 * 1024
 """Bytes of the file of `--fields` that are read."""
 _NOTHING_SENT = "interrupted; nothing was sent"
-_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
+_EPILOG = "\b\nExit codes:\n" + "\n".join(
+    f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items()
+)
 
 
 class _Connecting(TypedDict):
@@ -136,19 +148,29 @@ class _CommandLine(click.Group):
         words = list(sys.argv[1:] if given is None else given)
         as_json = words[:1] in (["reschedule"], ["doctor"]) and "--json" in words
         try:
-            returned = super().main(words, *arguments[1:], **{**extra, "standalone_mode": False})
+            returned = super().main(
+                words, *arguments[1:], **{**extra, "standalone_mode": False}
+            )
             code = returned if isinstance(returned, int) else 0
         except click.ClickException as error:
             code = error.exit_code
-            _show_early(error, error.format_message(), code) if as_json else error.show()
+            _show_early(
+                error, error.format_message(), code
+            ) if as_json else error.show()
         except (KeyboardInterrupt, click.Abort):
             code = _INTERRUPTED
             if as_json:
-                _show_early(errors.InterruptedCallError(_NOTHING_SENT), _NOTHING_SENT, code)
+                _show_early(
+                    errors.InterruptedCallError(_NOTHING_SENT), _NOTHING_SENT, code
+                )
             else:
                 echo(_NOTHING_SENT, err=True)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC and not as_json:
+            if (
+                isinstance(error, OSError)
+                and error.errno == errno.ENOSPC
+                and not as_json
+            ):
                 sys.exit(f"error: cannot write: {error.strerror}")
             if not as_json:
                 raise
@@ -161,11 +183,21 @@ class _CommandLine(click.Group):
 def _show_early(error: Exception, message: str, code: int) -> None:
     """Print what ended a command that had not come to its own output, as JSON."""
     kind = type(error).__name__
-    echo_json({"outcome": "not moved", "error": kind, "message": message, "maybe_applied": False, "exit_code": code})
+    echo_json(
+        {
+            "outcome": "not moved",
+            "error": kind,
+            "message": message,
+            "maybe_applied": False,
+            "exit_code": code,
+        }
+    )
 
 
 @click.group(
-    cls=_CommandLine, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    cls=_CommandLine,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(VERSION, prog_name="smarterproctoring")
 @click.pass_context
@@ -180,13 +212,35 @@ def main(context: click.Context) -> None:
 
 def _connection_options(command: CommandT) -> CommandT:
     for option in (
-        click.option("--base-url", help=f"Where the API is.  [default: ${PREFIX}BASE_URL, or {SERVERS[0]}]"),
-        click.option("--allow-http", is_flag=True, help="Allow plain http to another machine; it shows the token."),
+        click.option(
+            "--base-url",
+            help=f"Where the API is.  [default: ${PREFIX}BASE_URL, or {SERVERS[0]}]",
+        ),
+        click.option(
+            "--allow-http",
+            is_flag=True,
+            help="Allow plain http to another machine; it shows the token.",
+        ),
         click.option("--token-file", help="File that holds the token."),
-        click.option("--timeout", type=float, help="Seconds for each phase of an attempt."),
-        click.option("--deadline", type=float, help="Seconds for all attempts together.  [default: 60]"),
-        click.option("--retries", type=int, help="How often a failed attempt is repeated.  [default: 2]"),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object, also for errors."),
+        click.option(
+            "--timeout", type=float, help="Seconds for each phase of an attempt."
+        ),
+        click.option(
+            "--deadline",
+            type=float,
+            help="Seconds for all attempts together.  [default: 60]",
+        ),
+        click.option(
+            "--retries",
+            type=int,
+            help="How often a failed attempt is repeated.  [default: 2]",
+        ),
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            help="Print one JSON object, also for errors.",
+        ),
     ):
         command = option(command)
     return command
@@ -227,8 +281,14 @@ def _field_options(command: CommandT) -> CommandT:
         names = [_option(item), f"field_{item.keyword}"]
         if item.name in _ALIASES:
             names.insert(0, _ALIASES[item.name])
-        kind = click.Choice([str(value) for value in item.allowed]) if item.allowed else click.STRING
-        command = click.option(*names, type=kind, metavar=_metavar(item), help=item.description)(command)
+        kind = (
+            click.Choice([str(value) for value in item.allowed])
+            if item.allowed
+            else click.STRING
+        )
+        command = click.option(
+            *names, type=kind, metavar=_metavar(item), help=item.description
+        )(command)
     return command
 
 
@@ -239,7 +299,13 @@ def _metavar(item: Item) -> str | None:
     return None if item.allowed else _METAVARS.get(item.type or "")
 
 
-_METAVARS = {"integer": "INTEGER", "number": "NUMBER", "boolean": "true|false", "array": "JSON", "object": "JSON"}
+_METAVARS = {
+    "integer": "INTEGER",
+    "number": "NUMBER",
+    "boolean": "true|false",
+    "array": "JSON",
+    "object": "JSON",
+}
 """What is written for a value that is not text; the spec's rules then refuse what is not of its type."""
 
 
@@ -249,7 +315,10 @@ def _option_of(item: Item) -> str:
 
 _USER_NAMES = {
     **{item.keyword: _option_of(item) for item in _KEYWORDS},
-    **{item.keyword: item.keyword.upper() for item in RESCHEDULE_EXAM_SESSION.parameters},
+    **{
+        item.keyword: item.keyword.upper()
+        for item in RESCHEDULE_EXAM_SESSION.parameters
+    },
 }
 """What the user of the command line calls the arguments of the Python method."""
 
@@ -266,14 +335,41 @@ def _named(problem: Problem) -> Problem:
 @click.argument("exam_sid")
 @click.argument("session_sid")
 @_field_options
-@click.option("--duration", metavar="LENGTH", help="In place of --end: the length after --start, such as 2h or 1h30m.")
-@click.option("--fields", "fields_file", metavar="FILE|-", help="Read more fields from a JSON object; - is stdin.")
-@click.option("--timezone", "zone_name", help="IANA zone of times that name none, for instance America/New_York.")
-@click.option("--day-first/--month-first", default=None, help="How to read 03/04/2030; without it, it is refused.")
+@click.option(
+    "--duration",
+    metavar="LENGTH",
+    help="In place of --end: the length after --start, such as 2h or 1h30m.",
+)
+@click.option(
+    "--fields",
+    "fields_file",
+    metavar="FILE|-",
+    help="Read more fields from a JSON object; - is stdin.",
+)
+@click.option(
+    "--timezone",
+    "zone_name",
+    help="IANA zone of times that name none, for instance America/New_York.",
+)
+@click.option(
+    "--day-first/--month-first",
+    default=None,
+    help="How to read 03/04/2030; without it, it is refused.",
+)
 @click.option("--allow-past", is_flag=True, help="Accept times in the past.")
-@click.option("--allow-far", is_flag=True, help="Accept times more than two years ahead.")
-@click.option("--no-replay", is_flag=True, help="Never repeat an attempt that may have been applied.")
-@click.option("--dry-run", is_flag=True, help="Check everything and show the request; send nothing.")
+@click.option(
+    "--allow-far", is_flag=True, help="Accept times more than two years ahead."
+)
+@click.option(
+    "--no-replay",
+    is_flag=True,
+    help="Never repeat an attempt that may have been applied.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check everything and show the request; send nothing.",
+)
 @_connection_options
 def reschedule(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> None:
     """Move one exam session.
@@ -291,9 +387,15 @@ def reschedule(install_sid: str, exam_sid: str, session_sid: str, **given: Any) 
     options = cast("_Options", given)
     texts = {item.keyword: given[f"field_{item.keyword}"] for item in _KEYWORDS}
     calling = False
-    sids = {"install_sid": install_sid, "exam_sid": exam_sid, "session_sid": session_sid}
+    sids = {
+        "install_sid": install_sid,
+        "exam_sid": exam_sid,
+        "session_sid": session_sid,
+    }
     try:
-        change = _read_change(options, {name: text for name, text in texts.items() if text is not None})
+        change = _read_change(
+            options, {name: text for name, text in texts.items() if text is not None}
+        )
         with _client(options, dry_run=options["dry_run"]) as client:
             request = _checked(client, sids, change)
             if not options["as_json"]:
@@ -306,16 +408,28 @@ def reschedule(install_sid: str, exam_sid: str, session_sid: str, **given: Any) 
     except (errors.SmarterProctoringError, ValueError) as error:
         _fail(error, sids, as_json=options["as_json"])
     except KeyboardInterrupt as interrupt:
-        _fail(errors.what_is_known(interrupt) or _interrupted(calling=calling), sids, as_json=options["as_json"])
+        _fail(
+            errors.what_is_known(interrupt) or _interrupted(calling=calling),
+            sids,
+            as_json=options["as_json"],
+        )
     if options["as_json"]:
         facts = {**result._asdict(), "elapsed": round(result.elapsed, 3)}
         echo_json({"outcome": "moved", **sids, **facts, "exit_code": 0})
         return
     echo(f"moved {session_sid}", color="green", bold=True)
     body: dict[str, object] = json.loads(request.content)
-    rows = [(item.keyword.replace("_", " "), _shown(item, body, change.zone)) for item in _sent(body)]
+    rows = [
+        (item.keyword.replace("_", " "), _shown(item, body, change.zone))
+        for item in _sent(body)
+    ]
     rows.append(("server said", _as_text(result.data)))
-    rows.append(("attempts", f"{result.attempts} in {result.elapsed:.2f} s" + _replayed(result.replays)))
+    rows.append(
+        (
+            "attempts",
+            f"{result.attempts} in {result.elapsed:.2f} s" + _replayed(result.replays),
+        )
+    )
     if result.request_id:
         rows.append(("request id", result.request_id))
     _table(rows)
@@ -334,7 +448,9 @@ def _as_text(data: object) -> str:
 
 
 def _replayed(replays: int) -> str:
-    return f", {replays} of them after one that may have been applied" if replays else ""
+    return (
+        f", {replays} of them after one that may have been applied" if replays else ""
+    )
 
 
 # -- what is to be changed --------------------------------------------------------------------------------------------
@@ -382,13 +498,21 @@ def _read_change(options: _Options, texts: dict[str, str]) -> _Change:
     if options["duration"] is not None:
         _add_duration(options["duration"], texts, options, change)
     if not change.fields and not change.problems:
-        change.problems.append(Problem("", "empty", "nothing to change: give at least one field, such as --start"))
+        change.problems.append(
+            Problem(
+                "",
+                "empty",
+                "nothing to change: give at least one field, such as --start",
+            )
+        )
     return change
 
 
 def _read_moment(item: Item, text: str, options: _Options, change: _Change) -> None:
     # After a wrong zone, UTC serves to find what else is wrong.
-    default_zone = UTC if change.zone is None and options["zone_name"] is not None else change.zone
+    default_zone = (
+        UTC if change.zone is None and options["zone_name"] is not None else change.zone
+    )
     try:
         moment = read_time(text, default_zone, day_first=options["day_first"])
     except TimeError as error:
@@ -398,13 +522,19 @@ def _read_moment(item: Item, text: str, options: _Options, change: _Change) -> N
     _check_limits(_option_of(item), repr(text), moment, options, change)
 
 
-def _check_limits(option: str, what: str, moment: datetime, options: _Options, change: _Change) -> None:
-    problem = limit_problem(moment, now(), allow_past=options["allow_past"], allow_far=options["allow_far"])
+def _check_limits(
+    option: str, what: str, moment: datetime, options: _Options, change: _Change
+) -> None:
+    problem = limit_problem(
+        moment, now(), allow_past=options["allow_past"], allow_far=options["allow_far"]
+    )
     if problem is not None:
         change.add(option, f"{what} {problem}")
 
 
-def _add_duration(text: str, texts: dict[str, str], options: _Options, change: _Change) -> None:
+def _add_duration(
+    text: str, texts: dict[str, str], options: _Options, change: _Change
+) -> None:
     """Compute the end from the start."""
     if _END in texts:
         change.add("--duration", "contradicts --end; give one of them")
@@ -421,7 +551,13 @@ def _add_duration(text: str, texts: dict[str, str], options: _Options, change: _
     if isinstance(start, datetime):
         # In UTC: hours are exact, whatever the clocks do in between.
         change.fields[_END] = start.astimezone(UTC) + length
-        _check_limits("--duration", f"the end, {text!r} after the start,", change.fields[_END], options, change)
+        _check_limits(
+            "--duration",
+            f"the end, {text!r} after the start,",
+            change.fields[_END],
+            options,
+            change,
+        )
 
 
 def _add_fields(name: str, texts: dict[str, str], change: _Change) -> None:
@@ -436,7 +572,10 @@ def _add_fields(name: str, texts: dict[str, str], change: _Change) -> None:
     for key, value in pairs.items():
         keyword = keywords.get(key, key)
         if keyword not in keywords.values():
-            change.add(f"--fields {name}", f"there is no field {key[:80]!r}; `reschedule --help` lists the names")
+            change.add(
+                f"--fields {name}",
+                f"there is no field {key[:80]!r}; `reschedule --help` lists the names",
+            )
         elif not isinstance(value, str):
             change.add(f"--fields {name}", f"{key} has to be text, in quotes")
         elif keyword in texts:
@@ -478,7 +617,9 @@ def _read_fields_file(name: str) -> dict[str, object]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ValueError("""not a JSON object; write for instance {"notes": "Moved by request"}""")
+        raise ValueError(
+            """not a JSON object; write for instance {"notes": "Moved by request"}"""
+        )
     return value
 
 
@@ -496,17 +637,23 @@ def _note_what_stays(fields: Collection[str]) -> None:
     )
 
 
-def _checked(client: clients.SmarterProctoring, sids: dict[str, str], change: _Change) -> clients.DryRun:
+def _checked(
+    client: clients.SmarterProctoring, sids: dict[str, str], change: _Change
+) -> clients.DryRun:
     """Return the request; raise one error of all problems, those of reading the fields included."""
     request = None
     found = list(change.problems)
     try:
-        request = client.with_options(allow_empty=True).dry_run_reschedule(*sids.values(), **change.fields)
+        request = client.with_options(allow_empty=True).dry_run_reschedule(
+            *sids.values(), **change.fields
+        )
     except errors.ValidationError as error:
         found += [_named(problem) for problem in error.problems]
     if request is not None and not found:
         return request
-    raise errors.ValidationError(f"{'; '.join(map(str, found))}. Nothing was sent.", problems=tuple(found))
+    raise errors.ValidationError(
+        f"{'; '.join(map(str, found))}. Nothing was sent.", problems=tuple(found)
+    )
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------
@@ -525,7 +672,9 @@ def _settings(options: _Connecting) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _user_problems(error: errors.ConfigurationError, options: _Connecting) -> list[Problem]:
+def _user_problems(
+    error: errors.ConfigurationError, options: _Connecting
+) -> list[Problem]:
     """Return what is wrong with the settings, each by its option if that was given, else by its variable."""
     return [_user_problem(problem, options) for problem in error.problems]
 
@@ -534,7 +683,9 @@ def _user_problem(problem: Problem, options: _Connecting) -> Problem:
     if problem.field in _settings(options):
         problem = problem._replace(name=f"--{problem.field.replace('_', '-')}")
     if problem.code == PLAIN_HTTP:
-        problem = problem._replace(text="is plain http, which shows the token: use https, or add --allow-http")
+        problem = problem._replace(
+            text="is plain http, which shows the token: use https, or add --allow-http"
+        )
     return problem
 
 
@@ -573,7 +724,11 @@ def _ask_for_token() -> str:
 
 def _fail(error: Exception, sids: dict[str, str], *, as_json: bool) -> NoReturn:
     """Say what happened and end with the code for it."""
-    known = error if isinstance(error, errors.SmarterProctoringError) else errors.ValidationError(str(error))
+    known = (
+        error
+        if isinstance(error, errors.SmarterProctoringError)
+        else errors.ValidationError(str(error))
+    )
     code = exit_code(known)
     problems = [str(problem) for problem in _problems(known)] or [str(error)]
     if as_json:
@@ -613,7 +768,15 @@ def _problems(error: errors.SmarterProctoringError) -> tuple[Problem, ...]:
 def _show_dry_run(request: clients.DryRun, *, as_json: bool) -> None:
     body = json.loads(request.content)
     if as_json:
-        echo_json({"outcome": "dry run", **request._asdict(), "content": None, "body": body, "exit_code": 0})
+        echo_json(
+            {
+                "outcome": "dry run",
+                **request._asdict(),
+                "content": None,
+                "body": body,
+                "exit_code": 0,
+            }
+        )
         return
     echo("dry run: nothing was sent", color="yellow", bold=True)
     echo(f"{request.method} {request.url}")
@@ -632,7 +795,11 @@ def _shown(item: Field, body: Mapping[str, object], default_zone: tzinfo | None)
     if item.format != "date-time":
         return str(body[item.name])
     moment = datetime.fromisoformat(str(body[item.name]))
-    local = f" ({moment.astimezone(default_zone):%a %d %b %Y %H:%M %Z})" if default_zone else ""
+    local = (
+        f" ({moment.astimezone(default_zone):%a %d %b %Y %H:%M %Z})"
+        if default_zone
+        else ""
+    )
     return f"{moment.astimezone(UTC):%a %d %b %Y %H:%M} UTC{local}"
 
 
@@ -659,15 +826,25 @@ class _Check(NamedTuple):
 def doctor(**given: Any) -> None:
     """Check settings, the token's shape and expiry, and reachability; changes nothing and sends no token."""
     options = cast("_Connecting", given)
-    checks = [_check_settings(options), _check_token(options), _check_reachable(options)]
+    checks = [
+        _check_settings(options),
+        _check_token(options),
+        _check_reachable(options),
+    ]
     code = next((check.code for check in checks if check.code), 0)
     if options["as_json"]:
-        results = [{"check": check.name, "ok": not check.code, "text": check.text} for check in checks]
+        results = [
+            {"check": check.name, "ok": not check.code, "text": check.text}
+            for check in checks
+        ]
         echo_json({"ok": not code, "checks": results, "exit_code": code})
         sys.exit(code)
     for check in checks:
         state = "FAIL" if check.code else "ok"
-        echo(f"{state:<5}{check.name:<11}{check.text}", color="red" if check.code else "green")
+        echo(
+            f"{state:<5}{check.name:<11}{check.text}",
+            color="red" if check.code else "green",
+        )
     sys.exit(code)
 
 
@@ -678,12 +855,17 @@ def _check_settings(options: _Connecting) -> _Check:
         with clients.SmarterProctoring.from_env(**settings) as client:
             return _Check("settings", 0, repr(client).strip("<>"))
     except errors.ConfigurationError as error:
-        return _Check("settings", _BAD_INPUT, "; ".join(map(str, _user_problems(error, options))))
+        return _Check(
+            "settings", _BAD_INPUT, "; ".join(map(str, _user_problems(error, options)))
+        )
 
 
 def _check_token(options: _Connecting) -> _Check:
     try:
-        given = _token(options, dry_run=False).get("token") or read_environment(_SETTINGS).values["token"]
+        given = (
+            _token(options, dry_run=False).get("token")
+            or read_environment(_SETTINGS).values["token"]
+        )
         secret = Secret(given() if callable(given) else given)
     except errors.ConfigurationError as error:
         return _Check("token", _AUTH, error.message)
@@ -691,10 +873,18 @@ def _check_token(options: _Connecting) -> _Check:
         return _Check("token", _AUTH, f"the token {secret.problem}")
     expires = secret.expires_at()
     if expires is None:
-        return _Check("token", 0, "well-formed; it is not a JWT with an expiry, so when it ends is not known")
+        return _Check(
+            "token",
+            0,
+            "well-formed; it is not a JWT with an expiry, so when it ends is not known",
+        )
     expired = expires <= now()
     state = "expired" if expired else "well-formed JWT, expires"
-    return _Check("token", _AUTH if expired else 0, f"{state} at {expires:%Y-%m-%d %H:%M} UTC (unverified)")
+    return _Check(
+        "token",
+        _AUTH if expired else 0,
+        f"{state} at {expires:%Y-%m-%d %H:%M} UTC (unverified)",
+    )
 
 
 def _proxies() -> urllib.request.ProxyHandler:
@@ -719,9 +909,17 @@ def _check_reachable(options: _Connecting) -> _Check:
         status = error.code
         error.close()
     except http.client.InvalidURL:
-        return _Check("network", _BAD_INPUT, "not checked: the proxy of the environment is not valid")
+        return _Check(
+            "network",
+            _BAD_INPUT,
+            "not checked: the proxy of the environment is not valid",
+        )
     except http.client.HTTPException as error:
-        return _Check("network", _NOT_APPLIED, f"{host} answers, but not in HTTP ({type(error).__name__})")
+        return _Check(
+            "network",
+            _NOT_APPLIED,
+            f"{host} answers, but not in HTTP ({type(error).__name__})",
+        )
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         return _Check("network", _NOT_APPLIED, f"{host} cannot be reached: {reason}")
@@ -729,7 +927,11 @@ def _check_reachable(options: _Connecting) -> _Check:
 
 
 @main.command(
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "help_option_names": [],
+    },
     add_help_option=False,
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -746,7 +948,11 @@ def mock(arguments: tuple[str, ...]) -> None:
 
 
 @main.command(
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "help_option_names": [],
+    },
     add_help_option=False,
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -759,7 +965,9 @@ def bulk(arguments: tuple[str, ...]) -> None:
             f"{error.name} is missing; install it with: "
             "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[bulk]'"
         ) from None
-    bulk_cli.main(list(arguments), prog_name="smarterproctoring bulk", color=terminal.colors())
+    bulk_cli.main(
+        list(arguments), prog_name="smarterproctoring bulk", color=terminal.colors()
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,13 @@ from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.many import Many, Outcome
 from smarterproctoring.prepare import Prepared, from_keywords
 from smarterproctoring.rules import warn_deprecated
-from smarterproctoring.settings import CallOptions, Options, base_url_problem, read_environment, turn_on_logging
+from smarterproctoring.settings import (
+    CallOptions,
+    Options,
+    base_url_problem,
+    read_environment,
+    turn_on_logging,
+)
 
 if TYPE_CHECKING:
     from smarterproctoring_generated.operations import RescheduleExamSessionItem
@@ -72,11 +78,14 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         problems = [log] if log else []
         problems += source.problems() if isinstance(source, Secret) else []
         base_url = settings.pop("base_url", SERVERS[0])
-        unusable = base_url_problem(base_url, allow_http=settings.pop("allow_http", False))
+        unusable = base_url_problem(
+            base_url, allow_http=settings.pop("allow_http", False)
+        )
         problems += [unusable] if unusable else []
         # Hidden, because the URL of a proxy may hold a password.
+        names = [name for name in TransportOptions.__annotations__ if name in settings]
         transport: Hidden[Any] = Hidden(
-            {name: settings.pop(name) for name in TransportOptions.__annotations__ if name in settings}  # type: ignore[misc]
+            {name: settings.pop(name) for name in names}  # type: ignore[misc]
         )
         options, found = Options().with_problems(settings)
         problems += found
@@ -84,7 +93,9 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         try:
             # With a base URL or an option that cannot be used, the rest is checked anyway.
             url = SERVERS[0] if unusable else base_url.rstrip("/")
-            sender = self._kind(source, url, Options() if found else options, transport.reveal())
+            sender = self._kind(
+                source, url, Options() if found else options, transport.reveal()
+            )
         except ConfigurationError as error:
             problems += error.problems
         if sender is None or problems:
@@ -130,15 +141,32 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
 
         return GeneratedClient(self._sender)
 
-    def _prepare(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Prepared:
+    def _prepare(
+        self,
+        operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> Prepared:
         # Above this: `_call` or `_dry_run`, the method of the operation, and its caller.
         warn_deprecated(operation, given, stacklevel=4)
-        return from_keywords(operation, sids, given, allow_empty=self._sender.call_options.allow_empty)
+        return from_keywords(
+            operation, sids, given, allow_empty=self._sender.call_options.allow_empty
+        )
 
-    def _dry_run(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> DryRun:
+    def _dry_run(
+        self,
+        operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> DryRun:
         request = self._sender.request_for(self._prepare(operation, sids, given))
         token = {operation.token_header: "<token>"} if operation.token_header else {}
-        return DryRun(request.method, str(request.url), {**request.headers, **token}, request.content)
+        return DryRun(
+            request.method,
+            str(request.url),
+            {**request.headers, **token},
+            request.content,
+        )
 
     def __repr__(self) -> str:
         if not hasattr(self, "_sender"):  # __init__ has failed
@@ -161,11 +189,20 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, Dry
 
     _kind = SyncSender
 
-    def _call(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Result:
+    def _call(
+        self,
+        operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> Result:
         return self._sender.call(self._prepare(operation, sids, given))
 
     def reschedule_many(
-        self, items: "Iterable[RescheduleExamSessionItem]", *, concurrency: int = 16, rate: float | None = None
+        self,
+        items: "Iterable[RescheduleExamSessionItem]",
+        *,
+        concurrency: int = 16,
+        rate: float | None = None,
     ) -> list[Outcome]:
         """Move many exam sessions, several concurrently, each with this client's options.
 
@@ -185,9 +222,16 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, Dry
             KeyboardInterrupt: Ctrl-C. What was not begun is not sent, and calls under way have a second to end;
                 `what_is_known(interrupt).outcomes` says what became of each item.
         """
-        given: Hidden[Iterable[Mapping[str, Any]]] = Hidden(items)
-        del items  # a traceback with local variables must not show what they say of persons
-        many = Many(operations.RESCHEDULE_EXAM_SESSION, given, self.dry_run_reschedule, concurrency, rate)
+        given: Hidden[Iterable[Mapping[str, object]]] = Hidden(items)
+        # A traceback with local variables must not show what they say of persons.
+        del items
+        many = Many(
+            operations.RESCHEDULE_EXAM_SESSION,
+            given,
+            self.dry_run_reschedule,
+            concurrency,
+            rate,
+        )
         many.in_threads(partial(work, many, self.reschedule, many.pause))
         return many.outcomes
 
@@ -202,7 +246,9 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, Dry
         self.close()
 
 
-class AsyncSmarterProctoring(_Client[AsyncSender, AsyncTokenSource], AsyncOperations[Result, DryRun]):
+class AsyncSmarterProctoring(
+    _Client[AsyncSender, AsyncTokenSource], AsyncOperations[Result, DryRun]
+):
     """Moves exam sessions, on asyncio or trio. Share one over tasks; close it, or use it in an `async with` block.
 
     Args:
@@ -215,21 +261,39 @@ class AsyncSmarterProctoring(_Client[AsyncSender, AsyncTokenSource], AsyncOperat
 
     _kind = AsyncSender
 
-    async def _call(self, operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]]) -> Result:
+    async def _call(
+        self,
+        operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> Result:
         return await self._sender.call(self._prepare(operation, sids, given))
 
     async def reschedule_many(
-        self, items: "Iterable[RescheduleExamSessionItem]", *, concurrency: int = 16, rate: float | None = None
+        self,
+        items: "Iterable[RescheduleExamSessionItem]",
+        *,
+        concurrency: int = 16,
+        rate: float | None = None,
     ) -> list[Outcome]:
         """Move many exam sessions; arguments, outcomes and errors as for `SmarterProctoring.reschedule_many`.
 
         A cancellation cuts the calls under way, and carries the outcomes as Ctrl-C does there.
         """
-        given: Hidden[Iterable[Mapping[str, Any]]] = Hidden(items)
-        del items  # a traceback with local variables must not show what they say of persons
-        many = Many(operations.RESCHEDULE_EXAM_SESSION, given, self.dry_run_reschedule, concurrency, rate)
+        given: Hidden[Iterable[Mapping[str, object]]] = Hidden(items)
+        # A traceback with local variables must not show what they say of persons.
+        del items
+        many = Many(
+            operations.RESCHEDULE_EXAM_SESSION,
+            given,
+            self.dry_run_reschedule,
+            concurrency,
+            rate,
+        )
         try:
-            await concurrently(partial(work_async, many, self.reschedule, sleep), many.workers)
+            await concurrently(
+                partial(work_async, many, self.reschedule, sleep), many.workers
+            )
         except BaseException as interrupt:
             many.interrupted(interrupt)
             raise

@@ -28,7 +28,10 @@ class Secret(NoCopy):
     def __init__(self, value: object, problem: str | None = None) -> None:
         self._value = value.strip() if isinstance(value, str) else ""
         if not self._value:
-            problem = problem or f"is missing: pass a str, or set {PREFIX}TOKEN or {PREFIX}TOKEN_FILE"
+            problem = (
+                problem
+                or f"is missing: pass a str, or set {PREFIX}TOKEN or {PREFIX}TOKEN_FILE"
+            )
         elif re.match(r"bearer(\s|$)", self._value, re.IGNORECASE):
             problem = "must be given without the prefix 'Bearer '"
         elif not re.fullmatch("[!-~]+", self._value):
@@ -38,7 +41,9 @@ class Secret(NoCopy):
     def problems(self) -> list[Problem]:
         """Return the problem as one with the setting `token`; none if the token can be sent."""
         code = "value" if self._value else "missing"
-        return [Problem("token", code, self.problem, "the token")] if self.problem else []
+        return (
+            [Problem("token", code, self.problem, "the token")] if self.problem else []
+        )
 
     def reveal(self) -> str:
         """Return the token: for the header and for masking, nothing else."""
@@ -51,9 +56,18 @@ class Secret(NoCopy):
         """
         try:
             _, claims, _ = self._value.split(".")
-            expires = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"]
+            expires = json.loads(
+                base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4))
+            )["exp"]
             return datetime.fromtimestamp(expires, UTC)
-        except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            OverflowError,
+            OSError,
+            RecursionError,
+        ):
             return None
 
     def __repr__(self) -> str:

@@ -46,7 +46,9 @@ class SmarterProctoringError(Exception):
 
     def with_more(self, text: str, **fields: Any) -> Self:
         """Return the same error with one more sentence, and with these fields."""
-        known = {name: value for name, value in self.__dict__.items() if name != "message"}
+        known = {
+            name: value for name, value in self.__dict__.items() if name != "message"
+        }
         return type(self)(f"{self.message} {text}", **{**known, **fields})
 
 
@@ -62,23 +64,32 @@ class ConfigurationError(SmarterProctoringError):
     problems: tuple[Problem, ...] = ()
 
 
-def wrong_settings(problems: Sequence[Problem], names: Mapping[str, str] | None = None) -> ConfigurationError:
+def wrong_settings(
+    problems: Sequence[Problem], names: Mapping[str, str] | None = None
+) -> ConfigurationError:
     """Make one error of all that is wrong with the settings.
 
     Args:
         problems: At least one.
         names: What a setting is called where that is not its keyword, such as the environment variable it came from.
     """
-    named = [problem._replace(name=(names or {}).get(problem.field, problem.name)) for problem in problems]
+    named = [
+        problem._replace(name=(names or {}).get(problem.field, problem.name))
+        for problem in problems
+    ]
     text = "; ".join(map(str, named))
-    return ConfigurationError(text, setting=problems[0].field or None, problems=tuple(named))
+    return ConfigurationError(
+        text, setting=problems[0].field or None, problems=tuple(named)
+    )
 
 
 class NoCopy:
     """Base of what holds a token or a connection, and so belongs to one process."""
 
     def __reduce__(self) -> NoReturn:
-        raise ConfigurationError("a client and its token cannot be pickled or copied; make a client in each process")
+        raise ConfigurationError(
+            "a client and its token cannot be pickled or copied; make a client in each process"
+        )
 
 
 class ValidationError(SmarterProctoringError, ValueError):
@@ -220,5 +231,7 @@ def error_class(status: int, code: str | None) -> type[APIStatusError]:
     """Name the error for an answer that is not 2xx."""
     if token_refused(status, code):
         return AuthenticationError
-    by_class = {3: UnexpectedRedirectError, 4: APIStatusError}.get(status // 100, ServerError)
+    by_class = {3: UnexpectedRedirectError, 4: APIStatusError}.get(
+        status // 100, ServerError
+    )
     return _BY_STATUS.get(status, by_class)

@@ -25,15 +25,23 @@ class GeneratedClient(NoCopy, AuthenticatedClient):
         """Return what generated functions call `request` of."""
         if isinstance(self.sender, SyncSender):
             return cast("Client", self.sender)
-        raise ConfigurationError("this client is asynchronous: call asyncio_detailed, or use SmarterProctoring")
+        raise ConfigurationError(
+            "this client is asynchronous: call asyncio_detailed, or use SmarterProctoring"
+        )
 
     def get_async_httpx_client(self) -> AsyncClient:
         """Return what asynchronous generated functions call `request` of."""
         if isinstance(self.sender, AsyncSender):
             return cast("AsyncClient", self.sender)
-        raise ConfigurationError("this client is synchronous: call sync_detailed, or use AsyncSmarterProctoring")
+        raise ConfigurationError(
+            "this client is synchronous: call sync_detailed, or use AsyncSmarterProctoring"
+        )
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise ConfigurationError("refused, it would bypass the rules of this client: use with_options(…).generated")
+        raise ConfigurationError(
+            "refused, it would bypass the rules of this client: use with_options(…).generated"
+        )
 
-    with_headers = with_timeout = with_cookies = set_httpx_client = set_async_httpx_client = _refuse
+    with_headers = with_timeout = with_cookies = set_httpx_client = (
+        set_async_httpx_client
+    ) = _refuse

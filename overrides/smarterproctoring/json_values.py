@@ -114,8 +114,14 @@ def not_json(value: object, label: str) -> Iterator[Problem]:
         for index, inner in enumerate(value):
             yield from not_json(inner, f"{label}[{index}]")
     elif isinstance(value, datetime):
-        yield Problem(label, "json", "is a datetime, and the spec has no date-time there: give text")
+        yield Problem(
+            label,
+            "json",
+            "is a datetime, and the spec has no date-time there: give text",
+        )
     elif isinstance(value, float) and not math.isfinite(value):
         yield Problem(label, "json", f"is {value}, which JSON cannot hold")
     elif value is not None and not isinstance(value, str | int | float):
-        yield Problem(label, "json", f"is of type {type(value).__name__}, which JSON cannot hold")
+        yield Problem(
+            label, "json", f"is of type {type(value).__name__}, which JSON cannot hold"
+        )

@@ -73,7 +73,9 @@ class Many:
         if not concurrency >= 1:
             problems.append(Problem("concurrency", "value", "must be 1 or more"))
         if rate is not None and not rate > 0:
-            problems.append(Problem("rate", "value", "must be a number of calls per second above 0"))
+            problems.append(
+                Problem("rate", "value", "must be a number of calls per second above 0")
+            )
         if problems:
             raise wrong_settings(problems)
         self.outcomes: list[Outcome] = []
@@ -148,13 +150,16 @@ class Many:
                 self._crash = error
                 self._stopped.set()
 
-        threads = [threading.Thread(target=run, daemon=True) for _ in range(self.workers)]
+        threads = [
+            threading.Thread(target=run, daemon=True) for _ in range(self.workers)
+        ]
         try:
             for thread in threads:
                 thread.start()
             for thread in threads:
                 while thread.is_alive():
-                    thread.join(0.5)  # on Windows, Ctrl-C does not end a wait without a limit
+                    # On Windows, Ctrl-C does not end a wait without a limit.
+                    thread.join(0.5)
         except BaseException as interrupt:
             self._stopped.set()
             until = time.monotonic() + _GRACE
@@ -176,9 +181,14 @@ class Many:
         for index in list(self._flying):
             text = f"interrupted. {what_became_of_the_change(maybe_applied=True)}"
             outcomes[index] = InterruptedCallError(text, maybe_applied=True)
-        maybe = sum(isinstance(one, SmarterProctoringError) and one.maybe_applied for one in outcomes)
+        maybe = sum(
+            isinstance(one, SmarterProctoringError) and one.maybe_applied
+            for one in outcomes
+        )
         moved = sum(isinstance(one, Result) for one in outcomes)
-        text = f"interrupted: {moved} of {len(outcomes)} moved, {maybe} more may have been"
+        text = (
+            f"interrupted: {moved} of {len(outcomes)} moved, {maybe} more may have been"
+        )
         facts = {"maybe_applied": maybe > 0, "outcomes": tuple(outcomes)}
         attach_what_is_known(interrupt, InterruptedCallError(text, **facts))
 
@@ -188,11 +198,15 @@ def _problem(
 ) -> SmarterProctoringError | TypeError | None:
     """Return what keeps an item from being sent; an item of the wrong shape is named by its index."""
     if not isinstance(item.reveal(), Mapping):
-        return TypeError(f"items[{index}] must be a mapping of keyword arguments, not {type(item.reveal()).__name__}")
+        return TypeError(
+            f"items[{index}] must be a mapping of keyword arguments, not {type(item.reveal()).__name__}"
+        )
     rules = rules_of(operation)
     sids = {parameter.keyword for parameter in rules.path_parameters}
     try:
-        rules.check_keywords([keyword for keyword in item.reveal() if keyword not in sids])
+        rules.check_keywords(
+            [keyword for keyword in item.reveal() if keyword not in sids]
+        )
         check(**item.reveal())
     except SmarterProctoringError as error:
         return error

@@ -25,15 +25,21 @@ _LEVELS = 3
 def mask(text: str, secrets: Iterable[str]) -> str:
     """Replace secrets, in whatever case; where they touch or overlap, the whole becomes one mask."""
     lowered = _lower(text)
-    wanted = {_lower(secret) for secret in secrets if secret and len(secret) <= len(text)}
-    return _replace(text, [span for secret in wanted for span in _spans(lowered, secret)])
+    wanted = {
+        _lower(secret) for secret in secrets if secret and len(secret) <= len(text)
+    }
+    return _replace(
+        text, [span for secret in wanted for span in _spans(lowered, secret)]
+    )
 
 
 def mask_token(text: str, token: str) -> str:
     """Replace a token, also in base64 and UTF-16, and with escapes of JSON, URLs and HTML of any of its characters."""
     if not token or len(text) < len(token):  # no form is shorter
         return text
-    text = _replace(text, [span for form in _forms(token, text) for span in _spans(text, form)])
+    text = _replace(
+        text, [span for form in _forms(token, text) for span in _spans(text, form)]
+    )
     if not any(mark in text for mark in _MARKS):
         return text
     spans: list[tuple[int, int]] = []
@@ -56,9 +62,11 @@ def _forms(token: str, text: str) -> list[str]:
         forms += ["\0".join(token), "\0\0\0".join(token)]
     if len(token) < WHOLE_WORD_BELOW:
         return forms
-    for before in range(3):  # three bytes become four characters, so it matters how many come before
+    # Three bytes become four characters, so it matters how many come before.
+    for before in range(3):
         encoded = base64.b64encode(b"\0" * before + token.encode()).decode()
-        padding = encoded.count("=")  # what is next to it, and to the bytes before, depends on other bytes, too
+        # What is next to it, and to the bytes before, depends on other bytes, too.
+        padding = encoded.count("=")
         cut = encoded[before and before + 1 : len(encoded) - (padding and padding + 1)]
         forms += [cut, cut.translate(_SAFE)]
     return forms
@@ -120,7 +128,12 @@ def _lower(text: str) -> str:
     lowered = text.lower()
     if len(lowered) == len(text):
         return lowered
-    return "".join([character.lower() if len(character.lower()) == 1 else character for character in text])
+    return "".join(
+        [
+            character.lower() if len(character.lower()) == 1 else character
+            for character in text
+        ]
+    )
 
 
 def _spans(text: str, secret: str) -> list[tuple[int, int]]:

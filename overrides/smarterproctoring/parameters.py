@@ -1,12 +1,18 @@
 """Path, query and header parameters: what may be given for one, and how it is written."""
 
 import math
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from smarterproctoring_generated.records import Parameter
 
-from smarterproctoring.json_values import as_text, matches, plain, type_problem, value_from_text
+from smarterproctoring.json_values import (
+    as_text,
+    matches,
+    plain,
+    type_problem,
+    value_from_text,
+)
 from smarterproctoring.problems import Problem, RuleError, problem_from
 from smarterproctoring.wire_times import time_text, wire_time
 
@@ -25,7 +31,7 @@ def parameter_problem(parameter: Parameter, value: object) -> Problem | None:
     return None
 
 
-def checked(parameter: Parameter, value: Any, *, offsets: bool = False) -> Any:
+def checked(parameter: Parameter, value: object, *, offsets: bool = False) -> object:
     """Return a value as it is sent: text and numbers, or a list or dict of them; times in the wire form.
 
     Args:
@@ -44,27 +50,43 @@ def checked(parameter: Parameter, value: Any, *, offsets: bool = False) -> Any:
     if problem := type_problem(kind, value):
         raise RuleError("type", problem)
     if not value:
-        raise RuleError("empty", f"is an empty {kind}, which cannot be sent: leave it out")
+        raise RuleError(
+            "empty", f"is an empty {kind}, which cannot be sent: leave it out"
+        )
     if isinstance(value, list):
         item_type = parameter.item_type
-        return [_checked_scalar(parameter, item_type, item, offsets=offsets) for item in value]
+        return [
+            _checked_scalar(parameter, item_type, item, offsets=offsets)
+            for item in value
+        ]
     entries = value if isinstance(value, dict) else {}
-    return {str(name): _checked_scalar(parameter, "", item, offsets=offsets) for name, item in entries.items()}
+    return {
+        str(name): _checked_scalar(parameter, "", item, offsets=offsets)
+        for name, item in entries.items()
+    }
 
 
-def _checked_scalar(parameter: Parameter, kind: str, value: Any, *, offsets: bool) -> Any:
+def _checked_scalar(
+    parameter: Parameter, kind: str, value: object, *, offsets: bool
+) -> object:
     if parameter.format == "date-time":
         text = value if offsets and isinstance(value, str) else time_text(value)
         value = wire_time(text)
     if parameter.allowed and value not in parameter.allowed:
-        raise RuleError("enum", f"must be one of {', '.join(map(str, parameter.allowed))}")
+        raise RuleError(
+            "enum", f"must be one of {', '.join(map(str, parameter.allowed))}"
+        )
     if problem := type_problem(kind, value):
         raise RuleError("type", problem)
     if not isinstance(value, str | int | float):
         raise RuleError("type", f"must be text or a number, not {type(value).__name__}")
     if isinstance(value, float) and not math.isfinite(value):
         raise RuleError("type", "must be a finite number")
-    if parameter.pattern and isinstance(value, str) and not matches(parameter.pattern, value):
+    if (
+        parameter.pattern
+        and isinstance(value, str)
+        and not matches(parameter.pattern, value)
+    ):
         raise RuleError("pattern", f"must match {parameter.pattern}")
     _check_text(parameter, as_text(value))
     return value
@@ -73,34 +95,43 @@ def _checked_scalar(parameter: Parameter, kind: str, value: Any, *, offsets: boo
 def _check_text(parameter: Parameter, text: str) -> None:
     """Refuse text that its place in the request cannot hold."""
     if parameter.location == "path" and text in ("", ".", ".."):
-        raise RuleError("pattern", "must not be empty, `.` or `..`: that is another path")
+        raise RuleError(
+            "pattern", "must not be empty, `.` or `..`: that is another path"
+        )
     if parameter.location != "header":
         return
     if not matches(_HEADER_TEXT, text):
-        raise RuleError("pattern", "must be one line of printable ASCII, without white space around it")
+        raise RuleError(
+            "pattern",
+            "must be one line of printable ASCII, without white space around it",
+        )
     if parameter.type != "string" and "," in text:
-        raise RuleError("pattern", "must not hold a comma, which separates the values of a header")
+        raise RuleError(
+            "pattern", "must not hold a comma, which separates the values of a header"
+        )
 
 
-def parameter_from_text(parameter: Parameter, text: str) -> Any:
+def parameter_from_text(parameter: Parameter, text: str) -> object:
     """Read the text of one value as a value of the spec's type, where it is one."""
     if parameter.type == "array":
         return [value_from_text(parameter.item_type, part) for part in text.split(",")]
     return value_from_text(parameter.type, text)
 
 
-def simple_text(parameter: Parameter, value: Any, *, quoted: bool = True) -> str:
+def simple_text(parameter: Parameter, value: object, *, quoted: bool = True) -> str:
     """Write a checked value of a path or header parameter in the style `simple`."""
     write = quoted_text if quoted else as_text
     if isinstance(value, dict):
         between = "=" if parameter.explode else ","
-        return ",".join(f"{write(name)}{between}{write(item)}" for name, item in value.items())
+        return ",".join(
+            f"{write(name)}{between}{write(item)}" for name, item in value.items()
+        )
     if isinstance(value, list):
         return ",".join(map(write, value))
     return write(value)
 
 
-def query_text(parameter: Parameter, value: Any) -> str:
+def query_text(parameter: Parameter, value: object) -> str:
     """Write a checked value of a query parameter in its style."""
     name = quoted_text(parameter.name)
 
@@ -110,10 +141,14 @@ def query_text(parameter: Parameter, value: Any) -> str:
     if isinstance(value, dict):
         items = value.items()
         if parameter.style == "deepObject":
-            return "&".join(f"{name}%5B{quoted_text(key)}%5D={write(item)}" for key, item in items)
+            return "&".join(
+                f"{name}%5B{quoted_text(key)}%5D={write(item)}" for key, item in items
+            )
         if parameter.explode:
             return "&".join(f"{quoted_text(key)}={write(item)}" for key, item in items)
-        return f"{name}=" + ",".join(f"{quoted_text(key)},{write(item)}" for key, item in items)
+        return f"{name}=" + ",".join(
+            f"{quoted_text(key)},{write(item)}" for key, item in items
+        )
     if isinstance(value, list):
         if parameter.explode:
             return "&".join(f"{name}={write(item)}" for item in value)

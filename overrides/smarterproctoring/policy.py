@@ -50,7 +50,15 @@ NOT_TAKEN = {425, 429, *NEVER_SENT} - {Failure.TLS, Failure.HOOK}
 """What may be repeated whatever the method is: the server has not begun to carry out the request."""
 SAFE = {408, *NOT_TAKEN}
 """What may always be repeated where the method is idempotent: nothing was done, or the request was never sent."""
-AMBIGUOUS = {500, 502, 503, 504, Failure.WRITE_TIMEOUT, Failure.READ_TIMEOUT, Failure.LOST}
+AMBIGUOUS = {
+    500,
+    502,
+    503,
+    504,
+    Failure.WRITE_TIMEOUT,
+    Failure.READ_TIMEOUT,
+    Failure.LOST,
+}
 """What may be repeated unless the caller says no: the change may have been carried out. A 503 belongs here: Envoy and
 Heroku's router answer it after they have passed the request on."""
 MAYBE_APPLIED = {303, 499}
@@ -71,7 +79,9 @@ class Outcome(NamedTuple):
         """Whether this attempt may have changed the session."""
         if self.status is None:
             return self.failure not in NEVER_SENT
-        return self.status in MAYBE_APPLIED or not (300 <= self.status < 500 or self.status == 501)
+        return self.status in MAYBE_APPLIED or not (
+            300 <= self.status < 500 or self.status == 501
+        )
 
 
 class Decision(NamedTuple):
@@ -108,11 +118,18 @@ def decide(
     if token_refused(status, outcome.code) and can_renew and not is_over(left):
         return Decision("renew")
     met = outcome.failure if status is None else status
-    if not may_repeat(met, options, idempotent=idempotent) or retried >= options.retries:
+    if (
+        not may_repeat(met, options, idempotent=idempotent)
+        or retried >= options.retries
+    ):
         return Decision("raise")
     asked = outcome.retry_after or 0.0
     wait = max(asked, draw * min(BACKOFF_BASE * 2.0**retried, BACKOFF_MAX))
-    return Decision("raise") if asked > MAX_RETRY_AFTER or is_over(left, wait) else Decision("retry", wait)
+    return (
+        Decision("raise")
+        if asked > MAX_RETRY_AFTER or is_over(left, wait)
+        else Decision("retry", wait)
+    )
 
 
 def is_over(left: float, wait: float = 0.0) -> bool:
@@ -120,7 +137,9 @@ def is_over(left: float, wait: float = 0.0) -> bool:
     return left - wait <= NO_TIME
 
 
-def may_repeat(met: int | Failure | None, options: Options, *, idempotent: bool) -> bool:
+def may_repeat(
+    met: int | Failure | None, options: Options, *, idempotent: bool
+) -> bool:
     """Tell whether a status or a failure is one after which an attempt may be repeated."""
     if not idempotent:
         return met in NOT_TAKEN

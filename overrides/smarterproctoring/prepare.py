@@ -34,7 +34,11 @@ class Prepared(NamedTuple):
 
 
 def from_keywords(
-    operation: Operation, sids: Sequence[Any], given: Hidden[Mapping[str, Any]], *, allow_empty: bool
+    operation: Operation,
+    sids: Sequence[object],
+    given: Hidden[Mapping[str, object]],
+    *,
+    allow_empty: bool,
 ) -> Prepared:
     """Prepare a call of the public clients.
 
@@ -43,20 +47,33 @@ def from_keywords(
         ValidationError: All problems with the arguments.
     """
     rules = rules_of(operation)
-    return _or_raise(_from_keywords(rules, sids, given.reveal(), allow_empty=allow_empty))
+    return _or_raise(
+        _from_keywords(rules, sids, given.reveal(), allow_empty=allow_empty)
+    )
 
 
 def _from_keywords(
-    rules: Rules, sids: Sequence[Any], given: Mapping[str, Any], *, allow_empty: bool
+    rules: Rules,
+    sids: Sequence[object],
+    given: Mapping[str, object],
+    *,
+    allow_empty: bool,
 ) -> "Prepared | list[Problem]":
     found = rules.from_keywords(given)
-    if found.body == {} and rules.operation.fields and not found.problems and not allow_empty:
+    has_fields = bool(rules.operation.fields)
+    if found.body == {} and has_fields and not found.problems and not allow_empty:
         text = "nothing to change: give at least one field, or allow it with allow_empty=True"
         found.problems.append(Problem("", "empty", text))
     return _prepare(rules, [*sids], found, offsets=False)
 
 
-def from_generated(method: str, path: str, body: Any, query: Mapping[str, Any], headers: Mapping[str, Any]) -> Prepared:
+def from_generated(
+    method: str,
+    path: str,
+    body: object,
+    query: Mapping[str, object],
+    headers: Mapping[str, Any],
+) -> Prepared:
     """Prepare what a generated function hands over; times in `body` are rewritten in place.
 
     Raises:
@@ -69,30 +86,48 @@ def from_generated(method: str, path: str, body: Any, query: Mapping[str, Any], 
         if values is not None:
             found = rules.from_generated(values, body, query, headers)
             prepared = _or_raise(_prepare(rules, values, found, offsets=True))
-            own = {item.name.lower() for item in operation.parameters if item.location == "header"}
-            rest = {name: value for name, value in headers.items() if name.lower() not in own}
-            return prepared._replace(headers={**check_headers(rest), **prepared.headers})
-    raise ConfigurationError("the spec has no operation with this method and path; nothing else is sent")
+            own = {
+                item.name.lower()
+                for item in operation.parameters
+                if item.location == "header"
+            }
+            rest = {
+                name: value
+                for name, value in headers.items()
+                if name.lower() not in own
+            }
+            return prepared._replace(
+                headers={**check_headers(rest), **prepared.headers}
+            )
+    raise ConfigurationError(
+        "the spec has no operation with this method and path; nothing else is sent"
+    )
 
 
 def _or_raise(prepared: "Prepared | list[Problem]") -> Prepared:
     """Raise what is wrong: here, where no local variable holds what the call says of a person."""
     if isinstance(prepared, Prepared):
         return prepared
-    raise ValidationError(f"{'; '.join(map(str, prepared))}. Nothing was sent.", problems=tuple(prepared))
+    raise ValidationError(
+        f"{'; '.join(map(str, prepared))}. Nothing was sent.", problems=tuple(prepared)
+    )
 
 
-def _prepare(rules: Rules, sids: list[Any], given: Given, *, offsets: bool) -> "Prepared | list[Problem]":
+def _prepare(
+    rules: Rules, sids: list[Any], given: Given, *, offsets: bool
+) -> "Prepared | list[Problem]":
     began = time.monotonic()
     problems: list[Problem] = []
-    path: list[Any] = []
-    parts: dict[str, dict[str, Any]] = {"query": {}, "header": {}}
+    path: list[object] = []
+    parts: dict[str, dict[str, object]] = {"query": {}, "header": {}}
     for parameter, value in rules.parameter_values(sids, given.query, given.headers):
         try:
             sent = checked(parameter, value, offsets=offsets)
         except ValueError as error:
             problem = problem_from(parameter.keyword, error)
-            problems.append(problem._replace(text=problem.text + _hint(parameter, value)))
+            problems.append(
+                problem._replace(text=problem.text + _hint(parameter, value))
+            )
             continue
         if parameter.location == "path":
             path.append(sent)
@@ -130,4 +165,6 @@ def _hint(parameter: Parameter, value: object) -> str:
     if matches(pattern, value[:2].upper() + value[2:].lower()):
         return " (SIDs are case-sensitive)"
     kind = SID_KINDS.get(value[:2])
-    return f" (this is an SID of kind {kind} with {len(value)} characters)" if kind else ""
+    return (
+        f" (this is an SID of kind {kind} with {len(value)} characters)" if kind else ""
+    )

@@ -8,7 +8,13 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
-from smarterproctoring_generated.records import NULL, Field, Hidden, Operation, Parameter
+from smarterproctoring_generated.records import (
+    NULL,
+    Field,
+    Hidden,
+    Operation,
+    Parameter,
+)
 
 from smarterproctoring import json_values
 from smarterproctoring.json_values import matches, plain, type_problem, value_from_text
@@ -23,10 +29,10 @@ Item = Parameter | Field
 class Given(NamedTuple):
     """What a call gave, and what is wrong with it; without `has_body` there is no body, not even JSON's null."""
 
-    body: Any
+    body: object
     has_body: bool
-    query: dict[str, Any]
-    headers: dict[str, Any]
+    query: dict[str, object]
+    headers: dict[str, object]
     problems: list[Problem]
 
     def __repr__(self) -> str:  # it is in frames, and says things of a person
@@ -35,7 +41,9 @@ class Given(NamedTuple):
 
 def keyword_items(operation: Operation) -> list[Item]:
     """Return what can be given by keyword besides the path's parameters, in the spec's order."""
-    others: list[Item] = [item for item in operation.parameters if item.location != "path"]
+    others: list[Item] = [
+        item for item in operation.parameters if item.location != "path"
+    ]
     body = [operation.body] if operation.body else []
     return [*others, *operation.fields, *body]
 
@@ -45,7 +53,7 @@ def path_parameters(operation: Operation) -> list[Parameter]:
     return [item for item in operation.parameters if item.location == "path"]
 
 
-def item_from_text(item: Item, text: str) -> Any:
+def item_from_text(item: Item, text: str) -> object:
     """Read text as a value of the spec's type, where it is one."""
     if isinstance(item, Parameter):
         return parameter_from_text(item, text)
@@ -55,7 +63,11 @@ def item_from_text(item: Item, text: str) -> Any:
 def field_problem(field: Field, value: object) -> Problem | None:
     """Return what is wrong with a value of a field, None if nothing is. The value is not repeated."""
     if field.allowed and value not in field.allowed:
-        return Problem(field.keyword, "enum", f"must be one of {', '.join(map(str, field.allowed))}")
+        return Problem(
+            field.keyword,
+            "enum",
+            f"must be one of {', '.join(map(str, field.allowed))}",
+        )
     if problem := type_problem(field.type, value):
         return Problem(field.keyword, "type", problem)
     if field.pattern and isinstance(value, str) and not matches(field.pattern, value):
@@ -81,10 +93,18 @@ class Rules:
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
         self.path_parameters = path_parameters(operation)
-        self._known: dict[str, Item] = {item.keyword: item for item in keyword_items(operation)}
-        self.deprecated = [item.keyword for item in self._known.values() if item.deprecated]
-        self._in_query = [item for item in operation.parameters if item.location == "query"]
-        self._in_headers = [item for item in operation.parameters if item.location == "header"]
+        self._known: dict[str, Item] = {
+            item.keyword: item for item in keyword_items(operation)
+        }
+        self.deprecated = [
+            item.keyword for item in self._known.values() if item.deprecated
+        ]
+        self._in_query = [
+            item for item in operation.parameters if item.location == "query"
+        ]
+        self._in_headers = [
+            item for item in operation.parameters if item.location == "header"
+        ]
         self._by_name = {item.name: item for item in operation.fields}
         self._around_parameters = re.split(r"\{[^{}]+\}", operation.path)
         self._times = [(place, self._label(place)) for place in operation.date_times]
@@ -109,7 +129,7 @@ class Rules:
             known = ", ".join(self._known)
             raise TypeError(f"unknown field {names}. Known: {known or 'none'}")
 
-    def from_keywords(self, given: Mapping[str, Any]) -> Given:
+    def from_keywords(self, given: Mapping[str, object]) -> Given:
         """Return body, query, headers and problems of a call by keyword; `None` is not sent.
 
         Raises:
@@ -117,11 +137,11 @@ class Rules:
         """
         if not given.keys() <= self._known.keys():
             self.check_keywords(given)
-        # Literals: dict[str, Any]() would make the type anew each time.
-        body: dict[str, Any] = {}
-        query: dict[str, Any] = {}
-        headers: dict[str, Any] = {}
-        whole: Any = None
+        # Literals: dict[str, object]() would make the type anew each time.
+        body: dict[str, object] = {}
+        query: dict[str, object] = {}
+        headers: dict[str, object] = {}
+        whole: object = None
         problems: list[Problem] = []
         has_body = bool(self.operation.fields) and self.operation.body_required
         for keyword, item in self._known.items():
@@ -140,7 +160,9 @@ class Rules:
             try:
                 value = _body_value(item, value)
             except RecursionError:
-                problems.append(Problem(keyword, "json", "holds itself, or is too deep for JSON"))
+                problems.append(
+                    Problem(keyword, "json", "holds itself, or is too deep for JSON")
+                )
                 continue
             except ValueError as error:
                 problems.append(problem_from(keyword, error))
@@ -154,12 +176,22 @@ class Rules:
         sent = whole if self.operation.body else body
         return Given(sent if has_body else None, has_body, query, headers, problems)
 
-    def _read_only_problems(self, whole: object, fields: dict[str, Any]) -> list[Problem]:
+    def _read_only_problems(
+        self, whole: object, fields: dict[str, object]
+    ) -> list[Problem]:
         """Return where a body holds what only the server sets; a field of its own cannot be given at all."""
         if not self.operation.read_only:
             return []
-        places = [place for place in self.operation.read_only if whole is not None or len(place) > 1]
-        labels = {self._label(place) for place in places for _ in found_at(whole or fields, place)}
+        places = [
+            place
+            for place in self.operation.read_only
+            if whole is not None or len(place) > 1
+        ]
+        labels = {
+            self._label(place)
+            for place in places
+            for _ in found_at(whole or fields, place)
+        }
         text = "is set by the server alone: leave it out"
         return [Problem(label, "read_only", text) for label in sorted(labels)]
 
@@ -172,7 +204,13 @@ class Rules:
         match = re.fullmatch(self.operation.route, path)
         return match and [unquote(value) for value in match.groups()]
 
-    def from_generated(self, path: list[Any], body: Any, query: Mapping[str, Any], headers: Mapping[str, Any]) -> Given:
+    def from_generated(
+        self,
+        path: list[Any],
+        body: object,
+        query: Mapping[str, object],
+        headers: Mapping[str, object],
+    ) -> Given:
         """Return what a generated function hands over, as the same values given by keyword would be.
 
         What only the server sets is taken out of the body: a generated model has to hold it.
@@ -185,19 +223,29 @@ class Rules:
                     del holder[key]
         for position, item in enumerate(self.path_parameters):
             path[position] = parameter_from_text(item, path[position])
-        own: dict[str, Any] = {}
+        own: dict[str, object] = {}
         for item in self._in_headers:
             if item.name in headers:
                 value = headers[item.name]
-                own[item.name] = parameter_from_text(item, value) if isinstance(value, str) else value
+                own[item.name] = (
+                    parameter_from_text(item, value)
+                    if isinstance(value, str)
+                    else value
+                )
         return Given(body, body is not None, queries, own, problems)
 
-    def _nested_query(self, query: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    def _nested_query(
+        self, query: dict[str, object], problems: list[Problem]
+    ) -> dict[str, object]:
         """Put the properties of an object, which generated functions send as parameters of their own, back into it."""
         known = {item.name for item in self._in_query}
         loose = {name: query.pop(name) for name in list(query) if name not in known}
         if loose:
-            objects = [item for item in self._in_query if item.type == "object" and item.name not in query]
+            objects = [
+                item
+                for item in self._in_query
+                if item.type == "object" and item.name not in query
+            ]
             if len(objects) == 1:
                 query[objects[0].name] = loose
             else:
@@ -208,8 +256,11 @@ class Rules:
     # -- to a request --------------------------------------------------------------------------------
 
     def parameter_values(
-        self, path_values: list[Any], query: dict[str, Any], headers: dict[str, Any]
-    ) -> Iterator[tuple[Parameter, Any]]:
+        self,
+        path_values: list[object],
+        query: dict[str, object],
+        headers: dict[str, object],
+    ) -> Iterator[tuple[Parameter, object]]:
         """Yield the parameters with the values that were given for them."""
         yield from zip(self.path_parameters, path_values, strict=True)
         for items, values in ((self._in_query, query), (self._in_headers, headers)):
@@ -217,13 +268,17 @@ class Rules:
                 if item.name in values:
                     yield item, values[item.name]
 
-    def body_problems(self, body: Any) -> list[Problem]:
+    def body_problems(self, body: object) -> list[Problem]:
         """Put the date-times of a body into the wire form, in place; return everything in it that breaks the spec."""
-        problems = [problem for place, label in self._times for problem in times_to_wire(body, place, label)]
+        problems = [
+            problem
+            for place, label in self._times
+            for problem in times_to_wire(body, place, label)
+        ]
         whole = self.operation.body
         if whole and body is not None and (problem := field_problem(whole, body)):
             problems.append(problem)
-        fields: dict[str, Any] = body if isinstance(body, dict) else {}
+        fields: dict[str, object] = body if isinstance(body, dict) else {}
         for name, value in fields.items():
             item = self._by_name.get(name)
             if value is None or item is None:
@@ -234,7 +289,9 @@ class Rules:
             # Both times are in the wire form by now, which sorts as text.
             if item.before and str(fields.get(item.before) or "~") <= str(value):
                 later = self._by_name[item.before].keyword
-                problems.append(Problem(later, "order", f"must be after {item.keyword}"))
+                problems.append(
+                    Problem(later, "order", f"must be after {item.keyword}")
+                )
         return problems
 
     def not_json(self, body: object) -> list[Problem]:
@@ -242,30 +299,43 @@ class Rules:
         problems: list[Problem] = []
         whole = self.operation.body
         if whole or not isinstance(body, dict):
-            problems += json_values.not_json(body, whole.keyword if whole else "the body")
+            problems += json_values.not_json(
+                body, whole.keyword if whole else "the body"
+            )
         else:
             for name, value in body.items():
                 problems += json_values.not_json(value, self._label((name,)))
         text = "the body cannot be written as JSON: it holds text that is not valid Unicode, or itself"
         return problems or [Problem("", "json", text)]
 
-    def path_for(self, values: list[Any]) -> str:
+    def path_for(self, values: list[object]) -> str:
         """Return the path with these checked values of its parameters, encoded."""
         first, *rest = self._around_parameters
         items = zip(self.path_parameters, values, rest, strict=True)
-        return first + "".join([simple_text(item, value) + piece for item, value, piece in items])
+        return first + "".join(
+            [simple_text(item, value) + piece for item, value, piece in items]
+        )
 
-    def query_for(self, values: Mapping[str, Any]) -> str:
+    def query_for(self, values: Mapping[str, object]) -> str:
         """Return the query with these checked values, encoded; empty where there are none."""
-        return "&".join([query_text(item, values[item.name]) for item in self._in_query if item.name in values])
+        return "&".join(
+            [
+                query_text(item, values[item.name])
+                for item in self._in_query
+                if item.name in values
+            ]
+        )
 
-    def headers_for(self, values: Mapping[str, Any]) -> dict[str, str]:
+    def headers_for(self, values: Mapping[str, object]) -> dict[str, str]:
         """Return the headers with these checked values; names in lower case."""
         given = [item for item in self._in_headers if item.name in values]
-        return {item.name.lower(): simple_text(item, values[item.name], quoted=False) for item in given}
+        return {
+            item.name.lower(): simple_text(item, values[item.name], quoted=False)
+            for item in given
+        }
 
 
-def _instead_of_none(item: Item, *, is_given: bool) -> Any:
+def _instead_of_none(item: Item, *, is_given: bool) -> object:
     """Return what is sent for a required item that is None; None if it has to be given."""
     # A required field that may be null has nothing else that None could mean.
     return NULL if is_given and item.nullable else item.default
@@ -276,7 +346,7 @@ def _missing(item: Item) -> Problem:
     return Problem(item.keyword, "required", f"is required{hint}")
 
 
-def _body_value(item: Field, value: Any) -> Any:
+def _body_value(item: Field, value: object) -> object:
     if value is NULL:
         if not item.nullable:
             raise RuleError("type", "cannot be null: the spec does not say `nullable`")
@@ -292,16 +362,22 @@ WARNED: Final[set[str]] = set()
 """What `warn_deprecated` has warned of in this process."""
 
 
-def warn_deprecated(operation: Operation, given: Hidden[Mapping[str, Any]], *, stacklevel: int) -> None:
+def warn_deprecated(
+    operation: Operation, given: Hidden[Mapping[str, object]], *, stacklevel: int
+) -> None:
     """Warn of a deprecated operation, and of deprecated keywords that are given, once for each in a process.
 
     Args:
         operation: The operation that is called.
         given: The keyword arguments.
-        stacklevel: How many calls the caller of the public method is above the one who calls this.
+        stacklevel: Whose line the warning shows, as for `warnings.warn`: 1 is who calls this.
     """
     found = [f"`{operation.call}`"] if operation.deprecated else []
-    keywords = [name for name in rules_of(operation).deprecated if given.reveal().get(name) is not None]
+    keywords = [
+        name
+        for name in rules_of(operation).deprecated
+        if given.reveal().get(name) is not None
+    ]
     found += [f"`{keyword}` of `{operation.call}`" for keyword in keywords]
     for what in found:
         if what not in WARNED:

@@ -36,8 +36,13 @@ USER_AGENT = f"smarterproctoring-client/{VERSION} python/{sys.version.split()[0]
 
 def requests_for(base_url: str, options: Options) -> Requests:
     """Return what makes the requests of a client with these options."""
-    headers = {"accept": "application/json", "user-agent": USER_AGENT, **options.headers}
-    headers["accept-encoding"] = "identity"  # answers are tiny, and a compressed one could be a bomb
+    headers = {
+        "accept": "application/json",
+        "user-agent": USER_AGENT,
+        **options.headers,
+    }
+    # Answers are tiny, and a compressed one could be a bomb.
+    headers["accept-encoding"] = "identity"
     return Requests(base_url, headers)
 
 
@@ -49,9 +54,15 @@ def prepared_from(method: str, url: object, arguments: Mapping[str, Any]) -> Pre
         ValidationError: All problems with parameters and body.
     """
     known = {"params", "json", "headers"}
-    other = [name for name, value in arguments.items() if name not in known and _is_given(value)]
+    other = [
+        name
+        for name, value in arguments.items()
+        if name not in known and _is_given(value)
+    ]
     if other:
-        raise ConfigurationError(f"this client sends JSON bodies and takes no {', '.join(other)} here")
+        raise ConfigurationError(
+            f"this client sends JSON bodies and takes no {', '.join(other)} here"
+        )
     query = arguments.get("params") or {}
     headers = arguments.get("headers") or {}
     return from_generated(method, str(url), arguments.get("json"), query, headers)
@@ -65,9 +76,13 @@ class OnlyRequests:
     """Refuses httpx's other ways of sending, which generated functions do not use."""
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise ConfigurationError("only the spec's operations are sent: use reschedule, or a generated function")
+        raise ConfigurationError(
+            "only the spec's operations are sent: use reschedule, or a generated function"
+        )
 
-    send = stream = build_request = get = put = post = patch = delete = head = options = _refuse
+    send = stream = build_request = get = put = post = patch = delete = head = (
+        options
+    ) = _refuse
 
 
 # -- event hooks -------------------------------------------------------------------------------------------------------
@@ -185,7 +200,12 @@ class Received:
         if response is None:
             return Loss(Failure.READ_TIMEOUT, "deadline")
         incomplete = self.is_too_long or not self._is_whole
-        return Reply(response.status_code, dict(response.headers.items()), bytes(self._body), incomplete)
+        return Reply(
+            response.status_code,
+            dict(response.headers.items()),
+            bytes(self._body),
+            incomplete,
+        )
 
 
 def _unpacker(response: httpx.Response) -> Unpacker | None:
@@ -201,7 +221,9 @@ def _unpacker(response: httpx.Response) -> Unpacker | None:
 def response_of(reply: Reply) -> httpx.Response:
     """Give a success to a generated function; its body is unpacked and whole."""
     framing = ("content-encoding", "content-length", "transfer-encoding")
-    headers = {name: value for name, value in reply.headers.items() if name not in framing}
+    headers = {
+        name: value for name, value in reply.headers.items() if name not in framing
+    }
     return httpx.Response(reply.status, headers=headers, content=reply.body)
 
 
@@ -232,7 +254,13 @@ _FAILURES: dict[type[Exception], Failure] = {
     httpx.RemoteProtocolError: Failure.LOST,
     Exception: Failure.OTHER,
 }
-_CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_CUT = (
+    ssl.SSLEOFError,
+    ssl.SSLZeroReturnError,
+    ssl.SSLSyscallError,
+    ssl.SSLWantReadError,
+    ssl.SSLWantWriteError,
+)
 """What TLS says where the connection ended, or was waited for: that is no fault of the certificate's."""
 
 
@@ -243,7 +271,9 @@ def loss(error: Exception) -> Loss:
         problem = _tls_problem(error)
         if problem is not None:
             return Loss(Failure.TLS, problem)
-    return Loss(kind, str(error) if isinstance(error, ProxyFailure) else type(error).__name__)
+    return Loss(
+        kind, str(error) if isinstance(error, ProxyFailure) else type(error).__name__
+    )
 
 
 def _tls_problem(error: BaseException) -> str | None:

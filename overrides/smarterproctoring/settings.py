@@ -22,10 +22,15 @@ PREFIX = "SMARTERPROCTORING_"
 """How the names of this package's environment variables begin."""
 # Patterns are compiled when they are first used: importing the package should cost little.
 _HEADER = r"[!#$%&'*+.^_`|~0-9a-z-]+: [\x20-\x7e\t]*"
-_OWN_HEADERS = {"token", "authorization", "host", "content-length", "transfer-encoding", "connection"}
-_BASE_URL = (
-    r"(?a:(?P<scheme>(?i:https?))://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]+))?(/[^?#@\s]*)?)"
-)
+_OWN_HEADERS = {
+    "token",
+    "authorization",
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+}
+_BASE_URL = r"(?a:(?P<scheme>(?i:https?))://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]+))?(/[^?#@\s]*)?)"
 PLAIN_HTTP = "plain-http"
 """The code of the problem that a base URL is plain http to another machine."""
 _SECONDS = "must be a number of seconds above 0, at most 1e6"
@@ -108,39 +113,67 @@ class Options(NamedTuple):
         given: object = changes.get("headers", {})
         headers, problems = read_headers(given if isinstance(given, Mapping) else {})
         if not isinstance(given, Mapping):
-            problems.append(Problem("headers", "value", "must be a mapping of names to values"))
+            problems.append(
+                Problem("headers", "value", "must be a mapping of names to values")
+            )
         changed: dict[str, Any] = {**changes, "headers": {**self.headers, **headers}}
         timeout = changed.get("timeout", self.timeout)
         if not isinstance(timeout, Timeouts):
             changed["timeout"] = Timeouts(*[timeout] * 4)
         new = Options(**{**self._asdict(), **changed})
-        wrong = [name for name, seconds in new.timeout._asdict().items() if not _is_seconds(seconds)]
+        wrong = [
+            name
+            for name, seconds in new.timeout._asdict().items()
+            if not _is_seconds(seconds)
+        ]
         if wrong:
-            which = "" if len(wrong) == len(new.timeout) else f" (not so: {', '.join(wrong)})"
+            which = (
+                ""
+                if len(wrong) == len(new.timeout)
+                else f" (not so: {', '.join(wrong)})"
+            )
             problems.append(Problem("timeout", "value", _SECONDS + which))
         if not _is_seconds(new.deadline):
             problems.append(Problem("deadline", "value", _SECONDS))
         if type(new.retries) is not int or not 0 <= new.retries <= 10:
             problems.append(Problem("retries", "value", _RETRIES))
         if new.on_retry is not None and not callable(new.on_retry):
-            problems.append(Problem("on_retry", "value", "must be a callable that takes an error and seconds, or None"))
+            problems.append(
+                Problem(
+                    "on_retry",
+                    "value",
+                    "must be a callable that takes an error and seconds, or None",
+                )
+            )
         return new, problems
 
 
 def _is_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e6
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 < value <= 1e6
+    )
 
 
 def read_headers(headers: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
     """Return headers with names in lower case, and what is wrong with them; a value is not shown."""
-    checked = {str(name).lower(): str(value).strip(" \t") for name, value in headers.items()}
+    checked = {
+        str(name).lower(): str(value).strip(" \t") for name, value in headers.items()
+    }
     problems: list[Problem] = []
     for name, value in checked.items():
         if not re.fullmatch(_HEADER, f"{name}: {value}"):
             text = "must have names of letters, digits and -, and values of one line of printable ASCII"
             problems.append(Problem("headers", "value", text))
         elif name in _OWN_HEADERS:
-            problems.append(Problem("headers", "value", f"must not hold {name!r}, which the client itself sets"))
+            problems.append(
+                Problem(
+                    "headers",
+                    "value",
+                    f"must not hold {name!r}, which the client itself sets",
+                )
+            )
     return checked, problems
 
 
@@ -167,10 +200,18 @@ def base_url_problem(url: object, *, allow_http: bool) -> Problem | None:
         what = "has a host that cannot be looked up: each part between dots must have 1 to 63 characters"
     elif not 1 <= int(match["port"] or 443) <= 65535:
         what = "has a port that is not one from 1 to 65535"
-    elif match["scheme"].lower() == "http" and not allow_http and not is_loopback(match["host"].strip("[]").lower()):
+    elif (
+        match["scheme"].lower() == "http"
+        and not allow_http
+        and not is_loopback(match["host"].strip("[]").lower())
+    ):
         code = PLAIN_HTTP
-        what = "is plain http, which shows the token: use https, or pass allow_http=True"
-    elif (root := _common_root()) and f"{urlsplit(text).path.rstrip('/')}/".endswith(f"/{root}/"):
+        what = (
+            "is plain http, which shows the token: use https, or pass allow_http=True"
+        )
+    elif (root := _common_root()) and f"{urlsplit(text).path.rstrip('/')}/".endswith(
+        f"/{root}/"
+    ):
         what = f"must not end in /{root}, with which the paths of the spec begin"
     else:
         return None
@@ -259,7 +300,9 @@ def turn_on_logging() -> Problem | None:
         return Problem("log", "value", "must be debug, info or warning", f"{PREFIX}LOG")
     if level and logger.level == logging.NOTSET:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+        handler.setFormatter(
+            logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s")
+        )
         logger.addHandler(handler)
         logger.setLevel(level.upper())
     return None

@@ -21,7 +21,10 @@ def visible(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(character if _is_harmless(character) else escape(character) for character in text)
+    return "".join(
+        character if _is_harmless(character) else escape(character)
+        for character in text
+    )
 
 
 def _is_harmless(character: str) -> bool:
@@ -40,7 +43,9 @@ def colors() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
-def echo(line: str = "", *, err: bool = False, color: str | None = None, bold: bool = False) -> None:
+def echo(
+    line: str = "", *, err: bool = False, color: str | None = None, bold: bool = False
+) -> None:
     """Write one line.
 
     Args:
@@ -49,7 +54,12 @@ def echo(line: str = "", *, err: bool = False, color: str | None = None, bold: b
         color: The name of a color; used on terminals only, and not where NO_COLOR is set.
         bold: Whether to write it bold, likewise.
     """
-    _write(click.style(visible(line), fg=color, bold=bold) if color or bold else visible(line), err=err)
+    _write(
+        click.style(visible(line), fg=color, bold=bold)
+        if color or bold
+        else visible(line),
+        err=err,
+    )
 
 
 def echo_json(value: object) -> None:

@@ -31,7 +31,12 @@ class Form(NamedTuple):
 
 def _names(names: list[str]) -> dict[str, int]:
     """Number names, in full and by their first three letters, in lower case."""
-    return {name[:size].lower(): number for number, name in enumerate(names) if name for size in (3, len(name))}
+    return {
+        name[:size].lower(): number
+        for number, name in enumerate(names)
+        if name
+        for size in (3, len(name))
+    }
 
 
 def any_of(words: dict[str, int]) -> str:
@@ -40,7 +45,13 @@ def any_of(words: dict[str, int]) -> str:
 
 
 MONTHS: Final = {**_names(list(month_name)), "sept": 9}
-WEEKDAYS: Final = {**_names(list(day_name)), "tues": 1, "weds": 2, "thur": 3, "thurs": 3}
+WEEKDAYS: Final = {
+    **_names(list(day_name)),
+    "tues": 1,
+    "weds": 2,
+    "thur": 3,
+    "thurs": 3,
+}
 """Days of the week; Monday is 0."""
 
 _YEAR: Final = "(?P<year>[0-9]{4})"
@@ -63,7 +74,9 @@ def _date(form: str, example: str, note: str, pattern: str) -> Form:
 
 
 def _time(form: str, example: str, note: str, pattern: str, where: str = "") -> Form:
-    return Form(form, example, note, re.compile(f"{pattern}(?=[^0-9a-z]|z|utc|gmt|$)"), where)
+    return Form(
+        form, example, note, re.compile(f"{pattern}(?=[^0-9a-z]|z|utc|gmt|$)"), where
+    )
 
 
 def _offset(form: str, example: str, note: str, pattern: str, where: str = "") -> Form:
@@ -101,9 +114,13 @@ TIMES: Final = (
 OFFSETS: Final = (
     _offset("Z", "Z", "", "(?P<utc>z)"),
     _offset("UTC", "UTC", "or GMT", "(?P<utc>utc|gmt)"),
-    _offset("+HH:MM", "-04:00", "from -12:00 to +14:00", f"{_OFFSET}:{_OFFSET_MINUTES}"),
+    _offset(
+        "+HH:MM", "-04:00", "from -12:00 to +14:00", f"{_OFFSET}:{_OFFSET_MINUTES}"
+    ),
     _offset("+HHMM", "-0400", "", f"{_OFFSET}{_OFFSET_MINUTES}"),
-    _offset("+HH", "-04", "only after seconds, or after a date and T", _OFFSET, "seconds"),
+    _offset(
+        "+HH", "-04", "only after seconds, or after a date and T", _OFFSET, "seconds"
+    ),
 )
 """An offset is at the end of the text; a space before it is accepted."""
 

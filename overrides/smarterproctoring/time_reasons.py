@@ -14,7 +14,9 @@ from smarterproctoring.zones import abbreviation_hint
 
 EXAMPLE: Final = "2030-05-04 09:00"
 _TWO_TIMES: Final = "names two times; give the start and the end separately"
-_TWO_ZONES: Final = "names two zones; keep one, as in 2030-05-04T13:00:00Z or 2030-05-04T09:00:00-04:00"
+_TWO_ZONES: Final = (
+    "names two zones; keep one, as in 2030-05-04T13:00:00Z or 2030-05-04T09:00:00-04:00"
+)
 _TWO_DAYS: Final = "names two days; give one date, such as 4 May 2030"
 _SHORT_YEAR: Final = "has a year of two digits; write all four, as in 2030"
 _HALF: Final = r"[ap]\.? ?m\b"
@@ -81,7 +83,20 @@ _COMPLAINTS: Final = (
      "begins with four digits that may be a time or a year; write the time with a colon, as in 15:30, "
      "or after the date"),
 )  # fmt: skip
-_KNOWN_WORDS: Final = {*MONTHS, *WEEKDAYS, "at", "on", "of", "noon", "am", "pm", "utc", "gmt", "z", "t"}
+_KNOWN_WORDS: Final = {
+    *MONTHS,
+    *WEEKDAYS,
+    "at",
+    "on",
+    "of",
+    "noon",
+    "am",
+    "pm",
+    "utc",
+    "gmt",
+    "z",
+    "t",
+}
 
 
 def explain(text: str) -> str:
@@ -94,7 +109,11 @@ def explain(text: str) -> str:
     ends_in_range = re.search("[0-9m] ?- ?[0-9]{1,2}(?::[0-9]{2})?$", text) is not None
     if times > 1 or (times and has_date and ends_in_range):
         return _TWO_TIMES
-    return _about_words(text) or _about_marks(text) or _what_is_missing(text, has_time=times > 0, has_date=has_date)
+    return (
+        _about_words(text)
+        or _about_marks(text)
+        or _what_is_missing(text, has_time=times > 0, has_date=has_date)
+    )
 
 
 def _what_is_missing(text: str, *, has_time: bool, has_date: bool) -> str:

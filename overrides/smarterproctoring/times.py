@@ -57,7 +57,9 @@ class TimeError(ValueError):
         self.reason = reason
 
 
-def read_time(text: str, default_zone: tzinfo | None = None, *, day_first: bool | None = None) -> datetime:
+def read_time(
+    text: str, default_zone: tzinfo | None = None, *, day_first: bool | None = None
+) -> datetime:
     """Read a date and time that a person typed.
 
     Args:
@@ -82,7 +84,9 @@ def read_time(text: str, default_zone: tzinfo | None = None, *, day_first: bool 
     raise TimeError(text, reason)
 
 
-def limit_problem(moment: datetime, now: datetime, *, allow_past: bool, allow_far: bool) -> str | None:
+def limit_problem(
+    moment: datetime, now: datetime, *, allow_past: bool, allow_far: bool
+) -> str | None:
     """Say why a moment is probably a slip; None if it is not.
 
     Args:
@@ -168,7 +172,9 @@ def _divide(text: str) -> _Parts:
 def _date_first(text: str) -> Iterator[_Parts]:
     weekday, start = _weekday_at(text, 0)
     for date in _matches(DATES, text, start):
-        after_t = text.startswith("t", date.end()) and BEFORE_T.fullmatch(date[0]) is not None
+        after_t = (
+            text.startswith("t", date.end()) and BEFORE_T.fullmatch(date[0]) is not None
+        )
         gap = AFTER_DATE.match(text, date.end())
         if not after_t and gap is None:
             continue
@@ -180,7 +186,15 @@ def _date_first(text: str) -> Iterator[_Parts]:
             exact = after_t or time.groupdict().get("second") is not None
             spaced = text.startswith(" ", time.end())
             for offset in _offsets_at(text, time.end(), exact=exact):
-                yield _Parts(weekday, date.groupdict(), time.groupdict(), offset, after_t, spaced, time_first=False)
+                yield _Parts(
+                    weekday,
+                    date.groupdict(),
+                    time.groupdict(),
+                    offset,
+                    after_t,
+                    spaced,
+                    time_first=False,
+                )
 
 
 def _may_follow(form: Form, date: _Groups, *, after_t: bool) -> bool:
@@ -201,7 +215,15 @@ def _time_first(text: str) -> Iterator[_Parts]:
         weekday, start = _weekday_at(text, gap.end())
         for date in _matches(DATES, text, start):
             for offset in _offsets_after_date(text, date.end(), gap["utc"]):
-                yield _Parts(weekday, date.groupdict(), time.groupdict(), offset, False, True, time_first=True)
+                yield _Parts(
+                    weekday,
+                    date.groupdict(),
+                    time.groupdict(),
+                    offset,
+                    False,
+                    True,
+                    time_first=True,
+                )
 
 
 def _weekday_at(text: str, start: int) -> tuple[str | None, int]:
@@ -246,7 +268,9 @@ def _moment(parts: _Parts, day_first: bool | None) -> datetime:
     moment = datetime(year, month, day, hour, minute, second, microsecond)
     if parts.weekday is not None and WEEKDAYS[parts.weekday] != moment.weekday():
         actual = day_name[moment.weekday()]
-        raise _RefusedError(f"names another day of the week than its date, which is a {actual}; which is right?")
+        raise _RefusedError(
+            f"names another day of the week than its date, which is a {actual}; which is right?"
+        )
     return moment
 
 
@@ -258,15 +282,21 @@ def _date_of(date: _Groups, day_first: bool | None) -> tuple[int, int, int]:
     year = _number(date, "year")
     month, day = _month_and_day(date, day_first)
     if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise _RefusedError(f"is out of range: years are from {FIRST_YEAR} to {LAST_YEAR}")
+        raise _RefusedError(
+            f"is out of range: years are from {FIRST_YEAR} to {LAST_YEAR}"
+        )
     if not 1 <= month <= 12:
-        raise _RefusedError(f"has no month from 1 to 12 where it is expected; write it like {EXAMPLE}")
+        raise _RefusedError(
+            f"has no month from 1 to 12 where it is expected; write it like {EXAMPLE}"
+        )
     days = monthrange(year, month)[1]
     if not 1 <= day <= days:
         which = f"February {year}" if month == 2 else month_name[month]
         raise _RefusedError(f"has a day that does not exist: {which} has {days} days")
     if date.get("ordinal") not in (None, _ordinal(day)):
-        raise _RefusedError(f"has a day with a wrong ending; write {day}{_ordinal(day)}, or {day}")
+        raise _RefusedError(
+            f"has a day with a wrong ending; write {day}{_ordinal(day)}, or {day}"
+        )
     return year, month, day
 
 
@@ -282,12 +312,16 @@ def _in_order(first: int, second: int, day_first: bool | None) -> tuple[int, int
     """Return month and day of a date of numbers that ends in the year."""
     if day_first is None:
         if first <= 12 and second <= 12 and first != second:
-            raise _RefusedError("may be day/month or month/day; write 2030-05-04, or add --day-first or --month-first")
+            raise _RefusedError(
+                "may be day/month or month/day; write 2030-05-04, or add --day-first or --month-first"
+            )
         day_first = first > 12
     day, month = (first, second) if day_first else (second, first)
     if month > 12 >= day:
         option = "--day-first" if day_first else "--month-first"
-        raise _RefusedError(f"contradicts {option}: it has no such month; correct the text or drop the option")
+        raise _RefusedError(
+            f"contradicts {option}: it has no such month; correct the text or drop the option"
+        )
     return month, day
 
 
@@ -318,7 +352,9 @@ def _time_of(time: _Groups) -> tuple[int, int, int, int]:
     if (hour, minute) == (24, 0):
         raise _RefusedError("has the hour 24; write 00:00 of the next day")
     if hour > 23 or minute > 59 or second > 59:
-        raise _RefusedError("has a time that does not exist: hours end at 23, minutes and seconds at 59")
+        raise _RefusedError(
+            "has a time that does not exist: hours end at 23, minutes and seconds at 59"
+        )
     return hour, minute, second, microsecond
 
 
@@ -349,7 +385,9 @@ def _offset_of(parts: _Parts) -> timezone:
         )
     offset = sign * timedelta(hours=hours, minutes=minutes)
     if minutes > 59 or not timedelta(hours=-12) <= offset <= timedelta(hours=14):
-        raise _RefusedError("has an offset that no place has: they are from -12:00 to +14:00, with minutes below 60")
+        raise _RefusedError(
+            "has an offset that no place has: they are from -12:00 to +14:00, with minutes below 60"
+        )
     return timezone(offset)
 
 
@@ -370,5 +408,7 @@ def _may_be_range(parts: _Parts, hours: int, minutes: int) -> bool:
 def _is_range(start: int, end: int) -> bool:
     """Tell whether two times of day, in minutes, may be a start and an end: on one day, in one night, or over noon."""
     over_midnight = 0 < end + 24 * 60 - start <= _LONGEST_NIGHT
-    over_noon = end >= 60 and start < 13 * 60 and 0 < end + 12 * 60 - start <= _LONGEST_NOON
+    over_noon = (
+        end >= 60 and start < 13 * 60 and 0 < end + 12 * 60 - start <= _LONGEST_NOON
+    )
     return end > start or over_midnight or over_noon

@@ -106,7 +106,9 @@ def _read_all(descriptor: int, deadline: float | None) -> bytes:
         if not block:
             return content
         content += block
-    raise _FileError(f"it has more than {MAX_BYTES // 1024} KiB; is this the file of a token?")
+    raise _FileError(
+        f"it has more than {MAX_BYTES // 1024} KiB; is this the file of a token?"
+    )
 
 
 def _wait(descriptor: int, deadline: float) -> None:
@@ -118,18 +120,26 @@ def _wait(descriptor: int, deadline: float) -> None:
         waiting.register(descriptor, select.POLLIN)
         ready = waiting.poll(seconds * 1000)
     if not ready:
-        raise _FileError(f"it is a pipe or a device that gave no whole token within {SECONDS:g} seconds")
+        raise _FileError(
+            f"it is a pipe or a device that gave no whole token within {SECONDS:g} seconds"
+        )
 
 
 def _decode(content: bytes) -> str:
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    encoding = next(
+        (name for mark, name in _MARKS if content.startswith(mark)), "utf-8"
+    )
     if encoding == "utf-8" and b"\0" in content:
-        raise _FileError("it holds NUL bytes, as UTF-16 without a byte order mark does; save it as UTF-8")
+        raise _FileError(
+            "it holds NUL bytes, as UTF-16 without a byte order mark does; save it as UTF-8"
+        )
     try:
         return content.decode(encoding)
     except UnicodeDecodeError:
         pass
-    raise _FileError("it is not text in UTF-8, nor in UTF-16 with a byte order mark; save it as UTF-8")
+    raise _FileError(
+        "it is not text in UTF-8, nor in UTF-16 with a byte order mark; save it as UTF-8"
+    )
 
 
 def _content_problem(text: str) -> str | None:

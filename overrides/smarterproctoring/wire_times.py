@@ -12,7 +12,9 @@ Place = tuple[str, ...]
 
 # datetime.fromisoformat takes any separator, a line break too.
 _ISO_Z: Final = r"^[0-9W-]+T[0-9:.,]+Z$"
-_WIRE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+_WIRE: Final = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+)
 
 
 def wire_time(text: str) -> str:
@@ -47,7 +49,9 @@ def time_text(value: object) -> str:
         return value.isoformat()
     if isinstance(value, str) and matches(_ISO_Z, value):
         return value
-    raise ValueError("must be a datetime with a time zone, or ISO 8601 text that ends in Z")
+    raise ValueError(
+        "must be a datetime with a time zone, or ISO 8601 text that ends in Z"
+    )
 
 
 def found_at(node: object, place: Place) -> Iterator[tuple[Any, Any]]:

@@ -72,7 +72,12 @@ _ELSEWHERE = {
     "WAT": ("+02:00", "Africa/Windhoek"),
 }
 _ALL_YEAR = {"EST": "-05:00", "MST": "-07:00", "HST": "-10:00"}
-_POSIX = {"EST5EDT": _EASTERN, "CST6CDT": _CENTRAL, "MST7MDT": _MOUNTAIN, "PST8PDT": _PACIFIC}
+_POSIX = {
+    "EST5EDT": _EASTERN,
+    "CST6CDT": _CENTRAL,
+    "MST7MDT": _MOUNTAIN,
+    "PST8PDT": _PACIFIC,
+}
 _SPOKEN = {
     "et": _EASTERN, "ct": _CENTRAL, "mt": _MOUNTAIN, "pt": _PACIFIC,
     "eastern": _EASTERN, "central": _CENTRAL, "mountain": _MOUNTAIN, "pacific": _PACIFIC,
@@ -141,7 +146,9 @@ def place(moment: datetime, where: tzinfo) -> datetime:
     if before == after:
         return first
     if before < after:
-        raise ValueError(f"does not exist in {where}: the clocks skip it; give another time")
+        raise ValueError(
+            f"does not exist in {where}: the clocks skip it; give another time"
+        )
     raise ValueError(
         f"happens twice in {where}: the clocks go back; write the date, T, the time with seconds and the offset, "
         "as in 2030-05-04T09:00:00-04:00; it is "
@@ -168,7 +175,9 @@ def abbreviation_hint(word: str) -> str | None:
     if name in _ELSEWHERE:
         other, other_place = _ELSEWHERE[name]
         meaning += f" in {where}, and {other} in {other_place}"
-        return f"{meaning}; write the offset itself, or name the place: --timezone {where}"
+        return (
+            f"{meaning}; write the offset itself, or name the place: --timezone {where}"
+        )
     return f"{meaning}: write {offset}, or name the place: --timezone {where}"
 
 
@@ -202,7 +211,9 @@ def _about_abbreviation(word: str) -> str:
 
 def _about_offset(name: str) -> str | None:
     """Say what is wrong with an offset that is given as a zone; None if the name is none."""
-    match = re.fullmatch(r"(?:etc/)?(gmt|utc?)([+-]?)([0-9]{1,2})(?::?[0-9]{2})?", name, re.IGNORECASE)
+    match = re.fullmatch(
+        r"(?:etc/)?(gmt|utc?)([+-]?)([0-9]{1,2})(?::?[0-9]{2})?", name, re.IGNORECASE
+    )
     if match is not None and not int(match[3]):
         return "write UTC"
     if match is not None:

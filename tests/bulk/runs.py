@@ -18,15 +18,20 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from smarterproctoring import cli
+from smarterproctoring_bulk import cli as bulk_cli
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.cli import facts_of
 from smarterproctoring_bulk.journal import find
 from smarterproctoring_bulk.outcomes import Outcome
+from smarterproctoring_bulk.plan import Plan, plan
+from smarterproctoring_bulk.rows import InputOptions
 from smarterproctoring_mock import MockApp
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDAwMDAwMDB9.c2VjcmV0LXNpZ25hdHVyZQ"
@@ -79,7 +84,20 @@ def _command_line(arguments: list[str], environment: dict[str, str], folder: str
     os.dup2(written, 1)
     os.dup2(written, 2)
     sys.argv = ["smarterproctoring", *arguments]
-    cli.main()
+    if "TESTS_NOW" not in environment:
+        cli.main()
+        return
+    moment = datetime.fromisoformat(environment["TESTS_NOW"])
+    with patch.object(bulk_cli, "plan", partial(_planned_at, moment)):
+        cli.main()
+
+
+def _planned_at(
+    moment: datetime, path: str, options: InputOptions, hook: Callable[[int], object] | None = None,
+    now: datetime | None = None,
+) -> Plan:  # fmt: skip
+    """Check a list as if it were another moment."""
+    return plan(path, options, hook, now or moment)
 
 
 class Process:

@@ -75,14 +75,16 @@ def test_a_job_is_not_done_while_another_worker_takes_over_a_dead_chunk(
     listed = DBOSClient.list_workflows
     with engine.Journal(find(bulk.journal)) as journal, engine.Journal(find(bulk.journal)) as other:
         (job,) = journal.jobs()
+        looking = journal._client  # pyright: ignore[reportPrivateUsage]
+        killing = other._client  # pyright: ignore[reportPrivateUsage]
         for looks in range(1, 5):
-            parts = listed(other._client, workflow_id_prefix=f"{job.id}-000000.")
-            other._client.cancel_workflows([max(part.workflow_id for part in parts)])
+            parts = listed(killing, workflow_id_prefix=f"{job.id}-000000.")
+            killing.cancel_workflows([max(part.workflow_id for part in parts)])
             seen = iter(range(1, looks + 1))
 
             def watched(client: DBOSClient, *arguments: Any, **filters: Any) -> Any:
                 found = listed(client, *arguments, **filters)
-                if client is journal._client and next(seen, None) == looks:  # noqa: B023 - called at once
+                if client is looking and next(seen, None) == looks:  # noqa: B023 - called at once
                     assert other.take_over(job) == 1
                 return found
 

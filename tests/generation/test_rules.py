@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -10,13 +11,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from smarterproctoring import rules as rules_module
 from smarterproctoring.json_values import matches, not_json, plain
 from smarterproctoring.parameters import checked, parameter_problem, query_text, simple_text
 from smarterproctoring.problems import Problem
-from smarterproctoring.rules import Rules, field_problem
+from smarterproctoring.rules import Rules, field_problem, item_from_text, rules_of
 from smarterproctoring.wire_times import times_to_wire
 from smarterproctoring_generated.parsing import parse_or_none
-from smarterproctoring_generated.records import NULL, Field, Operation, Parameter
+from smarterproctoring_generated.records import NULL, Field, Hidden, Operation, Parameter
 
 
 def said_of(problems: Iterable[Problem | None]) -> list[str]:
@@ -25,6 +27,10 @@ def said_of(problems: Iterable[Problem | None]) -> list[str]:
 
 MOMENT = "2030-05-04T09:00:00+02:00"
 WIRE = "2030-05-04T07:00:00.000Z"
+DAY = date(2030, 5, 4)
+NOON = datetime(2030, 5, 4, 12, tzinfo=UTC)
+ENDLESS: list[object] = []
+ENDLESS.append(ENDLESS)
 
 
 def rules(**changes: Any) -> Rules:
@@ -207,10 +213,43 @@ def test_an_operation_without_a_body_has_none() -> None:
             ["a is required; give NULL to send null"],
         ),
         ({"fields": (Field("a", "a", "", default=3, required=True),)}, {}, {"a": 3}, True, []),
+        ({"fields": (Field("a", "a", "", type="array"),)}, {"a": (1, 2)}, {"a": [1, 2]}, True, []),
         ({"fields": (Field("a", "a", "", default=3),)}, {}, {}, True, []),
         ({"fields": (), "body": Field("", "body", "", nullable=True)}, {"body": NULL}, None, True, []),
         ({"fields": (), "body": Field("", "body", "", nullable=True)}, {}, None, False, []),
         ({"fields": (), "body": Field("", "body", "", required=True)}, {}, None, False, ["body is required"]),
+        # A field that only the server sets is none of the operation's; a part of one is named.
+        ({"fields": (Field("a", "a", ""),), "read_only": (("a",),)}, {"a": 1}, {"a": 1}, True, []),
+        (
+            {"fields": (Field("a", "a", ""),), "read_only": (("a", "id"),)},
+            {"a": {"id": 1}},
+            {"a": {"id": 1}},
+            True,
+            ["a.id is set by the server alone: leave it out"],
+        ),
+        (
+            {"fields": (), "body": Field("", "body", ""), "read_only": (("id",),)},
+            {"body": {"id": 1}},
+            {"id": 1},
+            True,
+            ["body.id is set by the server alone: leave it out"],
+        ),
+        ({"fields": (Field("d", "d", "", format="date"),)}, {"d": DAY}, {"d": "2030-05-04"}, True, []),
+        (
+            {"fields": (Field("d", "d", "", format="date"),)},
+            {"d": NOON},
+            {},
+            True,
+            ["d must be a date, not a datetime"],
+        ),
+        ({"fields": (Field("d", "d", ""),)}, {"d": NOON}, {"d": NOON}, True, []),
+        (
+            {"fields": (Field("a", "a", ""), Field("b", "b", ""))},
+            {"a": ENDLESS, "b": NULL},
+            {},
+            True,
+            ["a holds itself, or is too deep for JSON", "b cannot be null: the spec does not say `nullable`"],
+        ),
         (
             {"fields": (), "body": Field("", "body", ""), "read_only": (("*", "id"),)},
             {"body": [{"id": 1}]},
@@ -225,6 +264,30 @@ def test_bodies(
 ) -> None:
     found = rules(parameters=(), date_times=(), **changes).from_keywords(given)
     assert (found.body, found.has_body, said_of(found.problems)) == (body, has_body, problems)
+
+
+def test_what_is_deprecated_is_told_once_with_the_line_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules_module, "WARNED", set[str]())
+    fields = tuple(Field(name, name, "", deprecated=name.startswith("old")) for name in ("old", "older", "new"))
+    gone = rules(fields=fields, call="move", deprecated=True).operation
+    stays = rules(fields=fields, call="stay").operation
+
+    def call(operation: Operation) -> None:
+        given: Hidden[Mapping[str, Any]] = Hidden({"old": "x", "older": None, "new": "y"})
+        rules_module.warn_deprecated(operation, given, stacklevel=2)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call(gone)
+        call(gone)
+        call(stays)
+    ends = "is deprecated by the API and may go with a later version"
+    said = [str(warning.message) for warning in caught]
+    assert said == [f"{what} {ends}" for what in ("`move`", "`old` of `move`", "`old` of `stay`")]
+    first = test_what_is_deprecated_is_told_once_with_the_line_of_the_caller.__code__.co_firstlineno
+    lines = [warning.lineno - first for warning in caught]
+    assert lines == [12, 12, 14]
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_values_become_what_json_has_and_the_callers_stay_as_they_were() -> None:
@@ -368,7 +431,9 @@ def test_what_a_generated_function_hands_over() -> None:
     }
     body = {"id": 1, "kind": "a", "parts": [{"id": 1, "x": 2}]}
     query = {"when": MOMENT, "colour": "red"}
-    found = rules(**changes).from_generated(["3"], body, query, {"X-On": "true", "Content-Type": "application/json"})
+    path: list[Any] = ["3"]
+    found = rules(**changes).from_generated(path, body, query, {"X-On": "true", "Content-Type": "application/json"})
+    assert path == [3]
     assert found.body == {"kind": "a", "parts": [{"x": 2}]}
     assert (found.query, found.headers) == ({"when": MOMENT, "f": {"colour": "red"}}, {"X-On": True})
     assert checked(when, MOMENT, offsets=True) == WIRE
@@ -380,6 +445,52 @@ def test_a_query_that_a_generated_function_cannot_write_is_refused() -> None:
     assert said_of(made.problems) == ["colour cannot be sent by this function: call `move` of the client"]
 
 
+def test_the_rest_of_a_query_belongs_to_the_one_object_that_is_not_there() -> None:
+    filters = [Parameter(name, name, "query", "", type="object") for name in "fg"]
+    query = {"f": {"size": "1"}, "colour": "red"}
+    made = rules(parameters=(*filters,)).from_generated([], None, query, {})
+    assert (made.query, made.problems) == ({"f": {"size": "1"}, "g": {"colour": "red"}}, [])
+
+
+def test_text_is_read_as_a_value_of_a_parameter_or_a_field() -> None:
+    assert item_from_text(Parameter("n", "n", "query", "", type="array", item_type="integer"), "1,2") == [1, 2]
+    assert item_from_text(Field("n", "n", "", type="array"), "[1, 2]") == [1, 2]
+
+
+def test_the_rules_of_an_operation_are_made_once() -> None:
+    operation = rules().operation
+    assert rules_of(operation) is rules_of(operation)
+
+
+def test_headers_are_written_as_they_are_and_a_path_takes_all_its_values() -> None:
+    assert rules().headers_for({"X-Trace": "a b"}) == {"x-trace": "a b"}
+    with pytest.raises(ValueError, match="zip"):
+        rules().path_for(["TH01"])
+
+
+def test_problems_of_a_whole_body() -> None:
+    whole = rules(fields=(), date_times=(), body=Field("", "body", "", type="array"))
+    assert said_of(whole.body_problems({"a": 1})) == ["body must be a list, not dict"]
+    assert said_of(whole.body_problems(None)) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"count": {1}}, "count is of type set, which JSON cannot hold"),
+        ([{1}], "the body[0] is of type set, which JSON cannot hold"),
+        ({"count": 1}, "the body cannot be written as JSON: it holds text that is not valid Unicode, or itself"),
+    ],
+)
+def test_what_keeps_a_body_from_being_written_is_named(body: Any, problem: str) -> None:
+    assert said_of(rules().not_json(body)) == [problem]
+
+
+def test_what_keeps_a_whole_body_from_being_written_is_named() -> None:
+    whole = rules(fields=(), date_times=(), body=Field("", "numbers", ""))
+    assert said_of(whole.not_json({"a": {1}})) == ["numbers.a is of type set, which JSON cannot hold"]
+
+
 def test_problems_of_a_body() -> None:
     body: dict[str, Any] = {
         "startAt": MOMENT,
@@ -388,7 +499,7 @@ def test_problems_of_a_body() -> None:
         "count": "3",
         "freeSlots": [{"at": "soon"}],
     }
-    body["more"] = {"at": "soon"}
+    body = {"unknown": 1, **body, "more": {"at": "soon"}}
     assert said_of(rules().body_problems(body)) == [
         "free_slots.*.at is not ISO 8601, like 2030-05-04T13:00:00.000Z",
         "more.at is not ISO 8601, like 2030-05-04T13:00:00.000Z",

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from docs.quotes import PORT, quoted, same
 from mock.rawhttp import TOKEN, Client, Gone
 from smarterproctoring_mock import MockApp, main, running_server
 from smarterproctoring_mock import server as server_module
@@ -26,9 +27,11 @@ def start(*arguments: str) -> "subprocess.Popen[str]":
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_line_is_the_url_and_a_signal_is_a_clean_end(number: signal.Signals) -> None:
-    with start() as server:
+    (shown,) = quoted("mock/README.md", "python -m smarterproctoring_mock")
+    with start(*shown.command.split()[3:]) as server:
         assert server.stdout is not None
         url = server.stdout.readline()
+        same(shown, url, PORT)
         assert url.startswith("http://127.0.0.1:")
         assert url == url.strip() + "\n"
         client = Client(url.strip(), token="anything")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from docs.quotes import SECONDS, quoted, same
 from loopback import PACKAGE, PASSWORD, USERNAME, UV, Index, check, environment, run, running_index, wheels
 from once import once
 from package.releases import Released
@@ -122,6 +123,8 @@ def test_the_services_own_tests_pass(deployed: Deployed) -> None:
     command = [str(deployed.python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     said = check(command, deployed.folder, **KEEP_COMPILED)
     assert re.search(r"(?m)^[1-9][0-9]* passed in", said), said
+    (shown,) = quoted("docs/releasing.md", "uv run pytest -q")
+    same(shown, said, SECONDS)
 
 
 def test_the_service_is_strictly_typed_by_the_installed_package(deployed: Deployed) -> None:

@@ -96,6 +96,13 @@ def test_a_spec_without_a_version_gives_no_package(tmp_path: Path) -> None:
 
 
 @pytest.mark.tooling
+def test_what_does_not_end_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_package, "LIMIT", 0.2)
+    with pytest.raises(ToolError, match=r"^python\S* -c import threading.*: still running after 0\.2 s; it was ended$"):
+        check_package.said(sys.executable, "-c", "import threading; threading.Event().wait()")
+
+
+@pytest.mark.tooling
 def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: Path) -> None:
     """A module that needs what is no dependency, a file that is not there, and each place that tells a version."""
     edits: Edits = {

@@ -15,6 +15,7 @@ import publish
 import pytest
 import release_record
 import simple_index
+from docs.quotes import BYTES, DIGEST, PORT, quoted, same
 from loopback import LOGIN, PASSWORD, USERNAME, Done, Index, check, make, running_index
 from package.releases import SDIST, WHEEL, Released, commit, edit, set_version
 from packaging.version import Version
@@ -115,6 +116,23 @@ def test_a_dry_run_checks_everything_and_changes_nothing(tool: Publish, released
     assert f"would upload {WHEEL}, {SDIST} to {private.url.removesuffix('simple/')} as {USERNAME}" in done.output
     assert "would take the dependencies from the public index" in done.output
     assert private.files == set()
+
+
+def test_a_dry_run_prints_what_the_document_shows(
+    tool: Publish, repository: Path, two_versions: Released, private: Index
+) -> None:
+    set_version(repository, "1.1.0")
+    dist = repository / "dist"
+    dist.mkdir()
+    built = [file for file in two_versions.distributions if "1.1.0" in file.name]
+    for file in built:
+        shutil.copy(file, dist)
+    (dist / BILL).write_text("{}")  # as the fixture's build has it
+    release_record.write(dist, repository, "1.1.0")
+    (shown,) = quoted("docs/releasing.md", "make publish-dry-run INDEX_URL=")
+    done = tool("--dry-run", builds=built, INDEX_URL=private.url, **LOGIN)
+    assert done.code == 0, done.output
+    same(shown, done.output, PORT, DIGEST, BYTES)
 
 
 def test_an_upload_that_broke_off_is_finished_when_asked_to(

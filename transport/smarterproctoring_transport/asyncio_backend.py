@@ -49,12 +49,17 @@ class Backend(httpcore.AsyncNetworkBackend):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # trio's
-            return cast("httpcore.AsyncNetworkStream", await self._other.connect_tcp(host, port, timeout))
+            return cast(
+                "httpcore.AsyncNetworkStream",
+                await self._other.connect_tcp(host, port, timeout),
+            )
         try:
             async with asyncio.timeout(timeout):
                 connection = await _race(loop, await find_async(host, port))
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                _, stream = await loop.create_connection(lambda: Stream(loop), sock=connection)
+                _, stream = await loop.create_connection(
+                    lambda: Stream(loop), sock=connection
+                )
         except TimeoutError:
             raise httpcore.ConnectTimeout("connecting took too long") from None
         except OSError as error:
@@ -62,7 +67,9 @@ class Backend(httpcore.AsyncNetworkBackend):
         return stream
 
 
-async def _race(loop: asyncio.AbstractEventLoop, addresses: list[Address]) -> socket.socket:
+async def _race(
+    loop: asyncio.AbstractEventLoop, addresses: list[Address]
+) -> socket.socket:
     """Connect to several addresses, one more every quarter of a second, until one has answered.
 
     asyncio's own race fails where tasks begin eagerly, and uvloop has none.
@@ -78,7 +85,9 @@ async def _race(loop: asyncio.AbstractEventLoop, addresses: list[Address]) -> so
             if waiting:
                 connecting.add(loop.create_task(_connect(loop, waiting.popleft())))
             patience = STAGGER if waiting else None
-            ended, connecting = await asyncio.wait(connecting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            ended, connecting = await asyncio.wait(
+                connecting, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
             winners = [task for task in ended if task.exception() is None]
             if winners:
                 connecting.update(winners[1:])
@@ -232,7 +241,9 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
         if self._error is not None or self._transport.is_closing():
             raise httpcore.WriteError(str(self._error or "the connection is closed"))
         self._transport.write(buffer)
-        until: float | None = None  # one for all waits: what the peer sends meanwhile does not prolong it
+        until: float | None = (
+            None  # one for all waits: what the peer sends meanwhile does not prolong it
+        )
         while self._writing_paused:
             until = self._end(timeout) if until is None else until
             await self._wait(until, httpcore.WriteTimeout)
@@ -248,7 +259,10 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
             self._transport.abort()
 
     async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Begin TLS on the connection."""
         try:
@@ -263,7 +277,9 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
             self._transport.abort()
             raise httpcore.ConnectError(str(error)) from error
         if transport is None:
-            raise httpcore.ConnectError("the connection was lost during the TLS handshake")
+            raise httpcore.ConnectError(
+                "the connection was lost during the TLS handshake"
+            )
         self._transport = transport
         self._secure = True
         return self

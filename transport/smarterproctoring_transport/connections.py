@@ -42,7 +42,11 @@ class Route:
     @property
     def is_tunnelled(self) -> bool:
         """Whether the proxy is asked to open the connection (CONNECT)."""
-        return self.proxy is not None and self.is_secure and self.proxy.url.scheme in (b"http", b"https")
+        return (
+            self.proxy is not None
+            and self.is_secure
+            and self.proxy.url.scheme in (b"http", b"https")
+        )
 
 
 def route(
@@ -73,18 +77,30 @@ def _require_fast() -> None:
     try:
         importlib.import_module("smarterproctoring_transport.fast")
     except ImportError as error:
-        raise SetupError("fast", f"needs the extra 'fast': the package {error.name} is missing") from None
+        raise SetupError(
+            "fast", f"needs the extra 'fast': the package {error.name} is missing"
+        ) from None
 
 
 def _context(verify: bool | ssl.SSLContext, trust_env: bool) -> ssl.SSLContext:
-    name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if trust_env and os.environ.get(name)), None)
+    name = next(
+        (
+            name
+            for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
+            if trust_env and os.environ.get(name)
+        ),
+        None,
+    )
     try:
         if verify is True and name is None:
             return _bundled_certificates()
         return httpx.create_ssl_context(verify, trust_env=trust_env)
     except OSError as error:  # ssl.SSLError is one
         if name is None:
-            raise SetupError("verify", f"cannot load the certificates to trust ({type(error).__name__})") from None
+            raise SetupError(
+                "verify",
+                f"cannot load the certificates to trust ({type(error).__name__})",
+            ) from None
         what = f"needs the certificates that the variable {name} names: they cannot be read ({type(error).__name__})"
         raise SetupError("verify", what) from None
 
@@ -95,11 +111,17 @@ def _bundled_certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def _proxy(parts: SplitResult, given: str | httpx.Proxy | None, trust_env: bool) -> httpcore.Proxy | None:
+def _proxy(
+    parts: SplitResult, given: str | httpx.Proxy | None, trust_env: bool
+) -> httpcore.Proxy | None:
     """Return the proxy for the one origin; that of the environment is looked up once."""
     source = ""
     # What stays on this machine never takes the environment's proxy: it may be plain http, and hold a token.
-    if given is None and trust_env and not (is_loopback(parts.hostname) or proxy_bypass(parts.hostname or "")):
+    if (
+        given is None
+        and trust_env
+        and not (is_loopback(parts.hostname) or proxy_bypass(parts.hostname or ""))
+    ):
         given, source = _proxy_of_the_environment(parts.scheme)
     if given is None:
         return None
@@ -107,7 +129,9 @@ def _proxy(parts: SplitResult, given: str | httpx.Proxy | None, trust_env: bool)
     problem = _proxy_problem(url)
     if problem is None:
         try:
-            return _as_httpcore(given if isinstance(given, httpx.Proxy) else httpx.Proxy(given))
+            return _as_httpcore(
+                given if isinstance(given, httpx.Proxy) else httpx.Proxy(given)
+            )
         except (ValueError, TypeError, httpx.InvalidURL):
             problem = "is not the URL of a proxy"
     raise SetupError("proxy", f"{source}{problem}")
@@ -145,9 +169,15 @@ _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 def _as_httpcore(proxy: httpx.Proxy) -> httpcore.Proxy:
     url = httpcore.URL(
-        scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=proxy.url.raw_path
+        scheme=proxy.url.raw_scheme,
+        host=proxy.url.raw_host,
+        port=proxy.url.port,
+        target=proxy.url.raw_path,
     )
     context = proxy.ssl_context
     if context is None and proxy.url.scheme == "https":
-        context = httpcore.default_ssl_context()  # once: it takes a tenth of a second and more
-    return httpcore.Proxy(url, auth=proxy.raw_auth, headers=proxy.headers.raw, ssl_context=context)
+        # Once: it takes a tenth of a second and more.
+        context = httpcore.default_ssl_context()
+    return httpcore.Proxy(
+        url, auth=proxy.raw_auth, headers=proxy.headers.raw, ssl_context=context
+    )

@@ -48,9 +48,12 @@ class Watch:
         self.sent = False
         self.answer = Answer(to_head=to_head)
 
-    def clip(self, timeout: float | None, late: type[Exception], until: float | None = None) -> float | None:
+    def clip(
+        self, timeout: float | None, late: type[Exception], until: float | None = None
+    ) -> float | None:
         """Shorten a wait to the deadline; past it there is none, even if data is there: a flood has no end either."""
-        left = (self.deadline if until is None else min(self.deadline, until)) - time.monotonic()
+        end = self.deadline if until is None else min(self.deadline, until)
+        left = end - time.monotonic()
         if left <= 0:
             raise late("the time limit is reached")
         if left == math.inf:
@@ -64,9 +67,19 @@ class Watch:
         late = isinstance(error, httpcore.TimeoutException)
         if self.open:
             return NotSent("the request was not begun in time") if late else error
-        if isinstance(error, httpcore.ConnectError | httpcore.ConnectTimeout | httpcore.ProxyError | ProxyFailure):
+        if isinstance(
+            error,
+            httpcore.ConnectError
+            | httpcore.ConnectTimeout
+            | httpcore.ProxyError
+            | ProxyFailure,
+        ):
             return error
-        return httpcore.ConnectTimeout(str(error)) if late else httpcore.ConnectError(type(error).__name__)
+        return (
+            httpcore.ConnectTimeout(str(error))
+            if late
+            else httpcore.ConnectError(type(error).__name__)
+        )
 
 
 def patience(seconds: float | None, deadline: float) -> float | None:

@@ -49,7 +49,8 @@ class Parsed:
     def on_message_complete(self) -> None:
         """Note the end."""
         self.done = True
-        del self._parser  # each holds the other, and garbage of that kind is collected slowly
+        # Each holds the other, and garbage of that kind is collected slowly.
+        del self._parser
 
     def feed(self, data: bytes) -> None:
         """Read on; no bytes at all mean that the peer has closed.
@@ -58,9 +59,14 @@ class Parsed:
             httpcore.RemoteProtocolError: It broke off, or is not HTTP.
         """
         if not data:
-            framed = any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+            framed = any(
+                name.lower() in (b"content-length", b"transfer-encoding")
+                for name, _ in self.headers
+            )
             if framed or not self.headed:
-                raise httpcore.RemoteProtocolError("the server closed the connection before its answer was complete")
+                raise httpcore.RemoteProtocolError(
+                    "the server closed the connection before its answer was complete"
+                )
             self.done = True
             return
         try:
@@ -108,7 +114,9 @@ class Connection:
         body = self.take()
         return self.response(stream, body, {"body": body})
 
-    def response(self, stream: object, content: Any, more: Mapping[str, object]) -> httpcore.Response:
+    def response(
+        self, stream: object, content: Any, more: Mapping[str, object]
+    ) -> httpcore.Response:
         """Return an answer.
 
         Args:
@@ -117,8 +125,11 @@ class Connection:
             more: Extensions.
         """
         extensions = {"http_version": b"HTTP/1.1", "network_stream": stream, **more}
-        response = httpcore.Response(self.answer.status, content=content, extensions=extensions)
-        response.headers = self.answer.headers  # bytes already: httpcore would look at each again
+        response = httpcore.Response(
+            self.answer.status, content=content, extensions=extensions
+        )
+        # Bytes already: httpcore would look at each again.
+        response.headers = self.answer.headers
         return response
 
     def take(self) -> bytes:
@@ -134,7 +145,9 @@ class Connection:
 
     def is_stale(self) -> bool:
         """Tell whether it was unused for too long."""
-        return self._expiry is not None and time.monotonic() > self._used_at + self._expiry
+        return (
+            self._expiry is not None and time.monotonic() > self._used_at + self._expiry
+        )
 
 
 def _on_the_wire(request: httpcore.Request) -> bytes:

@@ -33,11 +33,17 @@ _USUAL = re.compile(
     + rb"\r\n"
 )
 """A whole header without any oddity: the body has one length, and the connection stays open. Most are like that."""
-_STATUS_LINE = re.compile(rb"HTTP/1\.(?P<minor>[0-9]) (?P<status>[1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?")
-_HEADER_LINE = re.compile(rb"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]++):(?P<value>[\t\x20-\x7e\x80-\xff]*+)")
+_STATUS_LINE = re.compile(
+    rb"HTTP/1\.(?P<minor>[0-9]) (?P<status>[1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?"
+)
+_HEADER_LINE = re.compile(
+    rb"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]++):(?P<value>[\t\x20-\x7e\x80-\xff]*+)"
+)
 _HEAD_END = re.compile(rb"\n\r?\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_CHUNK_LINE = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*+)?")
+_CHUNK_LINE = re.compile(
+    rb"(?P<size>[0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*+)?"
+)
 _START = b"HTTP/1."
 
 
@@ -164,7 +170,9 @@ class Answer:
                 self._decide(head)
                 return self._canonical(head) + self._body(rest)
             if head.status == 101:
-                raise httpcore.RemoteProtocolError("the server changed the protocol, which nobody asked for")
+                raise httpcore.RemoteProtocolError(
+                    "the server changed the protocol, which nobody asked for"
+                )
         if self._spent + len(self._waiting) > MAX_HEAD:
             raise httpcore.RemoteProtocolError("the header is too long")
         return b""
@@ -187,7 +195,11 @@ class Answer:
         else:
             self._left = None
         ambiguous = bool(codings and (lengths or head.minor == 0))
-        self.keep = not ambiguous and head.minor == 1 and b"close" not in head.values(b"connection")
+        self.keep = (
+            not ambiguous
+            and head.minor == 1
+            and b"close" not in head.values(b"connection")
+        )
 
     def _canonical(self, head: Head) -> bytes:
         """Write the header as every reader reads it: what says where the body ends is said once."""
@@ -197,7 +209,9 @@ class Answer:
                 lines.append(b"%b: %b" % (name, value))
         if self._chunks is not None:
             lines.append(b"Transfer-Encoding: chunked")
-        elif self._left is not None and (head.status not in (204, 304) and not self._to_head):
+        elif self._left is not None and (
+            head.status not in (204, 304) and not self._to_head
+        ):
             lines.append(b"Content-Length: %d" % self._left)
         return b"\r\n".join(lines) + b"\r\n\r\n"
 

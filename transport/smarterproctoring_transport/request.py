@@ -96,10 +96,14 @@ class Requests:
     def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
         self._url = httpx.URL(base_url)
         self._base = Base(self._url)
-        self._bare = httpx.Headers({"host": self._url.netloc.decode("ascii"), **headers})
+        self._bare = httpx.Headers(
+            {"host": self._url.netloc.decode("ascii"), **headers}
+        )
         self._json = httpx.Headers({**self._bare, "content-type": "application/json"})
 
-    def make(self, method: str, path: str, content: bytes, headers: Mapping[str, str]) -> httpx.Request:
+    def make(
+        self, method: str, path: str, content: bytes, headers: Mapping[str, str]
+    ) -> httpx.Request:
         """Make a request with a JSON body, or with none.
 
         Args:
@@ -110,7 +114,9 @@ class Requests:
         """
         # With a stream httpx adds no headers of its own, so all are here.
         fixed = self._json if content else self._bare
-        request = Request(method, self._url, headers=fixed, stream=httpx.ByteStream(content))
+        request = Request(
+            method, self._url, headers=fixed, stream=httpx.ByteStream(content)
+        )
         request.url = Target(self._base, path)
         if content or method in {"POST", "PUT", "PATCH"}:
             request.headers["content-length"] = str(len(content))

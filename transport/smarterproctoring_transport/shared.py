@@ -102,7 +102,8 @@ class Setup(NamedTuple):
         if not isinstance(self.options.get("verify", True), bool | ssl.SSLContext):
             raise SetupError("verify", "must be True, False, or an ssl.SSLContext")
         try:
-            _ = httpx.URL(self.base_url), urlsplit(self.base_url).port  # refused here rather than at the first call
+            # Refused here rather than at the first call.
+            _ = (httpx.URL(self.base_url), urlsplit(self.base_url).port)
         except (ValueError, httpx.InvalidURL):
             raise SetupError("base_url", "is not a URL that can be used") from None
 
@@ -120,7 +121,10 @@ class Setup(NamedTuple):
             self.base_url,
             proxy=options.get("proxy"),
             verify=options.get("verify", True),
-            limits=options.get("limits", httpx.Limits(max_connections=100, max_keepalive_connections=100)),
+            limits=options.get(
+                "limits",
+                httpx.Limits(max_connections=100, max_keepalive_connections=100),
+            ),
             fast=options.get("fast", False),
             trust_env=options.get("trust_env", True),
         )
@@ -139,7 +143,9 @@ def given_transport(given: object, kind: type[T]) -> T:
         except Exception as failure:  # noqa: BLE001 - it is the caller's own, and its text may hold anything
             made = failure
     if isinstance(made, Exception):
-        raise SetupError("transport", f"is a callable that raised {type(made).__name__}")
+        raise SetupError(
+            "transport", f"is a callable that raised {type(made).__name__}"
+        )
     if not isinstance(made, kind):
         what = f"must be an httpx.{kind.__name__} or a callable that makes one, not {type(made).__name__}"
         raise SetupError("transport", what)

@@ -182,7 +182,10 @@ class Stream(httpcore.NetworkStream):
         self._socket.close()
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         """Begin TLS on the connection, within TLS with a proxy if need be."""
         try:
@@ -191,11 +194,16 @@ class Stream(httpcore.NetworkStream):
             # Python 3.11 and 3.12 forget to close the socket of a peer that is gone already.
             self._socket.getpeername()
             self._socket.settimeout(timeout)  # for the handshake as a whole
-            return Stream(ssl_context.wrap_socket(self._socket, server_hostname=server_hostname))
+            return Stream(
+                ssl_context.wrap_socket(self._socket, server_hostname=server_hostname)
+            )
         except TimeoutError as error:
             self.close()
             raise httpcore.ConnectTimeout(str(error)) from error
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; a host name can be a wrong value
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # ssl.SSLError is an OSError; a host name can be a wrong value
             self.close()
             raise httpcore.ConnectError(str(error)) from error
 
@@ -216,12 +224,18 @@ class InnerTLS(httpcore.NetworkStream):
     """TLS with the server within TLS with a proxy, which `SSLContext.wrap_socket` does not do."""
 
     def __init__(
-        self, outer: Stream, context: ssl.SSLContext, server_hostname: str | None, timeout: float | None
+        self,
+        outer: Stream,
+        context: ssl.SSLContext,
+        server_hostname: str | None,
+        timeout: float | None,
     ) -> None:
         self._outer = outer
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
+        self._tls = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname=server_hostname
+        )
         countdown = Countdown(timeout, TimeoutError)
         try:
             self._until_done(self._tls.do_handshake, countdown)
@@ -255,7 +269,10 @@ class InnerTLS(httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return some bytes, none at the end."""
         try:
-            return self._until_done(partial(self._tls.read, max_bytes), Countdown(timeout, httpcore.ReadTimeout))
+            return self._until_done(
+                partial(self._tls.read, max_bytes),
+                Countdown(timeout, httpcore.ReadTimeout),
+            )
         except ssl.SSLZeroReturnError:
             return b""
         except ssl.SSLError as error:

@@ -29,7 +29,8 @@ class Unpacker:
         if coding.strip().lower() not in ("gzip", "x-gzip"):
             raise CannotUnpack("the body has a content coding that was not requested")
         self._inner = zlib.decompressobj(_GZIP)
-        self._room = most + 1  # one byte more, so that a longer body can be told from one that just fits
+        # One byte more, so that a longer body can be told from one that just fits.
+        self._room = most + 1
         self._packed_room = most
 
     def feed(self, data: bytes) -> bytes:

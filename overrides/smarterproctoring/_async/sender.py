@@ -49,7 +49,11 @@ class AsyncSender(NoCopy, OnlyRequests):
     """
 
     def __init__(
-        self, source: Secret | TokenCallable, base_url: str, options: Options, transport: TransportOptions
+        self,
+        source: Secret | TokenCallable,
+        base_url: str,
+        options: Options,
+        transport: TransportOptions,
     ) -> None:
         self.shared = AsyncShared(base_url, transport, error=unusable)
         self.budget = RetryBudget()
@@ -75,7 +79,9 @@ class AsyncSender(NoCopy, OnlyRequests):
     def request_for(self, prepared: Prepared) -> Request:
         """Make the request, complete but for the token."""
         content = prepared.content.reveal()
-        return self._requests.make(prepared.operation.method, prepared.path, content, prepared.headers)
+        return self._requests.make(
+            prepared.operation.method, prepared.path, content, prepared.headers
+        )
 
     async def request(self, method: str, url: object, **arguments: object) -> Response:
         """Send for a generated function; only a 2xx returns.
@@ -104,7 +110,12 @@ class AsyncSender(NoCopy, OnlyRequests):
 
     async def _sent(self, prepared: Prepared) -> Call:
         """Attempt until the bookkeeping says that the call is done; it raises when the call has failed."""
-        call = Call(prepared, self.call_options, can_renew=callable(self.source), budget=self.budget)
+        call = Call(
+            prepared,
+            self.call_options,
+            can_renew=callable(self.source),
+            budget=self.budget,
+        )
         failure: ConfigurationError
         try:
             await self._attempts(self.request_for(prepared), call)
@@ -122,7 +133,10 @@ class AsyncSender(NoCopy, OnlyRequests):
         header = call.operation.token_header
         while True:
             secret = await self._token(call)
-            request.extensions = {"timeout": call.begin(secret), "deadline": call.deadline_at}
+            request.extensions = {
+                "timeout": call.begin(secret),
+                "deadline": call.deadline_at,
+            }
             if header is not None:
                 request.headers[header] = secret.reveal()
             wait = call.settle(await self._attempt(request, call))
@@ -140,10 +154,15 @@ class AsyncSender(NoCopy, OnlyRequests):
             return Secret(await answer_of(source, call.remaining()))
         except StillRunning:
             return TOO_LATE
-        except ConfigurationError as error:  # an asynchronous source of a synchronous client
+        except (
+            ConfigurationError
+        ) as error:  # an asynchronous source of a synchronous client
             return Secret("", f"cannot be asked for: {error.message}")
         except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
-            return Secret("", f"callable raised {type(error).__name__}; call it on its own to see why")
+            return Secret(
+                "",
+                f"callable raised {type(error).__name__}; call it on its own to see why",
+            )
 
     async def _attempt(self, request: Request, call: Call) -> Reply | Loss:
         """Send once, and read the answer as far as it goes."""
@@ -163,7 +182,8 @@ class AsyncSender(NoCopy, OnlyRequests):
             received.begin(response)
             try:
                 call.hook_failed = await _call_hooks(self.hooks.response, response)
-                with suppress(Exception):  # the status is known, and that is what counts
+                # The status is known, and that is what counts.
+                with suppress(Exception):
                     await _read(received, call)
             finally:
                 if not received.came_whole:  # else the connection is back already

@@ -57,7 +57,9 @@ async def answer_of(source: Callable[[], object], seconds: float) -> object:
     import anyio  # noqa: PLC0415
 
     with anyio.move_on_after(seconds):
-        if inspect.iscoroutinefunction(source) or inspect.iscoroutinefunction(type(source).__call__):
+        if inspect.iscoroutinefunction(source) or inspect.iscoroutinefunction(
+            type(source).__call__
+        ):
             return await _value_of(source())
         return await _value_of(await call_aside(source))
     raise StillRunning("the call did not return in time")

@@ -50,7 +50,11 @@ class SyncSender(NoCopy, OnlyRequests):
     """
 
     def __init__(
-        self, source: Secret | TokenCallable, base_url: str, options: Options, transport: TransportOptions
+        self,
+        source: Secret | TokenCallable,
+        base_url: str,
+        options: Options,
+        transport: TransportOptions,
     ) -> None:
         self.shared = SyncShared(base_url, transport, error=unusable)
         self.budget = RetryBudget()
@@ -76,7 +80,9 @@ class SyncSender(NoCopy, OnlyRequests):
     def request_for(self, prepared: Prepared) -> Request:
         """Make the request, complete but for the token."""
         content = prepared.content.reveal()
-        return self._requests.make(prepared.operation.method, prepared.path, content, prepared.headers)
+        return self._requests.make(
+            prepared.operation.method, prepared.path, content, prepared.headers
+        )
 
     def request(self, method: str, url: object, **arguments: object) -> Response:
         """Send for a generated function; only a 2xx returns.
@@ -105,7 +111,12 @@ class SyncSender(NoCopy, OnlyRequests):
 
     def _sent(self, prepared: Prepared) -> Call:
         """Attempt until the bookkeeping says that the call is done; it raises when the call has failed."""
-        call = Call(prepared, self.call_options, can_renew=callable(self.source), budget=self.budget)
+        call = Call(
+            prepared,
+            self.call_options,
+            can_renew=callable(self.source),
+            budget=self.budget,
+        )
         failure: ConfigurationError
         try:
             self._attempts(self.request_for(prepared), call)
@@ -123,7 +134,10 @@ class SyncSender(NoCopy, OnlyRequests):
         header = call.operation.token_header
         while True:
             secret = self._token(call)
-            request.extensions = {"timeout": call.begin(secret), "deadline": call.deadline_at}
+            request.extensions = {
+                "timeout": call.begin(secret),
+                "deadline": call.deadline_at,
+            }
             if header is not None:
                 request.headers[header] = secret.reveal()
             wait = call.settle(self._attempt(request, call))
@@ -141,10 +155,15 @@ class SyncSender(NoCopy, OnlyRequests):
             return Secret(answer_of(source, call.remaining()))
         except StillRunning:
             return TOO_LATE
-        except ConfigurationError as error:  # an asynchronous source of a synchronous client
+        except (
+            ConfigurationError
+        ) as error:  # an asynchronous source of a synchronous client
             return Secret("", f"cannot be asked for: {error.message}")
         except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
-            return Secret("", f"callable raised {type(error).__name__}; call it on its own to see why")
+            return Secret(
+                "",
+                f"callable raised {type(error).__name__}; call it on its own to see why",
+            )
 
     def _attempt(self, request: Request, call: Call) -> Reply | Loss:
         """Send once, and read the answer as far as it goes."""
@@ -164,7 +183,8 @@ class SyncSender(NoCopy, OnlyRequests):
             received.begin(response)
             try:
                 call.hook_failed = _call_hooks(self.hooks.response, response)
-                with suppress(Exception):  # the status is known, and that is what counts
+                # The status is known, and that is what counts.
+                with suppress(Exception):
                     _read(received, call)
             finally:
                 if not received.came_whole:  # else the connection is back already

@@ -40,7 +40,9 @@ def _value_of(value: object) -> object:
         return value
     if inspect.iscoroutine(value):
         value.close()  # else Python warns that it was never awaited
-    raise ConfigurationError("what has to be awaited (a token callable, a hook) takes AsyncSmarterProctoring")
+    raise ConfigurationError(
+        "what has to be awaited (a token callable, a hook) takes AsyncSmarterProctoring"
+    )
 
 
 def answer_of(source: Callable[[], object], seconds: float) -> object:

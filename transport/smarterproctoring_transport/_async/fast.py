@@ -34,14 +34,17 @@ class AsyncConnection(Connection):
         self._backend = backend
         self._stream: httpcore.AsyncNetworkStream | None = None
 
-    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+    async def handle_async_request(
+        self, request: httpcore.Request
+    ) -> httpcore.Response:
         """Send a request; return when the answer's header is there, with the body if all of it came along."""
         data = self.begin(request)
         stream = self._stream
         if stream is None:
             stream = await self._open()
             self._stream = stream
-        with suppress(httpcore.WriteError):  # a server may answer early and close: then its answer says more
+        # A server may answer early and close: then its answer says more.
+        with suppress(httpcore.WriteError):
             await stream.write(data, self.timeouts.get("write"))
         while not self.answer.headed:
             await self._read_on(stream)
@@ -72,7 +75,11 @@ class AsyncConnection(Connection):
 
     def has_expired(self) -> bool:
         """Whether it was unused for too long, or the peer has said something since: most often, that it closes."""
-        return self.is_stale() or self._stream is None or bool(self._stream.get_extra_info("is_readable"))
+        return (
+            self.is_stale()
+            or self._stream is None
+            or bool(self._stream.get_extra_info("is_readable"))
+        )
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -83,7 +90,9 @@ class AsyncConnection(Connection):
 class AsyncBody:
     """The body of an answer, read as it comes."""
 
-    def __init__(self, connection: AsyncConnection, stream: httpcore.AsyncNetworkStream) -> None:
+    def __init__(
+        self, connection: AsyncConnection, stream: httpcore.AsyncNetworkStream
+    ) -> None:
         self._connection = connection
         self._stream = stream
 

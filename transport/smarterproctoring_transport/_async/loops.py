@@ -43,7 +43,8 @@ def is_gone(loop: Hashable) -> bool:
 def close_elsewhere(loop: Hashable, transport: httpx.AsyncBaseTransport) -> None:
     """Let another event loop close a transport that belongs to it."""
     if _is_asyncio(loop):
-        with suppress(RuntimeError):  # that loop is closed already, and its connections with it
+        # That loop is closed already, and its connections with it.
+        with suppress(RuntimeError):
             loop.call_soon_threadsafe(_close_soon, loop, transport)
 
 
@@ -53,7 +54,9 @@ def _is_asyncio(loop: object) -> TypeGuard[asyncio.AbstractEventLoop]:
     return asyncio is not None and isinstance(loop, asyncio.AbstractEventLoop)
 
 
-def _close_soon(loop: asyncio.AbstractEventLoop, transport: httpx.AsyncBaseTransport) -> None:
+def _close_soon(
+    loop: asyncio.AbstractEventLoop, transport: httpx.AsyncBaseTransport
+) -> None:
     task = loop.create_task(transport.aclose())
     _CLOSING.add(task)  # the loop itself keeps only a weak reference
     task.add_done_callback(_CLOSING.discard)

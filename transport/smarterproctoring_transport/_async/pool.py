@@ -24,7 +24,9 @@ from smarterproctoring_transport.deadline import Watch, patience
 class AsyncLendable(Protocol):
     """A connection, of httpcore's interface."""
 
-    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+    async def handle_async_request(
+        self, request: httpcore.Request
+    ) -> httpcore.Response:
         """Send a request."""
         ...
 
@@ -52,7 +54,9 @@ class AsyncLease:
 
     __slots__ = ("connection", "idle_since", "own", "watch")
 
-    def __init__(self, connection: AsyncLendable, watch: Watch, *, own: bool = False) -> None:
+    def __init__(
+        self, connection: AsyncLendable, watch: Watch, *, own: bool = False
+    ) -> None:
         self.connection = connection
         self.watch = watch
         self.own = own
@@ -81,12 +85,18 @@ class AsyncPool:
         self._connect = connect
         self._expiry = limits.keepalive_expiry
         self._slots = Slots(limits.max_connections)
-        self._keep = math.inf if limits.max_keepalive_connections is None else limits.max_keepalive_connections
+        self._keep = (
+            math.inf
+            if limits.max_keepalive_connections is None
+            else limits.max_keepalive_connections
+        )
         self._idle: deque[AsyncLease] = deque()
         self._busy: set[AsyncLease] = set()
         self._closed = False
 
-    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+    async def handle_async_request(
+        self, request: httpcore.Request
+    ) -> httpcore.Response:
         """Send a request on a connection of its own.
 
         The connection comes back when the answer's stream is closed; or at once, if all of the answer is there, which
@@ -137,7 +147,8 @@ class AsyncPool:
             if lease is not None:
                 self._busy.discard(lease)
                 lease.idle_since = time.monotonic()
-                if whole and not self._closed and len(self._idle) < self._keep and lease.can_go_on():
+                has_room = not self._closed and len(self._idle) < self._keep
+                if whole and has_room and lease.can_go_on():
                     self._idle.append(lease)
                 else:
                     await self._end(lease)
@@ -149,12 +160,16 @@ class AsyncPool:
     def _unused(self) -> AsyncLease | None:
         """Take out a connection that was idle for too long, if there is one: those at the bottom are, if any."""
         with suppress(IndexError):  # nothing is idle, or another thread was faster
-            if self._expiry is not None and self._idle[0].idle_since < time.monotonic() - self._expiry:
+            if (
+                self._expiry is not None
+                and self._idle[0].idle_since < time.monotonic() - self._expiry
+            ):
                 return self._idle.popleft()
         return None
 
     async def _end(self, lease: AsyncLease) -> None:
-        with shielded(), suppress(Exception):  # a call is not to fail for a connection that it does not need
+        # A call is not to fail for a connection that it does not need.
+        with shielded(), suppress(Exception):
             await lease.connection.aclose()
 
     async def aclose(self) -> None:

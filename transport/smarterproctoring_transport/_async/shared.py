@@ -8,8 +8,19 @@ from collections.abc import Callable, Hashable
 import httpx
 
 from smarterproctoring_transport._async.channel import AsyncChannel
-from smarterproctoring_transport._async.loops import adapted, close_elsewhere, current_loop, is_gone
-from smarterproctoring_transport.shared import Setup, SetupError, TransportOptions, given_transport, plain_error
+from smarterproctoring_transport._async.loops import (
+    adapted,
+    close_elsewhere,
+    current_loop,
+    is_gone,
+)
+from smarterproctoring_transport.shared import (
+    Setup,
+    SetupError,
+    TransportOptions,
+    given_transport,
+    plain_error,
+)
 
 
 class AsyncShared:
@@ -26,7 +37,11 @@ class AsyncShared:
     """
 
     def __init__(
-        self, base_url: str, options: TransportOptions, *, error: Callable[[str, str], Exception] = plain_error
+        self,
+        base_url: str,
+        options: TransportOptions,
+        *,
+        error: Callable[[str, str], Exception] = plain_error,
     ) -> None:
         self._error = error
         self._closed = False
@@ -40,7 +55,8 @@ class AsyncShared:
             self._unused: AsyncChannel | None = self._channel()
         except SetupError as failure:
             problem = SetupError(failure.setting, failure.text)
-        if problem is not None:  # raised here, because the cause may hold a proxy's password
+        # Raised here, because the cause may hold a proxy's password.
+        if problem is not None:
             raise error(problem.setting, problem.text)
 
     def get(self) -> httpx.AsyncBaseTransport:
@@ -58,13 +74,17 @@ class AsyncShared:
             RuntimeError: It is closed, or belongs to another process or loop.
         """
         if self._closed:
-            raise self._error("", "the client is closed; make a new one, or close it later")
+            raise self._error(
+                "", "the client is closed; make a new one, or close it later"
+            )
         key = (os.getpid(), current_loop())
         channel = self._channels.get(key)
         return self._add(key) if channel is None else channel
 
     def _channel(self) -> AsyncChannel:
-        return AsyncChannel(self._make(), direct=self._direct, keeps_deadline=self._given is None)
+        return AsyncChannel(
+            self._make(), direct=self._direct, keeps_deadline=self._given is None
+        )
 
     def _add(self, key: tuple[int, Hashable]) -> AsyncChannel:
         """Make the channel of another process or loop; forget those that cannot be used any more."""
@@ -84,9 +104,15 @@ class AsyncShared:
         if not isinstance(self._given, httpx.AsyncBaseTransport):
             return
         if process != self._process:
-            raise self._error("", "a forked process cannot use its parent's transport: pass a callable instead")
+            raise self._error(
+                "",
+                "a forked process cannot use its parent's transport: pass a callable instead",
+            )
         if self._channels and isinstance(self._given, httpx.AsyncHTTPTransport):
-            raise self._error("", "another event loop cannot use this transport: pass a callable instead")
+            raise self._error(
+                "",
+                "another event loop cannot use this transport: pass a callable instead",
+            )
 
     async def aclose(self) -> None:
         """Close it for all."""

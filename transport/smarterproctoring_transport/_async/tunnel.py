@@ -13,7 +13,12 @@ import httpcore
 
 from smarterproctoring_transport._async.watched import AsyncOpener
 from smarterproctoring_transport.countdown import Countdown
-from smarterproctoring_transport.tunnel import MAX_HEAD, ProxyAnswer, connect_request, explained
+from smarterproctoring_transport.tunnel import (
+    MAX_HEAD,
+    ProxyAnswer,
+    connect_request,
+    explained,
+)
 
 
 class AsyncTunnel:
@@ -28,7 +33,9 @@ class AsyncTunnel:
         self._inner = inner
         self._proxy = proxy
 
-    async def connect_tcp(self, host: str, port: int, timeout: float | None = None) -> httpcore.AsyncNetworkStream:
+    async def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
         """Return a stream that ends at a host.
 
         Args:
@@ -47,8 +54,12 @@ class AsyncTunnel:
         stream = await self._inner.connect_tcp(name, url.origin.port, countdown.left())
         try:
             if url.scheme == b"https" and self._proxy.ssl_context is not None:
-                stream = await stream.start_tls(self._proxy.ssl_context, name, countdown.left())
-            await stream.write(connect_request(self._proxy, host, port), countdown.left())
+                stream = await stream.start_tls(
+                    self._proxy.ssl_context, name, countdown.left()
+                )
+            await stream.write(
+                connect_request(self._proxy, host, port), countdown.left()
+            )
             await _agree(stream, countdown)
         except BaseException as error:
             with suppress(Exception):

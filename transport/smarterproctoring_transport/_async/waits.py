@@ -16,7 +16,9 @@ class Slots:
     """
 
     def __init__(self, count: int | None) -> None:
-        self._free = anyio.Semaphore(2**31 if count is None else count, fast_acquire=True)
+        self._free = anyio.Semaphore(
+            2**31 if count is None else count, fast_acquire=True
+        )
 
     async def take(self, seconds: float | None) -> None:
         """Take a place.

@@ -17,7 +17,9 @@ from smarterproctoring_transport.framing import Answer
 class AsyncOpener(Protocol):
     """What opens connections: a network backend, or a tunnel through a proxy."""
 
-    async def connect_tcp(self, host: str, port: int, timeout: float | None = None) -> httpcore.AsyncNetworkStream:
+    async def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
         """Open a connection."""
         ...
 
@@ -61,13 +63,18 @@ class AsyncWatchedStream(httpcore.AsyncNetworkStream):
         final: Whether what is written is the request, and what is read its answer.
     """
 
-    def __init__(self, inner: httpcore.AsyncNetworkStream, watch: Watch, *, final: bool) -> None:
+    def __init__(
+        self, inner: httpcore.AsyncNetworkStream, watch: Watch, *, final: bool
+    ) -> None:
         self._inner = inner
         self._watch = watch
         self._final = final
 
     async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Begin TLS on it."""
         watch = self._watch
@@ -80,12 +87,16 @@ class AsyncWatchedStream(httpcore.AsyncNetworkStream):
         """Read some of the answer, in the form that all readers know."""
         watch = self._watch
         if not self._final:
-            return await self._inner.read(max_bytes, watch.clip(timeout, httpcore.ReadTimeout, watch.connect_by))
+            return await self._inner.read(
+                max_bytes, watch.clip(timeout, httpcore.ReadTimeout, watch.connect_by)
+            )
         answer: Answer = watch.answer
         while True:
             if answer.problem is not None:
                 raise httpcore.RemoteProtocolError(answer.problem)
-            data = await self._inner.read(max_bytes, watch.clip(timeout, httpcore.ReadTimeout))
+            data = await self._inner.read(
+                max_bytes, watch.clip(timeout, httpcore.ReadTimeout)
+            )
             if not data:
                 return data
             seen = answer.take(data)

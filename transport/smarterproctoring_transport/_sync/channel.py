@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import httpx
 
-from smarterproctoring_transport.plain_client import NO_AUTH, NO_COOKIES, set_location_aside, with_location
+from smarterproctoring_transport.plain_client import (
+    NO_AUTH,
+    NO_COOKIES,
+    set_location_aside,
+    with_location,
+)
 
 
 class SyncCookieless(httpx.Client):
@@ -34,13 +39,17 @@ class SyncChannel:
         keeps_deadline: Whether the transport ends every wait at a request's deadline.
     """
 
-    def __init__(self, transport: httpx.BaseTransport, *, direct: bool, keeps_deadline: bool) -> None:
+    def __init__(
+        self, transport: httpx.BaseTransport, *, direct: bool, keeps_deadline: bool
+    ) -> None:
         self.transport = transport
         self.keeps_deadline = keeps_deadline
         self._client: httpx.Client | None = None
         if not direct:
             hooks = {"response": [_keep_location]}
-            self._client = SyncCookieless(transport=transport, trust_env=False, event_hooks=hooks)
+            self._client = SyncCookieless(
+                transport=transport, trust_env=False, event_hooks=hooks
+            )
 
     def send(self, request: httpx.Request) -> httpx.Response:
         """Send a request once; return when the answer's header is there. Redirects are not followed."""
@@ -48,5 +57,7 @@ class SyncChannel:
             response = self.transport.handle_request(request)
             response.request = request
             return response
-        response = self._client.send(request, stream=True, auth=NO_AUTH, follow_redirects=False)
+        response = self._client.send(
+            request, stream=True, auth=NO_AUTH, follow_redirects=False
+        )
         return with_location(response)

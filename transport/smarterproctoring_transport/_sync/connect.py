@@ -36,16 +36,27 @@ def transports(route: Route) -> Callable[[], SyncTransport]:
         if route.fast and proxy is None and not is_patched():
             from smarterproctoring_transport._sync.fast import SyncConnection  # noqa: PLC0415 - needs an extra
 
-            return SyncLease(SyncConnection(route.origin, route.context, backend, expiry), watch, own=True)
+            return SyncLease(
+                SyncConnection(route.origin, route.context, backend, expiry),
+                watch,
+                own=True,
+            )
         # A pool of httpcore knows which kind of connection it takes to get to the origin.
         pool = httpcore.ConnectionPool(
-            ssl_context=route.context, proxy=proxy, keepalive_expiry=expiry, network_backend=backend
+            ssl_context=route.context,
+            proxy=proxy,
+            keepalive_expiry=expiry,
+            network_backend=backend,
         )
         return SyncLease(pool.create_connection(route.origin), watch)
 
     try:
         connect()  # what is wrong with the proxy shows here
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold the proxy's password
-        reason = f"needs a package that is missing: {error}" if isinstance(error, ImportError) else "cannot be used"
+        reason = (
+            f"needs a package that is missing: {error}"
+            if isinstance(error, ImportError)
+            else "cannot be used"
+        )
         raise SetupError("proxy", reason) from None
     return lambda: SyncTransport(connect, route.limits)

@@ -23,7 +23,11 @@ class SyncConnection(Connection):
     """
 
     def __init__(
-        self, origin: httpcore.Origin, context: ssl.SSLContext, backend: httpcore.NetworkBackend, expiry: float | None
+        self,
+        origin: httpcore.Origin,
+        context: ssl.SSLContext,
+        backend: httpcore.NetworkBackend,
+        expiry: float | None,
     ) -> None:
         super().__init__(expiry)
         self._origin = origin
@@ -38,7 +42,8 @@ class SyncConnection(Connection):
         if stream is None:
             stream = self._open()
             self._stream = stream
-        with suppress(httpcore.WriteError):  # a server may answer early and close: then its answer says more
+        # A server may answer early and close: then its answer says more.
+        with suppress(httpcore.WriteError):
             stream.write(data, self.timeouts.get("write"))
         while not self.answer.headed:
             self._read_on(stream)
@@ -69,7 +74,11 @@ class SyncConnection(Connection):
 
     def has_expired(self) -> bool:
         """Whether it was unused for too long, or the peer has said something since: most often, that it closes."""
-        return self.is_stale() or self._stream is None or bool(self._stream.get_extra_info("is_readable"))
+        return (
+            self.is_stale()
+            or self._stream is None
+            or bool(self._stream.get_extra_info("is_readable"))
+        )
 
     def close(self) -> None:
         """Close the connection."""
@@ -80,7 +89,9 @@ class SyncConnection(Connection):
 class SyncBody:
     """The body of an answer, read as it comes."""
 
-    def __init__(self, connection: SyncConnection, stream: httpcore.NetworkStream) -> None:
+    def __init__(
+        self, connection: SyncConnection, stream: httpcore.NetworkStream
+    ) -> None:
         self._connection = connection
         self._stream = stream
 

@@ -53,7 +53,9 @@ class SyncLease:
 
     __slots__ = ("connection", "idle_since", "own", "watch")
 
-    def __init__(self, connection: SyncLendable, watch: Watch, *, own: bool = False) -> None:
+    def __init__(
+        self, connection: SyncLendable, watch: Watch, *, own: bool = False
+    ) -> None:
         self.connection = connection
         self.watch = watch
         self.own = own
@@ -82,7 +84,11 @@ class SyncPool:
         self._connect = connect
         self._expiry = limits.keepalive_expiry
         self._slots = Slots(limits.max_connections)
-        self._keep = math.inf if limits.max_keepalive_connections is None else limits.max_keepalive_connections
+        self._keep = (
+            math.inf
+            if limits.max_keepalive_connections is None
+            else limits.max_keepalive_connections
+        )
         self._idle: deque[SyncLease] = deque()
         self._busy: set[SyncLease] = set()
         self._closed = False
@@ -138,7 +144,8 @@ class SyncPool:
             if lease is not None:
                 self._busy.discard(lease)
                 lease.idle_since = time.monotonic()
-                if whole and not self._closed and len(self._idle) < self._keep and lease.can_go_on():
+                has_room = not self._closed and len(self._idle) < self._keep
+                if whole and has_room and lease.can_go_on():
                     self._idle.append(lease)
                 else:
                     self._end(lease)
@@ -150,12 +157,16 @@ class SyncPool:
     def _unused(self) -> SyncLease | None:
         """Take out a connection that was idle for too long, if there is one: those at the bottom are, if any."""
         with suppress(IndexError):  # nothing is idle, or another thread was faster
-            if self._expiry is not None and self._idle[0].idle_since < time.monotonic() - self._expiry:
+            if (
+                self._expiry is not None
+                and self._idle[0].idle_since < time.monotonic() - self._expiry
+            ):
                 return self._idle.popleft()
         return None
 
     def _end(self, lease: SyncLease) -> None:
-        with shielded(), suppress(Exception):  # a call is not to fail for a connection that it does not need
+        # A call is not to fail for a connection that it does not need.
+        with shielded(), suppress(Exception):
             lease.connection.close()
 
     def close(self) -> None:

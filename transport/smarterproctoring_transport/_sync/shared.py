@@ -9,8 +9,19 @@ from collections.abc import Callable, Hashable
 import httpx
 
 from smarterproctoring_transport._sync.channel import SyncChannel
-from smarterproctoring_transport._sync.loops import adapted, close_elsewhere, current_loop, is_gone
-from smarterproctoring_transport.shared import Setup, SetupError, TransportOptions, given_transport, plain_error
+from smarterproctoring_transport._sync.loops import (
+    adapted,
+    close_elsewhere,
+    current_loop,
+    is_gone,
+)
+from smarterproctoring_transport.shared import (
+    Setup,
+    SetupError,
+    TransportOptions,
+    given_transport,
+    plain_error,
+)
 
 
 class SyncShared:
@@ -27,7 +38,11 @@ class SyncShared:
     """
 
     def __init__(
-        self, base_url: str, options: TransportOptions, *, error: Callable[[str, str], Exception] = plain_error
+        self,
+        base_url: str,
+        options: TransportOptions,
+        *,
+        error: Callable[[str, str], Exception] = plain_error,
     ) -> None:
         self._error = error
         self._closed = False
@@ -41,7 +56,8 @@ class SyncShared:
             self._unused: SyncChannel | None = self._channel()
         except SetupError as failure:
             problem = SetupError(failure.setting, failure.text)
-        if problem is not None:  # raised here, because the cause may hold a proxy's password
+        # Raised here, because the cause may hold a proxy's password.
+        if problem is not None:
             raise error(problem.setting, problem.text)
 
     def get(self) -> httpx.BaseTransport:
@@ -59,13 +75,17 @@ class SyncShared:
             RuntimeError: It is closed, or belongs to another process or loop.
         """
         if self._closed:
-            raise self._error("", "the client is closed; make a new one, or close it later")
+            raise self._error(
+                "", "the client is closed; make a new one, or close it later"
+            )
         key = (os.getpid(), current_loop())
         channel = self._channels.get(key)
         return self._add(key) if channel is None else channel
 
     def _channel(self) -> SyncChannel:
-        return SyncChannel(self._make(), direct=self._direct, keeps_deadline=self._given is None)
+        return SyncChannel(
+            self._make(), direct=self._direct, keeps_deadline=self._given is None
+        )
 
     def _add(self, key: tuple[int, Hashable]) -> SyncChannel:
         """Make the channel of another process or loop; forget those that cannot be used any more."""
@@ -85,9 +105,15 @@ class SyncShared:
         if not isinstance(self._given, httpx.BaseTransport):
             return
         if process != self._process:
-            raise self._error("", "a forked process cannot use its parent's transport: pass a callable instead")
+            raise self._error(
+                "",
+                "a forked process cannot use its parent's transport: pass a callable instead",
+            )
         if self._channels and isinstance(self._given, httpx.HTTPTransport):
-            raise self._error("", "another event loop cannot use this transport: pass a callable instead")
+            raise self._error(
+                "",
+                "another event loop cannot use this transport: pass a callable instead",
+            )
 
     def close(self) -> None:
         """Close it for all."""

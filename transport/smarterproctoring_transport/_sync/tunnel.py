@@ -14,7 +14,12 @@ import httpcore
 
 from smarterproctoring_transport._sync.watched import SyncOpener
 from smarterproctoring_transport.countdown import Countdown
-from smarterproctoring_transport.tunnel import MAX_HEAD, ProxyAnswer, connect_request, explained
+from smarterproctoring_transport.tunnel import (
+    MAX_HEAD,
+    ProxyAnswer,
+    connect_request,
+    explained,
+)
 
 
 class SyncTunnel:
@@ -29,7 +34,9 @@ class SyncTunnel:
         self._inner = inner
         self._proxy = proxy
 
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None) -> httpcore.NetworkStream:
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
         """Return a stream that ends at a host.
 
         Args:
@@ -48,7 +55,9 @@ class SyncTunnel:
         stream = self._inner.connect_tcp(name, url.origin.port, countdown.left())
         try:
             if url.scheme == b"https" and self._proxy.ssl_context is not None:
-                stream = stream.start_tls(self._proxy.ssl_context, name, countdown.left())
+                stream = stream.start_tls(
+                    self._proxy.ssl_context, name, countdown.left()
+                )
             stream.write(connect_request(self._proxy, host, port), countdown.left())
             _agree(stream, countdown)
         except BaseException as error:

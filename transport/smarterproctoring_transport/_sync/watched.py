@@ -18,7 +18,9 @@ from smarterproctoring_transport.framing import Answer
 class SyncOpener(Protocol):
     """What opens connections: a network backend, or a tunnel through a proxy."""
 
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None) -> httpcore.NetworkStream:
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
         """Open a connection."""
         ...
 
@@ -62,13 +64,18 @@ class SyncWatchedStream(httpcore.NetworkStream):
         final: Whether what is written is the request, and what is read its answer.
     """
 
-    def __init__(self, inner: httpcore.NetworkStream, watch: Watch, *, final: bool) -> None:
+    def __init__(
+        self, inner: httpcore.NetworkStream, watch: Watch, *, final: bool
+    ) -> None:
         self._inner = inner
         self._watch = watch
         self._final = final
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         """Begin TLS on it."""
         watch = self._watch
@@ -81,12 +88,16 @@ class SyncWatchedStream(httpcore.NetworkStream):
         """Read some of the answer, in the form that all readers know."""
         watch = self._watch
         if not self._final:
-            return self._inner.read(max_bytes, watch.clip(timeout, httpcore.ReadTimeout, watch.connect_by))
+            return self._inner.read(
+                max_bytes, watch.clip(timeout, httpcore.ReadTimeout, watch.connect_by)
+            )
         answer: Answer = watch.answer
         while True:
             if answer.problem is not None:
                 raise httpcore.RemoteProtocolError(answer.problem)
-            data = self._inner.read(max_bytes, watch.clip(timeout, httpcore.ReadTimeout))
+            data = self._inner.read(
+                max_bytes, watch.clip(timeout, httpcore.ReadTimeout)
+            )
             if not data:
                 return data
             seen = answer.take(data)
