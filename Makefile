@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-23s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-23s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # -- set-up --------------------------------------------------------------------------------------------------------
 
@@ -155,6 +155,11 @@ test-python: $(READY)  ## the tests that depend on the Python; PYTHON=… VENV=b
 .PHONY: test-default-transport
 test-default-transport: $(READY)  ## the wire tests once more, over httpcore's connections instead of the fast ones
 	@TRANSPORT=default $(BIN)/pytest -q -n 2 tests/wire $(ARGS)
+
+# The client as it is: httpx2's own alias lets it import httpx2 under the name of httpx (docs/decisions/httpx.md).
+.PHONY: test-httpx2
+test-httpx2: $(READY)  ## the wire tests once more, with httpx2 in the place of httpx
+	@HTTPX=httpx2 PYTHONPATH=$(CURDIR)/tests/instead_of_httpx $(BIN)/pytest -q -n 2 tests/wire $(ARGS)
 
 .PHONY: contract
 contract: $(READY)  ## fuzz the mock server from the spec: in memory, in a file, with faults; states what was reached

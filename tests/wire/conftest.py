@@ -9,6 +9,13 @@ from importlib.util import find_spec
 import pytest
 from wire.driver import Driver
 from wire.misbehave import Server, answer
+from wire.on_httpx2 import mark_not_applicable
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Expect the failure of what cannot be tested on httpx2, in the run that tests it."""
+    mark_not_applicable(items)
+
 
 SYNC = pytest.param("sync", marks=pytest.mark.flavour)
 

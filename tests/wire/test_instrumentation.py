@@ -228,7 +228,7 @@ def test_no_sid_is_in_the_log_of_httpx(driver: Driver, server: Server, caplog: p
     with driver.client(server, fast=False) as client:
         client.reschedule()
         client.generated()
-    lines = [record.getMessage() for record in caplog.records if record.name == "httpx"]
+    lines = [record.getMessage() for record in caplog.records if record.name == httpx.__name__]
     assert lines == [
         f'HTTP Request: PUT {server.url}/… "HTTP/1.1 503 Whatever"',
         f'HTTP Request: PUT {server.url}/… "HTTP/1.1 200 Whatever"',

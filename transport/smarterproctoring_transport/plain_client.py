@@ -55,4 +55,4 @@ def _without_path(value: object) -> object:
     return f"{value.origin()}/…" if isinstance(value, Target) else value
 
 
-logging.getLogger("httpx").addFilter(HiddenPaths())
+logging.getLogger(httpx.__name__).addFilter(HiddenPaths())

@@ -9,4 +9,4 @@ import httpcore
 def is_patched() -> bool:
     """Tell whether requests on httpcore's connections go elsewhere now; then ours must not be used."""
     module = httpcore.HTTPConnection.handle_request.__module__
-    return not module.startswith("httpcore.")
+    return not module.startswith(f"{httpcore.__name__}.")
