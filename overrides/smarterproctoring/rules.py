@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -257,9 +257,9 @@ class Rules:
 
     def parameter_values(
         self,
-        path_values: list[object],
-        query: dict[str, object],
-        headers: dict[str, object],
+        path_values: Sequence[object],
+        query: Mapping[str, object],
+        headers: Mapping[str, object],
     ) -> Iterator[tuple[Parameter, object]]:
         """Yield the parameters with the values that were given for them."""
         yield from zip(self.path_parameters, path_values, strict=True)

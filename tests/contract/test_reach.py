@@ -132,7 +132,7 @@ def test_the_command_fails_unless_every_response_was_reached(
 ) -> None:
     ran: list[str] = []
 
-    def write(_arguments: object, _environment: object, one: fuzz.Pass) -> int:
+    def write(_arguments: object, one: fuzz.Pass) -> int:
         ran.append(one.name)
         one.har.write_text(json.dumps({"log": {"entries": entries}}))
         return 0

@@ -89,7 +89,7 @@ EDITS = {
         {("major", "smarterproctoring_mock.parse_fault", NOT_PUBLIC)},
     ),
     "a method of the mock server renamed": (
-        f"{MOCK}app.py", "def assert_called(", "def assert_seen(",
+        f"{MOCK}control.py", "def assert_called(", "def assert_seen(",
         {("major", "smarterproctoring_mock.MockApp.assert_called", REMOVED),
          ("minor", "smarterproctoring_mock.MockApp.assert_seen", "added")},
     ),

@@ -119,7 +119,7 @@ def test_why_it_demands_more_than_the_wire(repository: Repository) -> None:
     repository.write("2.0.0", FIELD_REMOVED.edits)
     done = repository.run("spec_diff")
     assert done.returncode == 0
-    assert "notes: removed (a field or model is gone, and code that names it fails)" in done.stdout
+    assert "notes: removed (a field or model is gone; code that names it fails)" in done.stdout
 
 
 @needs_redocly

@@ -1,1 +1,1 @@
-"""The asynchronous side, and the source of the other: `tools/make_sync.py` derives `_sync/` from it."""
+"""The asynchronous transport, and the source of the other: `tools/make_sync.py` derives `_sync/` from it."""
