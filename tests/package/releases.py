@@ -44,7 +44,7 @@ def set_version(repository: Path, version: str) -> None:
     operations = repository / "generated" / "smarterproctoring_generated" / "operations.py"
     edit(operations, r'(?m)^(VERSION.*)"[^"]*"$', rf'\1"{version}"')
     changelog = repository / "CHANGELOG.md"
-    changelog.write_text(f"# Changelog\n\n## {version} (2030-01-01)\n\n- Something new.\n")
+    changelog.write_text(f"# Changelog\n\n## [{version}] - 2030-01-01\n\n- Something new.\n")
     commit(repository)
     check(["git", "tag", "--force", f"v{version}"], repository)
 
