@@ -62,15 +62,19 @@ $(PUBLISH)/.ready: requirements/publish.txt
 hooks: $(READY)  ## let `git commit` run ruff, codespell and the check of generated/ (.pre-commit-config.yaml)
 	@$(BIN)/pre-commit install
 
+# What our distributions need of others; they themselves are on no index that a lock could name.
+UPGRADE ?= --upgrade
 .PHONY: lock
-lock: $(READY)  ## resolve the dependencies anew and lock them with hashes
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
-	    --python-version 3.11 --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+lock: $(READY)  ## resolve the dependencies anew and lock them with hashes; UPGRADE= adds what is new and keeps the rest
+	@mkdir -p build
+	$(BIN)/python tools/packages.py requirements > build/required.in
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
+	    --python-version 3.11 --group pyproject.toml:dev build/required.in --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
 	    --python-version 3.11 --extra fast --group bench pyproject.toml --output-file requirements/bench.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
 	    --python-version 3.11 --group pyproject.toml:mutate --output-file requirements/mutate.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
 	    --python-version 3.11 --constraint requirements/dev.txt --group pyproject.toml:publish --output-file requirements/publish.txt
 	sed -n '/^uv==/,/^[a-z]/p' requirements/dev.txt | sed '$${/^uv==/!d}' | grep -v '# via' > requirements/bootstrap.txt
 
@@ -87,12 +91,14 @@ mock: $(READY)  ## run the mock server until Ctrl-C; ARGS="--port 8080 --token s
 # -- from the spec to the code --------------------------------------------------------------------------------------
 
 .PHONY: generate
-generate: $(READY)  ## regenerate generated/ from the spec (aside, checked, then swapped), and the modules in _sync/
+generate: $(READY)  ## regenerate generated/ from the spec (aside, checked, then swapped), the modules in _sync/, copies of the version
 	@$(BIN)/python tools/generate.py
 	@$(BIN)/python tools/make_sync.py
+	@$(BIN)/python tools/copies.py
 
 .PHONY: check-generated
-check-generated: $(READY)  ## fail if generated/ is not what the spec gives, or _sync/ not what _async/ gives
+check-generated: $(READY)  ## fail if generated/, _sync/ or a copy of the version or the licence is not what it is made from
+	@$(BIN)/python tools/copies.py --check
 	@$(BIN)/python tools/generate.py --check
 	@$(BIN)/python tools/make_sync.py --check
 
@@ -116,7 +122,7 @@ diff-spec: $(READY) node_modules/.ready  ## judge info.version by the spec's cha
 	@$(BIN)/python tools/spec_diff.py $(ARGS)
 
 .PHONY: diff-api
-diff-api: $(READY)  ## judge info.version by what callers can name in Python; ARGS="--base TAG"
+diff-api: $(READY)  ## judge the version by what callers can name in Python; ARGS="--base TAG"
 	@$(BIN)/python tools/api_diff.py $(ARGS)
 
 .PHONY: format

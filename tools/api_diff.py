@@ -8,7 +8,7 @@
 tools/packages.toml says which modules users import from; their names are what is compared. A name that is gone or no
 longer public, a parameter that moved or is newly required: a breaking change, allowed with a major bump only. A new
 name or keyword is a minor one. Types and values are not judged here: for what the spec decides, tools/spec_diff.py
-judges them.
+judges them, and the package's version has to go up as far as the spec's did.
 
 Exit code 0: the version is high enough, or nothing was released yet. 1: it is too low. 2: it could not be judged.
 """
@@ -26,9 +26,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import griffe
-from baseline import SPEC, Change, Report, git, judge, last_release, show
+from baseline import (
+    PACKAGE_VERSION,
+    PROJECT,
+    SPEC,
+    SPEC_VERSION,
+    Change,
+    Report,
+    git,
+    judge,
+    last_release,
+    package_version,
+    show,
+    spec_version,
+    step,
+    version_of,
+)
 from packages import ITSELF, LIST, PACKAGES, Package, listed_in, packages_of, read
 from redocly import ROOT, ToolError
+
+SPEC_STEP = f"{SPEC_VERSION} of the spec"
 
 
 def load(root: Path, shipped: Sequence[Package] = PACKAGES) -> dict[str, griffe.Module]:
@@ -216,7 +233,6 @@ def since_release(root: Path, base: str | None) -> Report | None:
     base = base or last_release(root)
     if base is None:
         return None
-    spec = git(root, "show", f"{base}:{SPEC}")
     shipped_before = shipped_at(root, base)
     folders = dict.fromkeys(each.folder for each in shipped_before)
     archive = subprocess.run(["git", "-C", root, "archive", base, *folders], capture_output=True, check=False)
@@ -226,7 +242,22 @@ def since_release(root: Path, base: str | None) -> Report | None:
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
             tar.extractall(folder, filter="data")
         changes = compare(Path(folder), root, shipped_before, packages_of(listed_in(root)))
-        return judge(changes, base, spec, (root / SPEC).read_text(encoding="utf-8"))
+    changes += spec_step(root, base)
+    before = package_version(git(root, "show", f"{base}:{PROJECT}"))
+    return judge(changes, base, before, version_of(root), PACKAGE_VERSION)
+
+
+def spec_step(root: Path, base: str) -> Iterator[Change]:
+    """Yield it if the spec's own version was raised: the package sends and checks what the spec says.
+
+    Raises:
+        ToolError: There is no such revision, or a spec has no version.
+    """
+    before = spec_version(git(root, "show", f"{base}:{SPEC}"))
+    now = spec_version((root / SPEC).read_text(encoding="utf-8"))
+    bump = step(before, now)
+    if bump != "none":
+        yield Change(bump, SPEC_STEP, f"{before} is now {now}")
 
 
 def shipped_at(root: Path, base: str) -> list[Package]:

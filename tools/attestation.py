@@ -179,7 +179,7 @@ def statement(
                 "externalParameters": {
                     "commit": record.commit,
                     "tag": tag,
-                    "specVersion": record.version,
+                    "version": record.version,
                 },
                 "resolvedDependencies": [*sources, *inputs],
             },
@@ -300,7 +300,7 @@ def _read_content(
                     "externalParameters": {
                         "commit": str(commit),
                         "tag": str(tag),
-                        "specVersion": str(version),
+                        "version": str(version),
                     }
                 }
             },

@@ -1,4 +1,8 @@
-"""What the gates compare with: the last release, and the version that must follow it."""
+"""What the gates compare with: the last release, and the versions that must follow it.
+
+There are two. The package's, which all distributions share, stands in pyproject.toml and names the tags of releases.
+The OpenAPI document's own stands in the document.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +18,9 @@ from packages import listed_in, shipped_paths
 from redocly import ToolError
 
 SPEC = "openapi/smarterproctoring.yaml"
+PROJECT = "pyproject.toml"
+SPEC_VERSION = "info.version"
+PACKAGE_VERSION = f"the version in {PROJECT}"
 BUMPS = ("none", "patch", "minor", "major")  # in rising order
 
 
@@ -41,7 +49,7 @@ class Report(NamedTuple):
 
 
 class Version(NamedTuple):
-    """A version of the spec, and so of the package."""
+    """A version of the package or of the spec."""
 
     major: int
     minor: int
@@ -73,11 +81,40 @@ class Version(NamedTuple):
 
 
 def spec_version(text: str) -> str:
-    """Read `info.version` as the build does (`tool.hatch.version` in pyproject.toml)."""
+    """Read `info.version` of a spec.
+
+    Raises:
+        ToolError: It has none.
+    """
     found = re.search(r"(?m)^  version: (?P<version>\S+)$", text)
     if not found:
         raise ToolError("the spec has no line `  version: X.Y.Z` under info")
     return found["version"]
+
+
+def package_version(text: str) -> str:
+    """Read the version of the package out of a pyproject.toml.
+
+    Raises:
+        ToolError: It has none.
+    """
+    try:
+        project: dict[str, Any] = tomllib.loads(text).get("project", {})
+    except tomllib.TOMLDecodeError as error:
+        raise ToolError(f"{PROJECT}: {error}") from None
+    version = project.get("version")
+    if not isinstance(version, str):
+        raise ToolError(f'{PROJECT} has no line `version = "X.Y.Z"` under [project]')
+    return version
+
+
+def version_of(root: Path) -> str:
+    """Read the version of the package that a tree holds.
+
+    Raises:
+        ToolError: It names none.
+    """
+    return package_version((root / PROJECT).read_text(encoding="utf-8"))
 
 
 def higher(*bumps: str) -> str:
@@ -140,25 +177,37 @@ def no_release(root: Path) -> str:
     return "no earlier release (no tag vX.Y.Z below HEAD that differs): nothing to compare with"
 
 
-def judge(changes: list[Change], base_name: str, base: str, revision: str) -> Report:
-    """Judge the version of a spec by the changes since another one.
-
-    Args:
-        changes: All changes, in any order.
-        base_name: What the older spec is called, such as a tag.
-        base: The older spec's text.
-        revision: The newer spec's text.
+def step(before: str, now: str) -> str:
+    """Name the part of a version that was raised: a bump, or none.
 
     Raises:
         ToolError: A version is not MAJOR.MINOR.PATCH.
     """
-    before, now = spec_version(base), spec_version(revision)
+    old = Version.read(before)
+    new = Version.read(now)
+    raised = [bump for bump in BUMPS if bump != "none" and new >= old.after(bump)]
+    return higher(*raised)
+
+
+def judge(changes: list[Change], base_name: str, before: str, now: str, what: str) -> Report:
+    """Judge a version by the changes since another one.
+
+    Args:
+        changes: All changes, in any order.
+        base_name: What the older state is called, such as a tag.
+        before: The older version.
+        now: The newer version.
+        what: What people call the version, such as `info.version`.
+
+    Raises:
+        ToolError: A version is not MAJOR.MINOR.PATCH.
+    """
     bump = higher(*(change.bump for change in changes))
     least = Version.read(before).after(bump)
     enough = Version.read(now) >= least
-    verdict = f"info.version {now} is high enough: {bump} after {before}"
+    verdict = f"{what} is {now}, which is high enough: {bump} after {before}"
     if not enough:
-        verdict = f"info.version is {now}, but these changes demand a {bump} bump: {least} or higher after {before}"
+        verdict = f"{what} is {now}, but these changes demand a {bump} bump: {least} or higher after {before}"
     ordered = sorted(changes, key=lambda change: (-BUMPS.index(change.bump), change.place))
     return Report(base_name, before, now, bump, enough, verdict, ordered)
 

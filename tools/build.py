@@ -18,13 +18,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from baseline import SPEC, spec_version
-from packages import CLIENT, listed_in
+from baseline import version_of
+from packages import CLIENT, extras_of, listed_in, outside_requirements
 from packaging.utils import canonicalize_name
 from redocly import ROOT, ToolError
 
@@ -57,10 +56,8 @@ def run(*command: str | Path, **environment: str) -> str:
 
 
 def extras(root: Path) -> list[str]:
-    """Name the extras of the package."""
-    return sorted(
-        tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    )
+    """Name the extras of the client."""
+    return sorted(extras_of(root, listed_in(root)[0]))
 
 
 def build(source: Path, out: Path, *kinds: str) -> None:
@@ -76,26 +73,27 @@ def build(source: Path, out: Path, *kinds: str) -> None:
 
 
 def bill_of_materials(root: Path, out: Path) -> Path:
-    """Write the CycloneDX bill of materials: all extras installed, at the versions of the lock.
+    """Write the CycloneDX bill of materials: what all distributions need in all extras, at the versions of the lock.
 
-    It has the hashes of the package's own files (of the wheel and the sdist in `out`, and of each file in the wheel),
-    and of every component those that the lock accepts for its version: one for each of its published files.
+    It has the hashes of our own files (of the wheels and the sdists in `out`, and of each file in a wheel), and of
+    every component those that the lock accepts for its version: one for each of its published files.
 
     Which packages those are depends on the platform (uvloop is not for Windows), so it is that of the build machine.
     Whether the document follows its standard is looked at once, when it is finished: tools/check_package.py.
     """
-    version = spec_version((root / SPEC).read_text(encoding="utf-8"))
+    version = version_of(root)
     file = out / f"{NAME.replace('-', '_')}-{version}.cdx.json"
     with tempfile.TemporaryDirectory() as folder:
         venv = Path(folder) / "venv"
         run(BIN / "uv", "venv", "--quiet", "--python", sys.executable, venv)
         lock = root / "requirements" / "dev.txt"
-        run(BIN / "uv", "pip", "install", "--quiet", "--python", venv, "--all-extras", "--constraint", lock,
-            "--requirement", root / "pyproject.toml")  # fmt: skip
+        needed = Path(folder) / "needed.txt"
+        needed.write_text("\n".join(outside_requirements(root)), encoding="utf-8")
+        run(BIN / "uv", "pip", "install", "--quiet", "--python", venv, "--constraint", lock,
+            "--requirement", needed)  # fmt: skip
         made = run(BIN / "cyclonedx-py", "environment", venv, "--pyproject", root / "pyproject.toml", "--no-validate",
                    "--mc-type", "library", "--output-reproducible", "--spec-version", "1.6")  # fmt: skip
     document: dict[str, Any] = json.loads(made)
-    # The version is dynamic in pyproject.toml, so that the tool leaves it out.
     document["metadata"]["component"] |= {
         "version": version,
         "purl": f"pkg:pypi/{NAME}@{version}",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import api_diff
 import spec_diff
-from baseline import SPEC, Report, no_release, spec_version
+from baseline import SPEC, Report, no_release, version_of
 from redocly import ROOT, ToolError
 
 TITLES = {"major": "Breaks", "minor": "New", "patch": "Words"}
@@ -30,13 +30,14 @@ def draft(version: str, base: str, spec: Report, api: Report) -> str:
         f"Draft from what changed since {base}; to be put into words.",
         "",
     ]
+    names = [change for change in api.changes if change.place != api_diff.SPEC_STEP]
     for bump, title in TITLES.items():
         lines += [
             f"- {title}: {change}." for change in spec.changes if change.bump == bump
         ]
         lines += [
             f"- {title} in Python: `{change.place}`: {change.what}."
-            for change in api.changes
+            for change in names
             if change.bump == bump
         ]
     return (
@@ -73,7 +74,7 @@ def main() -> int:
     try:
         spec = spec_diff.since_release(root, root / SPEC, arguments.base)
         api = api_diff.since_release(root, arguments.base)
-        version = spec_version((root / SPEC).read_text(encoding="utf-8"))
+        version = version_of(root)
         if spec is None or api is None:
             print(
                 f"{no_release(root)}. The entry of the first version is yours to write."

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from packages import CLIENT
+from packages import CLIENT, DISTRIBUTIONS
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from redocly import ROOT, ToolError
@@ -163,26 +163,29 @@ def wheels() -> Path:
 
 
 def pins(lock: str) -> Iterator[str]:
-    """Yield the lock's entries, with hashes, for what this package and the downstream service need, in all extras."""
+    """Yield the lock's entries, with hashes, for what we ship and the downstream service need, in all extras."""
     entries = {
         canonicalize_name(match[1]): match[0]
         for match in re.finditer(r"(?m)^([\w.-]+)==.*(?:\n +(?!#).*)*", lock)
     }
-    todo = {PACKAGE, *OUTSIDE}
-    seen = set[NormalizedName]()
+    todo = [(canonicalize_name(name), frozenset[str]()) for name in OUTSIDE]
+    for distribution in DISTRIBUTIONS:
+        extras = importlib.metadata.metadata(distribution.name).get_all(
+            "Provides-Extra"
+        )
+        todo.append((canonicalize_name(distribution.name), frozenset(extras or ())))
+    seen = set[tuple[NormalizedName, frozenset[str]]]()
     while todo:
-        name = canonicalize_name(todo.pop())
-        seen.add(name)
+        name, chosen = todo.pop()
+        if (name, chosen) in seen:
+            continue
+        seen.add((name, chosen))
         for text in importlib.metadata.requires(name) or ():
             requirement = Requirement(text)
-            extras = (
-                importlib.metadata.metadata(name).get_all("Provides-Extra") or []
-                if name == PACKAGE
-                else []
-            )
-            wanted = [{"extra": extra} for extra in ("", *extras)]
-            if requirement.marker is None or any(
-                requirement.marker.evaluate(extra) for extra in wanted
-            ):
-                todo |= {canonicalize_name(requirement.name)} - seen
-    yield from (entries[name] for name in sorted(seen & entries.keys()))
+            wanted = [{"extra": extra} for extra in ("", *chosen)]
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate(extra) for extra in wanted):
+                needed = canonicalize_name(requirement.name)
+                todo.append((needed, frozenset(requirement.extras)))
+    names = {name for name, _ in seen}
+    yield from (entries[name] for name in sorted(names & entries.keys()))

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """What this repository ships, as tools/packages.toml lists it: distributions, and the import packages in them.
 
-tools/packages.py folders     print the folders of the packages, for tools that take folders
-tools/packages.py editable    print the options by which uv installs every distribution for development
+tools/packages.py folders        print the folders of the packages, for tools that take folders
+tools/packages.py editable       print the options by which uv installs every distribution for development
+tools/packages.py requirements   print what the distributions require of others, in all extras, one a line
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,14 +31,12 @@ class Package:
         folder: The folder that holds it, seen from the top of the repository.
         public: The modules that users import from, as the list writes them.
         files: Patterns of its files, below the package.
-        extra: The extra that brings what it needs; empty if none does.
     """
 
     name: str
     folder: str
     public: tuple[str, ...]
     files: tuple[str, ...]
-    extra: str = ""
 
     def is_public(self, module: str) -> bool:
         """Tell whether users may import from a module.
@@ -57,7 +57,7 @@ class Distribution:
         name: What is installed.
         folder: The folder of its pyproject.toml, seen from the top of the repository; "." for the top.
         also: Folders, apart from those of its packages, from which its files are made.
-        copied: Files of the wheel that are made of a file elsewhere: name in the wheel -> name in the repository.
+        copied: Files of wheel and sdist that are made of a file elsewhere: name in both -> name in the repository.
         sdist: Patterns of the files of the sdist that are in none of its packages, below the folder.
         packages: The import packages in it.
     """
@@ -88,7 +88,8 @@ class Distribution:
     def sdist_files(self) -> list[str]:
         """Return the patterns of all files of the sdist, below its own folder."""
         places = [(PurePosixPath(package.folder).relative_to(self.folder), package) for package in self.packages]
-        return [*self.sdist, *(str(place / each.name / pattern) for place, each in places for pattern in each.files)]
+        modules = (str(place / each.name / pattern) for place, each in places for pattern in each.files)
+        return [*self.sdist, *self.copied, *modules]
 
 
 def _texts(entry: Mapping[str, object], key: str, place: str) -> tuple[str, ...]:
@@ -141,13 +142,12 @@ def _known(entry: Mapping[str, object], keys: set[str], place: str) -> None:
 
 
 def _read_package(entry: Mapping[str, object], place: str) -> Package:
-    _known(entry, {"name", "folder", "public", "files", "extra"}, place)
+    _known(entry, {"name", "folder", "public", "files"}, place)
     return Package(
         name=_text(entry, "name", place),
         folder=_text(entry, "folder", place),
         public=_texts(entry, "public", place),
         files=_texts(entry, "files", place),
-        extra=_text({"extra": "", **entry}, "extra", place),
     )
 
 
@@ -211,6 +211,26 @@ def shipped_paths(distributions: Iterable[Distribution]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(paths))
 
 
+def extras_of(root: Path, distribution: Distribution) -> dict[str, list[str]]:
+    """Return what the extras of a distribution require."""
+    project = tomllib.loads((root / distribution.project).read_text(encoding="utf-8"))["project"]
+    found: dict[str, list[str]] = project.get("optional-dependencies", {})
+    return found
+
+
+def outside_requirements(root: Path) -> list[str]:
+    """Return what the distributions of a tree require of others than themselves, in all extras."""
+    distributions = listed_in(root)
+    own = "|".join(re.escape(each.name) for each in distributions)
+    found: list[str] = []
+    for each in distributions:
+        project = tomllib.loads((root / each.project).read_text(encoding="utf-8"))["project"]
+        found += project["dependencies"]
+        for required in extras_of(root, each).values():
+            found += required
+    return [text for text in dict.fromkeys(found) if not re.match(rf"(?:{own})(?![\w-])", text)]
+
+
 DISTRIBUTIONS = read((ROOT / LIST).read_text(encoding="utf-8"))
 CLIENT = DISTRIBUTIONS[0]
 """The distribution that users name; the others are its extras."""
@@ -222,10 +242,14 @@ FOLDERS = tuple(dict.fromkeys(package.folder for package in PACKAGES))
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["folders", "editable"])
+    parser.add_argument("what", choices=["folders", "editable", "requirements"])
     arguments = parser.parse_args()
-    editable = [f"--editable {distribution.folder}" for distribution in DISTRIBUTIONS]
-    print(*(FOLDERS if arguments.what == "folders" else editable))
+    if arguments.what == "requirements":
+        print("\n".join(outside_requirements(ROOT)))
+    elif arguments.what == "editable":
+        print(*(f"--editable {distribution.folder}" for distribution in DISTRIBUTIONS))
+    else:
+        print(*FOLDERS)
 
 
 if __name__ == "__main__":

@@ -31,12 +31,8 @@ LIST_LENGTH = 10
 
 
 def import_all(packages: Sequence[str], complete: bool) -> Iterator[str]:
-    """Import every module; without the extras, one that cannot be imported has to say which to install.
-
-    A package that needs an extra is used by way of its names, or of the command line, which say it.
-    """
-    for written in packages:
-        name, _, extra = written.partition("[")
+    """Import every module; without the extras, one that cannot be imported has to say which to install."""
+    for name in packages:
         try:
             package = importlib.import_module(name)
         except ImportError as error:
@@ -54,39 +50,44 @@ def import_all(packages: Sequence[str], complete: bool) -> Iterator[str]:
         except ImportError as error:
             if complete or HINT not in str(error):
                 yield f"a name of {name}: {error!r}"
-        yield from import_modules(name, package.__path__, complete, inner=bool(extra))
+        yield from import_modules(name, package.__path__, complete)
 
 
-def import_modules(name: str, path: Sequence[str], complete: bool, inner: bool) -> Iterator[str]:
-    """Import the modules of a package; inner ones need not say which extra is missing."""
+def import_modules(name: str, path: Sequence[str], complete: bool) -> Iterator[str]:
+    """Import the modules of a package."""
     for module in pkgutil.walk_packages(path, f"{name}."):
         if module.name.endswith(".__main__"):
             continue
         try:
             importlib.import_module(module.name)
         except (ImportError, SystemExit) as error:
-            silent = inner or module.name in INNER
-            if complete or (HINT not in str(error) and not silent):
+            if complete or (HINT not in str(error) and module.name not in INNER):
                 yield f"import {module.name}: {error!r}"
 
 
-def versions(expected: str) -> Iterator[str]:
-    """Compare every place that tells the version with the spec's."""
+def versions(expected: str, packages: Sequence[str]) -> Iterator[str]:
+    """Compare every place that tells the version of the package, or of the API's description, with what it is."""
     package = importlib.import_module("smarterproctoring")
     with package.SmarterProctoring(TOKEN) as client:
         request = client.dry_run_reschedule(*SIDS, notes="Moved")
     if request.content != b'{"notes":"Moved"}' or not request.url.endswith(f"/sessions/{SIDS[2]}"):
         yield f"the dry run gave {request}"
-    agent = re.match(r"smarterproctoring-client/(\S+) ", request.headers["user-agent"])
+    agent = re.match(r"smarterproctoring-client/(\S+) openapi/(\S+) ", request.headers["user-agent"])
+    provided = importlib.metadata.packages_distributions()
+    distributions = sorted({name for each in packages for name in provided.get(each, [])})
     reported = {
-        "the package's metadata": importlib.metadata.version("smarterproctoring-client"),
+        **{f"the metadata of {name}": importlib.metadata.version(name) for name in distributions},
         "smarterproctoring.__version__": package.__version__,
-        "the generated package": importlib.import_module("smarterproctoring_generated.operations").VERSION,
         "the User-Agent": agent and agent[1],
     }
     for place, version in reported.items():
         if version != expected:
-            yield f"{place} says {version}, the spec {expected}"
+            yield f"{place} says {version}, pyproject.toml {expected}"
+    document = importlib.import_module("smarterproctoring_generated.operations").VERSION
+    described = {"smarterproctoring.__api_version__": package.__api_version__, "the User-Agent": agent and agent[2]}
+    for place, version in described.items():
+        if version != document:
+            yield f"{place} says {version} of the API, the generated package {document}"
 
 
 def call(expected: str) -> Iterator[str]:
@@ -138,10 +139,10 @@ def main() -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("version", help="what everything has to say about its version")
-    parser.add_argument("packages", nargs="+", metavar="PACKAGE", help="an import package; NAME[EXTRA] needs an extra")
+    parser.add_argument("packages", nargs="+", metavar="PACKAGE", help="an import package")
     parser.add_argument("--call", action="store_true", help="all extras are installed: use them")
     arguments = parser.parse_args()
-    problems = [*import_all(arguments.packages, arguments.call), *versions(arguments.version)]
+    problems = [*import_all(arguments.packages, arguments.call), *versions(arguments.version, arguments.packages)]
     if arguments.call:
         problems += call(arguments.version)
         problems += bulk()

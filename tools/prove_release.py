@@ -75,8 +75,8 @@ def expected_files(dist: Path, version: str, public_key: Path | None) -> dict[st
         for name, digest in found[0].items()
         if name.endswith(release_record.DISTRIBUTIONS)
     }
-    if sum(name.endswith(".whl") for name in distributions) != 1:
-        raise RefusedError(f"{dist} does not name one wheel of {version}")
+    if not any(name.endswith(".whl") for name in distributions):
+        raise RefusedError(f"{dist} does not name a wheel of {version}")
     return distributions
 
 

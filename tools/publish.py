@@ -1,4 +1,4 @@
-"""Publish the package to an index, and prove that it can be installed from there.
+"""Publish the distributions to an index, and prove that they can be installed from there.
 
     tools/publish.py              check, build again, upload, prove
     tools/publish.py --dry-run    check and build again, and say what would be done
@@ -34,8 +34,7 @@ import subprocess
 import sys
 import tempfile
 import time
-import tomllib
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,15 +42,20 @@ from urllib.parse import urlsplit
 
 import attestation
 import release_record
+from baseline import PACKAGE_VERSION, SPEC_VERSION, version_of
+from packages import DISTRIBUTIONS
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
+from redocly import ToolError
 from release_record import Record, RefusedError, sha256
 from simple_index import PACKAGE, Credentials, Index, Listing, origin
 
 ROOT = Path(__file__).resolve().parent.parent
-PROVEN_EXTRAS = ("cli", "mock")  # with them, what was installed can be called without any other server
+PROVEN_EXTRAS = ("cli", "fast")  # what bulk asks of the client
 # Each is called with --base TAG: 0 the version is high enough, 1 too low, else no verdict.
-BUMP_JUDGES = ("spec_diff.py", "api_diff.py")
+PLACE = f"{PACKAGE_VERSION} and run: make generate"
+JUDGED = {"spec_diff.py": f"{SPEC_VERSION} in the spec and run: make generate", "api_diff.py": PLACE}
 INDEX_DELAY = 60.0  # seconds; some indexes list an upload only after a while
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -180,19 +184,22 @@ def git(*arguments: str) -> str:
 
 
 def tree_version() -> Version:
-    """Read the version as the build backend does."""
-    source = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["version"]
-    match = re.search(source["pattern"], (ROOT / source["path"]).read_text())
-    if match is None:
-        raise RefusedError(f"{source['path']} has no info.version")
-    return Version(match["version"])
+    """Read the version of the package.
+
+    Raises:
+        RefusedError: There is none.
+    """
+    try:
+        return Version(version_of(ROOT))
+    except (ToolError, InvalidVersion) as error:
+        raise RefusedError(str(error)) from None
 
 
 def tree_problems(version: Version, *, compare: bool, tagged: bool) -> Iterator[str]:
     """Yield what is wrong with the checkout: its state, its tags, its words, its version.
 
     Args:
-        version: What the spec says.
+        version: What pyproject.toml says.
         compare: Whether to compare with the last release that git knows.
         tagged: Whether the commit has to bear the version's tag by now.
     """
@@ -200,7 +207,7 @@ def tree_problems(version: Version, *, compare: bool, tagged: bool) -> Iterator[
         shown = "\n    ".join(changes.splitlines()[:10])
         yield f"the tree is dirty, so no commit says what would be published. Commit or stash:\n    {shown}"
     if not re.fullmatch(r"\d+\.\d+\.\d+", str(version)):
-        yield f"{version} is not MAJOR.MINOR.PATCH: pre-releases are not published. Change info.version in the spec"
+        yield f"{version} is not MAJOR.MINOR.PATCH: pre-releases are not published. Change {PLACE}"
     yield from changelog_problems((ROOT / "CHANGELOG.md").read_text(), version)
     if git("rev-parse", "--is-shallow-repository") == "true":
         yield "the history is cut off, so the last release is not known. Run: git fetch --unshallow --tags"
@@ -208,14 +215,14 @@ def tree_problems(version: Version, *, compare: bool, tagged: bool) -> Iterator[
     tag = f"v{version}"
     here = git("tag", "--points-at", "HEAD", "--list", "v*").split()
     if here and tag not in here:
-        yield f"this commit is tagged {', '.join(here)}, and the spec says {version}. Tag the right commit {tag}"
+        yield f"this commit is tagged {', '.join(here)}, and pyproject.toml says {version}. Tag the right commit {tag}"
     elif not here and git("tag", "--list", tag):
-        yield f"{tag} marks another commit: {version} was released from there. Raise info.version in the spec"
+        yield f"{tag} marks another commit: {version} was released from there. Raise {PLACE}"
     elif not here and tagged:
         yield f"this commit has no tag, and only a tagged one is published. Run: git tag {tag} && git push origin {tag}"
     base = last_release(merged_tags(), version)
     if base is not None and base > version:
-        yield f"v{base} has been released, and the spec says {version}. Raise info.version in the spec"
+        yield f"v{base} has been released, and pyproject.toml says {version}. Raise {PLACE}"
     elif base is not None and compare:
         yield from bump_problems(f"v{base}", version)
 
@@ -283,14 +290,14 @@ def last_release(tags: Iterable[str], version: Version) -> Version | None:
 
 def bump_problems(base: str, version: Version) -> Iterator[str]:
     """Yield it if what changed since a release demands a larger step than the version makes."""
-    for judge in BUMP_JUDGES:
+    for judge, place in JUDGED.items():
         command = [sys.executable, f"tools/{judge}", "--base", base]
         done = subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True, check=False)
         said = "\n    ".join(f"{done.stdout}{done.stderr}".strip().splitlines())
         if done.returncode == 0:
             say("judged", f"{version} is a large enough step from {base} for {judge}")
         elif done.returncode == 1:
-            yield f"{version} is too small a step from {base}. Raise info.version in the spec:\n    {said}"
+            yield f"the step from {base} to {version} is too small. Raise {place}:\n    {said}"
         else:
             yield f"tools/{judge} could not compare with {base}; mend what it says:\n    {said}"
 
@@ -328,7 +335,7 @@ def judged_files(version: Version) -> Record:
     if expected and sha256((dist / release_record.RECORD).read_bytes()) != expected:
         problems.append("dist/judged.json is not the record that the gates gave (JUDGED_SHA256). Run the release again")
     if record.version != str(version):
-        problems.append(f"dist/ holds {record.version}, and the spec says {version}. Run: make check-package")
+        problems.append(f"dist/ holds {record.version}, and pyproject.toml says {version}. Run: make check-package")
     elif record.commit != git("rev-parse", "HEAD"):
         problems.append("the files in dist/ were not judged for this commit. Run: make check-package")
     if not any(name.endswith(".whl") for name in record.files):
@@ -382,7 +389,7 @@ def missing_from(
         RefusedError: The version is there already, in whatever form.
     """
     there = listing.of(version)
-    raise_it = "A published version never changes: raise info.version in the spec"
+    raise_it = f"A published version never changes: raise {PLACE}"
     if not there and version in listing.versions:
         raise RefusedError(
             f"the index says that it has {version}, and lists no file of it; they may have been deleted. {raise_it}"
@@ -410,12 +417,17 @@ def missing_from(
 def upload(files: list[Path], url: str, login: Credentials | None) -> None:
     """Send the files; the password travels in uv's environment.
 
+    The client comes last: its extras name the other distributions, and at no moment are these missing.
+
     Raises:
         RefusedError: The index did not take them.
     """
     secret = {"UV_PUBLISH_USERNAME": login.username, "UV_PUBLISH_PASSWORD": login.password} if login else {}
-    command = [uv(), "publish", "--trusted-publishing", "never", "--publish-url", url, *map(str, files)]
-    run(command, "the index did not take the upload", **secret)
+    command = [uv(), "publish", "--trusted-publishing", "never", "--publish-url", url]
+    for distribution in reversed(DISTRIBUTIONS):
+        own = [str(path) for path in files if path.name.startswith(f"{distribution.stem}-")]
+        if own:
+            run([*command, *own], "the index did not take the upload", **secret)
 
 
 def run(command: list[str], failure: str, **environment: str) -> str:
@@ -480,10 +492,10 @@ def install_and_call(
         environment = Path(folder, "venv")
         python = str(environment / "bin" / "python")
         run([uv(), "venv", "--quiet", "--python", sys.executable, str(environment)], "no environment could be made")
-        # First the package alone. One index is known, no cache is used, and only the built wheel's bytes fit.
-        (wheel,) = [name for name in expected if name.endswith(".whl")]
-        pinned = Path(folder, "package.txt")
-        pinned.write_text(f"{PACKAGE}=={version} --hash=sha256:{expected[wheel]}\n")
+        # First our own alone. One index is known, no cache is used, and only the built wheels' bytes fit.
+        wheels = {parse_wheel_filename(name)[0]: digest for name, digest in expected.items() if name.endswith(".whl")}
+        pinned = Path(folder, "packages.txt")
+        pinned.write_text("".join(f"{name}=={version} --hash=sha256:{sha}\n" for name, sha in wheels.items()))
         install = [uv(), "pip", "install", "--quiet", "--python", python, "--only-binary", ":all:"]
         alone = ["--no-deps", "--no-cache", "--require-hashes", "--default-index", f"release={index.url}"]
         run(
@@ -491,9 +503,9 @@ def install_and_call(
             "the version cannot be installed from the index",
             **(index_login("RELEASE", login)),
         )
-        # Then what it asks for, by the installed metadata, from a place where the package itself does not count.
+        # Then what they ask for, by the installed metadata, from a place where they themselves do not count.
         wanted = Path(folder, "dependencies.txt")
-        wanted.write_text("".join(f"{line}\n" for line in installed_requirements(environment)))
+        wanted.write_text("".join(f"{line}\n" for line in installed_requirements(environment, [*wheels])))
         source = ["--default-index", f"dependencies={dependencies}"] if dependencies else []
         known = login if dependencies and origin(dependencies) == origin(index.url) else None
         run(
@@ -503,7 +515,7 @@ def install_and_call(
         )
         try:
             run([uv(), "pip", "check", "--quiet", "--python", python], "the dependencies do not fit together")
-            say("proof", f"{PACKAGE} {version} was installed from the index into an empty environment")
+            say("proof", f"{', '.join(wheels)} {version}: installed from the index into an empty environment")
             # -I: neither this checkout nor the environment's variables can stand in for what was installed.
             call = [python, "-I", str(ROOT / "tools" / "first_call.py"), str(version)]
             say("proof", run(call, "the installed package does not work"))
@@ -518,15 +530,18 @@ def index_login(name: str, login: Credentials | None) -> dict[str, str]:
     return {f"UV_INDEX_{name}_USERNAME": login.username, f"UV_INDEX_{name}_PASSWORD": login.password}
 
 
-def installed_requirements(environment: Path) -> Iterator[str]:
-    """Yield what the installed package asks for, with the extras that the proof needs."""
+def installed_requirements(environment: Path, names: Sequence[str]) -> Iterator[str]:
+    """Yield what installed distributions ask of others, with the extras that the proof needs."""
     (site,) = (environment / "lib").glob("python*/site-packages")
-    (package,) = importlib.metadata.distributions(name=PACKAGE, path=[str(site)])
-    for text in package.requires or ():
-        requirement = Requirement(text)
-        marker, requirement.marker = requirement.marker, None
-        if marker is None or any(marker.evaluate({"extra": extra}) for extra in PROVEN_EXTRAS):
-            yield str(requirement)
+    for name in names:
+        (package,) = importlib.metadata.distributions(name=name, path=[str(site)])
+        for text in package.requires or ():
+            requirement = Requirement(text)
+            marker = requirement.marker
+            requirement.marker = None
+            wanted = marker is None or any(marker.evaluate({"extra": extra}) for extra in PROVEN_EXTRAS)
+            if wanted and canonicalize_name(requirement.name) not in names:
+                yield str(requirement)
 
 
 # -- the command line -------------------------------------------------------------------------------------------

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import release_record
-from baseline import SPEC, spec_version
+from baseline import PROJECT, version_of
 from loopback import BIN, LOGIN, PACKAGE, PASSWORD, USERNAME, UV, Done, Index, check, make, running_index, wheels
+from packages import CLIENT
 from redocly import ROOT, ToolError
 
 # Long ones first, because two run at a time. `make test` is left to CI: it takes longer than all of this.
@@ -182,15 +183,15 @@ def without_tags(tree: Path, **variables: str) -> str:
     """Publish the next version from a clone that has not fetched the tag of what the index holds."""
     clone = tree.with_name("no-tags")
     check(["git", "clone", "--quiet", "--no-tags", f"file://{tree}", str(clone)])
-    spec = clone / SPEC
-    version = spec_version(spec.read_text(encoding="utf-8"))
-    spec.write_text(spec.read_text().replace(f"\n  version: {version}\n", "\n  version: 9999.0.0\n"))
+    project = clone / PROJECT
+    version = version_of(clone)
+    project.write_text(project.read_text().replace(f'\nversion = "{version}"', '\nversion = "9999.0.0"'))
     return refused_for(make(clone, "publish-dry-run", **variables), "the tag is missing here")
 
 
 def changed_byte(tree: Path, **variables: str) -> str:
     """Publish a wheel of which one byte was changed since the gates judged it."""
-    (wheel,) = (tree / "dist").glob("*.whl")
+    (wheel,) = (tree / "dist").glob(f"{CLIENT.stem}-*.whl")
     content = wheel.read_bytes()
     wheel.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     try:
@@ -218,7 +219,7 @@ def installed(folder: Path, index: Index, version: str) -> str:
     check([UV, "venv", "--quiet", "--python", sys.executable, str(folder / "venv")])
     python = str(folder / "venv" / "bin" / "python")
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--index-url", index.url]
-    check([*pip, f"{PACKAGE}[cli,mock]=={version}"], NETRC=str(netrc))
+    check([*pip, f"{PACKAGE}[bulk,mock]=={version}"], NETRC=str(netrc))
     return check([python, "-I", str(ROOT / "tools" / "first_call.py"), version]).strip()
 
 
@@ -277,7 +278,7 @@ def rehearse(rehearsal: Rehearsal, folder: Path, version: str) -> None:
 def main() -> int:
     """Rehearse; return the exit code."""
     started = time.monotonic()
-    version = spec_version((ROOT / SPEC).read_text(encoding="utf-8"))
+    version = version_of(ROOT)
     rehearsal = Rehearsal()
     with tempfile.TemporaryDirectory(prefix="rehearsal-", ignore_cleanup_errors=True) as folder:
         rehearse(rehearsal, Path(folder), version)

@@ -1,4 +1,4 @@
-"""Read a simple index (PEP 503, 691 and 700): which files of the package it lists, and which bytes it gives.
+"""Read a simple index (PEP 503, 691 and 700): which files of ours it lists, and which bytes it gives.
 
 Nothing that an index answers ends in a traceback or counts as "there is nothing": an answer that is not one of a simple
 index is refused, with its URL and what is wrong with it.
@@ -14,7 +14,7 @@ from typing import Self
 from urllib.parse import parse_qs, unquote, urldefrag, urljoin, urlsplit
 
 import httpx
-from packages import CLIENT
+from packages import CLIENT, DISTRIBUTIONS
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -26,6 +26,7 @@ from packaging.version import InvalidVersion, Version
 from release_record import RefusedError, sha256
 
 PACKAGE = CLIENT.name
+NAMES = tuple(distribution.name for distribution in DISTRIBUTIONS)
 JSON = "application/vnd.pypi.simple.v1+json"
 _JSON_TYPES = (JSON, "application/json")
 _HTML_TYPES = (
@@ -78,7 +79,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Listing:
-    """What an index lists of the package."""
+    """What an index lists of our distributions."""
 
     files: tuple[Listed, ...] = ()
     versions: frozenset[Version] = frozenset()
@@ -120,7 +121,7 @@ class _Page(HTMLParser):
 
 
 def version_of(name: str) -> Version | None:
-    """Return the version of a file of the package by the file's name; None if the name does not tell."""
+    """Return the version of a file of ours by the file's name; None if the name does not tell."""
     try:
         if name.endswith(".whl"):
             return parse_wheel_filename(name)[1]
@@ -128,9 +129,9 @@ def version_of(name: str) -> Version | None:
             return parse_sdist_filename(name)[1]
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
         pass
-    package = re.sub(r"[-_.]+", "[-_.]+", PACKAGE)
+    package = "|".join(re.sub(r"[-_.]+", "[-_.]+", name) for name in NAMES)
     found = re.match(
-        rf"(?i){package}-(?P<version>[0-9][0-9a-z.!+]*?)(?=-|\.(?:tar|zip|egg|exe|msi|rpm|tgz|whl))",
+        rf"(?i)(?:{package})-(?P<version>[0-9][0-9a-z.!+]*?)(?=-|\.(?:tar|zip|egg|exe|msi|rpm|tgz|whl))",
         name,
     )
     try:
@@ -174,7 +175,18 @@ class Index:
         self._stranger.close()
 
     def listing(self) -> Listing:
-        """Return what the index itself has of the package.
+        """Return what the index itself has of our distributions.
+
+        Raises:
+            RefusedError: The index does not answer as one.
+        """
+        found = [self._listing(name) for name in NAMES]
+        files = tuple(file for each in found for file in each.files)
+        versions = frozenset[Version]().union(*(each.versions for each in found))
+        return Listing(files, versions)
+
+    def _listing(self, package: str) -> Listing:
+        """Return what the index itself has of one distribution.
 
         An index that has nothing may send the reader to a public one. What is there is somebody else's, so a
         redirect to another origin counts as nothing.
@@ -182,7 +194,7 @@ class Index:
         Raises:
             RefusedError: The index does not answer as one.
         """
-        url = f"{self.url}{PACKAGE}/"
+        url = f"{self.url}{package}/"
         for _ in range(_REDIRECTS):
             answer = self._get(url)
             if answer.redirect is None:
@@ -192,16 +204,16 @@ class Index:
                 return Listing()
         else:
             raise RefusedError(
-                f"{self.url}{PACKAGE}/ redirects more than {_REDIRECTS} times. Check INDEX_URL"
+                f"{self.url}{package}/ redirects more than {_REDIRECTS} times. Check INDEX_URL"
             )
         if answer.status == 404:
             return Listing()
         if answer.status != 200:
             raise RefusedError(_unexpected(answer))
         if answer.media_type in _JSON_TYPES:
-            return _json_listing(answer)
+            return _json_listing(answer, package)
         if answer.media_type in _HTML_TYPES:
-            return _html_listing(answer)
+            return _html_listing(answer, package)
         raise RefusedError(
             f"{answer.url} answered {answer.media_type or 'without a content type'}, {_NOT_AN_INDEX}"
         )
@@ -278,7 +290,7 @@ def _unexpected(answer: _Answer) -> str:
     return f"{answer.url} answered {answer.status}. Is INDEX_URL a simple index?"
 
 
-def _json_listing(answer: _Answer) -> Listing:
+def _json_listing(answer: _Answer, package: str) -> Listing:
     try:
         found = json.loads(answer.content)
     except (ValueError, RecursionError) as error:
@@ -311,7 +323,7 @@ def _json_listing(answer: _Answer) -> Listing:
         raise RefusedError(
             f"{answer.url} names a version that is none: {error}. Ask who runs the index"
         ) from None
-    return _listing(answer, files, extra)
+    return _listing(answer, package, files, extra)
 
 
 def _json_file(answer: _Answer, entry: object) -> Listed:
@@ -335,7 +347,7 @@ def _json_file(answer: _Answer, entry: object) -> Listed:
             return Listed(name, _joined(answer.url, link))
 
 
-def _html_listing(answer: _Answer) -> Listing:
+def _html_listing(answer: _Answer, package: str) -> Listing:
     page = _Page()
     try:
         page.feed(answer.content.decode("utf-8"))
@@ -369,21 +381,21 @@ def _html_listing(answer: _Answer) -> Listing:
         raise RefusedError(
             f"{answer.url} answered a page with a form or a script and no files, {_NOT_AN_INDEX}"
         )
-    return _listing(answer, tuple(files), [])
+    return _listing(answer, package, tuple(files), [])
 
 
 def _listing(
-    answer: _Answer, files: tuple[Listed, ...], named: list[Version]
+    answer: _Answer, package: str, files: tuple[Listed, ...], named: list[Version]
 ) -> Listing:
     versions = set(named)
     for file in files:
         if file.name.endswith(_BESIDE):
             continue
         version = version_of(file.name)
-        ours = canonicalize_name(file.name).startswith(f"{PACKAGE}-")
+        ours = canonicalize_name(file.name).startswith(f"{package}-")
         if version is None or not ours:
             raise RefusedError(
-                f"{answer.url} lists {file.name}, which is not the name of a file of {PACKAGE}. Ask who runs the index"
+                f"{answer.url} lists {file.name}, which is not the name of a file of {package}. Ask who runs the index"
             )
         versions.add(version)
     return Listing(files, frozenset(versions))

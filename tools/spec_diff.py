@@ -23,7 +23,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from baseline import SPEC, Change, Report, git, higher, judge, last_release, show
+from baseline import (
+    SPEC,
+    SPEC_VERSION,
+    Change,
+    Report,
+    git,
+    higher,
+    judge,
+    last_release,
+    show,
+    spec_version,
+)
 from redocly import ROOT, ToolError, redocly
 from spec_model import GenerationError, check_version
 
@@ -174,7 +185,9 @@ def compare(base: str, base_name: str, revision: str) -> Report:
         changes.append(Change("major", "servers 0", what, why))
     if not changes and order_differs(base, revision):
         changes = [Change("patch", "the whole spec", "another order")]
-    return judge(changes, base_name, base, revision)
+    return judge(
+        changes, base_name, spec_version(base), spec_version(revision), SPEC_VERSION
+    )
 
 
 def since_release(root: Path, spec: Path, base: str | None) -> Report | None:

@@ -20,9 +20,7 @@ from typing import Any, NoReturn
 
 import click
 from smarterproctoring import AsyncSmarterProctoring, ConfigurationError
-from smarterproctoring.settings import read_environment
-from smarterproctoring.terminal import visible
-from smarterproctoring.token_file import TokenFile
+from smarterproctoring.commands import TokenFile, colors, read_environment, visible
 
 from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk import pacing
@@ -783,3 +781,9 @@ def _lock(place: journals.Place, what: str) -> Generator[None]:
         raise _Stop(str(error), _JOURNAL) from None
     with lock:
         yield
+
+
+def command(arguments: list[str]) -> NoReturn:
+    """Run `smarterproctoring bulk` with its arguments, and end the process."""
+    main(arguments, prog_name="smarterproctoring bulk", color=colors())
+    raise AssertionError("click ends the process")

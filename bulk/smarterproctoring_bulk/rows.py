@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, cast
 
 from smarterproctoring import ValidationError
-from smarterproctoring.prepare import from_keywords
-from smarterproctoring.rules import Item, item_from_text, keyword_items, path_parameters
-from smarterproctoring.times import TimeError, limit_problem, read_time
-from smarterproctoring.zones import ZoneError, place, zone
+from smarterproctoring.commands import (
+    Item,
+    TimeError,
+    ZoneError,
+    from_keywords,
+    item_from_text,
+    keyword_items,
+    limit_problem,
+    path_parameters,
+    place,
+    read_time,
+    zone,
+)
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION as OPERATION
 from smarterproctoring_generated.records import Hidden
 

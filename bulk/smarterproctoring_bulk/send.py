@@ -10,7 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from smarterproctoring import AsyncSmarterProctoring, errors
+from smarterproctoring import (
+    AsyncSmarterProctoring,
+    AuthenticationError,
+    ConfigurationError,
+    RateLimitError,
+    SmarterProctoringError,
+    UnconfirmedError,
+    ValidationError,
+)
 
 from smarterproctoring_bulk.outcomes import Outcome, State
 from smarterproctoring_bulk.pacing import Brake, Breaker, Concurrency, Pace, window_for
@@ -309,13 +317,13 @@ class Lane:
         fields: Any = entry.row.fields
         try:
             result = await self._client.reschedule(*entry.row.sids, **fields)
-        except errors.ValidationError as error:
+        except ValidationError as error:
             # The list was checked by the same rules, so only another version of the client comes here.
             self._settle(entry, "invalid", error)
-        except errors.ConfigurationError as error:
+        except ConfigurationError as error:
             self._put_back(entry, began)
             gate.stop("settings", error.message)
-        except errors.SmarterProctoringError as error:
+        except SmarterProctoringError as error:
             self._failed(entry, error, began)
         except Exception as error:  # noqa: BLE001 - a step must not raise; its name is all that may be shown
             self._put_back(entry, began)
@@ -338,13 +346,13 @@ class Lane:
         entry.attempts += attempts
         entry.maybe_applied = entry.maybe_applied or maybe_applied
 
-    def _failed(self, entry: Entry, error: errors.SmarterProctoringError, began: float) -> None:
+    def _failed(self, entry: Entry, error: SmarterProctoringError, began: float) -> None:
         gate, now = self._gate, self._gate.clock()
         self._count(entry, error.attempts, error.replays, maybe_applied=error.maybe_applied)
-        if isinstance(error, errors.AuthenticationError):
+        if isinstance(error, AuthenticationError):
             gate.stop("auth", error.message)
             self._put_back(entry, now)
-        elif isinstance(error, errors.RateLimitError):
+        elif isinstance(error, RateLimitError):
             gate.breaker.succeeded()
             interval = self._interval(now)
             gate.brake.limited(now, began, error.retry_after, gate.lanes / interval if interval else 0.0)
@@ -360,7 +368,7 @@ class Lane:
             entry.tries += counts
             retryable = error.status is None or error.status in RETRYABLE
             # An answer that does not confirm would come again, and each replay may be one change more.
-            unconfirmed = isinstance(error, errors.UnconfirmedError)
+            unconfirmed = isinstance(error, UnconfirmedError)
             ambiguous = unconfirmed or (error.maybe_applied and not self._replay)
             if gate.breaker.exhausted(now):
                 gate.stop("api", error.message)
@@ -376,7 +384,7 @@ class Lane:
         self._again.append(entry)
 
     def _settle(
-        self, entry: Entry, state: State, error: errors.SmarterProctoringError | None, status: int | None = None
+        self, entry: Entry, state: State, error: SmarterProctoringError | None, status: int | None = None
     ) -> None:
         now = self._gate.clock()
         if not self._settled:
@@ -392,7 +400,7 @@ class Lane:
         )  # fmt: skip
 
 
-def _is_refusal(error: errors.SmarterProctoringError) -> bool:
+def _is_refusal(error: SmarterProctoringError) -> bool:
     """Tell whether the API has refused the row for good: a 4xx, but not one after which it may be sent again.
 
     A 499 is none: it says that the client went away, and the change may have been made.

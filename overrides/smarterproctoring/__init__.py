@@ -8,9 +8,10 @@
 `SmarterProctoring` and `AsyncSmarterProctoring` are the clients; `SmarterProctoringError` is the base of all errors.
 """
 
-from smarterproctoring_generated.operations import VERSION
+from smarterproctoring_generated.operations import VERSION as _API_VERSION
 from smarterproctoring_generated.records import NULL as NULL
 
+from smarterproctoring._version import VERSION as _VERSION
 from smarterproctoring.call import Result as Result
 from smarterproctoring.client import AsyncSmarterProctoring as AsyncSmarterProctoring
 from smarterproctoring.client import DryRun as DryRun
@@ -54,4 +55,6 @@ except (
 ):  # a spec without the reschedule operation, as in the tests of other descriptions
     pass
 
-__version__ = VERSION
+__version__ = _VERSION
+__api_version__ = _API_VERSION
+"""`info.version` of the OpenAPI document from which the package was generated."""

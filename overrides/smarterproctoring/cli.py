@@ -1,4 +1,7 @@
-"""The command line: `smarterproctoring reschedule`, `doctor` and `mock`. It uses the public client like any user."""
+"""The command line: `smarterproctoring reschedule`, `doctor`, and the commands of other distributions.
+
+It uses the public client like any user, and finds the others by entry points (`smarterproctoring.commands` says how).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, NotRequired, TypedDict, TypeVar, cast
 from urllib.parse import urlsplit
@@ -30,15 +34,13 @@ except ImportError as missing:
         "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[cli]'"
     )
 
-from smarterproctoring_generated.operations import (
-    RESCHEDULE_EXAM_SESSION,
-    SERVERS,
-    VERSION,
-)
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS
+from smarterproctoring_generated.operations import VERSION as API_VERSION
 from smarterproctoring_generated.records import Field
 
 from smarterproctoring import client as clients
 from smarterproctoring import errors
+from smarterproctoring._version import VERSION
 from smarterproctoring.credentials import Secret
 from smarterproctoring.problems import Problem
 from smarterproctoring.rules import Item, item_from_text, keyword_items
@@ -80,6 +82,12 @@ _SETTINGS = ("base_url", "timeout", "deadline", "retries")
 """What an option, or else a variable of the environment, gives beside the token."""
 _FIELDS_LIMIT = 1024 * 1024
 """Bytes of the file of `--fields` that are read."""
+_GROUP = "smarterproctoring.commands"
+_OUTSIDE = {
+    "bulk": "Move many sessions from one list, so that none is lost. `bulk --help` lists its commands.",
+    "mock": "Run the mock server until Ctrl-C; its URL is the first line. `mock --help` lists its options.",
+}
+"""Commands that come with extras, and what `--help` says of them."""
 _NOTHING_SENT = "interrupted; nothing was sent"
 _EPILOG = "\b\nExit codes:\n" + "\n".join(
     f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items()
@@ -141,6 +149,22 @@ def now() -> datetime:
 class _CommandLine(click.Group):
     """The whole command line: whatever happens, the output is safe to print and the exit code is one of the table."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, also those of distributions that may not be installed."""
+        return sorted(
+            {*super().list_commands(ctx), *_OUTSIDE, *entry_points(group=_GROUP).names}
+        )
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or (
+            cmd_name not in _OUTSIDE
+            and cmd_name not in entry_points(group=_GROUP).names
+        ):
+            return own
+        return _outside(cmd_name)
+
     def main(self, *arguments: Any, **extra: Any) -> Any:
         """Run a command and end the process."""
         terminal.prepare()
@@ -199,7 +223,11 @@ def _show_early(error: Exception, message: str, code: int) -> None:
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-@click.version_option(VERSION, prog_name="smarterproctoring")
+@click.version_option(
+    VERSION,
+    prog_name="smarterproctoring",
+    message=f"%(prog)s, version %(version)s (API {API_VERSION})",
+)
 @click.pass_context
 def main(context: click.Context) -> None:
     """Move proctored exam sessions.
@@ -926,48 +954,48 @@ def _check_reachable(options: _Connecting) -> _Check:
     return _Check("network", 0, f"{host} answers (HTTP {status} without a token)")
 
 
-@main.command(
-    context_settings={
-        "ignore_unknown_options": True,
-        "allow_extra_args": True,
-        "help_option_names": [],
-    },
-    add_help_option=False,
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def mock(arguments: tuple[str, ...]) -> None:
-    """Run the mock server until Ctrl-C; its URL is the first line. `mock --help` lists its options."""
-    try:
-        from smarterproctoring_mock import server  # noqa: PLC0415 - an extra, and the one door to the mock server
-    except ImportError as error:
-        raise click.ClickException(
-            f"{error.name} is missing; install the mock server with: "
-            "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[mock]'"
-        ) from None
-    sys.exit(server.main(list(arguments)))
+# -- commands of other distributions -----------------------------------------------------------------------------------
 
 
-@main.command(
-    context_settings={
-        "ignore_unknown_options": True,
-        "allow_extra_args": True,
-        "help_option_names": [],
-    },
-    add_help_option=False,
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def bulk(arguments: tuple[str, ...]) -> None:
-    """Move many sessions from one list, so that none is lost. `bulk --help` lists its commands."""
-    try:
-        from smarterproctoring_bulk import cli as bulk_cli  # noqa: PLC0415 - an extra, and the one door to it
-    except ImportError as error:
-        raise click.ClickException(
-            f"{error.name} is missing; install it with: "
-            "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[bulk]'"
-        ) from None
-    bulk_cli.main(
-        list(arguments), prog_name="smarterproctoring bulk", color=terminal.colors()
+def _outside(name: str) -> click.Command:
+    """Make the command of another distribution; it gets its arguments as they stand."""
+
+    @click.command(
+        name,
+        help=_OUTSIDE.get(name, f"See `{name} --help`."),
+        context_settings={
+            "ignore_unknown_options": True,
+            "allow_extra_args": True,
+            "help_option_names": [],
+        },
+        add_help_option=False,
     )
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def command(arguments: tuple[str, ...]) -> None:
+        sys.exit(_load(name)(list(arguments)))
+
+    return command
+
+
+def _load(name: str) -> Callable[[list[str]], int]:
+    """Import the function of a command.
+
+    Raises:
+        click.ClickException: Nothing that is installed provides it, or something that it needs is missing.
+    """
+    how = f"pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[{name}]'"
+    found = [*entry_points(group=_GROUP, name=name)]
+    if not found:
+        raise click.ClickException(
+            f"the command {name} is not installed; install it with: {how}"
+        )
+    try:
+        loaded: Callable[[list[str]], int] = found[0].load()
+    except ImportError as error:
+        raise click.ClickException(
+            f"{error.name} is missing; install {name} with: {how}"
+        ) from None
+    return loaded
 
 
 if __name__ == "__main__":

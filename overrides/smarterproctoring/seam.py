@@ -13,9 +13,10 @@ from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
 
 import httpx
-from smarterproctoring_generated.operations import VERSION
+from smarterproctoring_generated.operations import VERSION as API_VERSION
 from smarterproctoring_transport import NotSent, ProxyFailure, Requests, Unpacker
 
+from smarterproctoring._version import VERSION
 from smarterproctoring.answers import Reply
 from smarterproctoring.call import MAX_BODY
 from smarterproctoring.errors import ConfigurationError, wrong_settings
@@ -28,7 +29,10 @@ Client = httpx.Client
 AsyncClient = httpx.AsyncClient
 Request = httpx.Request
 Response = httpx.Response
-USER_AGENT = f"smarterproctoring-client/{VERSION} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
+USER_AGENT = (
+    f"smarterproctoring-client/{VERSION} openapi/{API_VERSION} "
+    f"python/{sys.version.split()[0]} httpx/{httpx.__version__}"
+)
 
 
 # -- requests ----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from smarterproctoring import SmarterProctoring, __version__, cli, errors, token_file
+from smarterproctoring import SmarterProctoring, __api_version__, __version__, cli, errors, token_file
 from smarterproctoring._sync import sender
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_mock import RunningServer, running_server
@@ -236,7 +236,8 @@ def test_every_error_has_a_documented_code() -> None:
 
 
 def test_version_and_help() -> None:
-    assert run("--version").stdout.split()[-1] == __version__
+    shown = run("--version").stdout
+    assert shown == f"smarterproctoring, version {__version__} (API {__api_version__})\n"
     shown = run("reschedule", "--help").stdout
     for item in RESCHEDULE_EXAM_SESSION.fields:
         assert f"--{item.keyword.replace('_', '-')}" in shown

@@ -11,10 +11,19 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import build
+import copies
 import release_record
 from loopback import Index, check
+from packages import DISTRIBUTIONS
 
 WHEEL, SDIST = "smarterproctoring_client-1.0.0-py3-none-any.whl", "smarterproctoring_client-1.0.0.tar.gz"
+"""Of the client."""
+
+
+def files_of(version: str) -> set[str]:
+    """Name all files of a version."""
+    stems = [f"{distribution.stem}-{version}" for distribution in DISTRIBUTIONS]
+    return {f"{stem}{end}" for stem in stems for end in ("-py3-none-any.whl", ".tar.gz")}
 
 
 # -- the repository ---------------------------------------------------------------------------------------------
@@ -40,9 +49,10 @@ def empty_repository(folder: Path) -> None:
 
 def set_version(repository: Path, version: str) -> None:
     """Make the next release of a repository, as far as its version, its words and its tag go, and commit it."""
-    edit(repository / "openapi" / "smarterproctoring.yaml", r"(?m)^  version: .*$", f"  version: {version}")
-    operations = repository / "generated" / "smarterproctoring_generated" / "operations.py"
-    edit(operations, r'(?m)^(VERSION.*)"[^"]*"$', rf'\1"{version}"')
+    edit(repository / "pyproject.toml", r'(?m)^version = "[^"]*"', f'version = "{version}"')
+    if (repository / copies.MODULE).exists():
+        for copy in copies.outdated(repository):
+            (repository / copy.name).write_text(copy.text)
     changelog = repository / "CHANGELOG.md"
     changelog.write_text(f"# Changelog\n\n## [{version}] - 2030-01-01\n\n- Something new.\n")
     commit(repository)
@@ -52,7 +62,8 @@ def set_version(repository: Path, version: str) -> None:
 def build_and_record(repository: Path, version: str) -> Path:
     """Build in a repository, and record the files as the gates do when they have judged them; return the folder."""
     dist = repository / "dist"
-    build.build(repository, dist, "--wheel", "--sdist")
+    for distribution in DISTRIBUTIONS:
+        build.build(repository / distribution.folder, dist, "--wheel", "--sdist")
     build.bill_of_materials(repository, dist)
     release_record.write(dist, repository, version)
     return dist
@@ -85,7 +96,7 @@ class Released:
     @property
     def version(self) -> str:
         """Which version was released; there has to be one only."""
-        (wheel,) = self.index.folder.glob("*.whl")
+        (wheel,) = self.index.folder.glob("smarterproctoring_client-*.whl")
         return wheel.name.split("-")[1]
 
     @property

@@ -69,7 +69,7 @@ def test_the_statement_says_what_was_built_from_what(dist: Path) -> None:
         {"name": name, "digest": {"sha256": release_record.sha256(name.encode())}} for name in NAMES
     ]
     definition = content["predicate"]["buildDefinition"]
-    assert definition["externalParameters"] == {"commit": COMMIT, "tag": "v1.0.0", "specVersion": "1.0.0"}
+    assert definition["externalParameters"] == {"commit": COMMIT, "tag": "v1.0.0", "version": "1.0.0"}
     source, spec, lock = definition["resolvedDependencies"]
     assert source == {"uri": "git+v1.0.0", "digest": {"gitCommit": COMMIT}}
     for entry, name in ((spec, "openapi/smarterproctoring.yaml"), (lock, "requirements/dev.txt")):

@@ -18,6 +18,7 @@ from docs.quotes import SECONDS, quoted, same
 from loopback import PACKAGE, PASSWORD, USERNAME, UV, Index, check, environment, run, running_index, wheels
 from once import once
 from package.releases import Released
+from packages import CLIENT, DISTRIBUTIONS, Distribution
 from redocly import ROOT, ToolError
 
 EXAMPLE = ROOT / "examples" / "downstream-service"
@@ -59,13 +60,13 @@ def installed(python: Path) -> str:
 # -- a stranger on the public index -----------------------------------------------------------------------------------
 
 
-def hostile_wheel(folder: Path, version: str) -> None:
+def hostile_wheel(folder: Path, version: str, distribution: Distribution = CLIENT) -> None:
     """Write a wheel as a stranger would."""
-    name = PACKAGE.replace("-", "_")
+    name = distribution.stem
     info = f"{name}-{version}.dist-info"
     files = {
-        "smarterproctoring/__init__.py": f"__version__ = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: {version}\n",
+        f"{distribution.packages[0].name}/__init__.py": f"__version__ = {version!r}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {distribution.name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: stranger\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
@@ -75,12 +76,18 @@ def hostile_wheel(folder: Path, version: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    """The outside world, where a stranger has put higher versions under this package's name."""
+def public(released: Released, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    """The outside world, where a stranger has put higher versions under our names.
+
+    Under the names of what the extras bring, which they ask for at one version, also that very version.
+    """
     folder = tmp_path_factory.mktemp("public") / "index"
     shutil.copytree(wheels(), folder, copy_function=os.link)
     for version in HOSTILE:
         hostile_wheel(folder, version)
+    for distribution in DISTRIBUTIONS[1:]:
+        for version in (released.version, *HOSTILE):
+            hostile_wheel(folder, version, distribution)
     with running_index(folder, "--open") as index:
         yield index
 
@@ -114,9 +121,15 @@ def test_the_service_gets_the_package_from_the_private_index_and_not_the_strange
 ) -> None:
     assert installed(deployed.python) == released.version
     lock = (deployed.folder / "uv.lock").read_text()
-    (package,) = re.findall(rf'(?ms)^name = "{PACKAGE}"$.*?^source = {{ registry = "([^"]*)" }}', lock)
-    assert package == deployed.index_url
-    assert len(re.findall(re.escape(f'registry = "{package}"'), lock)) == 1, "nothing else comes from there"
+    assert sources(lock) == {PACKAGE: deployed.index_url, "smarterproctoring-mock": deployed.index_url}
+    from_there = re.findall(re.escape(f'registry = "{deployed.index_url}"'), lock)
+    assert len(from_there) == 2, "nothing else comes from there"
+
+
+def sources(lock: str) -> dict[str, str]:
+    """Return from which index a lock of uv's takes each of our distributions."""
+    names = "|".join(distribution.name for distribution in DISTRIBUTIONS)
+    return dict(re.findall(rf'(?m)^name = "({names})"\n.*\nsource = {{ registry = "([^"]*)" }}', lock))
 
 
 def test_the_services_own_tests_pass(deployed: Deployed) -> None:
@@ -270,6 +283,20 @@ def test_uv_without_the_assignment_takes_it(released: Released, public: Index, t
     assert f'name = "{PACKAGE}"\nversion = "1.99.0"\n' in (folder / "uv.lock").read_text()
 
 
+def test_uv_takes_the_strangers_mock_where_it_is_not_named(released: Released, public: Index, tmp_path: Path) -> None:
+    """So both lines for it are needed: an index is assigned to what a project names, not to what an extra brings."""
+    folder = service(tmp_path / "service", released.index)
+    pyproject = folder / "pyproject.toml"
+    text, count = re.subn(
+        r'(?m)^(    "smarterproctoring-mock",|smarterproctoring-mock =).*\n', "", pyproject.read_text()
+    )
+    assert count == 2
+    pyproject.write_text(text)
+    uv(folder, "lock", public)
+    found = sources((folder / "uv.lock").read_text())
+    assert found == {PACKAGE: released.index.url, "smarterproctoring-mock": public.url}
+
+
 def test_pip_as_documented_does_not_take_the_strangers_version(
     released: Released, redirecting: Index, fresh: Callable[[str], Path], netrc: str, tmp_path: Path
 ) -> None:
@@ -293,7 +320,7 @@ def test_a_lock_with_hashes_keeps_the_stranger_out_of_any_index(
     released: Released, fresh: Callable[[str], Path], netrc: str, tmp_path: Path
 ) -> None:
     """Even where the stranger's file bears the locked version's name."""
-    (wheel,) = released.index.folder.glob("*.whl")
+    (wheel,) = released.index.folder.glob("smarterproctoring_client-*.whl")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     lock = tmp_path / "requirements.txt"
     lock.write_text(f"{PACKAGE}=={released.version} --hash=sha256:{digest}\n")

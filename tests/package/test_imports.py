@@ -13,6 +13,7 @@ THIRD_PARTY = {"httpx", "certifi", "idna", "anyio", "sniffio"}
 """httpx and what it imports itself; httpcore and attrs come with the first client and the first generated function."""
 OWN = {
     "smarterproctoring": {
+        "_version",
         *("_async", "_async.many", "_async.sender", "_async.waits"),
         *("_sync", "_sync.many", "_sync.sender", "_sync.waits"),
         "answers",

@@ -8,25 +8,26 @@ import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import build
 import check_package
+import copies
 import pytest
 import release_record
-from baseline import SPEC, spec_version
+from baseline import PROJECT, version_of
 from check_package import Files
 from loopback import check
 from once import once
-from packages import CLIENT, DISTRIBUTIONS
+from packages import CLIENT, DISTRIBUTIONS, LIST
 from packaging.requirements import Requirement
 from redocly import ROOT, ToolError
 
 pytestmark = pytest.mark.slow
-VERSION = spec_version((ROOT / SPEC).read_text())
+VERSION = version_of(ROOT)
 Edits = dict[str, list[tuple[bytes, bytes]]]
 """Of each file of a wheel the texts to replace, and by what."""
 
@@ -65,31 +66,63 @@ def with_client(files: Files, wheel: Path) -> Files:
     return replace(files, built=(replace(client, wheel=wheel), *others))
 
 
+def together(wheels: Sequence[Path], folder: Path) -> str:
+    """Put wheels into one folder, install them as the gate does, and return all that is wrong with them."""
+    folder.mkdir()
+    wheels = [Path(shutil.copy(wheel, folder)) for wheel in wheels]
+    return "\n".join(check_package.installed_problems(wheels, sys.executable, VERSION, ROOT, bounds=False))
+
+
 # -- the version: one source ----------------------------------------------------------------------------------------
 
 
-def test_the_spec_alone_says_the_version_of_the_installed_package(tmp_path: Path) -> None:
+def test_pyproject_alone_says_the_version_of_all_that_is_installed(tmp_path: Path) -> None:
+    """It is raised there, copied as `make generate` does, and every distribution and every place has it."""
     tree = tmp_path / "tree"
     check_package.copy_tree(ROOT, tree)
-    generated = "generated/smarterproctoring_generated/operations.py"
-    for file, old, new in (
-        (SPEC, f"\n  version: {VERSION}\n", "\n  version: 7.8.9\n"),
-        (generated, f'VERSION: Final = "{VERSION}"', 'VERSION: Final = "7.8.9"'),  # as `make generate` would
-    ):
-        assert (tree / file).read_text().count(old) == 1
-        (tree / file).write_text((tree / file).read_text().replace(old, new))
-    build.build(tree, tmp_path / "dist", "--wheel")
-    (wheel,) = (tmp_path / "dist").iterdir()
-    assert wheel.name == "smarterproctoring_client-7.8.9-py3-none-any.whl"
-    assert [*check_package.installed_problems([wheel], sys.executable, "7.8.9", ROOT, bounds=False)] == []
+    project = tree / PROJECT
+    project.write_text(project.read_text().replace(f'\nversion = "{VERSION}"', '\nversion = "7.8.9"'))
+    outdated = copies.outdated(tree)
+    assert {copy.name for copy in outdated} == {PROJECT, *(each.project for each in DISTRIBUTIONS), copies.MODULE}
+    for copy in outdated:
+        (tree / copy.name).write_text(copy.text)
+    assert copies.outdated(tree) == []
+    for distribution in DISTRIBUTIONS:
+        build.build(tree / distribution.folder, tmp_path / "dist", "--wheel")
+    wheels = [tmp_path / "dist" / f"{each.stem}-7.8.9-py3-none-any.whl" for each in DISTRIBUTIONS]
+    assert [*check_package.installed_problems(wheels, sys.executable, "7.8.9", ROOT, bounds=False)] == []
 
 
-def test_a_spec_without_a_version_gives_no_package(tmp_path: Path) -> None:
+def test_a_project_without_a_version_gives_no_package(tmp_path: Path) -> None:
     check_package.copy_tree(ROOT, tmp_path / "tree")
-    spec = tmp_path / "tree" / SPEC
-    spec.write_text(spec.read_text().replace(f"\n  version: {VERSION}\n", "\n"))
+    project = tmp_path / "tree" / PROJECT
+    text, count = re.subn(rf'(?m)^version = "{re.escape(VERSION)}".*\n', "", project.read_text())
+    assert count == 1
+    project.write_text(text)
     with pytest.raises(ToolError, match="version"):
         build.build(tmp_path / "tree", tmp_path / "dist", "--wheel")
+    with pytest.raises(ToolError, match=r'pyproject\.toml has no line `version = "X\.Y\.Z"` under \[project\]'):
+        copies.outdated(tmp_path / "tree")
+
+
+def test_a_copy_that_differs_is_found_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = tmp_path / "tree"
+    check_package.copy_tree(ROOT, tree)
+    bulk = tree / "bulk" / "pyproject.toml"
+    bulk.write_text(bulk.read_text().replace(f"[cli,fast]=={VERSION}", "[cli,fast]==0.1"))
+    (tree / "mock" / "LICENSE").write_text("Another\n")
+    for options, code, words in (
+        (["--check"], 1, "error: bulk/pyproject.toml does not repeat"),
+        ([], 0, ""),
+        (["--check"], 0, ""),
+    ):
+        monkeypatch.setattr(sys, "argv", ["copies.py", "--root", str(tree), *options])
+        assert copies.main() == code
+        said = capsys.readouterr()
+        assert words in said.out + said.err
+    assert bulk.read_text() == (ROOT / "bulk" / "pyproject.toml").read_text()
 
 
 # -- what is installed ------------------------------------------------------------------------------------------------
@@ -106,24 +139,34 @@ def test_what_does_not_end_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) 
 def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: Path) -> None:
     """A module that needs what is no dependency, a file that is not there, and each place that tells a version."""
     edits: Edits = {
-        "smarterproctoring/__init__.py": [(b"__version__ = VERSION", b'__version__ = "0.2"')],
+        "smarterproctoring/__init__.py": [
+            (b"__version__ = _VERSION", b'__version__ = "0.2"'),
+            (b"__api_version__ = _API_VERSION", b'__api_version__ = "0.5"'),
+        ],
         "smarterproctoring/cli.py": [
-            (b"click.version_option(VERSION,", b'click.version_option("0.3",'),
+            (b"    VERSION, prog_name", b'    "0.3", prog_name'),
             (b"pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[cli]'", b"sorry"),
         ],
         "smarterproctoring/generated.py": [(b"\nfrom ", b"\nimport pytest\nfrom ")],
-        "smarterproctoring_bulk/report.py": [(b"\nimport csv", b"\nimport griffe\nimport csv")],
-        "smarterproctoring/seam.py": [(b"smarterproctoring-client/{VERSION} ", b"smarterproctoring-client/0.1 ")],
+        "smarterproctoring/seam.py": [
+            (b"smarterproctoring-client/{VERSION} ", b"smarterproctoring-client/0.1 "),
+            (b"openapi/{API_VERSION} ", b"openapi/0.4 "),
+        ],
     }
-    wheel = rewritten(files.wheels[0], tmp_path, edits, without={"smarterproctoring_generated/py.typed"})
-    problems = "\n".join(check_package.installed_problems([wheel], sys.executable, VERSION, ROOT, bounds=False))
+    bulk_edits: Edits = {"smarterproctoring_bulk/report.py": [(b"\nimport csv", b"\nimport griffe\nimport csv")]}
+    client, mock, bulk = files.wheels
+    wheel = rewritten(client, tmp_path, edits, without={"smarterproctoring_generated/py.typed"})
+    spoilt = rewritten(bulk, tmp_path, bulk_edits)
+    problems = together([wheel, mock, spoilt], tmp_path / "dist")
     assert "import smarterproctoring.generated: ModuleNotFoundError(\"No module named 'pytest'\")" in problems
     assert "import smarterproctoring_bulk.report: ModuleNotFoundError(\"No module named 'griffe'\")" in problems
     assert "bulk moved 0 of 10 sessions" in problems
     assert "smarterproctoring_generated has no py.typed" in problems
     assert f"not \"{check_package.HINT}'smarterproctoring-client[cli]'\"" in problems
-    assert f"the User-Agent says 0.1, the spec {VERSION}" in problems
-    assert f"smarterproctoring.__version__ says 0.2, the spec {VERSION}" in problems
+    assert f"the User-Agent says 0.1, pyproject.toml {VERSION}" in problems
+    assert f"smarterproctoring.__version__ says 0.2, pyproject.toml {VERSION}" in problems
+    assert "the User-Agent says 0.4 of the API, the generated package " in problems
+    assert "smarterproctoring.__api_version__ says 0.5 of the API, the generated package " in problems
     assert "smarterproctoring, version 0.3" in problems
     assert "the mock server saw ['smarterproctoring-client/0.1 " in problems
     assert "metadata" not in problems
@@ -131,23 +174,23 @@ def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: P
 
 @pytest.mark.tooling
 def test_a_mock_server_without_its_spec_is_found(files: Files, tmp_path: Path) -> None:
-    wheel = rewritten(files.wheels[0], tmp_path, {}, without={"smarterproctoring_mock/openapi.yaml"})
-    problems = check_package.installed_problems([wheel], sys.executable, VERSION, ROOT, bounds=False)
-    assert "SpecError" in "\n".join(problems)
+    client, mock, bulk = files.wheels
+    wheel = rewritten(mock, tmp_path, {}, without={"smarterproctoring_mock/openapi.yaml"})
+    assert "SpecError" in together([client, wheel, bulk], tmp_path / "dist")
 
 
 @pytest.mark.tooling
 def test_a_lower_bound_that_is_false_is_found(files: Files, tmp_path: Path) -> None:
     """One that other requirements rule out, and one with which the mock server does not work."""
-    info = f"smarterproctoring_client-{VERSION}.dist-info"
-    edits: Edits = {
-        f"{info}/METADATA": [
-            (b"sqlalchemy>=2.0.43", b"sqlalchemy>=2.0"),
-            (b"jsonschema-rs<1,>=0.52", b"jsonschema-rs<1,>=0.30"),
-        ]
-    }
-    wheel = rewritten(files.wheels[0], tmp_path, edits)
-    inner = check_package.Environment(tmp_path / "venv", [wheel], VERSION)
+    client, mock, bulk = files.wheels
+    bulk_info = f"smarterproctoring_bulk-{VERSION}.dist-info/METADATA"
+    mock_info = f"smarterproctoring_mock-{VERSION}.dist-info/METADATA"
+    wheels = [
+        client,
+        rewritten(mock, tmp_path, {mock_info: [(b"jsonschema-rs<1,>=0.52", b"jsonschema-rs<1,>=0.30")]}),
+        rewritten(bulk, tmp_path, {bulk_info: [(b"sqlalchemy>=2.0.43", b"sqlalchemy>=2.0")]}),
+    ]
+    inner = check_package.Environment(tmp_path / "venv", wheels, VERSION)
     build.run(build.BIN / "uv", "venv", "--quiet", "--python", sys.executable, inner.folder)
     problems = [*check_package.bounds_problems(inner, "lowest-direct")]
     assert problems[0].startswith("sqlalchemy>=2.0: 2.0.43 is the lowest that goes with the others")
@@ -191,7 +234,7 @@ def test_a_file_too_many_too_few_or_changed_is_named(files: Files, tmp_path: Pat
         "smarterproctoring/errors.py": [(b"import", b"import ")],
         "smarterproctoring/times.py": [(b"\n", f"\n# {ROOT}\n".encode())],
     }
-    wheel = rewritten(files.wheels[0], tmp_path, edits, without={"smarterproctoring_mock/py.typed"})
+    wheel = rewritten(files.wheels[0], tmp_path, edits, without={"smarterproctoring_transport/py.typed"})
     with zipfile.ZipFile(wheel, "a") as target:
         target.writestr("smarterproctoring/__pycache__/client.cpython-311.pyc", b"")
         target.writestr("tests/test_client.py", b"")
@@ -199,7 +242,7 @@ def test_a_file_too_many_too_few_or_changed_is_named(files: Files, tmp_path: Pat
     assert problems == [
         "smarterproctoring/__pycache__/client.cpython-311.pyc is not in the manifest",
         "tests/test_client.py is not in the manifest",
-        "smarterproctoring_mock/py.typed is in the manifest, and no such file is there",
+        "smarterproctoring_transport/py.typed is in the manifest, and no such file is there",
         "smarterproctoring/__pycache__/client.cpython-311.pyc is not what stands in "
         "overrides/smarterproctoring/__pycache__/client.cpython-311.pyc",
         "smarterproctoring/errors.py is not what stands in overrides/smarterproctoring/errors.py",
@@ -335,6 +378,9 @@ def test_wrong_metadata_is_found(files: Files, tmp_path: Path) -> None:
     }
     wheel = rewritten(files.wheels[0], tmp_path, edits)
     text = (ROOT / "pyproject.toml").read_text()
+    for distribution in DISTRIBUTIONS:
+        (tmp_path / distribution.project).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / distribution.project, tmp_path / distribution.project)
     (tmp_path / "pyproject.toml").write_text(text.replace("\nkeywords = ", "\nkeywords = 7  # "))
     with zipfile.ZipFile(wheel, "a") as target:
         target.writestr("tests/__init__.py", b"")
@@ -347,6 +393,10 @@ def test_wrong_metadata_is_found(files: Files, tmp_path: Path) -> None:
 
 @pytest.mark.tooling
 def test_an_extra_that_cannot_be_had_is_found(tmp_path: Path) -> None:
+    (tmp_path / LIST).parent.mkdir()
+    (tmp_path / LIST).write_text(
+        "[[distribution]]\nname = 'x'\nfolder = '.'\n[[distribution.package]]\nname = 'x'\nfolder = '.'\n"
+    )
     (tmp_path / "pyproject.toml").write_text(
         '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n'
         "[project.optional-dependencies]\nfast = [\"click==0.0.99; python_version == '3.12'\"]\nslow = []\n"

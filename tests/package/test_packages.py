@@ -7,11 +7,29 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import copies
 import pytest
-from packages import ALL, CLIENT, DISTRIBUTIONS, FOLDERS, ITSELF, LIST, PACKAGES, Distribution, Package, read
+from baseline import version_of
+from packages import (
+    ALL,
+    CLIENT,
+    DISTRIBUTIONS,
+    FOLDERS,
+    ITSELF,
+    LIST,
+    PACKAGES,
+    Distribution,
+    Package,
+    extras_of,
+    outside_requirements,
+    read,
+)
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from redocly import ROOT, ToolError
 
 pytestmark = pytest.mark.tooling
@@ -48,8 +66,13 @@ def test_the_build_takes_the_packages_of_the_list(distribution: Distribution) ->
     assert project(distribution)["project"]["name"] == distribution.name
     assert sorted(settings["targets"]["wheel"]["packages"]) == sorted(below)
     assert sorted(settings["dev-mode-dirs"]) == sorted(folders)
-    included = settings["targets"]["wheel"].get("force-include", {})
-    assert {name: str(folder / source) for source, name in included.items()} == distribution.copied
+
+
+def test_what_is_copied_into_a_wheel_is_what_its_hook_copies() -> None:
+    (mock,) = [distribution for distribution in DISTRIBUTIONS if distribution.copied]
+    hook = (ROOT / mock.folder / "hatch_build.py").read_text()
+    values = {match[1]: match[2] for match in re.finditer(r'(?m)^([A-Z]+) = "(.*)"$', hook)}
+    assert mock.copied == {values["TARGET"]: values["SOURCE"].removeprefix("../")}
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=named)
@@ -73,14 +96,40 @@ def test_the_type_checkers_find_the_packages_of_the_list(paths: list[str]) -> No
     assert set(FOLDERS) <= set(paths)
 
 
-@pytest.mark.parametrize("what", ["folders", "editable"])
+@pytest.mark.parametrize("what", ["folders", "editable", "requirements"])
 def test_make_reads_the_list(what: str) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "packages.py", what], capture_output=True, text=True, check=True
     )
-    folders = [f"--editable {distribution.folder}" for distribution in DISTRIBUTIONS]
-    assert done.stdout == " ".join(FOLDERS if what == "folders" else folders) + "\n"
+    expected = {
+        "folders": " ".join(FOLDERS),
+        "editable": " ".join(f"--editable {distribution.folder}" for distribution in DISTRIBUTIONS),
+        "requirements": "\n".join(outside_requirements(ROOT)),
+    }
+    assert done.stdout == f"{expected[what]}\n"
     assert f"tools/packages.py {what}" in (ROOT / "Makefile").read_text()
+
+
+def test_the_extras_pull_the_other_distributions_at_the_same_version() -> None:
+    version = version_of(ROOT)
+    extras = extras_of(ROOT, CLIENT)
+    assert {name: extras[name] for name in ("mock", "testing", "bulk")} == {
+        "mock": [f"smarterproctoring-mock=={version}"],
+        "testing": [f"smarterproctoring-mock[testing]=={version}"],
+        "bulk": [f"smarterproctoring-bulk=={version}"],
+    }
+    assert {each.project: project(each)["project"]["version"] for each in DISTRIBUTIONS} == {
+        each.project: version for each in DISTRIBUTIONS
+    }
+    assert copies.outdated(ROOT) == []
+
+
+def test_the_lock_names_what_every_distribution_needs() -> None:
+    """And none of ours, which no index of the public has."""
+    locked = re.findall(r"(?m)^([\w.-]+)==", (ROOT / "requirements" / "dev.txt").read_text())
+    needed = {canonicalize_name(Requirement(text).name) for text in outside_requirements(ROOT)}
+    assert {"httpx", "jsonschema-rs", "dbos", "click"} <= needed <= set(locked)
+    assert not {distribution.name for distribution in DISTRIBUTIONS} & {*needed, *locked}
 
 
 def test_no_tool_has_a_list_of_its_own() -> None:
@@ -144,6 +193,55 @@ def test_what_users_are_told_to_import_is_public() -> None:
         assert packages[package].is_public(below or ITSELF), f"{name} imports {module}, which is not public in {LIST}"
 
 
+# -- who imports whom --------------------------------------------------------------------------------------------------
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "smarterproctoring": {"smarterproctoring_generated", "smarterproctoring_transport"},
+    "smarterproctoring_generated": set(),
+    "smarterproctoring_transport": set(),
+    "smarterproctoring_mock": set(),
+    "smarterproctoring_bulk": {"smarterproctoring", "smarterproctoring_generated"},
+}
+"""Of our packages. Between distributions only public modules are imported."""
+
+
+def imports(package: Package) -> Iterator[tuple[str, str]]:
+    """Yield what a package imports of ours, and where."""
+    ours = {each.name for each in PACKAGES} - {package.name}
+    for file in sorted((ROOT / package.folder / package.name).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                found = [name.name for name in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                below = [f"{node.module}.{name.name}" for name in node.names]
+                found = [node.module, *(name for name in below if is_module(name))]
+            else:
+                continue
+            yield from ((str(file.relative_to(ROOT)), name) for name in found if name.partition(".")[0] in ours)
+
+
+def is_module(name: str) -> bool:
+    """Tell whether a dotted name is a module of ours."""
+    folders = {package.name: package.folder for package in PACKAGES}
+    top = name.partition(".")[0]
+    return top in folders and (ROOT / folders[top] / f"{name.replace('.', '/')}.py").is_file()
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_imports_run_one_way(package: Package) -> None:
+    assert {name.partition(".")[0] for _, name in imports(package)} == MAY_IMPORT[package.name]
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=named)
+def test_a_distribution_imports_of_others_only_what_is_public(distribution: Distribution) -> None:
+    own = {package.name for package in distribution.packages}
+    packages = {package.name: package for package in PACKAGES}
+    for package in distribution.packages:
+        for file, name in imports(package):
+            top, _, below = name.partition(".")
+            assert top in own or packages[top].is_public(below or ITSELF), f"{file} imports {name}"
+
+
 # -- reading it --------------------------------------------------------------------------------------------------------
 
 
@@ -165,7 +263,7 @@ def test_a_list_is_read() -> None:
         ("distribution = [1]", "[[distribution]] must be a table"),
         ("[[distribution]]\nname = 'a-b'\nfolder = '.'", "distribution a-b: there must be a [[package]]"),
         (f"{ENTRY}public = 'a'", "package a: `public` must be a list of texts"),
-        (f"{ENTRY}publik = ['a']", "package a: unknown key publik; known are extra, files, folder, name, public"),
+        (f"{ENTRY}publik = ['a']", "package a: unknown key publik; known are files, folder, name, public"),
         (ENTRY.replace('folder = "src"', ""), "package a: `folder` must be a text"),
         (ENTRY.replace('folder = "."', 'folder = "."\ncopied = 1'), "distribution a-b: `copied` must be a table"),
     ],

@@ -17,7 +17,7 @@ import release_record
 import simple_index
 from docs.quotes import BYTES, DIGEST, PORT, quoted, same
 from loopback import LOGIN, PASSWORD, USERNAME, Done, Index, check, make, running_index
-from package.releases import SDIST, WHEEL, Released, commit, edit, set_version
+from package.releases import SDIST, WHEEL, Released, commit, edit, files_of, set_version
 from packaging.version import Version
 from release_record import RefusedError
 from simple_index import Credentials
@@ -95,10 +95,11 @@ def digests(files: Sequence[Path]) -> dict[str, str]:
 
 
 def test_what_was_built_is_published_and_proven(released: Released) -> None:
-    assert released.index.files == {WHEEL, SDIST}
+    assert released.index.files == files_of("1.0.0")
     said = " ".join(released.output.split())
     assert "the index gives the very bytes that were built and judged" in said
-    assert "smarterproctoring-client 1.0.0 was installed from the index into an empty environment" in said
+    names = "smarterproctoring-bulk, smarterproctoring-client, smarterproctoring-mock"
+    assert f"{names} 1.0.0: installed from the index into an empty environment" in said
     assert "its client moved a session on its mock server: 200 after 1 attempt" in said
     assert said.endswith("published smarterproctoring-client 1.0.0")
 
@@ -113,7 +114,10 @@ def test_the_password_is_in_no_output_and_no_command_line(released: Released) ->
 def test_a_dry_run_checks_everything_and_changes_nothing(tool: Publish, released: Released, private: Index) -> None:
     done = tool("--dry-run", builds=released.distributions, INDEX_URL=private.url, **LOGIN)
     assert done.code == 0, done.output
-    assert f"would upload {WHEEL}, {SDIST} to {private.url.removesuffix('simple/')} as {USERNAME}" in done.output
+    assert (
+        f"would upload {', '.join(sorted(files_of('1.0.0')))} to {private.url.removesuffix('simple/')} as {USERNAME}"
+        in done.output
+    )
     assert "would take the dependencies from the public index" in done.output
     assert private.files == set()
 
@@ -140,18 +144,18 @@ def test_an_upload_that_broke_off_is_finished_when_asked_to(
 ) -> None:
     shutil.copy(released.index.folder / WHEEL, private.folder)
     done = tool(builds=released.distributions, INDEX_URL=private.url, **LOGIN)
-    refused(done, "a part of 1.0.0", f"missing: {SDIST}", "make publish RESUME=1")
+    missing = ", ".join(sorted(files_of("1.0.0") - {WHEEL}))
+    refused(done, "a part of 1.0.0", f"missing: {missing}", "make publish RESUME=1")
     assert private.files == {WHEEL}
 
-    later = {name.replace("1.0.0", "1.1.0") for name in (WHEEL, SDIST)}
-    assert two_versions.index.files == {WHEEL, SDIST, *later}
+    assert two_versions.index.files == files_of("1.0.0") | files_of("1.1.0")
     assert f"uploaded  {SDIST.replace('1.0.0', '1.1.0')} to " in two_versions.output
     assert two_versions.output.endswith("published smarterproctoring-client 1.1.0\n")
 
 
 def test_the_next_version_is_compared_with_the_last_release(two_versions: Released) -> None:
     """By both judges, with its files lying in dist/ already."""
-    for judge in publish.BUMP_JUDGES:
+    for judge in publish.JUDGED:
         assert f"1.1.0 is a large enough step from v1.0.0 for {judge}" in two_versions.output
 
 
@@ -182,8 +186,16 @@ def test_the_same_version_is_refused(tool: Publish, released: Released) -> None:
 def test_the_same_version_with_other_bytes_is_refused(tool: Publish, released: Released, tmp_path: Path) -> None:
     other = tmp_path / WHEEL
     other.write_bytes((released.index.folder / WHEEL).read_bytes() + b"\0")
-    done = tool(builds=[other, released.index.folder / SDIST], INDEX_URL=released.index.url, **LOGIN)
-    refused(done, "1.0.0 is on the index already, with other bytes", "raise info.version in the spec")
+    done = tool(
+        builds=[other, *(file for file in released.distributions if file.name != WHEEL)],
+        INDEX_URL=released.index.url,
+        **LOGIN,
+    )
+    refused(
+        done,
+        "1.0.0 is on the index already, with other bytes",
+        "raise the version in pyproject.toml and run: make generate",
+    )
 
 
 @pytest.mark.parametrize(
@@ -353,13 +365,17 @@ def cut_off(repository: Path) -> None:
         (no_words, "CHANGELOG.md says nothing about 1.0.0. Write what changed"),
         (
             too_small_a_step,
-            "1.0.1 is too small a step from v1.0.0. Raise info.version in the spec: --base v1.0.0: a field",
+            "the step from v1.0.0 to 1.0.1 is too small. Raise info.version in the spec and run: make generate: "
+            "--base v1.0.0: a field",
         ),
         (no_verdict, "tools/spec_diff.py could not compare with v1.0.0; mend what it says: --base v1.0.0: the tool is"),
-        (backwards, "v1.2.0 has been released, and the spec says 1.1.0. Raise"),
-        (other_tag, "this commit is tagged v1.1.0, and the spec says 1.0.0. Tag the right commit v1.0.0"),
+        (backwards, "v1.2.0 has been released, and pyproject.toml says 1.1.0. Raise"),
+        (other_tag, "this commit is tagged v1.1.0, and pyproject.toml says 1.0.0. Tag the right commit v1.0.0"),
         (no_tag, "this commit has no tag, and only a tagged one is published. Run: git tag v1.0.0 && git push origin"),
-        (pre_release, "1.1.0rc1 is not MAJOR.MINOR.PATCH: pre-releases are not published. Change info.version"),
+        (
+            pre_release,
+            "1.1.0rc1 is not MAJOR.MINOR.PATCH: pre-releases are not published. Change the version in pyproject.toml",
+        ),
         (released_elsewhere, "v1.0.0 marks another commit: 1.0.0 was released from there. Raise"),
         (cut_off, "Run: git fetch --unshallow --tags"),
     ],
@@ -430,7 +446,9 @@ def test_files_that_the_commit_does_not_build_are_refused(
     assert tool("--dry-run", builds=released.distributions, INDEX_URL=private.url, **LOGIN).code == 0
     other = tmp_path / WHEEL
     other.write_bytes(b"another")
-    done = tool(builds=[other, released.index.folder / SDIST], INDEX_URL=private.url, **LOGIN)
+    done = tool(
+        builds=[other, *(file for file in released.distributions if file.name != WHEEL)], INDEX_URL=private.url, **LOGIN
+    )
     refused(done, f"dist/{WHEEL} is not what this commit builds")
     assert private.files == set()
 
@@ -462,7 +480,7 @@ def test_a_clone_without_the_tag_of_what_the_index_holds_is_refused(
             assert "no release before" not in done.output
     check(["git", "fetch", "--quiet", "--tags"], repository)
     done = tool(INDEX_URL=released.index.url, **LOGIN)
-    refused(done, "1.0.1 is too small a step from v1.0.0", "which demands 2.0.0")
+    refused(done, "the step from v1.0.0 to 1.0.1 is too small", "which demands 2.0.0")
 
 
 def test_a_release_from_another_branch_is_compared_with_too(
@@ -476,7 +494,7 @@ def test_a_release_from_another_branch_is_compared_with_too(
     check(["git", "switch", "--quiet", "main"], repository)
     (repository / "verdict").write_text("1 a field was removed, which demands 2.0.0")
     set_version(repository, "1.0.1")
-    refused(tool(INDEX_URL=released.index.url, **LOGIN), "1.0.1 is too small a step from v1.0.0")
+    refused(tool(INDEX_URL=released.index.url, **LOGIN), "the step from v1.0.0 to 1.0.1 is too small")
     refused(tool("--built", INDEX_URL=released.index.url, **LOGIN), "v1.0.0 is not below this commit")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import rehearse
-from baseline import SPEC, spec_version
+from baseline import version_of
 from loopback import Done, check
 from redocly import ROOT, ToolError
 
@@ -14,7 +14,7 @@ REFUSED = "refused: the tree is dirty\nNothing was uploaded.\n"
 
 
 def test_the_candidate_is_what_stands_in_the_checkout_committed_and_dated(tmp_path: Path) -> None:
-    version = spec_version((ROOT / SPEC).read_text())
+    version = version_of(ROOT)
     rehearse.candidate(tmp_path / "tree", version)
     assert check(["git", "status", "--porcelain"], tmp_path / "tree") == ""
     assert re.search(

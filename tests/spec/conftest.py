@@ -36,10 +36,15 @@ class Repository:
         subprocess.run(["git", *who, *arguments], cwd=self.root, check=True, capture_output=True)
 
     def write(self, version: str, edits: list[tuple[str, str]] | None = None) -> None:
-        """Write base.yaml as another version, with some texts replaced."""
+        """Write base.yaml as another version, with some texts replaced; the package has the same version."""
+        self.release_as(version)
         self.spec.write_text(
             apply(SPEC.read_text(), [("  version: 1.0.0\n", f"  version: {version}\n"), *(edits or [])])
         )
+
+    def release_as(self, version: str) -> None:
+        """Make it the version of the package."""
+        (self.root / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
 
     def copy_packages(self) -> None:
         for folder in FOLDERS:

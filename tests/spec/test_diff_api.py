@@ -240,7 +240,7 @@ def test_what_is_found_decides_the_exit_code(released: Repository) -> None:
     assert done.returncode == 1, done
     for bump, place, what in expected:
         assert f"  {bump}  {place}: {what}\n" in done.stdout
-    assert "error: info.version is" in done.stderr
+    assert "error: the version in pyproject.toml is" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_exit_code(edit: str, version: str, code: int, released: Repository, mon
     assert done.returncode == code, done
     for change in changes:
         assert f"  {change.bump}  {change.place}: {change.what}\n" in done.stdout
-    assert ("error: info.version is" in done.stderr) == bool(code)
+    assert ("error: the version in pyproject.toml is" in done.stderr) == bool(code)
     report = json.loads(released.run("api_diff", "--json").stdout)
     assert (report["base"], report["enough"]) == ("v1.0.0", not code)
 
@@ -279,3 +279,25 @@ def test_a_package_that_cannot_be_read_is_an_error(released: Repository) -> None
     assert "RateLimitError" in done.stderr
     with pytest.raises(ToolError, match="cannot read"):
         api_diff.load(Path("/nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "package", "code"),
+    [("1.0.0", "1.0.0", 0), ("1.0.1", "1.0.1", 0), ("1.1.0", "1.0.1", 1), ("1.1.0", "1.1.0", 0), ("2.0.0", "1.9.0", 1)],
+)
+def test_the_version_goes_up_as_far_as_the_specs(
+    spec: str, package: str, code: int, released: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A default or an enum may have changed, which no name shows; the spec's own version says how far it goes."""
+    monkeypatch.setattr(api_diff, "compare", lambda *_: [])
+    released.write(spec)
+    released.release_as(package)
+    done = released.run("api_diff", "--base", "v1.0.0")
+    assert done.returncode == code, done
+    assert ("info.version of the spec: 1.0.0 is now" in done.stdout) == (spec != "1.0.0")
+
+
+def test_a_mended_bug_raises_the_version_alone(released: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_diff, "compare", lambda *_: [])
+    released.release_as("1.0.1")
+    assert released.run("api_diff", "--base", "v1.0.0").returncode == 0

@@ -54,9 +54,16 @@ def released(repository: Repository) -> Repository:
     repository.edit(SPEC, f"\n  version: {here}\n", RAISED[0])
     repository.edit(operations, f'VERSION: Final = "{here}"', 'VERSION: Final = "1.0.0"')
     repository.edit("generated/PROVENANCE.json", f'"version": "{here}"', '"version": "1.0.0"')
+    raise_the_version(repository, "1.0.0")
     (repository.root / "CHANGELOG.md").write_text("# Changelog\n\n## [1.0.0]\n\nFirst.\n")
     repository.commit("v1.0.0")
     return repository
+
+
+def raise_the_version(repository: Repository, version: str) -> None:
+    """Make it the version of the package."""
+    project = repository.root / "pyproject.toml"
+    project.write_text(re.sub(r'(?m)^version = "[^"]*"', f'version = "{version}"', project.read_text()))
 
 
 class EmptyIndex:
@@ -106,6 +113,7 @@ def test_a_field_is_added(released: Repository, capsys: pytest.CaptureFixture[st
     assert done.returncode == 1
     same(refused, done.stdout + done.stderr)
     released.edit(SPEC, *RAISED)
+    raise_the_version(released, "1.1.0")
     done = released.run("spec_diff")
     assert done.returncode == 0
     same(passed, done.stdout)
@@ -131,7 +139,8 @@ def test_a_field_is_added(released: Repository, capsys: pytest.CaptureFixture[st
 
 def refuse_too_small_a_step(released: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     """Go on with docs/releasing.md: the change is to be published as 1.0.1."""
-    released.edit(SPEC, RAISED[1], "\n  version: 1.0.1\n")
+    released.edit(SPEC, RAISED[1], RAISED[0])
+    raise_the_version(released, "1.0.1")
     (released.root / "CHANGELOG.md").write_text("# Changelog\n\n## [1.0.1] - 2030-01-01\n\n- Rooms.\n")
     shutil.copytree(ROOT / "tools", released.root / "tools", dirs_exist_ok=True)
     shutil.copy(ROOT / "openapi" / "redocly.yaml", released.spec.parent)

@@ -1,0 +1,39 @@
+"""For distributions that add a command to `smarterproctoring`: what the command line itself is made of.
+
+Such a command is an entry point of the group `smarterproctoring.commands`: a function that takes the arguments after
+the command's name, and returns the exit code or ends the process.
+"""
+
+from smarterproctoring.prepare import from_keywords
+from smarterproctoring.rules import Item, item_from_text, keyword_items, path_parameters
+from smarterproctoring.settings import read_environment
+from smarterproctoring.times import TimeError, limit_problem, read_time
+from smarterproctoring.token_file import TokenFile
+from smarterproctoring.zones import ZoneError, place, zone
+
+try:
+    from smarterproctoring.terminal import colors, visible
+except ImportError as missing:
+    raise ImportError(
+        f"{missing.name} is missing; install the command line with: "
+        "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[cli]'",
+        name=missing.name,
+    ) from None
+
+__all__ = [
+    "Item",
+    "TimeError",
+    "TokenFile",
+    "ZoneError",
+    "colors",
+    "from_keywords",
+    "item_from_text",
+    "keyword_items",
+    "limit_problem",
+    "path_parameters",
+    "place",
+    "read_environment",
+    "read_time",
+    "visible",
+    "zone",
+]
