@@ -161,6 +161,27 @@ test-default-transport: $(READY)  ## the wire tests once more, over httpcore's c
 test-httpx2: $(READY)  ## the wire tests once more, with httpx2 in the place of httpx
 	@HTTPX=httpx2 PYTHONPATH=$(CURDIR)/tests/instead_of_httpx $(BIN)/pytest -q -n 2 tests/wire $(ARGS)
 
+# The tests' own tools as they are locked; below them the lowest versions that the client's metadata allow.
+LOWEST := build/lowest
+.PHONY: test-lowest
+test-lowest: $(READY)  ## the wire tests with the lowest dependencies that the client allows
+	@$(BIN)/python -m venv --clear $(LOWEST)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(LOWEST)/bin/python requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --no-build-isolation \
+	    $$($(BIN)/python tools/packages.py editable)
+	@$(BIN)/uv pip compile --quiet --resolution lowest-direct --extra fast --no-header --no-annotate \
+	    --python $(LOWEST)/bin/python pyproject.toml --output-file $(LOWEST)/lowest.txt
+	@$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --requirement $(LOWEST)/lowest.txt
+	@$(LOWEST)/bin/pytest -q -n 2 tests/wire $(ARGS)
+
+.PHONY: coverage
+coverage: $(READY)  ## measure which of the hand-written client the tests run, 3 minutes; below the floor it fails
+	@mkdir -p build/coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q -n 2 -m 'not tooling' tests/wire tests/cli tests/generation $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
 .PHONY: contract
 contract: $(READY)  ## fuzz the mock server from the spec: in memory, in a file, with faults; states what was reached
 	@$(BIN)/python tools/fuzz.py $(ARGS)
@@ -232,6 +253,10 @@ build: $(READY)  ## build wheel, sdist and bill of materials into dist/
 .PHONY: check-package
 check-package: build  ## check the built files, build them again, install and try them; ARGS="--python PATH"
 	@$(BIN)/python tools/check_package.py $(ARGS)
+
+.PHONY: check-sizes
+check-sizes: $(READY)  ## compare the sizes of hand-written code and wheels with tools/sizes.toml; ARGS=--write records them
+	@$(BIN)/python tools/check_sizes.py $(ARGS)
 
 .PHONY: publish
 publish: $(READY) node_modules/.ready  ## publish what check-package judged to INDEX_URL=… and prove it; RESUME=1 finishes a broken-off upload

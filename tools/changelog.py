@@ -25,7 +25,7 @@ TITLES = {"major": "Breaks", "minor": "New", "patch": "Words"}
 def draft(version: str, base: str, spec: Report, api: Report) -> str:
     """Write a section: what breaks first, the spec's changes before those of the names in Python."""
     lines = [
-        f"## {version} (unreleased)",
+        f"## [{version}] - unreleased",
         "",
         f"Draft from what changed since {base}; to be put into words.",
         "",
@@ -52,7 +52,7 @@ def draft(version: str, base: str, spec: Report, api: Report) -> str:
 
 def insert(changelog: str, section: str, version: str) -> str | None:
     """Put a section above the newest one; None if the version has one already."""
-    if re.search(rf"(?m)^## {re.escape(version)}\b(?![.-])", changelog):
+    if re.search(rf"(?m)^## \[{re.escape(version)}\]", changelog):
         return None
     newest = re.search(r"(?m)^## ", changelog)
     at = newest.start() if newest else len(changelog)

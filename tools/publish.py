@@ -264,13 +264,13 @@ def history_problems(version: Version, listing: Listing, *, compare: bool) -> It
 
 def changelog_problems(text: str, version: Version) -> Iterator[str]:
     """Yield what is wrong with a version's entry."""
-    entry = re.search(rf"(?ms)^## {re.escape(str(version))}(?P<when>[^\n]*)\n(?P<body>.*?)(?=^## |\Z)", text)
-    heading = f"## {version} ({datetime.datetime.now(datetime.UTC).date().isoformat()})"
+    entry = re.search(rf"(?ms)^## \[{re.escape(str(version))}\](?P<when>[^\n]*)\n(?P<body>.*?)(?=^## |\Z)", text)
+    heading = f"## [{version}] - {datetime.datetime.now(datetime.UTC).date().isoformat()}"
     if entry is None:
         yield f"CHANGELOG.md has no entry for {version}. Write one under `{heading}`"
         return
     try:
-        datetime.date.fromisoformat(entry["when"].strip().removeprefix("(").removesuffix(")"))
+        datetime.date.fromisoformat(entry["when"].removeprefix(" - "))
     except ValueError:
         yield f"CHANGELOG.md does not say when {version} is released. Make its heading `{heading}`"
     if not entry["body"].strip():

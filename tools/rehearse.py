@@ -103,8 +103,8 @@ def candidate(tree: Path, version: str) -> str:
     check(["git", "reset", "--quiet", "--hard"], tree)
     changelog = tree / "CHANGELOG.md"
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    heading = rf"(?m)^## {re.escape(version)} \(unreleased\)$"
-    changelog.write_text(re.sub(heading, f"## {version} ({today})", changelog.read_text()))
+    heading = rf"(?m)^## \[{re.escape(version)}\] - unreleased$"
+    changelog.write_text(re.sub(heading, f"## [{version}] - {today}", changelog.read_text()))
     check(["git", "add", "CHANGELOG.md"], tree)
     commit(tree, f"Release {version}")
     # The differ is installed here; a link to it must not make the clone's tree dirty.

@@ -54,7 +54,7 @@ def set_version(repository: Path, version: str) -> None:
         for copy in copies.outdated(repository):
             (repository / copy.name).write_text(copy.text)
     changelog = repository / "CHANGELOG.md"
-    changelog.write_text(f"# Changelog\n\n## {version} (2030-01-01)\n\n- Something new.\n")
+    changelog.write_text(f"# Changelog\n\n## [{version}] - 2030-01-01\n\n- Something new.\n")
     commit(repository)
     check(["git", "tag", "--force", f"v{version}"], repository)
 

@@ -305,12 +305,12 @@ def dirty(repository: Path) -> None:
 
 
 def no_entry(repository: Path) -> None:
-    (repository / "CHANGELOG.md").write_text("# Changelog\n\n## 0.9.0 (2029-01-01)\n\n- First.\n")
+    (repository / "CHANGELOG.md").write_text("# Changelog\n\n## [0.9.0] - 2029-01-01\n\n- First.\n")
     commit(repository)
 
 
 def no_date(repository: Path) -> None:
-    edit(repository / "CHANGELOG.md", r"\(2030-01-01\)", "(unreleased)")
+    edit(repository / "CHANGELOG.md", "2030-01-01", "unreleased")
     commit(repository)
 
 
@@ -360,8 +360,8 @@ def cut_off(repository: Path) -> None:
     ("break_it", "words"),
     [
         (dirty, "the tree is dirty, so no commit says what would be published. Commit or stash"),
-        (no_entry, "CHANGELOG.md has no entry for 1.0.0. Write one under `## 1.0.0 (20"),
-        (no_date, "does not say when 1.0.0 is released. Make its heading `## 1.0.0 (20"),
+        (no_entry, "CHANGELOG.md has no entry for 1.0.0. Write one under `## [1.0.0] - 20"),
+        (no_date, "does not say when 1.0.0 is released. Make its heading `## [1.0.0] - 20"),
         (no_words, "CHANGELOG.md says nothing about 1.0.0. Write what changed"),
         (
             too_small_a_step,

@@ -18,7 +18,7 @@ def test_the_candidate_is_what_stands_in_the_checkout_committed_and_dated(tmp_pa
     rehearse.candidate(tmp_path / "tree", version)
     assert check(["git", "status", "--porcelain"], tmp_path / "tree") == ""
     assert re.search(
-        rf"(?m)^## {re.escape(version)} \(20\d\d-\d\d-\d\d\)$", (tmp_path / "tree" / "CHANGELOG.md").read_text()
+        rf"(?m)^## \[{re.escape(version)}\] - 20\d\d-\d\d-\d\d$", (tmp_path / "tree" / "CHANGELOG.md").read_text()
     )
     listed = check(["git", "ls-files", "--cached", "--others", "--exclude-standard"], ROOT).splitlines()
     here = {name: (ROOT / name).read_bytes() for name in listed if (ROOT / name).is_file()} | {"CHANGELOG.md": b""}

@@ -9,7 +9,7 @@ from spec.conftest import Repository, needs_redocly
 
 pytestmark = pytest.mark.tooling
 
-OLD = "# Changelog\n\nWords.\n\n## 1.0.0 (2030-01-01)\n\n- First.\n"
+OLD = "# Changelog\n\nWords.\n\n## [1.0.0] - 2030-01-01\n\n- First.\n"
 FIELD = "    notes: str | None\n"
 
 
@@ -29,9 +29,9 @@ def test_a_field_is_added(released: Repository) -> None:
     done = released.run("changelog")
     assert done.returncode == 0, done
     written = (released.root / "CHANGELOG.md").read_text()
-    before, after = written.split("## 1.1.0 (unreleased)\n")
+    before, after = written.split("## [1.1.0] - unreleased\n")
     assert before == "# Changelog\n\nWords.\n\n"
-    assert after.endswith(OLD[OLD.index("\n## 1.0.0") :])
+    assert after.endswith(OLD[OLD.index("\n## [1.0.0]") :])
     assert (
         "- New: PUT /v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid} requestBody room: added.\n" in after
     )
@@ -66,12 +66,12 @@ def test_before_the_first_release_nothing_is_written(repository: Repository) -> 
 
 
 @pytest.mark.parametrize(
-    ("version", "heading"), [("1.1.0", "1.1.0"), ("1.1.0", "1.1.0 (unreleased)"), ("1.1.0", "1.1.0 - 2030-01-01")]
+    ("version", "heading"), [("1.1.0", "[1.1.0]"), ("1.1.0", "[1.1.0] - unreleased"), ("1.1.0", "[1.1.0] - 2030-01-01")]
 )
 def test_a_section_is_known_by_its_version(version: str, heading: str) -> None:
     assert changelog.insert(f"# Changelog\n\n## {heading}\n", "new\n", version) is None
 
 
-@pytest.mark.parametrize("heading", ["1.1.01", "11.1.0", "1.1.0.1", "1.1"])
+@pytest.mark.parametrize("heading", ["[1.1.01]", "[11.1.0]", "[1.1.0.1]", "[1.1]", "[1.1.0-rc1]", "[Unreleased]"])
 def test_another_version_is_another(heading: str) -> None:
     assert changelog.insert(f"# C\n\n## {heading}\n", "new\n", "1.1.0") == f"# C\n\nnew\n\n## {heading}\n"

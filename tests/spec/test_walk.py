@@ -55,7 +55,7 @@ def released(repository: Repository) -> Repository:
     repository.edit(operations, f'VERSION: Final = "{here}"', 'VERSION: Final = "1.0.0"')
     repository.edit("generated/PROVENANCE.json", f'"version": "{here}"', '"version": "1.0.0"')
     raise_the_version(repository, "1.0.0")
-    (repository.root / "CHANGELOG.md").write_text("# Changelog\n\n## 1.0.0\n\nFirst.\n")
+    (repository.root / "CHANGELOG.md").write_text("# Changelog\n\n## [1.0.0]\n\nFirst.\n")
     repository.commit("v1.0.0")
     return repository
 
@@ -141,7 +141,7 @@ def refuse_too_small_a_step(released: Repository, capsys: pytest.CaptureFixture[
     """Go on with docs/releasing.md: the change is to be published as 1.0.1."""
     released.edit(SPEC, RAISED[1], RAISED[0])
     raise_the_version(released, "1.0.1")
-    (released.root / "CHANGELOG.md").write_text("# Changelog\n\n## 1.0.1 (2030-01-01)\n\n- Rooms.\n")
+    (released.root / "CHANGELOG.md").write_text("# Changelog\n\n## [1.0.1] - 2030-01-01\n\n- Rooms.\n")
     shutil.copytree(ROOT / "tools", released.root / "tools", dirs_exist_ok=True)
     shutil.copy(ROOT / "openapi" / "redocly.yaml", released.spec.parent)
     (released.root / "node_modules").symlink_to(ROOT / "node_modules")
