@@ -144,7 +144,7 @@ def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: P
             (b"__api_version__ = _API_VERSION", b'__api_version__ = "0.5"'),
         ],
         "smarterproctoring/cli.py": [
-            (b"    VERSION, prog_name", b'    "0.3", prog_name'),
+            (b"    VERSION,\n    prog_name", b'    "0.3",\n    prog_name'),
             (b"pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[cli]'", b"sorry"),
         ],
         "smarterproctoring/generated.py": [(b"\nfrom ", b"\nimport pytest\nfrom ")],
