@@ -12,6 +12,7 @@ pytest has the fixtures `smarterproctoring_mock` and `smarterproctoring_server` 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
@@ -130,11 +131,13 @@ class Listener:
 
     def __init__(self) -> None:
         self._app = MockApp()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.more_info = self._app.spec.more_info
         self.url = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, as ASGI 3 defines it."""
+        self._loop = asyncio.get_running_loop()
         await self._app(scope, receive, send)
 
     @classmethod
@@ -153,7 +156,21 @@ class Listener:
         """Serve a new application; `token` and `settings` as for `network`."""
         with contextlib.closing(MockApp(token=token, **settings)) as app:
             self._app = app
-            yield Mock(app, self.url, token)
+            try:
+                yield Mock(app, self.url, token)
+            finally:
+                self._begin_what_was_sent()
+
+    def _begin_what_was_sent(self) -> None:
+        """Let the server begin every request of which something has come, while its application is the current one."""
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(_rounds(), self._loop).result()
+
+
+async def _rounds() -> None:
+    """Let the event loop look at its sockets often enough to accept a connection, to read from it and to begin."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 # --- faults, and what can be known of them ----------------------------------------------------------------

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import socket
 import sys
 import threading
 import time
@@ -429,6 +430,20 @@ def test_a_request_that_an_earlier_test_left_behind_reaches_no_later_one(listene
         with listener.serving() as second:
             wait_for(first.app.audit)
             assert second.app.audit() == []
+
+
+def test_a_request_that_the_server_has_not_looked_at_yet_reaches_no_later_test(listener: Listener) -> None:
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: mock\r\nContent-Length: 9\r\nContent-Type: application/json\r\n"
+    with listener.serving() as first:
+        assert Caller(first).put().status == 200
+        loop = listener._loop
+        assert loop is not None
+        loop.call_soon_threadsafe(time.sleep, 0.3)  # the server is busy
+        with socket.create_connection(("127.0.0.1", int(first.url.rpartition(":")[2]))) as client:
+            client.sendall(f"{head}token: {first.token}\r\n\r\n{{".encode())
+    with listener.serving() as second:
+        wait_for(lambda: len(first.app.audit()) == 2)
+        assert second.app.audit() == []
 
 
 def test_variables_for_another_process() -> None:
