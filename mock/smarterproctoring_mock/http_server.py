@@ -47,6 +47,11 @@ class HttpServer:
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself
                 self._loop.call_soon_threadsafe(self._stopped.set)
 
+    def begin_what_was_sent(self) -> None:
+        """Return once every request has begun of which something had come; from any other thread."""
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(_look_around(), self._loop).result()
+
     async def _serve(self, listener: socket.socket, ready: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         with self._signals():
@@ -93,6 +98,12 @@ class HttpServer:
             asyncio.get_running_loop().add_signal_handler(number, self._stopped.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda _number, _frame: self.stop())
+
+
+async def _look_around() -> None:
+    """Let the loop look at its sockets often enough to accept a connection, to read from it and to begin a request."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:

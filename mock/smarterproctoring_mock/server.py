@@ -50,9 +50,23 @@ def serving(
     Raises:
         OSError: The address or the port is not free.
     """
+    server = HttpServer(application, more_info, IDLE)
+    with running_in_thread(server, host, port) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def running_in_thread(server: HttpServer, host: str, port: int) -> Generator[str]:
+    """Run a server in a thread for as long as the `with` block lasts.
+
+    Yields:
+        The URL, once connections are accepted.
+
+    Raises:
+        OSError: The address or the port is not free.
+    """
     with listen(host, port) as listener:
         url = url_of(listener)
-        server = HttpServer(application, more_info, IDLE)
         started = threading.Event()
         thread = threading.Thread(
             target=server.run,

@@ -12,18 +12,18 @@ pytest has the fixtures `smarterproctoring_mock` and `smarterproctoring_server` 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack, cast
 
 from smarterproctoring_mock.app import MockApp
 from smarterproctoring_mock.asgi import Receive, Scope, Send
 from smarterproctoring_mock.control import MockSettings
 from smarterproctoring_mock.faults import FAULTS, Fault, Rule, parse_fault
+from smarterproctoring_mock.http_server import HttpServer
 from smarterproctoring_mock.in_process import URL, InProcessTransport
-from smarterproctoring_mock.server import running_server, serving
+from smarterproctoring_mock.server import IDLE, running_in_thread, running_server
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
@@ -131,21 +131,20 @@ class Listener:
 
     def __init__(self) -> None:
         self._app = MockApp()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self.more_info = self._app.spec.more_info
+        self._server = HttpServer(self, self.more_info, IDLE)
         self.url = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, as ASGI 3 defines it."""
-        self._loop = asyncio.get_running_loop()
         await self._app(scope, receive, send)
 
     @classmethod
     @contextlib.contextmanager
-    def listening(cls) -> Generator[Listener]:
+    def listening(cls) -> Generator[Self]:
         """Run the server."""
         listener = cls()
-        with serving(listener, listener.more_info) as url:
+        with running_in_thread(listener._server, "127.0.0.1", 0) as url:
             listener.url = url
             yield listener
 
@@ -159,18 +158,7 @@ class Listener:
             try:
                 yield Mock(app, self.url, token)
             finally:
-                self._begin_what_was_sent()
-
-    def _begin_what_was_sent(self) -> None:
-        """Let the server begin every request of which something has come, while its application is the current one."""
-        if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(_rounds(), self._loop).result()
-
-
-async def _rounds() -> None:
-    """Let the event loop look at its sockets often enough to accept a connection, to read from it and to begin."""
-    for _ in range(10):
-        await asyncio.sleep(0)
+                self._server.begin_what_was_sent()
 
 
 # --- faults, and what can be known of them ----------------------------------------------------------------

@@ -19,6 +19,7 @@ import httpx
 import pytest
 from mock.rawhttp import PATH, SESSION, path_of
 from smarterproctoring_mock import FAULTS
+from smarterproctoring_mock.asgi import Receive, Scope, Send
 from smarterproctoring_mock.testing import FaultCase, Listener, Mock, fault_case, fault_cases, in_process, network
 
 HERE = Path(__file__).parent
@@ -432,18 +433,32 @@ def test_a_request_that_an_earlier_test_left_behind_reaches_no_later_one(listene
             assert second.app.audit() == []
 
 
-def test_a_request_that_the_server_has_not_looked_at_yet_reaches_no_later_test(listener: Listener) -> None:
+class BusyListener(Listener):
+    """Does nothing else for a while when it is asked to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_busy = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/busy":
+            self.is_busy.set()
+            time.sleep(0.3)  # noqa: ASYNC251 - the whole event loop has to stand still
+        await super().__call__(scope, receive, send)
+
+
+def test_a_request_that_the_server_has_not_looked_at_yet_reaches_no_later_test() -> None:
     head = f"PUT {PATH} HTTP/1.1\r\nHost: mock\r\nContent-Length: 9\r\nContent-Type: application/json\r\n"
-    with listener.serving() as first:
-        assert Caller(first).put().status == 200
-        loop = listener._loop
-        assert loop is not None
-        loop.call_soon_threadsafe(time.sleep, 0.3)  # the server is busy
-        with socket.create_connection(("127.0.0.1", int(first.url.rpartition(":")[2]))) as client:
-            client.sendall(f"{head}token: {first.token}\r\n\r\n{{".encode())
-    with listener.serving() as second:
-        wait_for(lambda: len(first.app.audit()) == 2)
-        assert second.app.audit() == []
+    with BusyListener.listening() as listener:
+        address = ("127.0.0.1", int(listener.url.rpartition(":")[2]))
+        with listener.serving() as first, socket.create_connection(address) as other:
+            other.sendall(b"GET /busy HTTP/1.1\r\nHost: mock\r\n\r\n")
+            assert listener.is_busy.wait(60)
+            with socket.create_connection(address) as client:
+                client.sendall(f"{head}token: {first.token}\r\n\r\n{{".encode())
+        with listener.serving() as second:
+            wait_for(lambda: 0 in [row.status for row in first.app.audit()])
+            assert second.app.audit() == []
 
 
 def test_variables_for_another_process() -> None:
