@@ -1,6 +1,6 @@
 """Start coroutines eagerly: up to their first wait within the call, and in a task only from there on.
 
-Most requests are answered without a wait. A task for each would take a tenth more of the processor's time.
+Most requests are answered without a wait. A task for each would take more of the processor's time.
 Python 3.12 has eager tasks of its own; what stands for them on 3.11 goes when 3.11 goes.
 """
 
