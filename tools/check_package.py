@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import hashlib
 import os
 import re
 import shutil
@@ -184,7 +183,7 @@ def content_problems(archive: Path, distribution: Distribution, root: Path) -> I
 
 def digest(file: Path) -> str:
     """Return the SHA-256 of a file."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    return release_record.sha256(file.read_bytes())
 
 
 def copy_tree(root: Path, to: Path) -> None:

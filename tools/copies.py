@@ -4,7 +4,7 @@
     tools/copies.py            write the copies
     tools/copies.py --check    say which copies are missing or differ; exit code 1 if any does
 
-The version stands in pyproject.toml. It is repeated in the pyproject.toml of every other distribution, wherever one of
+The version is in pyproject.toml. It is repeated in the pyproject.toml of every other distribution, wherever one of
 our distributions requires another, and in the module that the client reads at run time.
 """
 
@@ -27,7 +27,7 @@ LICENSE = "LICENSE"
 
 @dataclass(frozen=True)
 class Copy:
-    """A file, and what has to stand in it."""
+    """A file, and what it has to contain."""
 
     name: str
     text: str

@@ -10,8 +10,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("generated", "overrides", "transport", "mock", "bulk")
-KNOWN = {"transport": {frozenset({"smarterproctoring_transport.connections", "smarterproctoring_transport.shared"})}}
-"""Circles that are accepted, by the package's folder."""
 
 
 def modules(folder: Path) -> dict[str, Path]:
@@ -77,7 +75,7 @@ def graph_of(folder: Path) -> dict[str, set[str]]:
 def test_no_module_leads_back_to_itself(folder: str) -> None:
     graph = graph_of(ROOT / folder)
     assert sum(map(len, graph.values())) > 3
-    assert circles(graph) <= KNOWN.get(folder, set())
+    assert circles(graph) == set()
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from smarterproctoring_transport.background import call_aside as call_aside
 from smarterproctoring_transport.background import call_within as call_within
 from smarterproctoring_transport.failures import NotSent as NotSent
 from smarterproctoring_transport.failures import ProxyFailure as ProxyFailure
+from smarterproctoring_transport.hosts import is_host as is_host
+from smarterproctoring_transport.hosts import is_loopback as is_loopback
 from smarterproctoring_transport.request import Requests as Requests
 from smarterproctoring_transport.shared import TransportOptions as TransportOptions
-from smarterproctoring_transport.shared import is_host as is_host
-from smarterproctoring_transport.shared import is_loopback as is_loopback
 from smarterproctoring_transport.unpack import Unpacker as Unpacker

@@ -13,7 +13,8 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
-from smarterproctoring_transport.shared import SetupError, is_host, is_loopback
+from smarterproctoring_transport.hosts import is_host, is_loopback
+from smarterproctoring_transport.setup_error import SetupError
 
 
 @dataclass(frozen=True)

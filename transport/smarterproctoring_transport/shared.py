@@ -1,14 +1,15 @@
-"""What the transports of a client are made of, and which hosts they may be for."""
+"""What the transports of a client are made of."""
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+
+from smarterproctoring_transport.setup_error import SetupError
 
 if TYPE_CHECKING:
     from smarterproctoring_transport.connections import Route
@@ -39,42 +40,6 @@ class TransportOptions(TypedDict, total=False):
     fast: bool
     trust_env: bool
     event_hooks: Mapping[str, list[Callable[..., Any]]]
-
-
-def is_loopback(host: str | None) -> bool:
-    """Tell whether a host of a URL is this machine: `localhost`, 127.0.0.0/8 or ::1.
-
-    Who lets plain http go there and who lets no proxy in between have to mean the same.
-    """
-    try:
-        return host == "::1" or ipaddress.IPv4Address(host or "").is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def is_host(host: str) -> bool:
-    """Tell whether a host of a URL can be looked up: the encoding of names that the system takes refuses any other."""
-    if ":" in host:
-        try:
-            return bool(ipaddress.IPv6Address(host.strip("[]")))
-        except ValueError:
-            return False
-    labels = host.removesuffix(".").split(".")
-    return len(host) <= 253 and all(1 <= len(label) <= 63 for label in labels)
-
-
-class SetupError(Exception):
-    """A setting of the transport that cannot work.
-
-    Attributes:
-        setting: The keyword in `TransportOptions`.
-        text: What is wrong; it goes on where the setting's name ends, and holds no value.
-    """
-
-    def __init__(self, setting: str, text: str) -> None:
-        super().__init__(f"{setting} {text}")
-        self.setting = setting
-        self.text = text
 
 
 def plain_error(setting: str, text: str) -> Exception:

@@ -13,7 +13,7 @@ from smarterproctoring_transport._async.watched import AsyncOpener, AsyncWatched
 from smarterproctoring_transport.asyncio_backend import Backend
 from smarterproctoring_transport.connections import Route
 from smarterproctoring_transport.deadline import Watch
-from smarterproctoring_transport.shared import SetupError
+from smarterproctoring_transport.setup_error import SetupError
 
 
 def transports(route: Route) -> Callable[[], AsyncTransport]:

@@ -137,7 +137,7 @@ class AsyncPool:
         return lease
 
     async def give_back(self, lease: AsyncLease | None, *, whole: bool = True) -> None:
-        """Take a connection back, and give its place to whoever waits.
+        """Take a connection back, and give its place to the next caller that waits.
 
         Args:
             lease: The connection; None if none could be made.

@@ -14,9 +14,9 @@ from smarterproctoring_transport._async.loops import (
     current_loop,
     is_gone,
 )
+from smarterproctoring_transport.setup_error import SetupError
 from smarterproctoring_transport.shared import (
     Setup,
-    SetupError,
     TransportOptions,
     given_transport,
     plain_error,

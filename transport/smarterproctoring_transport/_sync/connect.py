@@ -13,7 +13,7 @@ from smarterproctoring_transport._sync.tunnel import SyncTunnel
 from smarterproctoring_transport._sync.watched import SyncOpener, SyncWatchedBackend
 from smarterproctoring_transport.connections import Route
 from smarterproctoring_transport.deadline import Watch
-from smarterproctoring_transport.shared import SetupError
+from smarterproctoring_transport.setup_error import SetupError
 from smarterproctoring_transport.sync_backend import Backend
 
 

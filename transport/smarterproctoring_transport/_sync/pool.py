@@ -134,7 +134,7 @@ class SyncPool:
         return lease
 
     def give_back(self, lease: SyncLease | None, *, whole: bool = True) -> None:
-        """Take a connection back, and give its place to whoever waits.
+        """Take a connection back, and give its place to the next caller that waits.
 
         Args:
             lease: The connection; None if none could be made.

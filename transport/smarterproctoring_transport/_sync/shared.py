@@ -15,9 +15,9 @@ from smarterproctoring_transport._sync.loops import (
     current_loop,
     is_gone,
 )
+from smarterproctoring_transport.setup_error import SetupError
 from smarterproctoring_transport.shared import (
     Setup,
-    SetupError,
     TransportOptions,
     given_transport,
     plain_error,
