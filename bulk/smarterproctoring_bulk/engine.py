@@ -152,7 +152,10 @@ def chunk_sizes(rows: int, largest: int, lanes: int, least: int) -> Iterator[int
     number = 0
     while rows > 0:
         number += 1
-        size = min(rows, max(least, min(largest * min(number, lanes) // lanes, rows // (lanes * 2))))
+        size = min(
+            rows,
+            max(least, min(largest * min(number, lanes) // lanes, rows // (lanes * 2))),
+        )
         yield size
         rows -= size
 
@@ -195,7 +198,9 @@ class Tally(NamedTuple):
     @property
     def retries(self) -> int:
         """Return the attempts beyond each settled row's first."""
-        return self.attempts - sum(self.counts.get(state, 0) for state in ("ok", "rejected", "gave_up"))
+        return self.attempts - sum(
+            self.counts.get(state, 0) for state in ("ok", "rejected", "gave_up")
+        )
 
 
 class _Json(Serializer):
@@ -221,16 +226,26 @@ def _pack_rows(rows: Iterable[Row]) -> list[list[Any]]:
 
 
 def _unpack_rows(packed: list[list[Any]]) -> list[Row]:
-    return [Row(line, (sids[0], sids[1], sids[2]), fields) for line, sids, fields in packed]
+    return [
+        Row(line, (sids[0], sids[1], sids[2]), fields) for line, sids, fields in packed
+    ]
 
 
 def _pack(collected: Collected) -> dict[str, Any]:
     """Return what a step records; the SIDs are in the chunk's rows already."""
-    return {"outcomes": [_pack_outcome(outcome) for outcome in collected.outcomes], "rest": collected.rest}
+    return {
+        "outcomes": [_pack_outcome(outcome) for outcome in collected.outcomes],
+        "rest": collected.rest,
+    }
 
 
 def _pack_outcome(outcome: Outcome) -> list[Any]:
-    return [outcome.line, *outcome[2:-2], round(outcome.elapsed, 4), round(outcome.at, 3)]
+    return [
+        outcome.line,
+        *outcome[2:-2],
+        round(outcome.elapsed, 4),
+        round(outcome.at, 3),
+    ]
 
 
 class _Count:
@@ -251,7 +266,11 @@ class _Count:
         self.attempts += packed["attempts"]
 
     def pack(self) -> dict[str, Any]:
-        return {"states": dict(self.states), "maybe_applied": self.maybe_applied, "attempts": self.attempts}
+        return {
+            "states": dict(self.states),
+            "maybe_applied": self.maybe_applied,
+            "attempts": self.attempts,
+        }
 
 
 def _part_id(job: str, number: int, part: int) -> str:
@@ -295,22 +314,32 @@ class Journal:
 
     def __init__(self, place: Place) -> None:
         self.place, self.broken = place, ""
-        logging.getLogger("dbos").setLevel(logging.CRITICAL)  # its warnings may quote rows
+        logging.getLogger("dbos").setLevel(
+            logging.CRITICAL
+        )  # its warnings may quote rows
         if place.path is not None:
             make_private(place.path)
         self.engine = _engine(place)
         event.listen(self.engine, "handle_error", self._note_error)
         try:
             DBOS.migrate(place.url)
-            self._client = DBOSClient(system_database_engine=self.engine, serializer=_Json())
+            self._client = DBOSClient(
+                system_database_engine=self.engine, serializer=_Json()
+            )
         except Exception as error:  # noqa: BLE001 - the drivers have no common error
             self.engine.dispose()
             # Its text may hold the URL with its password, so only the driver's own words go on.
-            reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
-            raise JournalError(f"the journal {place.shown} cannot be opened: {reason}") from None
+            reason = str(
+                getattr(error, "orig", None) or type(error).__name__
+            ).splitlines()[0]
+            raise JournalError(
+                f"the journal {place.shown} cannot be opened: {reason}"
+            ) from None
 
     def _note_error(self, context: sa.ExceptionContext) -> None:
-        text = f"{type(context.original_exception).__name__} {context.original_exception}"
+        text = (
+            f"{type(context.original_exception).__name__} {context.original_exception}"
+        )
         if _FULL.search(text):
             self.broken = "its disk is full"
 
@@ -329,7 +358,9 @@ class Journal:
 
     def jobs(self) -> list[Job]:
         """Return all jobs, the oldest first."""
-        found = self._client.list_workflows(name="job", load_input=False, load_output=False)
+        found = self._client.list_workflows(
+            name="job", load_input=False, load_output=False
+        )
         return [_job(status) for status in found]
 
     def job(self, name: str) -> Job:
@@ -341,15 +372,21 @@ class Journal:
         found = [job for job in self.jobs() if job.id.startswith(name)]
         if len(found) != 1:
             some = "no job" if not found else f"{len(found)} jobs"
-            raise UnknownJobError(f"the journal {self.place.shown} has {some} named {name}; see: bulk status")
+            raise UnknownJobError(
+                f"the journal {self.place.shown} has {some} named {name}; see: bulk status"
+            )
         return found[0]
 
     def find(self, job_id: str) -> Job | None:
         """Return a job, or None."""
-        found = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
+        found = self._client.list_workflows(
+            workflow_ids=[job_id], load_input=False, load_output=False
+        )
         return _job(found[0]) if found else None
 
-    def submit(self, plan: Plan, job: Job, said: Callable[[int], object] = lambda _: None) -> Job:
+    def submit(
+        self, plan: Plan, job: Job, said: Callable[[int], object] = lambda _: None
+    ) -> Job:
         """Put all rows of a list into the journal; what is there already stays as it is.
 
         Args:
@@ -368,9 +405,15 @@ class Journal:
             self._update(known, rate=rate)
             return replace(known, rate=rate)
         if known is None:
-            record: EnqueueOptions = {"workflow_name": "job", "queue_name": _PARKED, "workflow_id": job.id}
+            record: EnqueueOptions = {
+                "workflow_name": "job",
+                "queue_name": _PARKED,
+                "workflow_id": job.id,
+            }
             self._client.enqueue({**record, "attributes": _attributes(job)})
-        job = known or job  # a list that is in the journal in part has to be cut as it was begun
+        job = (
+            known or job
+        )  # a list that is in the journal in part has to be cut as it was begun
         self._client.register_queue(
             job.queue,
             global_concurrency=0 if job.paused else job.lanes,
@@ -381,13 +424,21 @@ class Journal:
         self._note(job, _UNSENT, (outcome.to_json() for outcome in plan.not_sent()))
         self._note(job, _DUPLICATES, (list(pair) for pair in plan.duplicates()))
         rows, left = 0, iter(plan.rows())
-        sizes = chunk_sizes(plan.counts.sendable, job.chunk, job.lanes, window_for(job.lanes, job.rate))
+        sizes = chunk_sizes(
+            plan.counts.sendable, job.chunk, job.lanes, window_for(job.lanes, job.rate)
+        )
         chunks = (list(itertools.islice(left, size)) for size in sizes)
         for batch in _batches(enumerate(chunks), 5):
             with self.engine.begin() as connection:
                 for number, chunk in batch:
                     self._client.enqueue_in_transaction(
-                        connection, _part(job, number, 0), job.id, number, 0, _pack_rows(chunk), {}
+                        connection,
+                        _part(job, number, 0),
+                        job.id,
+                        number,
+                        0,
+                        _pack_rows(chunk),
+                        {},
                     )
                     rows += len(chunk)
             said(rows)
@@ -406,7 +457,9 @@ class Journal:
 
     def _noted(self, job: Job, kind: str) -> Iterator[Any]:
         for number in itertools.count():
-            found = self._client.list_workflows(workflow_ids=[f"{job.id}{kind}{number:06d}"])
+            found = self._client.list_workflows(
+                workflow_ids=[f"{job.id}{kind}{number:06d}"]
+            )
             if not found or found[0].input is None:
                 return
             yield from found[0].input["args"][0]
@@ -436,13 +489,18 @@ class Journal:
             self._client.delete_queue(job.queue)
         for mark in ("-", _UNSENT, _DUPLICATES):
             while found := self._client.list_workflows(
-                workflow_id_prefix=job.id + mark, limit=200, load_input=False, load_output=False
+                workflow_id_prefix=job.id + mark,
+                limit=200,
+                load_input=False,
+                load_output=False,
             ):
                 self._client.delete_workflows([status.workflow_id for status in found])
         self._client.delete_workflows([job.id])
         if self.place.path is not None:
             # A deleted row stays in a SQLite file, and in its log, until it is rewritten.
-            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            with self.engine.connect().execution_options(
+                isolation_level="AUTOCOMMIT"
+            ) as connection:
                 connection.exec_driver_sql("VACUUM")
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -451,7 +509,9 @@ class Journal:
     def tally(self, job: Job) -> Tally:
         """Add up what is known of a job's rows."""
         total = _Count()
-        total.states.update({"invalid": job.counts.invalid, "conflict": job.counts.conflict})
+        total.states.update(
+            {"invalid": job.counts.invalid, "conflict": job.counts.conflict}
+        )
         found = self._parts(job, load_output=True)
         names = {status.workflow_id for status in found}
         left = 0
@@ -477,7 +537,8 @@ class Journal:
         parts = self._parts(job)
         names = {status.workflow_id for status in parts}
         return all(
-            status.status == "SUCCESS" or _next_part(status.workflow_id) in names for status in parts
+            status.status == "SUCCESS" or _next_part(status.workflow_id) in names
+            for status in parts
         ) and not any(status.status in _OPEN for status in parts)
 
     def _dead(self, job: Job) -> list[WorkflowStatus]:
@@ -486,23 +547,38 @@ class Journal:
         if not dead:
             return []
         following = [_next_part(status.workflow_id) for status in dead]
-        found = self._client.list_workflows(workflow_ids=following, load_input=False, load_output=False)
+        found = self._client.list_workflows(
+            workflow_ids=following, load_input=False, load_output=False
+        )
         names = {status.workflow_id for status in found}
-        return [status for status in dead if _next_part(status.workflow_id) not in names]
+        return [
+            status for status in dead if _next_part(status.workflow_id) not in names
+        ]
 
-    def _parts(self, job: Job, *, load_output: bool = False, **filters: Any) -> list[WorkflowStatus]:
+    def _parts(
+        self, job: Job, *, load_output: bool = False, **filters: Any
+    ) -> list[WorkflowStatus]:
         return self._client.list_workflows(
-            workflow_id_prefix=f"{job.id}-", load_input=False, load_output=load_output, **filters
+            workflow_id_prefix=f"{job.id}-",
+            load_input=False,
+            load_output=load_output,
+            **filters,
         )
 
     def _steps(self, workflow_id: str) -> list[dict[str, Any]]:
         found = self._client.list_workflow_steps(workflow_id)
-        return [step["output"] for step in found if step["function_name"] == "send" and step["output"]]
+        return [
+            step["output"]
+            for step in found
+            if step["function_name"] == "send" and step["output"]
+        ]
 
     def outcomes(self, job: Job) -> Iterator[Outcome]:
         """Yield the outcome of every row that is settled, by line; memory does not grow with the list."""
         yield from heapq.merge(
-            self._sent(job), map(Outcome.from_json, self._noted(job, _UNSENT)), key=lambda outcome: outcome.line
+            self._sent(job),
+            map(Outcome.from_json, self._noted(job, _UNSENT)),
+            key=lambda outcome: outcome.line,
         )
 
     def duplicates(self, job: Job) -> Iterator[Duplicate]:
@@ -510,19 +586,28 @@ class Journal:
         return (Duplicate(*pair) for pair in self._noted(job, _DUPLICATES))
 
     def _sent(self, job: Job) -> Iterator[Outcome]:
-        names = sorted(_number_and_part(status.workflow_id) for status in self._parts(job))
+        names = sorted(
+            _number_and_part(status.workflow_id) for status in self._parts(job)
+        )
         for _, group in itertools.groupby(names, lambda name: name[0]):
             parts = list(group)
-            sids = {row.line: row.sids for row in self._rows(_part_id(job.id, *parts[0]))}
+            sids = {
+                row.line: row.sids for row in self._rows(_part_id(job.id, *parts[0]))
+            }
             settled: dict[int, Outcome] = {}
             for number, part in parts:
                 for step in self._steps(_part_id(job.id, number, part)):
                     # A row that gave up and was tried again has the outcome of the later part.
-                    settled.update((line, Outcome(line, sids[line], *rest)) for line, *rest in step["outcomes"])
+                    settled.update(
+                        (line, Outcome(line, sids[line], *rest))
+                        for line, *rest in step["outcomes"]
+                    )
             yield from (settled[line] for line in sorted(settled))
 
     def _rows(self, workflow_id: str) -> list[Row]:
-        (status,) = self._client.list_workflows(workflow_ids=[workflow_id], load_output=False)
+        (status,) = self._client.list_workflows(
+            workflow_ids=[workflow_id], load_output=False
+        )
         return _unpack_rows(cast("Any", status.input)["args"][3])
 
     # -- what is to be done again --
@@ -532,25 +617,51 @@ class Journal:
         if not self.done(job) or not self.tally(job).counts.get("gave_up"):
             return 0
         total = 0
-        names = sorted(_number_and_part(status.workflow_id) for status in self._parts(job))
+        names = sorted(
+            _number_and_part(status.workflow_id) for status in self._parts(job)
+        )
         for number, group in itertools.groupby(names, lambda name: name[0]):
             last = max(part for _, part in group)
             settled: dict[int, list[Any]] = {}
             for part in range(last + 1):
                 for step in self._steps(_part_id(job.id, number, part)):
                     settled.update((line, rest) for line, *rest in step["outcomes"])
-            again = {line: rest for line, rest in settled.items() if rest[0] == "gave_up"}
+            again = {
+                line: rest for line, rest in settled.items() if rest[0] == "gave_up"
+            }
             if not again:
                 continue
-            rows = [row for row in self._rows(_part_id(job.id, number, 0)) if row.line in again]
+            rows = [
+                row
+                for row in self._rows(_part_id(job.id, number, 0))
+                if row.line in again
+            ]
             histories: dict[int, History] = {
                 line: (0, attempts, replays, maybe_applied, 0.0)
-                for line, (_, _, _, _, maybe_applied, attempts, replays, *_) in again.items()
+                for line, (
+                    _,
+                    _,
+                    _,
+                    _,
+                    maybe_applied,
+                    attempts,
+                    replays,
+                    *_,
+                ) in again.items()
             }
             doubtful = sum(bool(rest[4]) for rest in again.values())
             attempts = sum(rest[5] for rest in again.values())
-            options = _part(job, number, last + 1, again=len(again), maybe_applied=doubtful, attempts=attempts)
-            self._client.enqueue(options, job.id, number, last + 1, _pack_rows(rows), histories)
+            options = _part(
+                job,
+                number,
+                last + 1,
+                again=len(again),
+                maybe_applied=doubtful,
+                attempts=attempts,
+            )
+            self._client.enqueue(
+                options, job.id, number, last + 1, _pack_rows(rows), histories
+            )
             total += len(again)
         return total
 
@@ -565,10 +676,14 @@ class Journal:
             # Read after it was cancelled: DBOS lets its old worker record nothing more.
             steps = self._steps(status.workflow_id)
             settled = {line for step in steps for line, *_ in step["outcomes"]}
-            (whole,) = self._client.list_workflows(workflow_ids=[status.workflow_id], load_output=False)
+            (whole,) = self._client.list_workflows(
+                workflow_ids=[status.workflow_id], load_output=False
+            )
             rows, histories = cast("Any", whole.input)["args"][3:5]
             left = [row for row in rows if row[0] not in settled]
-            self._client.enqueue(_part(job, number, part + 1), job.id, number, part + 1, left, histories)
+            self._client.enqueue(
+                _part(job, number, part + 1), job.id, number, part + 1, left, histories
+            )
         return len(dead)
 
     def begin(self, job: Job) -> None:
@@ -587,8 +702,12 @@ class Journal:
 def _engine(place: Place) -> sa.Engine:
     if place.path is None:
         url = sa.make_url(place.url).set(drivername="postgresql+psycopg")
-        return sa.create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True)
-    engine = sa.create_engine(place.url, pool_size=10, max_overflow=20, hide_parameters=True)
+        return sa.create_engine(
+            url, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True
+        )
+    engine = sa.create_engine(
+        place.url, pool_size=10, max_overflow=20, hide_parameters=True
+    )
 
     def connected(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = "IMMEDIATE"
@@ -604,18 +723,34 @@ def _engine(place: Place) -> sa.Engine:
     return engine
 
 
-_JOB_FIELDS = ("source", "base_url", "rate", "lanes", "lease", "chunk", "replay", "submitted", "paused", "detail")
+_JOB_FIELDS = (
+    "source",
+    "base_url",
+    "rate",
+    "lanes",
+    "lease",
+    "chunk",
+    "replay",
+    "submitted",
+    "paused",
+    "detail",
+)
 
 
 def _attributes(job: Job) -> dict[str, Any]:
-    facts = {name: getattr(job, name) for name in (*_JOB_FIELDS, "created", "format", "client")}
+    facts = {
+        name: getattr(job, name)
+        for name in (*_JOB_FIELDS, "created", "format", "client")
+    }
     return {**facts, "counts": list(job.counts)}
 
 
 def _job(status: WorkflowStatus) -> Job:
     facts = dict(status.attributes or {})
     counts = facts.pop("counts", [0] * 5)
-    known = {name: value for name, value in facts.items() if name in Job.__dataclass_fields__}
+    known = {
+        name: value for name, value in facts.items() if name in Job.__dataclass_fields__
+    }
     return Job(id=status.workflow_id, counts=Counts(*counts), **known)
 
 
@@ -660,14 +795,18 @@ class Worker:
         """Open a lane for a chunk."""
         job = self.jobs[job_id]
         until = self.gate.clock() + _turn(job.lease)
-        view = self.gate.client.with_options(retries=0, deadline=attempt_limit(job.lease))
+        view = self.gate.client.with_options(
+            retries=0, deadline=attempt_limit(job.lease)
+        )
         return Lane(
             self.gate, view, rows, rate=lambda: self.jobs[job_id].rate, lanes=job.lanes, until=until,
             replay=job.replay, halted=lambda: bool(self.jobs[job_id].paused),
         )  # fmt: skip
 
     async def run(
-        self, ended: Callable[[], Awaitable[bool]], pause: Callable[[str, str], Awaitable[None]] | None = None
+        self,
+        ended: Callable[[], Awaitable[bool]],
+        pause: Callable[[str, str], Awaitable[None]] | None = None,
     ) -> None:
         """Work until `ended` says so, or the gate is stopped; finish what is under way and hand on the rest.
 
@@ -720,7 +859,9 @@ class Worker:
         # cancelled elsewhere has some, and what they have sent has to get into the journal.
         patience = 3600 if self.gate.stopped or self.lanes else 0
         self.gate.stop("stop")
-        leave = asyncio.create_task(asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=patience))
+        leave = asyncio.create_task(
+            asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=patience)
+        )
         await asyncio.wait([watch, leave], return_when=asyncio.FIRST_COMPLETED)
         if watch.done():
             watch.result()
@@ -758,7 +899,11 @@ class Worker:
     def refresh(self) -> None:
         """Read the jobs anew."""
         jobs = self.journal.jobs()
-        mine = [job for job in jobs if job.base_url == self.base_url and job.format == FORMAT]
+        mine = [
+            job
+            for job in jobs
+            if job.base_url == self.base_url and job.format == FORMAT
+        ]
         self.jobs.update((job.id, job) for job in mine if self.only in (None, job.id))
 
 
@@ -767,7 +912,11 @@ _worker: Worker | None = None
 
 @DBOS.workflow(name="chunk", max_recovery_attempts=1_000_000)
 async def _chunk(  # pyright: ignore[reportUnusedFunction] - DBOS calls it by its name
-    job_id: str, number: int, part: int, packed: list[list[Any]], histories: dict[str, History]
+    job_id: str,
+    number: int,
+    part: int,
+    packed: list[list[Any]],
+    histories: dict[str, History],
 ) -> dict[str, Any]:
     """Settle the rows of a chunk. DBOS runs it again from the start after a crash, with the steps that are recorded."""
     worker = _worker
@@ -783,7 +932,9 @@ async def _chunk(  # pyright: ignore[reportUnusedFunction] - DBOS calls it by it
         fresh = True
         if lane is None:
             left = (row for row in _unpack_rows(packed) if row.line not in settled)
-            lane = worker.lane(job_id, [(row, histories.get(str(row.line))) for row in left])
+            lane = worker.lane(
+                job_id, [(row, histories.get(str(row.line))) for row in left]
+            )
         return _pack(await lane.collect())
 
     worker.lanes += 1
@@ -800,10 +951,16 @@ async def _chunk(  # pyright: ignore[reportUnusedFunction] - DBOS calls it by it
                 worker.settled(dict(count.states - before))
             rest = step["rest"]
         if rest:
-            left = [row for row in packed if str(row[0]) in {str(line) for line in rest}]
+            left = [
+                row for row in packed if str(row[0]) in {str(line) for line in rest}
+            ]
             options = _part(worker.jobs[job_id], number, part + 1)
-            known = {str(line): history for line, history in rest.items() if any(history)}
-            await DBOS.enqueue_workflow_with_options_async(options, job_id, number, part + 1, left, known)
+            known = {
+                str(line): history for line, history in rest.items() if any(history)
+            }
+            await DBOS.enqueue_workflow_with_options_async(
+                options, job_id, number, part + 1, left, known
+            )
     finally:
         worker.lanes -= 1
         if lane is not None:

@@ -54,7 +54,9 @@ def default_path() -> Path:
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     else:
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        base = Path(
+            os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        )
     return base / "smarterproctoring" / "bulk.sqlite"
 
 
@@ -71,7 +73,9 @@ def find(text: str | None) -> Place:
         return Place(f"sqlite:///{quote(str(path))}", path)
     scheme = text.partition("://")[0]
     if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
-        raise JournalError("the journal must be a file, or a Postgres URL like postgresql://user@host/database")
+        raise JournalError(
+            "the journal must be a file, or a Postgres URL like postgresql://user@host/database"
+        )
     return Place("postgresql://" + text.partition("://")[2], None)
 
 
@@ -116,10 +120,17 @@ class Lock:
             self._file.seek(0)
             holder = self._file.read().decode("utf-8", "replace")
             self._file.close()
-            raise BusyError(f"another process works on the journal {path}: {_who(holder)}") from None
+            raise BusyError(
+                f"another process works on the journal {path}: {_who(holder)}"
+            ) from None
         Path(self._file.name).chmod(0o600)
         self._file.truncate(0)
-        facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "what": what}
+        facts = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": time.time(),
+            "what": what,
+        }
         self._file.write(json.dumps(facts).encode())
         self._file.flush()
 

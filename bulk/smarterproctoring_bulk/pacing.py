@@ -23,7 +23,8 @@ MARGIN = 0.98
 """Share of the rate that is used: what begins evenly arrives less evenly."""
 MAX_LANES = 64
 _RATE = re.compile(
-    r"\s*(?P<number>[0-9]+(\.[0-9]+)?)\s*(/|per)?\s*(?P<unit>s|sec|second|m|min|minute|h|hour)?\s*", re.IGNORECASE
+    r"\s*(?P<number>[0-9]+(\.[0-9]+)?)\s*(/|per)?\s*(?P<unit>s|sec|second|m|min|minute|h|hour)?\s*",
+    re.IGNORECASE,
 )
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -53,7 +54,9 @@ def window_for(lanes: int, rate: float | None) -> int:
     return max(LEAST_WINDOW, (AT_RISK_UNLIMITED if rate is None else AT_RISK) // lanes)
 
 
-def lanes_for(rate: float | None, latency: float = LATENCY, *, hosts: bool = True) -> int:
+def lanes_for(
+    rate: float | None, latency: float = LATENCY, *, hosts: bool = True
+) -> int:
     """Choose how many lanes a rate needs.
 
     By Little's law rate times latency requests are under way. About half of a lane's window may be answered and waiting
@@ -70,7 +73,12 @@ def lanes_for(rate: float | None, latency: float = LATENCY, *, hosts: bool = Tru
         return 2 if rate is None or rate >= 10 else 1
     if rate is None:
         return 4
-    return max(1, min(MAX_LANES, max(math.ceil(rate * latency / 10), min(4, math.ceil(rate / 10)))))
+    return max(
+        1,
+        min(
+            MAX_LANES, max(math.ceil(rate * latency / 10), min(4, math.ceil(rate / 10)))
+        ),
+    )
 
 
 class Pace:
@@ -169,7 +177,9 @@ class Brake:
         if began > self._cut_at:
             self._accepted, self._wait = True, self.WAIT
 
-    def limited(self, now: float, began: float, retry_after: float | None, pace: float = 0.0) -> None:
+    def limited(
+        self, now: float, began: float, retry_after: float | None, pace: float = 0.0
+    ) -> None:
         """Note a 429.
 
         Args:
@@ -191,7 +201,9 @@ class Brake:
             elif retry_after is None:
                 self._wait = min(self._wait * 2, self.MAX_WAIT)
             self._accepted, self._cut_at = False, now
-        self.until = max(self.until, now + (self._wait if retry_after is None else retry_after))
+        self.until = max(
+            self.until, now + (self._wait if retry_after is None else retry_after)
+        )
 
 
 @dataclass

@@ -79,7 +79,11 @@ class Plan:
     """
 
     def __init__(
-        self, path: Path, options: InputOptions, hook: Callable[[int], object] | None, now: datetime | None
+        self,
+        path: Path,
+        options: InputOptions,
+        hook: Callable[[int], object] | None,
+        now: datetime | None,
     ) -> None:
         self._path = path
         self._options = options
@@ -95,7 +99,9 @@ class Plan:
             self._take_in(items, hook)
         except sqlite3.OperationalError as error:
             self._db.close()
-            raise InputError(f"no room for temporary data ({error}); free some, or set SQLITE_TMPDIR") from None
+            raise InputError(
+                f"no room for temporary data ({error}); free some, or set SQLITE_TMPDIR"
+            ) from None
         except BaseException:
             self._db.close()
             raise
@@ -103,7 +109,9 @@ class Plan:
         self.fingerprint = fingerprint(path, options)
         self._check_unchanged()
 
-    def _take_in(self, items: Iterator[Row | Problem], hook: Callable[[int], object] | None) -> None:
+    def _take_in(
+        self, items: Iterator[Row | Problem], hook: Callable[[int], object] | None
+    ) -> None:
         """Take all rows and problems in; settle what repeats and what contradicts."""
         insert = "INSERT OR IGNORE INTO session VALUES (?, ?, ?)"
         rows = last = 0
@@ -120,16 +128,26 @@ class Plan:
                 continue
             digest, sid = _digest(item), item.sids[2]
             if not execute(insert, (sid, digest, item.line)).rowcount:
-                (first,) = execute("SELECT digest FROM session WHERE sid = ?", (sid,)).fetchone()
-                execute("INSERT INTO again VALUES (?, ?, ?)", (item.line, sid, first == digest))
+                (first,) = execute(
+                    "SELECT digest FROM session WHERE sid = ?", (sid,)
+                ).fetchone()
+                execute(
+                    "INSERT INTO again VALUES (?, ?, ?)",
+                    (item.line, sid, first == digest),
+                )
             for keyword in TIMES & item.fields.keys():
                 moment = item.fields[keyword]
                 earliest, latest = min(earliest or moment, moment), max(latest, moment)
         execute("COMMIT")
         self._db.executescript(_SETTLE)
-        duplicate, conflict = self._count("count(*) FROM duplicate"), self._count("count(*) FROM conflict")
+        duplicate, conflict = (
+            self._count("count(*) FROM duplicate"),
+            self._count("count(*) FROM conflict"),
+        )
         invalid = self._count("count(DISTINCT line) FROM problem")
-        self.counts = Counts(rows, rows - duplicate - conflict - invalid, duplicate, conflict, invalid)
+        self.counts = Counts(
+            rows, rows - duplicate - conflict - invalid, duplicate, conflict, invalid
+        )
         self.earliest, self.latest = earliest or None, latest or None
 
     def _count(self, what: str) -> int:
@@ -174,7 +192,9 @@ class Plan:
 
     def duplicates(self) -> Iterator[Duplicate]:
         """Yield the rows that say what an earlier one says, by line."""
-        for line, first in self._db.execute("SELECT line, first FROM duplicate ORDER BY line"):
+        for line, first in self._db.execute(
+            "SELECT line, first FROM duplicate ORDER BY line"
+        ):
             yield Duplicate(line, first)
 
     def not_sent(self) -> Iterator[Outcome]:
@@ -186,8 +206,17 @@ class Plan:
         for line, group in groupby(self._told(), key=lambda told: told[1].line):
             told = list(group)
             state, first = told[0]
-            said = (f"{problem.column}: {problem.mend}" if problem.column else problem.mend for _, problem in told)
-            yield Outcome(line, ("", "", first.session or ""), state, message="; ".join(said), at=now)
+            said = (
+                f"{problem.column}: {problem.mend}" if problem.column else problem.mend
+                for _, problem in told
+            )
+            yield Outcome(
+                line,
+                ("", "", first.session or ""),
+                state,
+                message="; ".join(said),
+                at=now,
+            )
 
     def close(self) -> None:
         """Give the temporary storage back."""
@@ -205,11 +234,16 @@ class Plan:
         except OSError:
             same = False
         if not same:
-            raise InputError(f"{self._path.name} was changed while it was read; start again")
+            raise InputError(
+                f"{self._path.name} was changed while it was read; start again"
+            )
 
 
 def plan(
-    path: Path | str, options: InputOptions, hook: Callable[[int], object] | None = None, now: datetime | None = None
+    path: Path | str,
+    options: InputOptions,
+    hook: Callable[[int], object] | None = None,
+    now: datetime | None = None,
 ) -> Plan:
     """Read and check a whole list; memory does not grow with it.
 

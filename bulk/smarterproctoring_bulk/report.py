@@ -59,17 +59,27 @@ def write_report(
     Raises:
         OSError: The file cannot be written.
     """
-    records = heapq.merge(map(_record, outcomes), map(_duplicate, duplicates), key=lambda record: record["line"])
+    records = heapq.merge(
+        map(_record, outcomes),
+        map(_duplicate, duplicates),
+        key=lambda record: record["line"],
+    )
     records = (record | {"job": summary.job} for record in records)
     with _replaced(Path(path), bom=format == "csv") as stream:
         if format == "jsonl":
-            stream.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+            stream.writelines(
+                json.dumps(record, ensure_ascii=False) + "\n" for record in records
+            )
         else:
             _write_csv(stream, _COLUMNS, (record.values() for record in records))
 
 
 def write_html(
-    path: Path | str, outcomes: Iterable[Outcome], summary: Summary, report: str = "", failures: int = 200
+    path: Path | str,
+    outcomes: Iterable[Outcome],
+    summary: Summary,
+    report: str = "",
+    failures: int = 200,
 ) -> None:
     """Write one HTML file with charts that needs no network.
 
@@ -101,7 +111,11 @@ def write_problems(path: Path | str, problems: Iterable[Problem]) -> None:
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
-    at = datetime.fromtimestamp(outcome.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = (
+        datetime.fromtimestamp(outcome.at, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
     values = (
         outcome.line,
         outcome.state,
@@ -121,10 +135,14 @@ def _record(outcome: Outcome) -> dict[str, Any]:
 
 def _duplicate(duplicate: Duplicate) -> dict[str, Any]:
     record = dict.fromkeys(_COLUMNS) | {"line": duplicate.line, "state": "duplicate"}
-    return record | {"message": f"says what line {duplicate.first} says, whose outcome is its own"}
+    return record | {
+        "message": f"says what line {duplicate.first} says, whose outcome is its own"
+    }
 
 
-def _write_csv(stream: TextIO, columns: Iterable[str], records: Iterable[Iterable[Any]]) -> None:
+def _write_csv(
+    stream: TextIO, columns: Iterable[str], records: Iterable[Iterable[Any]]
+) -> None:
     writer = csv.writer(stream)
     writer.writerow(columns)
     writer.writerows([_cell(value) for value in record] for record in records)
@@ -145,7 +163,9 @@ def _replaced(path: Path, *, bom: bool = False) -> Generator[TextIO]:
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8-sig" if bom else "utf-8", errors="replace", newline="") as stream:
+        with part.open(
+            "w", encoding="utf-8-sig" if bom else "utf-8", errors="replace", newline=""
+        ) as stream:
             yield stream
         part.replace(path)
     except BaseException:

@@ -49,17 +49,23 @@ _SID_ITEMS: Final = path_parameters(OPERATION)
 _KEYWORDS: Final = keyword_items(OPERATION)
 _SIDS: Final = tuple(item.keyword for item in _SID_ITEMS)
 _FIELDS: Final = tuple(item.keyword for item in _KEYWORDS)
-TIMES: Final = frozenset(item.keyword for item in _KEYWORDS if item.format == "date-time")
+TIMES: Final = frozenset(
+    item.keyword for item in _KEYWORDS if item.format == "date-time"
+)
 """The fields that are times, by keyword."""
 _ZONE: Final = "time zone"
 _CHOICES: Final = frozenset(item.keyword for item in _KEYWORDS if item.allowed)
-_TYPED: Final = {item.keyword: item for item in _KEYWORDS if item.type not in ("string", "", None)}
+_TYPED: Final = {
+    item.keyword: item for item in _KEYWORDS if item.type not in ("string", "", None)
+}
 """The fields that are not text, such as numbers; a list gives them as text."""
 _TRIMMED: Final = {*_SIDS, *TIMES, *_CHOICES, _ZONE}
 _ALL: Final[tuple[Item, ...]] = (*_SID_ITEMS, *_KEYWORDS)
 _NAMES: Final = {item.keyword: item.name for item in _ALL}
 _DESCRIPTIONS: Final = {item.keyword: item.description.rstrip(".") for item in _ALL}
-_EXACT: Final = {name: keyword for keyword, name in _NAMES.items()} | {keyword: keyword for keyword in _NAMES}
+_EXACT: Final = {name: keyword for keyword, name in _NAMES.items()} | {
+    keyword: keyword for keyword in _NAMES
+}
 
 
 def _plain(name: str) -> str:
@@ -71,7 +77,11 @@ def _plain(name: str) -> str:
 _LOOSE: Final = {
     _plain(name): keyword
     for keyword in (*_SIDS, *sorted(TIMES))
-    for name in (keyword, keyword.removesuffix("_sid"), keyword.removesuffix("_sid") + "_id")
+    for name in (
+        keyword,
+        keyword.removesuffix("_sid"),
+        keyword.removesuffix("_sid") + "_id",
+    )
 } | {"start": "appointment_start_date_time", "end": "appointment_end_date_time"}
 _SIMILAR: Final = {_plain(keyword): keyword for keyword in _NAMES} | _LOOSE
 _HINTS: Final = {"(start|begin)(s|ing)?": "start", "(end|finish)(s|es|ing)?": "end"}
@@ -79,9 +89,13 @@ _HINTS: Final = {"(start|begin)(s|ing)?": "start", "(end|finish)(s|es|ing)?": "e
 _MAX_COLUMNS, _MAX_SHOWN = 1000, 80
 _SERIAL = re.compile(r"\d{1,6}([.,]\d+)?")
 _UNIX = re.compile(r"\d{9,11}([.,]\d+)?|\d{13}")
-_SHEET_ERROR = re.compile(r"#(REF!|N/A|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!)|#{3,}")
+_SHEET_ERROR = re.compile(
+    r"#(REF!|N/A|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!)|#{3,}"
+)
 _SCIENTIFIC = re.compile(r"\d([.,]\d+)?E\+\d+")
-_CELL_FORMAT = "give its column the format yyyy-mm-dd hh:mm in the spreadsheet, and export again"
+_CELL_FORMAT = (
+    "give its column the format yyyy-mm-dd hh:mm in the spreadsheet, and export again"
+)
 
 
 class Row(NamedTuple):
@@ -151,7 +165,9 @@ class InputOptions:
     allow_far: bool = False
 
 
-def read_rows(path: Path | str, options: InputOptions, now: datetime | None = None) -> Iterator[Row | Problem]:
+def read_rows(
+    path: Path | str, options: InputOptions, now: datetime | None = None
+) -> Iterator[Row | Problem]:
     """Read a list, row by row, in the order of the list; memory does not grow with it.
 
     Args:
@@ -184,15 +200,37 @@ class Reader:
         self._options = options
         self._now = now or datetime.now(UTC)
         self._meanings: dict[str, tuple[str, str]] = {}
-        self._map = {column: meaning and _option(meaning, "--map") for column, meaning in options.map.items()}
-        self._common = {_option(name, "a column for all rows"): value for name, value in options.common.items()}
+        self._map = {
+            column: meaning and _option(meaning, "--map")
+            for column, meaning in options.map.items()
+        }
+        self._common = {
+            _option(name, "a column for all rows"): value
+            for name, value in options.common.items()
+        }
         sets = {_option(name, "--set"): value for name, value in options.sets.items()}
-        if blank := [_NAMES[keyword] for keyword, value in (self._common | sets).items() if not value.strip()]:
-            raise InputError(f"{blank[0]} is given no value; leave it out if it is not to be changed")
+        if blank := [
+            _NAMES[keyword]
+            for keyword, value in (self._common | sets).items()
+            if not value.strip()
+        ]:
+            raise InputError(
+                f"{blank[0]} is given no value; leave it out if it is not to be changed"
+            )
         if both := self._common.keys() & sets.keys():
-            raise InputError(f"{_NAMES[both.pop()]} is given twice: for all rows, and by --set")
-        self._relative = {keyword: found for keyword, value in sets.items() if (found := _relative(keyword, value))}
-        self._sets = {keyword: value for keyword, value in sets.items() if keyword not in self._relative}
+            raise InputError(
+                f"{_NAMES[both.pop()]} is given twice: for all rows, and by --set"
+            )
+        self._relative = {
+            keyword: found
+            for keyword, value in sets.items()
+            if (found := _relative(keyword, value))
+        }
+        self._sets = {
+            keyword: value
+            for keyword, value in sets.items()
+            if keyword not in self._relative
+        }
         if problem := _zone_problem(options.timezone):
             raise InputError(f"--timezone: {problem}")
         self._shift = None if options.shift is None else Shift.parse(options.shift)
@@ -212,7 +250,13 @@ class Reader:
             check: Whether to apply the client's own rules; rows that passed them once need them no more.
         """
         options = self._options
-        table = open_table(Path(path), options.format, options.encoding, options.delimiter, self._is_known)
+        table = open_table(
+            Path(path),
+            options.format,
+            options.encoding,
+            options.delimiter,
+            self._is_known,
+        )
         if table.columns is not None:
             self._check_columns(table.columns)
         return self._rows(table.records, check)
@@ -220,7 +264,11 @@ class Reader:
     # -- columns ------------------------------------------------------------------------------------------------------
 
     def _is_known(self, column: str) -> bool:
-        return column in self._map or column == self._options.timezone_column or _meaning(column) is not None
+        return (
+            column in self._map
+            or column == self._options.timezone_column
+            or _meaning(column) is not None
+        )
 
     def _learn(self, column: str) -> tuple[str, str]:
         """Return what a column means, or else what is wrong with it, and remember it."""
@@ -230,25 +278,36 @@ class Reader:
         elif column in self._map:
             keyword = self._map[column]
         elif keyword is None:
-            near = _near(column, cutoff=0.85 if self._options.unknown == "ignore" else 0.7)
+            near = _near(
+                column, cutoff=0.85 if self._options.unknown == "ignore" else 0.7
+            )
             if near or self._options.unknown == "refuse":
                 wrong = "means nothing here"
                 if near:
-                    wrong += (
-                        f"; it may be {_NAMES[near]} ({_DESCRIPTIONS[near]}): --map {_quoted(column, _NAMES[near])}"
-                    )
+                    name = _NAMES[near]
+                    wrong += f"; it may be {name} ({_DESCRIPTIONS[near]})"
+                    wrong += f": --map {_quoted(column, name)}"
                 wrong += f"; ignore it with --map {_quoted(column, '')}"
         if len(self._meanings) >= _MAX_COLUMNS:
-            raise InputError(f"more than {_MAX_COLUMNS:,} different columns; is this a list of sessions?")
-        self.columns[column] = _ZONE if keyword == _ZONE else _NAMES.get(keyword or "", "")
+            raise InputError(
+                f"more than {_MAX_COLUMNS:,} different columns; is this a list of sessions?"
+            )
+        self.columns[column] = (
+            _ZONE if keyword == _ZONE else _NAMES.get(keyword or "", "")
+        )
         self._meanings[column] = keyword or "", wrong
         return self._meanings[column]
 
     def _check_columns(self, columns: tuple[str, ...]) -> None:
         """Find what is wrong with a header, once instead of in each row."""
-        asked = [*self._map, *([self._options.timezone_column] if self._options.timezone_column else [])]
+        asked = [
+            *self._map,
+            *([self._options.timezone_column] if self._options.timezone_column else []),
+        ]
         if absent := [column for column in asked if column not in columns]:
-            raise InputError(f"the list has no column {absent[0]!r}; it has: {_shown(columns)}")
+            raise InputError(
+                f"the list has no column {absent[0]!r}; it has: {_shown(columns)}"
+            )
         if not any(map(self._is_known, columns)):
             raise InputError(
                 f"the first line has to name the columns, and none of these is known: {_shown(columns)}. Known are "
@@ -261,12 +320,16 @@ class Reader:
             if wrong:
                 problems.append(f"the column {column!r} {wrong}")
             elif keyword in given:
-                problems.append(f"the columns {given[keyword]!r} and {column!r} mean the same; drop one")
+                problems.append(
+                    f"the columns {given[keyword]!r} and {column!r} mean the same; drop one"
+                )
             elif keyword:
                 given[keyword] = column
         if problems:
             if len(problems) > 1 and self._options.unknown == "refuse":
-                problems.append("all columns that mean nothing here are ignored with --ignore-unknown")
+                problems.append(
+                    "all columns that mean nothing here are ignored with --ignore-unknown"
+                )
             raise InputError("\n".join(problems))
         known = {*given, *self._common, *self._sets, *self._relative}
         if missing := [_NAMES[keyword] for keyword in _SIDS if keyword not in known]:
@@ -276,7 +339,9 @@ class Reader:
             )
         if not known & set(_FIELDS):
             fields = ", ".join(_NAMES[keyword] for keyword in _FIELDS)
-            raise InputError(f"nothing to change: the list has none of the columns {fields}")
+            raise InputError(
+                f"nothing to change: the list has none of the columns {fields}"
+            )
 
     # -- rows ---------------------------------------------------------------------------------------------------------
 
@@ -314,7 +379,14 @@ class Reader:
         for column, value in cells.items():
             keyword, wrong = self._meanings.get(column) or self._learn(column)
             if wrong:
-                draft.problems.append(Problem(draft.line, column[:_MAX_SHOWN], kind_of(value), f"this column {wrong}"))
+                draft.problems.append(
+                    Problem(
+                        draft.line,
+                        column[:_MAX_SHOWN],
+                        kind_of(value),
+                        f"this column {wrong}",
+                    )
+                )
             if not keyword or value is None or value == "":
                 continue
             first, draft.columns[keyword] = draft.columns.get(keyword), column
@@ -332,16 +404,25 @@ class Reader:
             elif isinstance(value, datetime) and keyword in TIMES:
                 draft.moments[keyword] = value
             else:
-                draft.problem(keyword, _TYPE_MENDS.get(kind_of(value), "write it as text"))
+                draft.problem(
+                    keyword, _TYPE_MENDS.get(kind_of(value), "write it as text")
+                )
 
     def _complete(self, draft: _Draft, where: str | None) -> None:
         """Add what is given once for all rows."""
         for keyword, value in self._common.items():
-            own: str | datetime = draft.moments.get(keyword) or draft.given.setdefault(keyword, value)
+            own: str | datetime = draft.moments.get(keyword) or draft.given.setdefault(
+                keyword, value
+            )
             if own == value or keyword in draft.wrong:
                 continue
-            if keyword not in TIMES or self._moment(own, where) != self._moment(value, where):
-                draft.problem(keyword, "the row and the value for all rows say different things; drop one of the two")
+            if keyword not in TIMES or self._moment(own, where) != self._moment(
+                value, where
+            ):
+                draft.problem(
+                    keyword,
+                    "the row and the value for all rows say different things; drop one of the two",
+                )
         for keyword, value in self._sets.items():
             draft.columns.pop(keyword, None)
             draft.moments.pop(keyword, None)
@@ -349,9 +430,13 @@ class Reader:
 
     def _settle_times(self, draft: _Draft, where: str | None) -> None:
         """Read, shift and compute the row's times, and put them into the wire form."""
-        texts = {keyword: draft.given.pop(keyword) for keyword in TIMES & draft.given.keys()}
+        texts = {
+            keyword: draft.given.pop(keyword) for keyword in TIMES & draft.given.keys()
+        }
         listed: dict[str, datetime | str] = {**draft.moments, **texts}
-        found = {keyword: self._moment(value, where) for keyword, value in listed.items()}
+        found = {
+            keyword: self._moment(value, where) for keyword, value in listed.items()
+        }
         if self._shift is not None:
             moved = found.keys() - self._sets.keys()
             if not moved and not draft.problems:
@@ -362,7 +447,10 @@ class Reader:
             if base in found:
                 found[keyword] = shift.apply(found[base], where)
             elif base not in draft.wrong:
-                draft.problem(keyword, f"it is computed from {_NAMES[base]}, which the row does not give")
+                draft.problem(
+                    keyword,
+                    f"it is computed from {_NAMES[base]}, which the row does not give",
+                )
         for keyword in _FIELDS:
             moment = found.get(keyword)
             if isinstance(moment, datetime):
@@ -392,7 +480,11 @@ class Reader:
             return read_moment(value, where, self._options.day_first)
         if value.tzinfo is not None:
             return value
-        return _place(value, where) if where else "the time has no zone; say which with --timezone America/New_York"
+        return (
+            _place(value, where)
+            if where
+            else "the time has no zone; say which with --timezone America/New_York"
+        )
 
 
 class _Draft:
@@ -421,25 +513,34 @@ class _Draft:
         problem = _zone_problem(where)
         if problem is not None and _ZONE not in self.wrong:
             self.problem(_ZONE, problem)
-        return "UTC" if _ZONE in self.wrong else where  # UTC only to check the row's times anyway
+        return (
+            "UTC" if _ZONE in self.wrong else where
+        )  # UTC only to check the row's times anyway
 
     def check(self, sids: tuple[str | None, ...]) -> None:
         """Apply the client's own rules.
 
         This is what its dry run calls before it builds a request; the request takes three times as long again.
         """
-        missing = [keyword for keyword, sid in zip(_SIDS, sids, strict=True) if sid is None]
+        missing = [
+            keyword for keyword, sid in zip(_SIDS, sids, strict=True) if sid is None
+        ]
         for keyword in missing:
             if keyword not in self.wrong:
                 self.problem(keyword, f"give the {_DESCRIPTIONS[keyword]}")
         try:
             # What is wrong already was left out, so that there may seem to be nothing to change.
-            from_keywords(OPERATION, sids, Hidden(self.given), allow_empty=bool(self.problems))
+            from_keywords(
+                OPERATION, sids, Hidden(self.given), allow_empty=bool(self.problems)
+            )
         except ValidationError as error:
             for found in error.problems:
                 if found.field not in self.wrong:
                     known = found.field in _NAMES
-                    self.problem(found.field if known else "", found.text if known else str(found))
+                    self.problem(
+                        found.field if known else "",
+                        found.text if known else str(found),
+                    )
 
 
 class Shift(NamedTuple):
@@ -460,9 +561,13 @@ class Shift(NamedTuple):
         Raises:
             InputError: It is something else.
         """
-        match = re.fullmatch(r"([+-])((?:\d{1,6}[wdhms])+)", re.sub(r"\s", "", text), re.ASCII)
+        match = re.fullmatch(
+            r"([+-])((?:\d{1,6}[wdhms])+)", re.sub(r"\s", "", text), re.ASCII
+        )
         if match is None:
-            raise InputError("a shift is a sign and numbers of w, d, h, m (minutes) or s, as in +2d, -90m or +1d12h")
+            raise InputError(
+                "a shift is a sign and numbers of w, d, h, m (minutes) or s, as in +2d, -90m or +1d12h"
+            )
         sign = -1 if match[1] == "-" else 1
         amounts = dict.fromkeys("wdhms", 0)
         for amount, unit in re.findall(r"(\d+)([wdhms])", match[2]):
@@ -478,7 +583,9 @@ class Shift(NamedTuple):
             if self.days:
                 if where is None:
                     return "a day keeps the hour on the clock, so the row has to name its time zone"
-                on_the_clock = moment.astimezone(zone(where)).replace(tzinfo=None, fold=0) + timedelta(days=self.days)
+                on_the_clock = moment.astimezone(zone(where)).replace(
+                    tzinfo=None, fold=0
+                ) + timedelta(days=self.days)
                 placed = _place(on_the_clock, where)
                 if isinstance(placed, str):
                     return f"after the shift, {placed}"
@@ -491,7 +598,11 @@ class Shift(NamedTuple):
 def kind_of(value: object) -> str:
     """Say what kind of value this is, and nothing of the value."""
     if isinstance(value, str):
-        return f"text of {len(value):,} character{'s' * (len(value) != 1)}" if value else "empty"
+        return (
+            f"text of {len(value):,} character{'s' * (len(value) != 1)}"
+            if value
+            else "empty"
+        )
     kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
         (type(None), "empty"),
         (bool, "true or false"),
@@ -502,7 +613,9 @@ def kind_of(value: object) -> str:
         (list, "a list"),
         (dict, "an object"),
     )
-    return next((name for kind, name in kinds if isinstance(value, kind)), "something else")
+    return next(
+        (name for kind, name in kinds if isinstance(value, kind)), "something else"
+    )
 
 
 _TYPE_MENDS: Final = {
@@ -517,7 +630,9 @@ def _text_mend(keyword: str, text: str) -> str | None:
     if "\0" in text:
         mend = "it has a NUL character; export the list again, or say its --encoding"
     elif text[0] == "#" and _SHEET_ERROR.fullmatch(text):
-        mend = "it is an error of the spreadsheet; mend the cell there, and export again"
+        mend = (
+            "it is an error of the spreadsheet; mend the cell there, and export again"
+        )
     elif text[-1].isdigit() and _SCIENTIFIC.fullmatch(text):
         mend = "the spreadsheet has rounded a long number; make its column text, enter it again, and export again"
     elif keyword in TIMES:
@@ -544,7 +659,9 @@ def _zone_problem(name: str | None) -> str | None:
 def read_moment(text: str, where: str | None, day_first: bool | None) -> datetime | str:
     """Read a time as people write it; return the moment, or else how to fix it."""
     try:
-        return read_time(text, None if where is None else zone(where), day_first=day_first)
+        return read_time(
+            text, None if where is None else zone(where), day_first=day_first
+        )
     except TimeError as error:
         return f"it {error.reason}"
 
@@ -559,7 +676,10 @@ def _place(moment: datetime, where: str) -> datetime | str:
 
 @lru_cache(maxsize=2**12)
 def _wire(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return (
+        moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
+        + "Z"
+    )
 
 
 def _meaning(column: str) -> str | None:
@@ -568,11 +688,18 @@ def _meaning(column: str) -> str | None:
 
 def _near(column: str, cutoff: float) -> str | None:
     """Find the keyword that a column's name may stand for."""
-    if found := difflib.get_close_matches(_plain(column)[:_MAX_SHOWN], _SIMILAR, n=1, cutoff=cutoff):
+    if found := difflib.get_close_matches(
+        _plain(column)[:_MAX_SHOWN], _SIMILAR, n=1, cutoff=cutoff
+    ):
         return _SIMILAR[found[0]]
     words = re.findall("[a-z]+", column.lower()) if cutoff < 0.8 else ()
     return next(
-        (_LOOSE[name] for hint, name in _HINTS.items() if any(re.fullmatch(hint, word) for word in words)), None
+        (
+            _LOOSE[name]
+            for hint, name in _HINTS.items()
+            if any(re.fullmatch(hint, word) for word in words)
+        ),
+        None,
     )
 
 
@@ -581,7 +708,11 @@ def _option(name: str, where: str) -> str:
     keyword = _meaning(name)
     if keyword is None:
         near = _near(name, 0.7)
-        hint = f"did you mean {_NAMES[near]}?" if near else f"known are {', '.join(_NAMES.values())}"
+        hint = (
+            f"did you mean {_NAMES[near]}?"
+            if near
+            else f"known are {', '.join(_NAMES.values())}"
+        )
         raise InputError(f"{where}: there is no column {name!r}; {hint}")
     return keyword
 
@@ -601,4 +732,6 @@ def _quoted(column: str, meaning: str) -> str:
 
 def _shown(columns: Iterable[str]) -> str:
     shown = [repr(column[:_MAX_SHOWN]) for column in columns]
-    return ", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else "")
+    return ", ".join(shown[:20]) + (
+        f" and {len(shown) - 20} more" if len(shown) > 20 else ""
+    )

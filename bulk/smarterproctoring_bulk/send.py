@@ -54,7 +54,13 @@ class Entry:
     def history(self, now: float) -> History:
         """Return what the next lane must know of it."""
         elapsed = self.elapsed if self.began is None else now - self.began
-        return self.tries, self.attempts, self.replays, self.maybe_applied, round(elapsed, 3)
+        return (
+            self.tries,
+            self.attempts,
+            self.replays,
+            self.maybe_applied,
+            round(elapsed, 3),
+        )
 
 
 class Collected(NamedTuple):
@@ -162,9 +168,19 @@ class Lane:
         self._waiting: deque[Entry] = deque()
         now = gate.clock()
         for row, history in rows:
-            tries, attempts, replays, maybe_applied, elapsed = history or (0, 0, 0, False, 0.0)
+            tries, attempts, replays, maybe_applied, elapsed = history or (
+                0,
+                0,
+                0,
+                False,
+                0.0,
+            )
             began = now - elapsed if history and attempts else None
-            self._waiting.append(Entry(row, tries, attempts, replays, maybe_applied, began, elapsed=elapsed))
+            self._waiting.append(
+                Entry(
+                    row, tries, attempts, replays, maybe_applied, began, elapsed=elapsed
+                )
+            )
         self._again: list[Entry] = []
         self._flying = self._handed = 0
         self._window = window_for(lanes, rate())
@@ -193,11 +209,15 @@ class Lane:
                 if self._finished(now):
                     self.close()
                     rest = [*self._again, *self._waiting]
-                    return self._hand_over({entry.row.line: entry.history(now) for entry in rest})
+                    return self._hand_over(
+                        {entry.row.line: entry.history(now) for entry in rest}
+                    )
                 if self._portion_is_ready(now):
                     return self._hand_over(None)
                 # At most so long, so that a lane with nothing to do notices a job that was paused elsewhere.
-                timer = asyncio.get_running_loop().call_later(min(max(0.0, due - now), 0.25), self._wake)
+                timer = asyncio.get_running_loop().call_later(
+                    min(max(0.0, due - now), 0.25), self._wake
+                )
                 await self._event.wait()
                 timer.cancel()
         finally:
@@ -214,19 +234,27 @@ class Lane:
         return bool(self._gate.stopped) or now >= self._until or self._halted()
 
     def _finished(self, now: float) -> bool:
-        return not self._flying and (not (self._waiting or self._again) or self._stopping(now))
+        return not self._flying and (
+            not (self._waiting or self._again) or self._stopping(now)
+        )
 
     def _portion_is_ready(self, now: float) -> bool:
         settled = len(self._settled)
         full = self._flying + settled >= self._window
         late = settled and now - self._settled_at >= COMMIT_AFTER
-        ready = settled * 4 >= self._window * 3 or (full and settled * 2 > self._window) or late
+        ready = (
+            settled * 4 >= self._window * 3
+            or (full and settled * 2 > self._window)
+            or late
+        )
         return bool(ready) and not self._stopping(now)
 
     def _interval(self, now: float) -> float:
         rate = self._rate()
         # What the brake takes for the rate where there is none, it has measured over the lanes of this worker.
-        return self._gate.brake.interval(now, rate, self._gate.lanes if rate is None else self._lanes)
+        return self._gate.brake.interval(
+            now, rate, self._gate.lanes if rate is None else self._lanes
+        )
 
     def _hand_over(self, rest: dict[int, History] | None) -> Collected:
         outcomes, self._settled, self._handed = self._settled, [], len(self._settled)
@@ -243,7 +271,9 @@ class Lane:
     def _claim(self) -> Entry | float:
         """Take the next row for an attempt that begins now; else return when one may be due."""
         gate, now = self._gate, self._gate.clock()
-        if self._flying + len(self._settled) + self._handed >= self._window or not (self._waiting or self._again):
+        if self._flying + len(self._settled) + self._handed >= self._window or not (
+            self._waiting or self._again
+        ):
             return self._until
         if self._stopping(now):
             return self._until
@@ -327,7 +357,10 @@ class Lane:
             self._failed(entry, error, began)
         except Exception as error:  # noqa: BLE001 - a step must not raise; its name is all that may be shown
             self._put_back(entry, began)
-            gate.stop("settings", f"the client raised {type(error).__name__}, which it never should")
+            gate.stop(
+                "settings",
+                f"the client raised {type(error).__name__}, which it never should",
+            )
         else:
             if gate.breaker.failures:
                 gate.breaker.succeeded()
@@ -336,7 +369,9 @@ class Lane:
             self._count(entry, result.attempts, result.replays, maybe_applied=False)
             self._settle(entry, "ok", None, result.status)
 
-    def _count(self, entry: Entry, attempts: int, replays: int, *, maybe_applied: bool) -> None:
+    def _count(
+        self, entry: Entry, attempts: int, replays: int, *, maybe_applied: bool
+    ) -> None:
         self._gate.retries += attempts - (0 if entry.attempts else 1)
         for _ in range(attempts - 1):
             # The client's own renewal of the token is a second attempt within the call, and takes a slot too.
@@ -346,16 +381,25 @@ class Lane:
         entry.attempts += attempts
         entry.maybe_applied = entry.maybe_applied or maybe_applied
 
-    def _failed(self, entry: Entry, error: SmarterProctoringError, began: float) -> None:
+    def _failed(
+        self, entry: Entry, error: SmarterProctoringError, began: float
+    ) -> None:
         gate, now = self._gate, self._gate.clock()
-        self._count(entry, error.attempts, error.replays, maybe_applied=error.maybe_applied)
+        self._count(
+            entry, error.attempts, error.replays, maybe_applied=error.maybe_applied
+        )
         if isinstance(error, AuthenticationError):
             gate.stop("auth", error.message)
             self._put_back(entry, now)
         elif isinstance(error, RateLimitError):
             gate.breaker.succeeded()
             interval = self._interval(now)
-            gate.brake.limited(now, began, error.retry_after, gate.lanes / interval if interval else 0.0)
+            gate.brake.limited(
+                now,
+                began,
+                error.retry_after,
+                gate.lanes / interval if interval else 0.0,
+            )
             gate.waits += 1
             self._put_back(entry, now)
             gate.wake()
@@ -375,7 +419,8 @@ class Lane:
             if (counts and (not retryable or entry.tries >= MAX_TRIES)) or ambiguous:
                 self._settle(entry, "gave_up", error)
             else:
-                wait = random.random() * min(BACKOFF_BASE * 2.0**entry.tries, BACKOFF_MAX)  # noqa: S311 - jitter
+                longest = min(BACKOFF_BASE * 2.0**entry.tries, BACKOFF_MAX)
+                wait = random.random() * longest  # noqa: S311 - jitter
                 self._put_back(entry, now + max(wait, error.retry_after or 0.0))
             gate.wake()
 
@@ -384,12 +429,20 @@ class Lane:
         self._again.append(entry)
 
     def _settle(
-        self, entry: Entry, state: State, error: SmarterProctoringError | None, status: int | None = None
+        self,
+        entry: Entry,
+        state: State,
+        error: SmarterProctoringError | None,
+        status: int | None = None,
     ) -> None:
         now = self._gate.clock()
         if not self._settled:
             self._settled_at = now
-        code, message = (None, None) if error is None else (error.code, error.api_message or error.message)
+        code, message = (
+            (None, None)
+            if error is None
+            else (error.code, error.api_message or error.message)
+        )
         # By position: a keyword for each of eleven takes as long as all else in here.
         self._settled.append(
             Outcome(
@@ -406,4 +459,9 @@ def _is_refusal(error: SmarterProctoringError) -> bool:
     A 499 is none: it says that the client went away, and the change may have been made.
     """
     status = error.status
-    return status is not None and 400 <= status < 500 and status != 499 and status not in RETRYABLE
+    return (
+        status is not None
+        and 400 <= status < 500
+        and status != 499
+        and status not in RETRYABLE
+    )

@@ -62,7 +62,11 @@ class Table(NamedTuple):
 
 
 def open_table(
-    path: Path, kind: Format | None, encoding: str | None, delimiter: str | None, known: Callable[[str], bool]
+    path: Path,
+    kind: Format | None,
+    encoding: str | None,
+    delimiter: str | None,
+    known: Callable[[str], bool],
 ) -> Table:
     """Open a list.
 
@@ -77,7 +81,9 @@ def open_table(
         InputError: It is no such list; the records may raise it too, where the list cannot be read any further.
     """
     if path.exists() and not path.is_file():
-        raise InputError(f"{path.name} is not a regular file, and a list is read more than once; write it to a file")
+        raise InputError(
+            f"{path.name} is not a regular file, and a list is read more than once; write it to a file"
+        )
     try:
         with path.open("rb") as stream:
             head = stream.read(_HEAD)
@@ -89,11 +95,17 @@ def open_table(
         if head.startswith(magic):
             raise InputError(f"{path.name} is {what}")
     encoding = _encoding(head, encoding)
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(head).removeprefix("\ufeff")
+    text = (
+        codecs.getincrementaldecoder(encoding)("replace")
+        .decode(head)
+        .removeprefix("\ufeff")
+    )
     if not text.strip():
         raise InputError(f"{path.name} is empty")
     if kind is None and text.lstrip().startswith("["):
-        raise InputError(f"{path.name} looks like a JSON array; write JSON Lines: one object on each line")
+        raise InputError(
+            f"{path.name} looks like a JSON array; write JSON Lines: one object on each line"
+        )
     if kind == "jsonl" or (kind is None and text.lstrip().startswith("{")):
         return Table(None, _json_lines(_lines(path, encoding)))
     return _csv(_lines(path, encoding), text, delimiter, known)
@@ -104,13 +116,17 @@ def _encoding(head: bytes, asked: str | None) -> str:
     if asked is None:
         if marked is None and b"\0" in head:
             order = "be" if head[:1] == b"\0" else "le"
-            raise InputError(f"the list has NUL bytes; if it is UTF-16, say so with --encoding utf-16-{order}")
+            raise InputError(
+                f"the list has NUL bytes; if it is UTF-16, say so with --encoding utf-16-{order}"
+            )
         return marked or "utf-8"
     try:
         name = codecs.lookup(asked).name
         "".encode(name)  # refuses codecs that are not of text, such as base64
     except LookupError:
-        raise InputError(f"there is no encoding {asked!r}; try utf-8, utf-16, cp1252 or latin-1") from None
+        raise InputError(
+            f"there is no encoding {asked!r}; try utf-8, utf-16, cp1252 or latin-1"
+        ) from None
     return "utf-8-sig" if name == "utf-8" else name
 
 
@@ -122,14 +138,18 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
             while line := stream.readline(MAX_LINE):
                 number += 1
                 if len(line) == MAX_LINE:
-                    raise InputError(f"line {number} has more than {MAX_LINE:,} characters; is this a list?")
+                    raise InputError(
+                        f"line {number} has more than {MAX_LINE:,} characters; is this a list?"
+                    )
                 yield line.removeprefix("\ufeff") if number == 1 else line
             return
     except UnicodeError:
         pass  # raised below, where no exception with bytes of the list hangs on it
     number = _undecodable(path, encoding)
     likely = "cp1252 (Windows) or latin-1" if encoding.startswith("utf-8") else "utf-8"
-    raise InputError(f"line {number} is not {encoding}; save the list as UTF-8, or say its --encoding; try {likely}")
+    raise InputError(
+        f"line {number} is not {encoding}; save the list as UTF-8, or say its --encoding; try {likely}"
+    )
 
 
 def _undecodable(path: Path, encoding: str) -> int:
@@ -160,9 +180,14 @@ def _ends(text: str) -> int:
     return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
-def _csv(lines: Iterator[str], head: str, delimiter: str | None, known: Callable[[str], bool]) -> Table:
+def _csv(
+    lines: Iterator[str], head: str, delimiter: str | None, known: Callable[[str], bool]
+) -> Table:
     skipped = 0
-    if head.startswith("sep=") and head[5:6] in ("\r", "\n"):  # Excel's own way to name the delimiter
+    if head.startswith("sep=") and head[5:6] in (
+        "\r",
+        "\n",
+    ):  # Excel's own way to name the delimiter
         next(lines)
         delimiter, skipped = delimiter or head[4], 1
         head = head.split("\n", 1)[-1]
@@ -171,7 +196,9 @@ def _csv(lines: Iterator[str], head: str, delimiter: str | None, known: Callable
     try:
         reader = csv.reader(watched, delimiter=delimiter, strict=True)
     except (TypeError, ValueError):
-        raise InputError("the delimiter must be one character, and no quote or line end") from None
+        raise InputError(
+            "the delimiter must be one character, and no quote or line end"
+        ) from None
     header: list[str] = []
     try:
         while not "".join(header).strip():
@@ -179,9 +206,14 @@ def _csv(lines: Iterator[str], head: str, delimiter: str | None, known: Callable
     except StopIteration:
         raise InputError("the list has no line with the names of its columns") from None
     except csv.Error as error:
-        raise InputError(f"the line with the names of the columns cannot be read: {error}") from None
+        raise InputError(
+            f"the line with the names of the columns cannot be read: {error}"
+        ) from None
     _refuse_twins(name for name in header if name)
-    return Table(tuple(name for name in header if name), _csv_records(reader, watched, header, skipped))
+    return Table(
+        tuple(name for name in header if name),
+        _csv_records(reader, watched, header, skipped),
+    )
 
 
 def _sniff(head: str, known: Callable[[str], bool]) -> str:
@@ -214,7 +246,9 @@ class _Watched:
         self.ended = True
 
 
-def _csv_records(reader: Any, lines: _Watched, header: list[str], skipped: int) -> Iterator[Record]:
+def _csv_records(
+    reader: Any, lines: _Watched, header: list[str], skipped: int
+) -> Iterator[Record]:
     width, named = len(header), all(header)
     while True:
         line = reader.line_num + skipped + 1
@@ -230,7 +264,14 @@ def _csv_records(reader: Any, lines: _Watched, header: list[str], skipped: int) 
                     f"a quoted cell that begins in the row at line {line} is not closed before line {last}; "
                     "close the quote, and write a quote inside a cell twice"
                 ) from None
-            yield Record(line, {}, ("broken quoting", "close the quote, and write a quote inside a cell twice"))
+            yield Record(
+                line,
+                {},
+                (
+                    "broken quoting",
+                    "close the quote, and write a quote inside a cell twice",
+                ),
+            )
             continue
         if not "".join(row).strip():
             continue
@@ -238,8 +279,14 @@ def _csv_records(reader: Any, lines: _Watched, header: list[str], skipped: int) 
             mend = f"the header has {width} columns; quote cells that hold the delimiter, and write empty cells too"
             yield Record(line, {}, (f"a row of {len(row)} cells", mend))
             continue
-        if not named and any(cell.strip() for name, cell in zip(header, row, strict=False) if not name):
-            yield Record(line, {}, ("a cell under no name", "give its column a name, or empty it"))
+        if not named and any(
+            cell.strip() for name, cell in zip(header, row, strict=False) if not name
+        ):
+            yield Record(
+                line,
+                {},
+                ("a cell under no name", "give its column a name, or empty it"),
+            )
             continue
         cells: dict[str, object] = dict(zip(header, row, strict=False))
         cells.pop("", None)
@@ -254,13 +301,23 @@ def _json_lines(lines: Iterable[str]) -> Iterator[Record]:
             value: object = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             twin = isinstance(error, InputError)
-            mend = "name each column once" if twin else "write one JSON object on each line"
-            yield Record(number, {}, ("a column named twice" if twin else "no JSON", mend))
+            mend = (
+                "name each column once"
+                if twin
+                else "write one JSON object on each line"
+            )
+            yield Record(
+                number, {}, ("a column named twice" if twin else "no JSON", mend)
+            )
             continue
         if isinstance(value, dict):
             yield Record(number, value)
         else:
-            yield Record(number, {}, ("JSON, but no object", "write one JSON object on each line"))
+            yield Record(
+                number,
+                {},
+                ("JSON, but no object", "write one JSON object on each line"),
+            )
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -288,13 +345,19 @@ def _parquet(path: Path) -> Table:
     return Table(columns, _parquet_records(batches, columns))
 
 
-def _parquet_records(batches: Iterable[Any], columns: tuple[str, ...]) -> Iterator[Record]:
+def _parquet_records(
+    batches: Iterable[Any], columns: tuple[str, ...]
+) -> Iterator[Record]:
     line = 0
     iterator = iter(batches)
     while True:
         try:
             batch = next(iterator, None)
-            values = [batch.column(index).to_pylist() for index in range(len(columns))] if batch is not None else []
+            values = (
+                [batch.column(index).to_pylist() for index in range(len(columns))]
+                if batch is not None
+                else []
+            )
         except BaseException as error:  # noqa: BLE001 - raised again
             raise _parquet_error(error) from None
         if batch is None:
@@ -311,14 +374,22 @@ def _check_footer(path: Path) -> None:
     with path.open("rb") as stream:
         stream.seek(max(0, size - 8))
         tail = stream.read()
-    if size < 12 or tail[4:] != b"PAR1" or int.from_bytes(tail[:4], "little") > size - 12:
-        raise InputError(f"{path.name} is no whole Parquet file; write or copy it again")
+    if (
+        size < 12
+        or tail[4:] != b"PAR1"
+        or int.from_bytes(tail[:4], "little") > size - 12
+    ):
+        raise InputError(
+            f"{path.name} is no whole Parquet file; write or copy it again"
+        )
 
 
 def _parquet_error(error: BaseException) -> BaseException:
     # A panic of the reader's Rust code is no Exception.
     if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-        return InputError("the Parquet file is damaged or of an unknown kind; write it again")
+        return InputError(
+            "the Parquet file is damaged or of an unknown kind; write it again"
+        )
     return error
 
 

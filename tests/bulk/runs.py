@@ -25,9 +25,9 @@ from typing import Any
 from unittest.mock import patch
 
 from smarterproctoring import cli
-from smarterproctoring_bulk import cli as bulk_cli
 from smarterproctoring_bulk import engine
-from smarterproctoring_bulk.cli import facts_of
+from smarterproctoring_bulk.commands import run as run_command
+from smarterproctoring_bulk.commands.jobs import Facts, facts_of
 from smarterproctoring_bulk.journal import find
 from smarterproctoring_bulk.outcomes import Outcome
 from smarterproctoring_bulk.plan import Plan, plan
@@ -88,7 +88,7 @@ def _command_line(arguments: list[str], environment: dict[str, str], folder: str
         cli.main()
         return
     moment = datetime.fromisoformat(environment["TESTS_NOW"])
-    with patch.object(bulk_cli, "plan", partial(_planned_at, moment)):
+    with patch.object(run_command, "plan", partial(_planned_at, moment)):
         cli.main()
 
 
@@ -172,7 +172,7 @@ class Bulk:
         assert TOKEN not in printed
         return printed
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Facts:
         """Return what `bulk status --json` would show of the one job."""
         with engine.Journal(find(self.journal)) as journal:
             (job,) = journal.jobs()

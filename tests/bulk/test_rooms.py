@@ -7,7 +7,7 @@ from pathlib import Path
 
 import smarterproctoring_bulk
 
-FILES = sorted(Path(smarterproctoring_bulk.__path__[0]).glob("*.py"))
+FILES = sorted(Path(smarterproctoring_bulk.__path__[0]).rglob("*.py"))
 
 
 def imports(file: Path) -> set[str]:

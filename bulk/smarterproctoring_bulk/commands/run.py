@@ -1,0 +1,262 @@
+"""`bulk run` and `bulk submit`: from a list to a job."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+import click
+from smarterproctoring import AsyncSmarterProctoring
+from smarterproctoring.commands import visible
+
+from smarterproctoring_bulk import exits, pacing
+from smarterproctoring_bulk.exits import Stop
+from smarterproctoring_bulk.journal import Place
+from smarterproctoring_bulk.opening import (
+    find_journal,
+    lock_journal,
+    measure,
+    open_client,
+    open_journal,
+    service_of,
+)
+from smarterproctoring_bulk.options import (
+    RunArguments,
+    SubmitArguments,
+    client_options,
+    input_of,
+    input_options,
+    job_options,
+    journal_option,
+    rate_of,
+    report_option,
+)
+from smarterproctoring_bulk.plan import Plan, fingerprint, plan
+from smarterproctoring_bulk.report import write_problems
+from smarterproctoring_bulk.rows import InputError
+from smarterproctoring_bulk.work import RESUME, work
+
+if TYPE_CHECKING:
+    from smarterproctoring_bulk.engine import Job, Journal
+
+_SHOWN = 20
+"""Problems that are printed; all of them are in the file that --problems names."""
+_PREVIEWED = 3
+"""Requests that a dry run shows."""
+
+
+@click.command(epilog=exits.EPILOG)
+@click.argument("file", type=click.Path(dir_okay=False, exists=True))
+@input_options
+@job_options
+@client_options
+@journal_option
+@report_option
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check the whole list, show the first requests and the estimate.",
+)
+def run(file: str, **arguments: Unpack[RunArguments]) -> None:
+    """Move the sessions of a list: check it, submit it, work on it to the end.
+
+    The same command continues a run that was interrupted, and retries the rows that gave
+    up. With a Postgres journal, run the same command on a second host to go faster.
+    """
+    place = find_journal(arguments["journal"])
+    client = open_client(arguments, token=not arguments["dry_run"])
+    if arguments["dry_run"]:
+        with _planned(file, arguments) as planned:
+            _show_dry_run(client, planned, arguments)
+        return
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(lock_journal(place, f"bulk run {Path(file).name}"))
+        journal = stack.enter_context(open_journal(place))
+        begun = _begun(journal, file, client, arguments)
+        with _planned(file, arguments, begun) as planned:
+            job = _submit(journal, planned, file, client, arguments)
+        if job.paused == "cancelled":
+            raise Stop(
+                f"job {job.id} was cancelled; go on with: {RESUME} {job.id}",
+                exits.BAD_INPUT,
+            )
+        if job.paused:
+            journal.unpause(job)
+        again = journal.try_again(job)
+        if again:
+            click.echo(f"trying {again} rows again that gave up", err=True)
+        work(journal, job.id, client, arguments["patience"], arguments["reports"])
+
+
+@click.command(epilog=exits.EPILOG)
+@click.argument("file", type=click.Path(dir_okay=False, exists=True))
+@input_options
+@job_options
+@client_options
+@journal_option
+def submit(file: str, **arguments: Unpack[SubmitArguments]) -> None:
+    """Check a list and put it into the journal; `bulk worker` sends it."""
+    client = open_client(arguments, token=False)
+    with open_journal(find_journal(arguments["journal"])) as journal:
+        begun = _begun(journal, file, client, arguments)
+        with _planned(file, arguments, begun) as planned:
+            job = _submit(journal, planned, file, client, arguments)
+        again = journal.try_again(job)
+        click.echo(job.id)
+        retried = f"; {again} rows again that gave up" if again else ""
+        click.echo(f"submitted{retried}", err=True)
+
+
+def _begun(
+    journal: Journal,
+    file: str,
+    client: AsyncSmarterProctoring,
+    arguments: SubmitArguments,
+) -> datetime | None:
+    """Return when the job of this list was begun; None if it is new.
+
+    A list that is continued is checked against that moment: a time that has passed since
+    then is not an error of the list, and the journal holds its rows as they were cut then.
+    """
+    from smarterproctoring_bulk import engine  # noqa: PLC0415 - loads DBOS, a second's work
+
+    try:
+        known = journal.find(
+            engine.job_id(
+                fingerprint(Path(file), input_of(arguments)), service_of(client)
+            )
+        )
+    except OSError:
+        return None  # the check of the list says why it cannot be read
+    return None if known is None else datetime.fromtimestamp(known.created, UTC)
+
+
+@contextlib.contextmanager
+def _planned(
+    file: str, arguments: SubmitArguments, now: datetime | None = None
+) -> Generator[Plan]:
+    """Check a list; report all that is wrong with it before anything is sent."""
+    try:
+        with plan(file, input_of(arguments), now=now) as planned:
+            _show_plan(planned, arguments["problems_file"])
+            if arguments["strict"] and planned.counts.invalid + planned.counts.conflict:
+                raise Stop(
+                    "--strict: nothing was sent, because rows are wrong",
+                    exits.BAD_INPUT,
+                )
+            yield planned
+    except InputError as error:
+        raise Stop(str(error), exits.BAD_INPUT) from None
+
+
+def _show_plan(planned: Plan, problems_file: str | None) -> None:
+    for shown, problem in enumerate(planned.problems()):
+        if shown == _SHOWN:
+            click.echo("… and more; --problems FILE writes all of them", err=True)
+            break
+        where = f"line {problem.line}" + (
+            f", {problem.column}" if problem.column else ""
+        )
+        kind = f" ({problem.kind})" if problem.kind else ""
+        text = f"{where}: {problem.mend}{kind}"
+        click.secho(visible(text), fg="yellow", err=True)
+    if problems_file:
+        write_problems(problems_file, planned.problems())
+        click.echo(f"all problems: {problems_file}", err=True)
+    counts = planned.counts
+    parts = [f"{counts.sendable:,} to send"]
+    for number, name in (
+        (counts.duplicate, "duplicate"),
+        (counts.conflict, "conflict"),
+        (counts.invalid, "invalid"),
+    ):
+        if number:
+            parts.append(f"{number:,} {name}")
+    click.echo(f"{counts.rows:,} rows: {', '.join(parts)}", err=True)
+
+
+def _lanes(place: Place, rate: float | None, latency: float, lanes: int | None) -> int:
+    """Choose how many chunks run at once."""
+    return lanes or pacing.lanes_for(rate, latency, hosts=place.path is None)
+
+
+def _submit(
+    journal: Journal,
+    planned: Plan,
+    file: str,
+    client: AsyncSmarterProctoring,
+    arguments: SubmitArguments,
+) -> Job:
+    from smarterproctoring_bulk import engine  # noqa: PLC0415 - loads DBOS, a second's work
+
+    base_url = service_of(client)
+    rate = rate_of(arguments)
+    latency = (rate and measure(base_url)) or pacing.LATENCY
+    lanes = _lanes(journal.place, rate, latency, arguments["lanes"])
+    job = engine.Job(
+        id=engine.job_id(planned.fingerprint, base_url),
+        source=Path(file).name,
+        base_url=base_url,
+        counts=planned.counts,
+        rate=rate,
+        lanes=lanes,
+        lease=arguments["lease"],
+        chunk=engine.largest_chunk(rate, lanes, arguments["lease"]),
+        replay=not arguments["no_replay"],
+        # What a continued list is checked against.
+        created=planned.checked_at.timestamp(),
+    )
+    job = journal.submit(planned, job)
+    click.echo(f"job {job.id} for {base_url}; journal: {journal.place.shown}", err=True)
+    return job
+
+
+def _show_dry_run(
+    client: AsyncSmarterProctoring, planned: Plan, arguments: RunArguments
+) -> None:
+    if not planned.counts.sendable:
+        raise Stop("the list has nothing to send", exits.BAD_INPUT)
+    click.secho("dry run: nothing was sent", fg="yellow", bold=True)
+    for row, _ in zip(planned.rows(), range(_PREVIEWED), strict=False):
+        request = client.dry_run_reschedule(*row.sids, **row.fields)  # type: ignore[arg-type]
+        click.echo(f"\nline {row.line}: {request.method} {request.url}")
+        body = json.dumps(json.loads(request.content), indent=2, ensure_ascii=False)
+        click.echo(exits.visible_lines(body))
+    if planned.earliest:
+        click.echo(f"\ntimes from {planned.earliest} to {planned.latest}")
+    _show_estimate(client, planned, arguments)
+
+
+def _show_estimate(
+    client: AsyncSmarterProctoring, planned: Plan, arguments: RunArguments
+) -> None:
+    rate = rate_of(arguments)
+    measured = measure(service_of(client))
+    latency = measured or pacing.LATENCY
+    place = find_journal(arguments["journal"])
+    lanes = _lanes(place, rate, latency, arguments["lanes"])
+    flying = min(lanes * pacing.window_for(lanes, rate) / 2, pacing.MAX_FLYING)
+    most = flying / latency
+    flow = min(most, rate or most)
+    known = "measured" if measured else "assumed, since the service does not answer"
+    rows = planned.counts.sendable
+    click.echo(
+        f"\n{rows:,} requests; an answer takes {latency * 1000:.3g} ms ({known})"
+    )
+    shown = f"{flow:,.0f}/s" if flow >= 100 else f"{flow:.3g}/s"
+    bound = shown if flow == rate else f"{shown} at most (one host)"
+    click.echo(f"{lanes} lanes, {bound}: about {_duration(rows / flow)}")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    if minutes:
+        return f"{minutes} min {rest} s"
+    return f"{rest} s"
