@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypedDict, TypeVar
+from typing import TypedDict, TypeVar, get_args
 
 import click
 
 from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk import pacing
 from smarterproctoring_bulk.rows import InputOptions
+from smarterproctoring_bulk.tables import Format
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -25,12 +26,15 @@ class InputArguments(TypedDict):
     day_first: bool | None
     allow_past: bool
     allow_far: bool
+    allow_long: bool
     shift: str | None
     sets: tuple[str, ...]
     common: tuple[str, ...]
     delimiter: str | None
     encoding: str | None
-    file_format: Literal["csv", "jsonl", "parquet"] | None
+    file_format: Format | None
+    sheet: str | None
+    empty: tuple[str, ...]
     ignore_unknown: bool
 
 
@@ -141,6 +145,10 @@ def input_options(command: Command) -> Command:
             "--allow-far", is_flag=True,
             help="Accept times more than two years ahead.",
         ),
+        click.option(
+            "--allow-long", is_flag=True,
+            help="Accept an end more than 24 hours after its start.",
+        ),
         click.option("--shift", help="Move every time of a row: +2d, -90m, +1d12h."),
         click.option(
             "--set", "sets", multiple=True, metavar="NAME=VALUE",
@@ -158,7 +166,16 @@ def input_options(command: Command) -> Command:
             "--encoding", help="[default: what the byte order mark says, else UTF-8]"
         ),
         click.option(
-            "--format", "file_format", type=click.Choice(["csv", "jsonl", "parquet"])
+            "--format", "file_format", type=click.Choice(get_args(Format)),
+            help="[default: what the content says]",
+        ),
+        click.option(
+            "--sheet",
+            help="The sheet of a workbook.  [default: the only one that is visible and not empty]",
+        ),
+        click.option(
+            "--empty", multiple=True, metavar="TEXT",
+            help="A text that stands for an empty cell, such as NULL.",
         ),
         click.option(
             "--ignore-unknown", is_flag=True,
@@ -258,6 +275,9 @@ def input_of(arguments: InputArguments) -> InputOptions:
         unknown="ignore" if arguments["ignore_unknown"] else "refuse",
         allow_past=arguments["allow_past"],
         allow_far=arguments["allow_far"],
+        allow_long=arguments["allow_long"],
+        sheet=arguments["sheet"],
+        empty=arguments["empty"],
     )
 
 

@@ -26,7 +26,12 @@ try:
 
     from smarterproctoring import terminal
     from smarterproctoring.durations import read_duration
-    from smarterproctoring.times import TimeError, limit_problem, read_time
+    from smarterproctoring.times import (
+        TimeError,
+        length_problem,
+        limit_problem,
+        read_time,
+    )
     from smarterproctoring.zones import ZoneError, zone
 except ImportError as missing:
     sys.exit(
@@ -116,6 +121,7 @@ class _Options(_Connecting):
     day_first: bool | None
     allow_past: bool
     allow_far: bool
+    allow_long: bool
     dry_run: bool
 
 
@@ -287,6 +293,7 @@ _OWN_OPTIONS = {
     "fields",
     "allow-past",
     "allow-far",
+    "allow-long",
     "timezone",
     "day-first",
     "month-first",
@@ -387,6 +394,11 @@ def _named(problem: Problem) -> Problem:
 @click.option("--allow-past", is_flag=True, help="Accept times in the past.")
 @click.option(
     "--allow-far", is_flag=True, help="Accept times more than two years ahead."
+)
+@click.option(
+    "--allow-long",
+    is_flag=True,
+    help="Accept an end more than 24 hours after the start.",
 )
 @click.option(
     "--no-replay",
@@ -525,6 +537,7 @@ def _read_change(options: _Options, texts: dict[str, str]) -> _Change:
             change.fields[item.keyword] = item_from_text(item, texts[item.keyword])
     if options["duration"] is not None:
         _add_duration(options["duration"], texts, options, change)
+    _check_length(options, change)
     if not change.fields and not change.problems:
         change.problems.append(
             Problem(
@@ -558,6 +571,16 @@ def _check_limits(
     )
     if problem is not None:
         change.add(option, f"{what} {problem}")
+
+
+def _check_length(options: _Options, change: _Change) -> None:
+    start = change.fields.get(_START)
+    end = change.fields.get(_END)
+    if isinstance(start, datetime) and isinstance(end, datetime):
+        problem = length_problem(start, end, allow_long=options["allow_long"])
+        if problem is not None:
+            option = "--end" if options["duration"] is None else "--duration"
+            change.add(option, f"the end {problem}")
 
 
 def _add_duration(
