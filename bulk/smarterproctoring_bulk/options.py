@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict, TypeVar, get_args
@@ -47,6 +46,8 @@ class JobArguments(TypedDict):
     no_replay: bool
     strict: bool
     problems_file: str | None
+    limit: int | None
+    yes: bool
 
 
 class ClientArguments(TypedDict):
@@ -83,6 +84,7 @@ class RunArguments(SubmitArguments, ReportArguments):
     """The options of `bulk run`."""
 
     dry_run: bool
+    rest_file: str | None
 
 
 class ResumeArguments(WorkArguments, ReportArguments):
@@ -103,14 +105,10 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
 def check_reports(
     _context: click.Context, _option: click.Parameter, paths: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Refuse a report that could not be written, before hours of work."""
+    """Refuse a report of an unknown kind, before hours of work."""
     for path in map(Path, paths):
         if path.suffix.lower() not in (".csv", ".jsonl", ".html"):
             raise click.BadParameter(f"{path}: a report ends in .csv, .jsonl or .html")
-        if not os.access(path.parent, os.W_OK):
-            raise click.BadParameter(
-                f"{path}: the folder {path.parent} is not there, or not for you to write in"
-            )
     return paths
 
 
@@ -207,6 +205,14 @@ def job_options(command: Command) -> Command:
         click.option(
             "--problems", "problems_file", type=click.Path(dir_okay=False),
             metavar="FILE", help="Write what is wrong with the list as CSV.",
+        ),
+        click.option(
+            "--limit", type=click.IntRange(1), metavar="N",
+            help="Move the first N sessions of the list, and stop: a trial.",
+        ),
+        click.option(
+            "--yes", is_flag=True,
+            help="Do not ask before sessions are moved; needed where there is no terminal.",
         ),
     )(command)  # fmt: skip
 

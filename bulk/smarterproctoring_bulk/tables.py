@@ -23,6 +23,7 @@ __all__ = [
     "Table",
     "Unusable",
     "format_of",
+    "head_of",
     "open_table",
     "signature",
 ]
@@ -50,7 +51,7 @@ def open_table(path: Path, options: ListOptions, known: Known) -> Table:
     Raises:
         InputError: It is not such a list; the records may raise it too, where the list cannot be read any further.
     """
-    head = _head(path)
+    head = head_of(path)
     kind = format_of(path, head, options)
     if options.sheet is not None and kind not in ("xlsx", "ods"):
         raise InputError(
@@ -77,7 +78,12 @@ def open_table(path: Path, options: ListOptions, known: Known) -> Table:
     )
 
 
-def _head(path: Path) -> bytes:
+def head_of(path: Path) -> bytes:
+    """Return the first bytes of a list.
+
+    Raises:
+        InputError: It is not a regular file, or cannot be read.
+    """
     if path.exists() and not path.is_file():
         raise InputError(
             f"{path.name} is not a regular file, and a list is read more than once; "

@@ -220,13 +220,14 @@ def _record(
     line: int, cells: list[object], header: list[str], ignore_nameless: bool
 ) -> Record:
     found: dict[str, object] = {}
+    nameless = False
     for column, cell in enumerate(cells):
         name = header[column] if column < len(header) else ""
         if name:
             found[name] = TOO_LONG if _too_long(cell) else cell
         elif _filled(cell) and cell is not MERGED and not ignore_nameless:
-            return Record(line, {}, NAMELESS)
-    return Record(line, found)
+            nameless = True
+    return Record(line, found, NAMELESS if nameless else None)
 
 
 def _too_long(cell: object) -> bool:

@@ -7,6 +7,7 @@ by `kill -9`, loses no row, and what memory has no room for is read from there.
 
 import asyncio
 import json
+import os
 import sqlite3
 import threading
 from collections import deque
@@ -216,7 +217,11 @@ class Store:
 
     def _open(self, path: Path) -> sqlite3.Connection:
         try:
+            # A new file is readable by its owner alone, and SQLite gives its side files the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from None
         except sqlite3.Error as error:
             raise StoreError(f"{path}: {error}") from None
         try:
