@@ -15,6 +15,7 @@ from smarterproctoring.commands import visible
 
 from smarterproctoring_bulk import exits, pacing
 from smarterproctoring_bulk.exits import Stop
+from smarterproctoring_bulk.jobs import Job, JobOptions, largest_chunk
 from smarterproctoring_bulk.journal import Place
 from smarterproctoring_bulk.opening import (
     find_journal,
@@ -25,12 +26,14 @@ from smarterproctoring_bulk.opening import (
     service_of,
 )
 from smarterproctoring_bulk.options import (
+    LEASE,
     RunArguments,
     SubmitArguments,
     client_options,
     input_of,
     input_options,
     job_options,
+    job_options_of,
     journal_option,
     rate_of,
     report_option,
@@ -41,7 +44,7 @@ from smarterproctoring_bulk.rows import InputError
 from smarterproctoring_bulk.work import RESUME, work
 
 if TYPE_CHECKING:
-    from smarterproctoring_bulk.engine import Job, Journal
+    from smarterproctoring_bulk.engine import Journal
 
 _SHOWN = 20
 """Problems that are printed; all of them are in the file that --problems names."""
@@ -64,8 +67,8 @@ _PREVIEWED = 3
 def run(file: str, **arguments: Unpack[RunArguments]) -> None:
     """Move the sessions of a list: check it, submit it, work on it to the end.
 
-    The same command continues a run that was interrupted, and retries the rows that gave
-    up. With a Postgres journal, run the same command on a second host to go faster.
+    The same command continues a run that was interrupted, and sends rows that gave up
+    again. With a Postgres journal, run the same command on a second host to go faster.
     """
     place = find_journal(arguments["journal"])
     client = open_client(arguments, token=not arguments["dry_run"])
@@ -76,9 +79,7 @@ def run(file: str, **arguments: Unpack[RunArguments]) -> None:
     with contextlib.ExitStack() as stack:
         stack.enter_context(lock_journal(place, f"bulk run {Path(file).name}"))
         journal = stack.enter_context(open_journal(place))
-        begun = _begun(journal, file, client, arguments)
-        with _planned(file, arguments, begun) as planned:
-            job = _submit(journal, planned, file, client, arguments)
+        job = _submit(journal, file, client, arguments)
         if job.paused == "cancelled":
             raise Stop(
                 f"job {job.id} was cancelled; go on with: {RESUME} {job.id}",
@@ -86,9 +87,7 @@ def run(file: str, **arguments: Unpack[RunArguments]) -> None:
             )
         if job.paused:
             journal.unpause(job)
-        again = journal.try_again(job)
-        if again:
-            click.echo(f"trying {again} rows again that gave up", err=True)
+        _retry(journal, job, arguments)
         work(journal, job.id, client, arguments["patience"], arguments["reports"])
 
 
@@ -102,37 +101,34 @@ def submit(file: str, **arguments: Unpack[SubmitArguments]) -> None:
     """Check a list and put it into the journal; `bulk worker` sends it."""
     client = open_client(arguments, token=False)
     with open_journal(find_journal(arguments["journal"])) as journal:
-        begun = _begun(journal, file, client, arguments)
-        with _planned(file, arguments, begun) as planned:
-            job = _submit(journal, planned, file, client, arguments)
-        again = journal.try_again(job)
+        job = _submit(journal, file, client, arguments)
+        _retry(journal, job, arguments)
         click.echo(job.id)
-        retried = f"; {again} rows again that gave up" if again else ""
-        click.echo(f"submitted{retried}", err=True)
+        click.echo("submitted", err=True)
 
 
-def _begun(
-    journal: Journal,
-    file: str,
-    client: AsyncSmarterProctoring,
-    arguments: SubmitArguments,
-) -> datetime | None:
-    """Return when the job of this list was begun; None if it is new.
+def _retry(journal: Journal, job: Job, arguments: SubmitArguments) -> None:
+    """Put rows back into the queue that gave up earlier."""
+    again = journal.try_again(job, frozenset(arguments["again"]))
+    if again:
+        click.echo(f"retrying {again:,} rows that gave up earlier", err=True)
 
-    A list that is continued is checked against that moment: a time that has passed since
-    then is not an error of the list, and the journal holds its rows as they were cut then.
+
+def _known(
+    journal: Journal, file: str, base_url: str, arguments: SubmitArguments
+) -> Job | None:
+    """Return the job of this list that is to be continued; None for a new one.
+
+    With `--again done` a list that is done is a new job.
     """
-    from smarterproctoring_bulk import engine  # noqa: PLC0415 - loads DBOS, a second's work
-
     try:
-        known = journal.find(
-            engine.job_id(
-                fingerprint(Path(file), input_of(arguments)), service_of(client)
-            )
-        )
+        found = journal.find(fingerprint(Path(file), input_of(arguments)), base_url)
     except OSError:
         return None  # the check of the list says why it cannot be read
-    return None if known is None else datetime.fromtimestamp(known.created, UTC)
+    if found is None:
+        return None
+    anew = {"done", "changed"} & set(arguments["again"])
+    return None if anew and journal.done(found) else found
 
 
 @contextlib.contextmanager
@@ -186,33 +182,122 @@ def _lanes(place: Place, rate: float | None, latency: float, lanes: int | None) 
 
 def _submit(
     journal: Journal,
-    planned: Plan,
     file: str,
     client: AsyncSmarterProctoring,
     arguments: SubmitArguments,
 ) -> Job:
-    from smarterproctoring_bulk import engine  # noqa: PLC0415 - loads DBOS, a second's work
-
+    """Submit a list, or find the job that it is already."""
     base_url = service_of(client)
-    rate = rate_of(arguments)
+    options = job_options_of(arguments)
+    known = _known(journal, file, base_url, arguments)
+    # A list that is continued is checked against the moment it was begun at: a time that
+    # has passed since then is not an error of the list.
+    begun = None if known is None else datetime.fromtimestamp(known.created, UTC)
+    with _planned(file, arguments, begun) as planned:
+        if known is None:
+            job = _new_job(journal, planned, file, base_url, options)
+        else:
+            job = _continued(journal, known, options)
+        if not job.submitted:
+            _show_comparison(journal, planned, job, arguments)
+            job = _put_in(journal, planned, job, arguments)
+        click.echo(
+            f"job {job.id} for {job.base_url}; journal: {journal.place.shown}", err=True
+        )
+    return job
+
+
+def _new_job(
+    journal: Journal, planned: Plan, file: str, base_url: str, options: JobOptions
+) -> Job:
+    rate = rate_of(options)
     latency = (rate and measure(base_url)) or pacing.LATENCY
-    lanes = _lanes(journal.place, rate, latency, arguments["lanes"])
-    job = engine.Job(
-        id=engine.job_id(planned.fingerprint, base_url),
+    lanes = _lanes(journal.place, rate, latency, options.lanes)
+    lease = options.lease or LEASE
+    return Job(
+        id=journal.new_id(planned.fingerprint, base_url),
+        fingerprint=planned.fingerprint,
         source=Path(file).name,
         base_url=base_url,
         counts=planned.counts,
         rate=rate,
         lanes=lanes,
-        lease=arguments["lease"],
-        chunk=engine.largest_chunk(rate, lanes, arguments["lease"]),
-        replay=not arguments["no_replay"],
-        # What a continued list is checked against.
+        lease=lease,
+        chunk=largest_chunk(rate, lanes, lease),
+        window=pacing.window_for(lanes, rate),
+        replay=options.replay is not False,
         created=planned.checked_at.timestamp(),
     )
-    job = journal.submit(planned, job)
-    click.echo(f"job {job.id} for {base_url}; journal: {journal.place.shown}", err=True)
+
+
+def _continued(journal: Journal, known: Job, options: JobOptions) -> Job:
+    """Apply the options that were given, and say which ones are kept."""
+    job = journal.change(known, options)
+    was = pacing.described_rate(known.rate)
+    rate = pacing.described_rate(job.rate)
+    if options.rate is None:
+        rate_said = f"at {rate}; give --rate to change it"
+    elif rate != was:
+        rate_said = f"at {rate} from now on (it was {was})"
+    else:
+        rate_said = f"at {rate}"
+    click.echo(f"continuing job {job.id} {rate_said}", err=True)
+    if job.replay != known.replay or not job.replay:
+        kept = " (as it was begun)" if options.replay is None else ""
+        replayed = "repeated" if job.replay else "not repeated"
+        click.echo(
+            f"attempts that may have been applied are {replayed}{kept}", err=True
+        )
     return job
+
+
+def _show_comparison(
+    journal: Journal, planned: Plan, job: Job, arguments: SubmitArguments
+) -> None:
+    """Say which rows are not sent, and why; refuse a list that another job is busy with."""
+    comparison = journal.compare(
+        planned,
+        job.base_url,
+        job.id,
+        frozenset(arguments["again"]),
+        replay=job.replay,
+        supersede=arguments["supersede"],
+    )
+    for line in comparison.lines():
+        click.echo(line, err=True)
+    if comparison.open:
+        raise Stop(_open_elsewhere(journal, dict(comparison.open)), exits.BAD_INPUT)
+
+
+def _put_in(
+    journal: Journal, planned: Plan, job: Job, arguments: SubmitArguments
+) -> Job:
+    from smarterproctoring_bulk.engine import OpenElsewhereError  # noqa: PLC0415 - loads DBOS, a second's work
+
+    try:
+        return journal.submit(
+            planned,
+            job,
+            frozenset(arguments["again"]),
+            supersede=arguments["supersede"],
+        )
+    except OpenElsewhereError as error:
+        raise Stop(
+            _open_elsewhere(journal, error.jobs) or str(error), exits.BAD_INPUT
+        ) from None
+
+
+def _open_elsewhere(journal: Journal, jobs: dict[str, int]) -> str:
+    """Say which unfinished jobs name sessions of this list, and what can be done."""
+    lines: list[str] = []
+    for name, count in jobs.items():
+        job = journal.job(name)
+        lines.append(
+            f"job {name} ({job.source}) is not finished and names {count:,} of these "
+            f"sessions. Finish it ({RESUME} {name}), or let this list take them over "
+            "(--supersede): that job then leaves them alone"
+        )
+    return "\n".join(lines)
 
 
 def _show_dry_run(
@@ -234,11 +319,12 @@ def _show_dry_run(
 def _show_estimate(
     client: AsyncSmarterProctoring, planned: Plan, arguments: RunArguments
 ) -> None:
-    rate = rate_of(arguments)
+    options = job_options_of(arguments)
+    rate = rate_of(options)
     measured = measure(service_of(client))
     latency = measured or pacing.LATENCY
     place = find_journal(arguments["journal"])
-    lanes = _lanes(place, rate, latency, arguments["lanes"])
+    lanes = _lanes(place, rate, latency, options.lanes)
     flying = min(lanes * pacing.window_for(lanes, rate) / 2, pacing.MAX_FLYING)
     most = flying / latency
     flow = min(most, rate or most)
