@@ -24,6 +24,47 @@ class Operations(Generic[ResultT, DryRunT]):
     def _dry_run(self, operation: _Operation, sids: Sequence[Any], given: _Hidden[Mapping[str, Any]]) -> DryRunT:
         raise NotImplementedError
 
+    def get_session(
+        self,
+        install_sid: str,
+        exam_sid: str,
+        session_sid: str,
+    ) -> ResultT:
+        """Exam Session Details.
+
+        Reads the current state of one exam session. The vendor recommends it for looking at a single session.
+        That a read shows a change that was just made is not promised: for a moment it may show an older state,
+        and a request that is still on its way can be carried out after it. [operation V, the rest I]
+
+        Args:
+            install_sid: SID of the install. It must match `^AI[a-f0-9]{32}$`.
+            exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
+
+        Returns:
+            What the server said, and how it went. Returning at all means that the call was carried out.
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            APIStatusError: The server did not accept; see its subclasses.
+            APIConnectionError: No answer; see `maybe_applied`.
+            ConfigurationError: The token cannot be had or sent, or the client is closed.
+        """
+        _given: _Hidden[Mapping[str, Any]] = _Hidden({})
+
+        return self._call(_operations.GET_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
+
+    def dry_run_get_session(
+        self,
+        install_sid: str,
+        exam_sid: str,
+        session_sid: str,
+    ) -> DryRunT:
+        """Return the request that `get_session` would send, without sending it; raises as that."""
+        _given: _Hidden[Mapping[str, Any]] = _Hidden({})
+
+        return self._dry_run(_operations.GET_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
+
     def reschedule(
         self,
         install_sid: str,
@@ -61,7 +102,7 @@ class Operations(Generic[ResultT, DryRunT]):
         Args:
             install_sid: SID of the install. It must match `^AI[a-f0-9]{32}$`.
             exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
-            session_sid: SID of the exam session to move. It must match `^ES[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
             type: The system that proctors the session.
             notes: Free text about the session.
             appointment_start_date_time: When the session starts, in UTC.
@@ -219,6 +260,47 @@ class AsyncOperations(Generic[ResultT, DryRunT]):
     def _dry_run(self, operation: _Operation, sids: Sequence[Any], given: _Hidden[Mapping[str, Any]]) -> DryRunT:
         raise NotImplementedError
 
+    async def get_session(
+        self,
+        install_sid: str,
+        exam_sid: str,
+        session_sid: str,
+    ) -> ResultT:
+        """Exam Session Details.
+
+        Reads the current state of one exam session. The vendor recommends it for looking at a single session.
+        That a read shows a change that was just made is not promised: for a moment it may show an older state,
+        and a request that is still on its way can be carried out after it. [operation V, the rest I]
+
+        Args:
+            install_sid: SID of the install. It must match `^AI[a-f0-9]{32}$`.
+            exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
+
+        Returns:
+            What the server said, and how it went. Returning at all means that the call was carried out.
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            APIStatusError: The server did not accept; see its subclasses.
+            APIConnectionError: No answer; see `maybe_applied`.
+            ConfigurationError: The token cannot be had or sent, or the client is closed.
+        """
+        _given: _Hidden[Mapping[str, Any]] = _Hidden({})
+
+        return await self._call(_operations.GET_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
+
+    def dry_run_get_session(
+        self,
+        install_sid: str,
+        exam_sid: str,
+        session_sid: str,
+    ) -> DryRunT:
+        """Return the request that `get_session` would send, without sending it; raises as that."""
+        _given: _Hidden[Mapping[str, Any]] = _Hidden({})
+
+        return self._dry_run(_operations.GET_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
+
     async def reschedule(
         self,
         install_sid: str,
@@ -256,7 +338,7 @@ class AsyncOperations(Generic[ResultT, DryRunT]):
         Args:
             install_sid: SID of the install. It must match `^AI[a-f0-9]{32}$`.
             exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
-            session_sid: SID of the exam session to move. It must match `^ES[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
             type: The system that proctors the session.
             notes: Free text about the session.
             appointment_start_date_time: When the session starts, in UTC.

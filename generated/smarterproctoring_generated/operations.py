@@ -10,6 +10,41 @@ from typing import Final, Literal, TypedDict
 
 from .records import Field, Operation, Parameter
 
+GET_EXAM_SESSION: Final = Operation(
+    operation_id="getExamSession",
+    method="GET",
+    path="/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}",
+    route="/v1/installs/([^/]*)/exams/([^/]*)/sessions/([^/]*)",
+    token_header="token",
+    date_times=(),
+    call="get_session",
+    idempotent=True,
+    parameters=(
+        Parameter(
+            name="installSid",
+            keyword="install_sid",
+            location="path",
+            description="SID of the install.",
+            pattern="^AI[a-f0-9]{32}$",
+        ),
+        Parameter(
+            name="examSid",
+            keyword="exam_sid",
+            location="path",
+            description="SID of the exam.",
+            pattern="^EX[a-f0-9]{32}$",
+        ),
+        Parameter(
+            name="sessionSid",
+            keyword="session_sid",
+            location="path",
+            description="SID of the exam session.",
+            pattern="^ES[a-f0-9]{32}$",
+        ),
+    ),
+    fields=(),
+)
+
 
 class RescheduleExamSessionFields(TypedDict, total=False):
     """Keyword arguments of `rescheduleExamSession`; `None` means: not sent."""
@@ -88,7 +123,7 @@ RESCHEDULE_EXAM_SESSION: Final = Operation(
             name="sessionSid",
             keyword="session_sid",
             location="path",
-            description="SID of the exam session to move.",
+            description="SID of the exam session.",
             pattern="^ES[a-f0-9]{32}$",
         ),
     ),
@@ -212,7 +247,10 @@ RESCHEDULE_EXAM_SESSION: Final = Operation(
     ),
 )
 
-OPERATIONS: Final[tuple[Operation, ...]] = (RESCHEDULE_EXAM_SESSION,)
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    GET_EXAM_SESSION,
+    RESCHEDULE_EXAM_SESSION,
+)
 SERVERS: Final[tuple[str, ...]] = ("https://api.smarterproctoring.com", "http://api.dev.smarterproctoring.com")
 SID_KINDS: Final[Mapping[str, str]] = {
     "EN": "enrollment",
@@ -222,4 +260,4 @@ SID_KINDS: Final[Mapping[str, str]] = {
     "ES": "session",
 }
 """What the first two letters of a SID say."""
-VERSION: Final = "1.0.0"
+VERSION: Final = "1.1.0"
