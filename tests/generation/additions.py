@@ -237,7 +237,7 @@ WORKS = [
     Works("field with a readOnly part", "post", field(
         "{type: array, items: {type: object, required: [id], properties: {id: {type: integer, readOnly: true}, "
         "n: {type: string}}}}"), "(other='o', f=[{'n': 'x'}])", body={"other": "o", "f": [{"n": "x"}]},
-        refused=(("(other='o', f=[{'id': 1}])", "f.*.id is set by the server alone: leave it out"),)),
+        refused=(("(other='o', f=[{'id': 1}])", "f.*.id is read-only, set by the server: leave it out"),)),
     Works("field writeOnly", "post", field("{type: string, writeOnly: true}"), "(other='o', f='x')",
         body={"other": "o", "f": "x"}),
     Works("field with a default", "put", field("{type: string, default: d}"), "(other='o')", body={"other": "o"}),
