@@ -16,8 +16,9 @@ class _Commands(click.Group):
     """Ends with the code of the table wherever it is interrupted."""
 
     def invoke(self, ctx: click.Context) -> object:
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in exits.ENDING:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, signal.default_int_handler)
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):

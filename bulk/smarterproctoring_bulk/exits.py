@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Final, NoReturn
 
@@ -18,6 +19,13 @@ BUSY: Final = 10
 JOURNAL: Final = 11
 VERSION: Final = 12
 INTERRUPTED: Final = 130
+
+ENDING: Final = frozenset(
+    number
+    for number in signal.Signals
+    if number.name in ("SIGINT", "SIGTERM", "SIGHUP")
+)
+"""The signals after which a command finishes what is under way and ends."""
 
 EXIT_CODES: Final = {
     0: "done: every row is ok",
@@ -58,6 +66,15 @@ class Stop(Exception):  # noqa: N818 - it says how a command ends, not what fail
 def visible_lines(text: str) -> str:
     """Make control characters visible in text of several lines: a server or a list may be its source."""
     return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def leave_terminal() -> None:
+    """Write nowhere from now on, because the terminal was closed: each write would fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        if os.isatty(stream):
+            os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 def end(text: str, code: int) -> NoReturn:

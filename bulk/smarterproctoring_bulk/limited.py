@@ -9,7 +9,15 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from smarterproctoring_bulk.outcomes import Outcome
-from smarterproctoring_bulk.plan import Counts, Duplicate, Plan, fingerprint, plan
+from smarterproctoring_bulk.plan import (
+    Counts,
+    Duplicate,
+    Plan,
+    SessionDigest,
+    digest,
+    fingerprint,
+    plan,
+)
 from smarterproctoring_bulk.rows import TIMES, InputOptions, Row
 
 
@@ -82,6 +90,11 @@ class LimitedPlan(Plan):
     def rows(self) -> Iterator[Row]:
         """Read the list again, and yield the first rows that can be sent."""
         return islice(super().rows(), self._limit)
+
+    def digests(self) -> Iterator[SessionDigest]:
+        """Yield each of the first sessions, with the digest of its row."""
+        for row in self.rows():
+            yield SessionDigest(row.sids[2], digest(row))
 
     def duplicates(self) -> Iterator[Duplicate]:
         """Yield the rows up to the last one that is sent that say what an earlier one says."""

@@ -16,6 +16,7 @@ from smarterproctoring.commands import TokenFile, read_environment
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk.exits import Stop
+from smarterproctoring_bulk.jobs import IncompatibleError, UnknownJobError
 from smarterproctoring_bulk.options import ClientArguments
 
 if TYPE_CHECKING:
@@ -140,12 +141,19 @@ def open_journal(place: journals.Place) -> Generator[Journal]:
     try:
         with engine.Journal(place) as journal:
             yield journal
-    except engine.IncompatibleError as error:
+    except IncompatibleError as error:
         raise Stop(str(error), exits.VERSION) from None
-    except engine.UnknownJobError as error:
+    except (UnknownJobError, engine.ForeignValuesError) as error:
         raise Stop(str(error), exits.BAD_INPUT) from None
     except journals.JournalError as error:
         raise Stop(str(error), exits.JOURNAL) from None
+    except engine.DatabaseError as error:
+        reason = engine.reason_of(error)
+        raise Stop(
+            f"the journal {place.shown} cannot be read or written: {reason}. "
+            "The same command continues once it can",
+            exits.JOURNAL,
+        ) from None
 
 
 @contextlib.contextmanager

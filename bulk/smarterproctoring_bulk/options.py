@@ -10,10 +10,15 @@ import click
 
 from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk import pacing
+from smarterproctoring_bulk.jobs import Again, JobOptions
 from smarterproctoring_bulk.rows import InputOptions
 from smarterproctoring_bulk.tables import Format
 
 Command = TypeVar("Command", bound=Callable[..., object])
+
+
+LEASE = 60.0
+"""Seconds of a lease unless `--lease` says."""
 
 
 class InputArguments(TypedDict):
@@ -42,8 +47,10 @@ class JobArguments(TypedDict):
 
     rate: str | None
     lanes: int | None
-    lease: float
-    no_replay: bool
+    lease: float | None
+    replay: bool | None
+    again: tuple[Again, ...]
+    supersede: bool
     strict: bool
     problems_file: str | None
     limit: int | None
@@ -89,6 +96,8 @@ class RunArguments(SubmitArguments, ReportArguments):
 
 class ResumeArguments(WorkArguments, ReportArguments):
     """The options of `bulk resume`."""
+
+    again: bool
 
 
 def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -187,19 +196,30 @@ def job_options(command: Command) -> Command:
     return _together(
         click.option(
             "--rate", metavar="RATE",
-            help="Limit over the whole fleet: 20/s, 100/min.  [default: none]",
+            help="Limit over all workers: 20/s, 100/min, none.  [default: none]",
         ),
         click.option(
             "--lanes", type=click.IntRange(1, 1000),
-            help="Chunks at once over the fleet.  [default: from it]",
+            help="Chunks at the same time over all workers.  [default: from the rate]",
         ),
         click.option(
-            "--lease", type=click.FloatRange(5, 3600), default=60.0, show_default=True,
-            help="Seconds within which a dead host's work is taken over.",
+            "--lease", type=click.FloatRange(5, 3600),
+            help="Seconds within which a dead host's work is taken over.  "
+            f"[default: {LEASE:g}]",
         ),
         click.option(
-            "--no-replay", is_flag=True,
-            help="Never repeat an attempt that may have been applied.",
+            "--replay/--no-replay", default=None,
+            help="Whether to repeat an attempt that may have been applied.  "
+            "[default: --replay]",
+        ),
+        click.option(
+            "--again", multiple=True, type=click.Choice(["done", "changed", "gave-up"]),
+            help="Send rows that an earlier job has done, whose sessions another job "
+            "changed since, or that gave up for good; can be repeated.",
+        ),
+        click.option(
+            "--supersede", is_flag=True,
+            help="Take over sessions that an unfinished job names; it leaves them alone.",
         ),
         click.option("--strict", is_flag=True, help="Send nothing if any row is wrong."),
         click.option(
@@ -287,13 +307,31 @@ def input_of(arguments: InputArguments) -> InputOptions:
     )
 
 
-def rate_of(arguments: JobArguments) -> float | None:
-    """Return requests per second; None for no limit.
+def job_options_of(arguments: JobArguments) -> JobOptions:
+    """Return the options of the job that were given.
+
+    Raises:
+        click.UsageError: The rate is not valid.
+    """
+    return JobOptions(
+        rate=_given_rate(arguments["rate"]),
+        lanes=arguments["lanes"],
+        lease=arguments["lease"],
+        replay=arguments["replay"],
+    )
+
+
+def rate_of(options: JobOptions) -> float | None:
+    """Return the requests per second of a new job; None for no limit."""
+    return None if options.rate == pacing.NO_LIMIT else options.rate
+
+
+def _given_rate(text: str | None) -> float | None:
+    """Return requests per second, infinity for `none`; None if it was not given.
 
     Raises:
         click.UsageError: It is not a rate.
     """
-    text = arguments["rate"]
     if text is None:
         return None
     try:

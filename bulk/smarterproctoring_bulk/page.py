@@ -26,10 +26,13 @@ _PER_DECADE, _LOWEST, _HIGHEST = 60, -3, 539  # steps of 4 %, from a millisecond
 _BAR_STEPS = 6  # so many make one bar
 _MEANINGS: Final[dict[State, str]] = {
     "ok": "the session was moved",
+    "done": "not sent: an earlier job applied the same change",
     "rejected": "the API refused it; see the reasons",
     "conflict": "not sent: the list says two things about the session",
     "invalid": "not sent: the row is wrong",
-    "gave_up": "no settling answer; a re-run tries again",
+    "superseded": "not sent, or no more: another job changed the session",
+    "gave_up": "no answer that settles it",
+    "open": "not settled yet: the job is not finished",
 }
 
 
@@ -472,9 +475,11 @@ def _duration(seconds: float) -> str:
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #5b646e; --line: #d9dee3; --paper: #fff; --tile: #f4f6f8;
-  --ok: #0a7f5a; --rejected: #c2410c; --conflict: #a21caf; --invalid: #b7791f; --gave_up: #475569; --bar: #2563a8; }
+  --ok: #0a7f5a; --rejected: #c2410c; --conflict: #a21caf; --invalid: #b7791f; --gave_up: #475569;
+  --done: #5b9a86; --superseded: #7c5cbf; --open: #a8b0b8; --bar: #2563a8; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --soft: #9aa4af; --line: #353c44; --paper: #15181b;
   --tile: #1f2429; --ok: #34b58a; --rejected: #f0793f; --conflict: #d774e2; --invalid: #e0b04a; --gave_up: #94a3b8;
+  --done: #6fa896; --superseded: #a58ae0; --open: #5d666f;
   --bar: #6aa5e3; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 60rem; background: var(--paper); color: var(--ink);
@@ -500,7 +505,8 @@ td.wide { width: 55%; color: var(--soft); }
 .legend { margin-right: 1.2em; white-space: nowrap; font-size: .9rem; }
 i.ok { background: var(--ok); } i.rejected, i.other { background: var(--rejected); }
 i.conflict { background: var(--conflict); } i.invalid { background: var(--invalid); }
-i.gave_up { background: var(--gave_up); }
+i.gave_up { background: var(--gave_up); } i.done { background: var(--done); }
+i.superseded { background: var(--superseded); } i.open { background: var(--open); }
 i.limit { background: var(--ink); height: 2px; width: 1.2em; margin-bottom: .25em; }
 .chart { display: flex; height: 10rem; gap: .4rem; margin-top: .6rem; }
 .scale { display: flex; flex-direction: column; justify-content: space-between; text-align: right; width: 3.2rem;

@@ -20,7 +20,7 @@ from smarterproctoring_bulk.tables import InputError, signature
 _CACHE_KIB = 32 * 1024
 _EVERY, _NONE = 1000, (0,)
 _SCHEMA: Final = """
-    CREATE TABLE session (sid TEXT PRIMARY KEY, digest BLOB, line INTEGER) WITHOUT ROWID;
+    CREATE TABLE session (sid TEXT PRIMARY KEY, digest TEXT, line INTEGER) WITHOUT ROWID;
     CREATE TABLE again (line INTEGER PRIMARY KEY, sid TEXT, same INTEGER);
     CREATE TABLE problem (id INTEGER PRIMARY KEY, line INTEGER, "column" TEXT, kind TEXT, mend TEXT, sid TEXT);
     CREATE TABLE duplicate (line INTEGER PRIMARY KEY, first INTEGER);
@@ -57,6 +57,18 @@ class Counts(NamedTuple):
     duplicate: int
     conflict: int
     invalid: int
+
+
+class SessionDigest(NamedTuple):
+    """What a list says of one session.
+
+    Attributes:
+        session: The session's SID.
+        digest: The digest of its row.
+    """
+
+    session: str
+    digest: str
 
 
 class Duplicate(NamedTuple):
@@ -126,14 +138,15 @@ class Plan:
             if isinstance(item, Problem):
                 execute("INSERT INTO problem VALUES (NULL, ?, ?, ?, ?, ?)", item)
                 continue
-            digest, sid = _digest(item), item.sids[2]
-            if not execute(insert, (sid, digest, item.line)).rowcount:
+            said = digest(item)
+            sid = item.sids[2]
+            if not execute(insert, (sid, said, item.line)).rowcount:
                 (first,) = execute(
                     "SELECT digest FROM session WHERE sid = ?", (sid,)
                 ).fetchone()
                 execute(
                     "INSERT INTO again VALUES (?, ?, ?)",
-                    (item.line, sid, first == digest),
+                    (item.line, sid, first == said),
                 )
             for keyword in TIMES & item.fields.keys():
                 moment = item.fields[keyword]
@@ -172,6 +185,15 @@ class Plan:
             if item.line != skip and isinstance(item, Row):
                 yield item
         self._check_unchanged()
+
+    def digests(self) -> Iterator[SessionDigest]:
+        """Yield each session that can be sent, with the digest of its row; in any order."""
+        query = """
+            SELECT sid, digest FROM session
+            WHERE line NOT IN (SELECT line FROM conflict)
+        """
+        for session, said in self._db.execute(query):
+            yield SessionDigest(session, said)
 
     def problems(self) -> Iterator[Problem]:
         """Yield all that is wrong, conflicts included, by line."""
@@ -260,10 +282,10 @@ def plan(
     return Plan(Path(path), options, hook, now)
 
 
-def _digest(row: Row) -> bytes:
-    """Return 16 bytes that are the same for rows that say the same."""
+def digest(row: Row) -> str:
+    """Return 32 hexadecimal digits that are the same for rows that ask for the same."""
     said = json.dumps([row.sids, sorted(row.fields.items())], separators=(",", ":"))
-    return hashlib.blake2b(said.encode(), digest_size=16).digest()
+    return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 
 def fingerprint(path: Path, options: InputOptions) -> str:

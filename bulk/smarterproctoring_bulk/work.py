@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, cast
 
@@ -20,12 +20,13 @@ from smarterproctoring.commands import visible
 from smarterproctoring_bulk import exits, pacing
 from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk.opening import service_of
-from smarterproctoring_bulk.outcomes import STATES
+from smarterproctoring_bulk.outcomes import GOOD, STATES
 from smarterproctoring_bulk.progress import Progress, progress
 from smarterproctoring_bulk.report import Summary, write_html, write_report
 
 if TYPE_CHECKING:
-    from smarterproctoring_bulk.engine import Job, Journal, Tally, Worker
+    from smarterproctoring_bulk.engine import Journal, Tally, Worker
+    from smarterproctoring_bulk.jobs import Job
 
 RESUME = "smarterproctoring bulk resume"
 
@@ -37,9 +38,10 @@ class _Pause(NamedTuple):
 
 _PAUSES = {
     "auth": _Pause("paused, the token was refused", exits.AUTH),
-    "api": _Pause("paused, the service does not answer", exits.API_DOWN),
+    "api": _Pause("paused, every request fails", exits.API_DOWN),
     "settings": _Pause("paused, a setting does not work", exits.BAD_INPUT),
     "cancelled": _Pause("cancelled by another command", exits.NOT_OK),
+    "superseded": _Pause("another job took over some of its sessions", exits.NOT_OK),
 }
 
 
@@ -72,6 +74,10 @@ def work(
     tally = journal.tally(job)
     stopped = _Stopped("", "")
     if not journal.done(job):
+        try:
+            journals.check_disk(journal.place)
+        except journals.JournalError as error:
+            raise exits.Stop(str(error), exits.JOURNAL) from None
         journal.begin(job)
         try:
             with progress(job.total, tally.settled) as bar:
@@ -79,9 +85,7 @@ def work(
                     _serve(journal, client, job, tally, bar, patience)
                 )
         except journals.JournalError as error:
-            exits.end_now(
-                f"{error}. Free some space; the same command continues", exits.JOURNAL
-            )
+            exits.end_now(str(error), exits.JOURNAL)
     tally = journal.tally(job)
     write_reports(journal, job, reports)
     finish(job)
@@ -101,14 +105,17 @@ def work(
     pause = _PAUSES.get(job.paused)
     if pause is not None:
         why = f"{pause.text}: {visible(job.detail)}".rstrip(": ")
-        exits.end(f"{why}\ngo on with: {RESUME} {job.id}", pause.code)
+        code = pause.code
+        if tally.in_doubt:
+            code = exits.MAYBE_APPLIED
+        exits.end(f"{why}\ngo on with: {RESUME} {job.id}", code)
     sys.exit(_finished(tally))
 
 
 def _finished(tally: Tally) -> int:
-    if tally.maybe_applied:
+    if tally.maybe_applied or tally.in_doubt:
         return exits.MAYBE_APPLIED
-    failed = any(count for state, count in tally.counts.items() if state != "ok")
+    failed = any(count for state, count in tally.counts.items() if state not in GOOD)
     return exits.NOT_OK if failed else 0
 
 
@@ -117,7 +124,7 @@ def _make_worker(
     client: AsyncSmarterProctoring,
     patience: float,
     job: Job | None = None,
-    settled: Callable[[dict[str, int]], object] = lambda _: None,
+    settled: Callable[[Mapping[str, int]], object] = lambda _: None,
 ) -> Worker:
     """Make this process a worker, of one job or of all.
 
@@ -148,10 +155,11 @@ async def _serve(
     retries = 0
     looked = 0.0
 
-    def settled(more: dict[str, int]) -> None:
+    def settled(more: Mapping[str, int]) -> None:
         for state, count in more.items():
             counts[state] = counts.get(state, 0) + count
-        bar.update(counts, max(gate.retries, retries))
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            bar.update(counts, max(gate.retries, retries))
 
     def look() -> None:
         nonlocal counts, retries, looked
@@ -190,11 +198,16 @@ async def _over(journal: Journal, worker: Worker, job_id: str) -> bool:
 
 @contextlib.contextmanager
 def _interruptible(worker: Worker, say: Callable[[str], object]) -> Generator[None]:
-    """Make the first Ctrl-C (or SIGTERM) finish what is under way, and the second stop now."""
+    """Make the first Ctrl-C finish what is under way, and the second stop now.
+
+    SIGTERM is like Ctrl-C, and so is SIGHUP: the terminal was closed.
+    """
     pressed = False
 
-    def interrupted(*_: object) -> None:
+    def interrupted(number: int, _: object) -> None:
         nonlocal pressed
+        if signal.Signals(number).name == "SIGHUP":
+            exits.leave_terminal()
         if pressed:
             exits.end_now(
                 "stopped at once; what was under way will be sent again. "
@@ -208,7 +221,8 @@ def _interruptible(worker: Worker, say: Callable[[str], object]) -> Generator[No
     loop = asyncio.get_running_loop()
     before = {
         number: signal.signal(number, interrupted)
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in exits.ENDING
+        if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup
     }
     try:
         yield
@@ -307,6 +321,13 @@ def _show_tally(tally: Tally, total: int) -> None:
         click.secho(
             f"{tally.maybe_applied:,} that are not ok MAY HAVE BEEN APPLIED: "
             "look at them",
+            fg="yellow",
+            err=True,
+        )
+    if tally.in_doubt:
+        click.secho(
+            f"{tally.in_doubt:,} of those that are not settled yet "
+            "MAY HAVE BEEN APPLIED",
             fg="yellow",
             err=True,
         )

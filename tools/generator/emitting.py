@@ -1,4 +1,4 @@
-"""Writes the modules that the overrides need from the spec and openapi-python-client does not give."""
+"""Writes the modules that the overrides need and openapi-python-client does not generate."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def emit_modules(spec: Spec) -> Mapping[str, str]:
         "sid_kinds": sid_kinds(spec, operations),
         "version": spec.document["info"]["version"],
     }
-    names = ("records.py", "parsing.py", "operations.py", "facade.py")
+    names = ("records.py", "results.py", "parsing.py", "operations.py", "facade.py")
     return {name: render(name, facts) for name in names}
 
 
@@ -47,7 +47,7 @@ def in_matching_order(operations: list[Described]) -> list[Described]:
 
 
 def render(name: str, facts: Mapping[str, object]) -> str:
-    """Fill the template of a file."""
+    """Render the template of a file."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,

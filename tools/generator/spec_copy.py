@@ -1,6 +1,6 @@
-"""A copy of the spec for openapi-python-client, without what it writes wrong or cannot read.
+"""A copy of the spec for openapi-python-client, without the parts that it cannot read or generates wrongly.
 
-What is left out here loses nothing: the public clients take it from the records in `operations.py`, which are made
+The public clients do not need these parts: they use the records in `operations.py`, which are made
 from the whole spec.
 """
 
@@ -43,14 +43,15 @@ SIMPLE = ("string", "integer", "number", "boolean")
 
 
 def for_generator(spec: Spec) -> bytes:
-    """Return the spec as the generator is to read it; the same bytes where nothing has to be left out.
+    """Return the spec for the generator; the same bytes if nothing has to be left out.
 
     Raises:
-        GenerationError: A property that no model can have, in a schema that allows no others.
+        GenerationError: A property that a model cannot have, in a schema without additional properties.
     """
     document = copy.deepcopy(spec.document)
     for where, node in schemas(document):
         _schema(where, node)
+        _mark_sensitive(spec, node)
     for path, method, operation in spec.operations():
         _operation(spec, document["paths"][path], method, operation)
     if document == spec.document:
@@ -81,7 +82,9 @@ def _schema(where: str, node: Node) -> None:
         if not isinstance(prop, dict):
             continue
         if name not in required:
-            prop.pop("default", None)  # a model would send it though nobody said so
+            prop.pop(
+                "default", None
+            )  # a model would send it although the caller did not
         if prop.get("deprecated"):
             prop["description"] = f"Deprecated. {prop.get('description', '')}".rstrip()
         if name in TEMPLATE_NAMES:
@@ -104,13 +107,23 @@ def _schema(where: str, node: Node) -> None:
         del node["enum"]
 
 
+def _mark_sensitive(spec: Spec, node: Node) -> None:
+    """Say beside the properties of a schema which of them the model's repr leaves out; TEMPLATE_FIXES reads it."""
+    if not isinstance(node.get("properties"), dict) and "allOf" not in node:
+        return
+    properties = mapping(spec.flat(node).get("properties"))
+    names = [name for name, prop in properties.items() if spec.is_sensitive(prop)]
+    if names:
+        node["x-not-in-repr"] = names
+
+
 def _is_enum(values: list[Any]) -> bool:
     kinds = {type(value) for value in values}
     return kinds in ({str}, {int})
 
 
 def _operation(spec: Spec, item: Node, method: str, operation: Node) -> None:
-    """Leave out what stands beside JSON, and defaults that would be sent though nobody said so."""
+    """Leave out media types other than JSON, and defaults that would be sent although the caller did not set them."""
     node = mapping(item.get(method))
     if operation.get("deprecated"):
         node["description"] = f"Deprecated. {operation.get('description', '')}".rstrip()

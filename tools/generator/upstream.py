@@ -28,7 +28,7 @@ class TemplateFix(NamedTuple):
 
     Attributes:
         template: The template's name.
-        old: Its text, which must stand there exactly once, so that a new release cannot silently drop a fix.
+        old: Its text, which must occur exactly once, so that a new release cannot silently drop a fix.
         new: Our text.
     """
 
@@ -49,6 +49,68 @@ TEMPLATE_FIXES = [
         "endpoint_module.py.jinja",
         "from ...types import Response, UNSET\n",
         "from ...parsing import parse_or_none\nfrom ...types import Response, UNSET\n",
+    ),
+    # A date and time without a zone says no moment: where other text is allowed, it stays the text that it is. May go
+    # when the generator lets a caller say how date-times are read.
+    TemplateFix(
+        "property_templates/datetime_property.py.jinja",
+        "check_type_for_construct(property, source) %}isinstance({{ source }}, str){%",
+        "check_type_for_construct(property, source) %}is_moment({{ source }}){%",
+    ),
+    TemplateFix(
+        "endpoint_module.py.jinja",
+        "from ...parsing import parse_or_none\n",
+        "from ...parsing import is_moment, parse_or_none\n",
+    ),
+    TemplateFix(
+        "model.py.jinja",
+        "from ..types import UNSET, Unset\n",
+        "from ..parsing import is_moment\nfrom ..types import UNSET, Unset\n",
+    ),
+    # A model's repr shows what it holds, and so do logs and tracebacks. What the spec calls personal or secret, and
+    # what it does not describe, is left out. May go when the generator lets a caller say what a repr shows.
+    TemplateFix(
+        "model.py.jinja",
+        """\
+{%- else -%}
+{{ property.to_string() | as_unembedded_code }}
+{%- endif -%}
+{% endmacro %}
+""",
+        """\
+{%- elif property.name in (model.data.model_extra or {}).get("x-not-in-repr", ()) -%}
+{{ property.python_name }}: {{ property.get_type_string() | as_unembedded_code }} = _attrs_field(
+{%- if property.default is not none -%}
+default={{ property.default.python_code | as_unembedded_code }}, {% elif not property.required -%}
+default=UNSET, {% endif -%}
+repr=False)
+{%- else -%}
+{{ property.to_string() | as_unembedded_code }}
+{%- endif -%}
+{% endmacro %}
+""",
+    ),
+    TemplateFix(
+        "model.py.jinja",
+        "_attrs_field(init=False, factory=dict)",
+        "_attrs_field(init=False, factory=dict, repr=False)",
+    ),
+    # A model in a result goes through pickle and copy.deepcopy; a copy of UNSET would be another value. May go when the
+    # generator makes UNSET the only one of its kind.
+    TemplateFix(
+        "types.py.jinja",
+        "        return False\n\n\nUNSET",
+        """\
+        return False
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    def __reduce__(self) -> str:
+        return "UNSET"
+
+
+UNSET""",
     ),
     # The two clients need attrs, and importing any module of the package imports this one. May go when attrs is
     # gone from the output.
@@ -95,7 +157,7 @@ class Config:
 
 
 def read_config(path: Path) -> Config:
-    """Read the generator's settings; refuse what the generator would ignore without a word.
+    """Read the generator's settings; refuse those that the generator would ignore silently.
 
     Raises:
         GenerationError: A key that it does not know, or one that has to be otherwise.
@@ -128,7 +190,7 @@ def write_package(spec: Spec, config: Config, package: Path) -> None:
         templates = folder / "templates"
         templates.mkdir()
         fix_templates(templates)
-        # Copies, so that what the provenance says is what was used, even if somebody saves the file meanwhile.
+        # Copies, so that the provenance is right even if the file is saved meanwhile.
         spec_copy = folder / spec.name
         spec_copy.write_bytes(for_generator(spec))
         config_copy = folder / "config.yml"
@@ -176,11 +238,12 @@ def fix_templates(folder: Path) -> None:
                 f"the generator's template {fix.template} no longer holds {fix.old!r} once: look at "
                 f"TEMPLATE_FIXES in {__file__}"
             )
+        copy.parent.mkdir(exist_ok=True)
         copy.write_text(template.replace(fix.old, fix.new))
 
 
 def environment(**more: str) -> Mapping[str, str]:
-    """Return the environment of a tool: that of this process, with the programs beside this Python first."""
+    """Return the environment of a tool: that of this process, with the programs next to this Python first."""
     path = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     )
@@ -193,12 +256,12 @@ def run(
     failure: str,
     cwd: Path | None = None,
 ) -> None:
-    """Run a tool quietly; on failure show all that it said.
+    """Run a tool; show its output only if it fails.
 
     Raises:
         GenerationError: It fails.
     """
-    # In a group of its own, so that what it starts in turn writes nothing any more after a Ctrl-C.
+    # In its own process group, so that a Ctrl-C also ends the processes that it started.
     with subprocess.Popen(
         command,
         env=variables,

@@ -12,6 +12,7 @@ from smarterproctoring.commands import visible
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk.exits import Stop
+from smarterproctoring_bulk.jobs import Again, Job, service_key
 from smarterproctoring_bulk.opening import (
     find_journal,
     lock_journal,
@@ -28,10 +29,11 @@ from smarterproctoring_bulk.options import (
 )
 from smarterproctoring_bulk.outcomes import STATES
 from smarterproctoring_bulk.outputs import Output, check_outputs, journal_files
+from smarterproctoring_bulk.pacing import described_rate
 from smarterproctoring_bulk.work import work, write_reports
 
 if TYPE_CHECKING:
-    from smarterproctoring_bulk.engine import Job, Journal
+    from smarterproctoring_bulk.engine import Journal
 
 
 class Facts(TypedDict):
@@ -111,10 +113,10 @@ def facts_of(journal: Journal, job: Job) -> Facts:
         "service": job.base_url,
         "version": job.client,
         "submitted": f"{datetime.fromtimestamp(job.created, UTC):%Y-%m-%d %H:%M} UTC",
-        "rate": "no limit" if job.rate is None else f"{job.rate:g}/s",
+        "rate": described_rate(job.rate),
         "lanes": job.lanes,
         "rows": rows,
-        "maybe_applied": tally.maybe_applied,
+        "maybe_applied": tally.maybe_applied + tally.in_doubt,
         "attempts": tally.attempts,
     }
 
@@ -135,37 +137,43 @@ def cancel(job: str, journal: str | None) -> None:
 @client_options
 @journal_option
 @report_option
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Send rows that gave up for good, or may have been applied, once more.",
+)
 @click.option("--no-wait", is_flag=True, help="Leave the work to running workers.")
 def resume(job: str, no_wait: bool, **arguments: Unpack[ResumeArguments]) -> None:
-    """Go on with a job that was paused, cancelled or interrupted, and try rows again that gave up."""
+    """Go on with a job that was paused, cancelled or interrupted, and retry rows that gave up."""
     place = find_journal(arguments["journal"])
+    again: frozenset[Again] = frozenset({"gave-up"} if arguments["again"] else ())
     if no_wait:
         with open_journal(place) as journal:
             found = journal.job(job)
             journal.unpause(found)
-            again = journal.try_again(found)
+            count = journal.try_again(found, again)
             click.echo(
-                f"job {found.id} goes on; {again} rows again that gave up", err=True
+                f"job {found.id} goes on; {count} rows that gave up earlier", err=True
             )
         return
     reports = [Output("--report", Path(path)) for path in arguments["reports"]]
     check_outputs(reports, journal_files(place.path))
     client = open_client(arguments)
     with lock_journal(place, f"bulk resume {job}"), open_journal(place) as journal:
-        found = journal.job(job)
+        found = journal.job(job).check()
         if not found.submitted:
             raise Stop(
                 f"the list of job {found.id} is not in the journal whole: "
                 "run `bulk run` with it again",
                 exits.BAD_INPUT,
             )
-        if found.base_url != service_of(client):
+        if found.service != service_key(service_of(client)):
             raise Stop(
                 f"job {found.id} is for {found.base_url}: set --base-url",
                 exits.BAD_INPUT,
             )
         journal.unpause(found)
-        journal.try_again(found)
+        journal.try_again(found, again)
         work(journal, found.id, client, arguments["patience"], arguments["reports"])
 
 

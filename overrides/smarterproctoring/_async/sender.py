@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
+from smarterproctoring_generated.results import Result
 from smarterproctoring_transport import AsyncShared, StillRunning, TransportOptions
 
 from smarterproctoring._async.waits import answer_of, limited, raised_by, sleep
 from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RetryBudget
-from smarterproctoring.call import TOO_LATE, Call, Result
+from smarterproctoring.call import TOO_LATE, Call
 from smarterproctoring.credentials import Secret, TokenCallable
 from smarterproctoring.errors import ConfigurationError, NoCopy
 from smarterproctoring.policy import Failure
@@ -39,8 +40,8 @@ class AsyncSender(NoCopy, OnlyRequests):
     Generated functions get it in the place of an httpx client: they call `request`, and nothing else is there.
 
     Args:
-        source: The token, or what is asked for it before each attempt.
-        base_url: The origin, and what the path begins with.
+        source: The token, or a callable that returns it and is called before each attempt.
+    base_url: The origin and the prefix of every path.
         options: Options of each call.
         transport: How bytes travel.
 
@@ -64,7 +65,7 @@ class AsyncSender(NoCopy, OnlyRequests):
         self._requests = requests_for(base_url, options)
 
     def view(self, changes: CallOptions) -> Self:
-        """Return one with other options on the same pool."""
+        """Return a sender with other options on the same pool."""
         options = self.call_options.changed(changes)
         view = object.__new__(type(self))
         view.shared = self.shared
@@ -77,7 +78,7 @@ class AsyncSender(NoCopy, OnlyRequests):
         return view
 
     def request_for(self, prepared: Prepared) -> Request:
-        """Make the request, complete but for the token."""
+        """Build the request, without the token."""
         content = prepared.content.reveal()
         return self._requests.make(
             prepared.operation.method, prepared.path, content, prepared.headers
@@ -93,8 +94,8 @@ class AsyncSender(NoCopy, OnlyRequests):
         call = await self._sent(prepared_from(method, url, arguments))
         return response_of(call.reply)
 
-    async def call(self, prepared: Prepared) -> Result:
-        """Send, and say what happened."""
+    async def call(self, prepared: Prepared) -> Result[Any]:
+        """Send a call and return its result."""
         call = await self._sent(prepared)
         return call.result()
 
@@ -109,7 +110,7 @@ class AsyncSender(NoCopy, OnlyRequests):
         await self.aclose()
 
     async def _sent(self, prepared: Prepared) -> Call:
-        """Attempt until the bookkeeping says that the call is done; it raises when the call has failed."""
+        """Repeat attempts until the call succeeds; raise its error when it has failed."""
         call = Call(
             prepared,
             self.call_options,
@@ -157,7 +158,7 @@ class AsyncSender(NoCopy, OnlyRequests):
         except (
             ConfigurationError
         ) as error:  # an asynchronous source of a synchronous client
-            return Secret("", f"cannot be asked for: {error.message}")
+            return Secret("", f"cannot be read: {error.message}")
         except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
             return Secret(
                 "",
@@ -165,7 +166,7 @@ class AsyncSender(NoCopy, OnlyRequests):
             )
 
     async def _attempt(self, request: Request, call: Call) -> Reply | Loss:
-        """Send once, and read the answer as far as it goes."""
+        """Send once and read the answer."""
         channel = self.shared.channel()
         raised = await _call_hooks(self.hooks.request, request)
         if raised:
@@ -182,7 +183,7 @@ class AsyncSender(NoCopy, OnlyRequests):
             received.begin(response)
             try:
                 call.hook_failed = await _call_hooks(self.hooks.response, response)
-                # The status is known, and that is what counts.
+                # The status is known, which is enough.
                 with suppress(Exception):
                     await _read(received, call)
             finally:
@@ -193,7 +194,7 @@ class AsyncSender(NoCopy, OnlyRequests):
 
 
 async def _read(received: Received, call: Call) -> None:
-    """Read the body, as far as it counts."""
+    """Read the body, up to the limit."""
     if not received.needs_reading():
         return
     async for chunk in received.async_stream():
