@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 from typing import Final, NoReturn
 
@@ -72,7 +73,8 @@ def leave_terminal() -> None:
     """Write nowhere from now on, because the terminal was closed: each write would fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
-        if os.isatty(stream):
+        # A terminal that was closed does not say that it is one.
+        if stat.S_ISCHR(os.fstat(stream).st_mode):
             os.dup2(nowhere, stream)
     os.close(nowhere)
 

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Final, NamedTuple, Self
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 VARIABLE: Final = "SMARTERPROCTORING_BULK_JOURNAL"
 """The environment variable that names the journal: a path, or a Postgres URL."""
@@ -86,7 +86,7 @@ class Place(NamedTuple):
         host = parts.hostname or ""
         user = f"{parts.username}@" if parts.username else ""
         port = f":{parts.port}" if parts.port else ""
-        return urlunsplit((parts.scheme, f"{user}{host}{port}", parts.path, "", ""))
+        return f"{parts.scheme}://{user}{host}{port}{parts.path}"
 
 
 def default_path() -> Path:

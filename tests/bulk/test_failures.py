@@ -6,10 +6,8 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +29,7 @@ from bulk.runs import (
     wait_for,
     write_list,
 )
+from bulk.small_disk import small_disk
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.jobs import Job, job_id
 from smarterproctoring_bulk.journal import find
@@ -40,6 +39,7 @@ from smarterproctoring_mock import MockApp, running_server
 
 # The time limit is only there to end a test that hangs: a busy machine is slow.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+__all__ = ["small_disk"]
 LANES = 4
 MANY_CHUNKS = ("--rate", "100/min")
 """At this rate a list is cut into chunks of 100 rows, so that submitting it takes many commits."""
@@ -496,20 +496,6 @@ SECRET_BYTES = b"phone 555-0199"
 
 
 # -- the machine ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 24 MB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"a small tmpfs cannot be mounted here (that needs root): {done.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
 
 
 @pytest.mark.parametrize("left", [1_000_000, 0], ids=["nearly full", "full"])

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import os
-import shutil
+import itertools
 import signal
-import sqlite3
 import time
 from collections import Counter
 from functools import partial
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bulk.runs import EXAM, INSTALL, START, WINDOW, Bulk, kill, sent, session, stored, wait_for, write_list
+from bulk.runs import Bulk, kill, sent, session, stored, wait_for, write_list
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.compare import Known, decide
 from smarterproctoring_bulk.engine.journal import in_doubt
@@ -51,7 +49,7 @@ def test_what_a_dead_worker_may_have_sent() -> None:
     rows = [Row(line, ("AI", "EX", f"ES{line}"), {}) for line in range(2, 102)]
     waiting = History(sendings=1, attempts=1)
     chunk = Chunk(0, 0, 3, begun=40, slot=None, histories={5: waiting, 41: History()}, rows=rows)
-    settled = {line for line in range(2, 42)} - {5, 41} | {50}
+    settled = set(range(2, 42)) - {5, 41} | {50}
     found = in_doubt(chunk, settled, window=25)
     assert set(found) == {5, 41, *range(42, 67)} - {50}, "those with a history, and one window"
     assert all(history.maybe_applied for history in found.values())
@@ -197,7 +195,7 @@ def test_a_rate_that_is_slower_than_a_turn_is_kept(bulk: Bulk, app: MockApp, rat
     path = write_list(bulk.folder / "list.csv", 4)
     bulk.run("run", path, "--rate", rate, "--lease", lease)
     times = sorted(_seconds(row.time) for row in app.audit() if row.params)
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert len(gaps) == 3
     assert min(gaps) > gap * 0.9
     assert max(gaps) < gap * 2 + 2
@@ -288,7 +286,7 @@ def test_a_stopped_list_never_overwrites_what_its_correction_settled(bulk: Bulk,
     bulk.end(process, code=130)
     app.clear_faults()
     (old,) = jobs_of(bulk)
-    corrected = rewritten(path, "b.csv", {number: "by b" for number in range(100, 150)})
+    corrected = rewritten(path, "b.csv", dict.fromkeys(range(100, 150), "by b"))
     said = bulk.run("run", corrected, code=2)
     assert f"job {old} (a.csv) is not finished and names" in said
     assert "--supersede" in said
@@ -322,8 +320,7 @@ def test_the_row_of_an_older_list_is_not_sent_after_a_newer_one(bulk: Bulk, app:
 
 
 @pytest.mark.parametrize(
-    "url",
-    ["http://LOCALHOST:8080", "http://127.0.0.1:8080", "http://localhost:8080/", "http://[::1]:8080"],
+    "url", ["http://LOCALHOST:8080", "http://127.0.0.1:8080", "http://localhost:8080/", "http://[::1]:8080"]
 )
 def test_one_service_has_many_spellings(url: str) -> None:
     assert service_key(url) == service_key("http://localhost:8080")
