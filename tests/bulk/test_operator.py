@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 from bulk.runs import EXAM, INSTALL, START, TOKEN, Bulk, sent, session, stored, write_list
 from bulk.workbooks import Cell, Error, Sheet, write_xlsx
+from smarterproctoring_bulk.confirm import Move, question
 from smarterproctoring_bulk.limited import plan_first
+from smarterproctoring_bulk.local_times import Clock
 from smarterproctoring_bulk.plan import Counts
 from smarterproctoring_bulk.rest import write_rest
 from smarterproctoring_bulk.rows import InputOptions
@@ -306,6 +308,32 @@ def test_a_dry_run_shows_local_time_beside_utc_and_the_rows_of_each_day(bulk: Bu
 def test_a_dry_run_of_a_list_with_wrong_rows_ends_with_their_code(bulk: Bulk, days: Path) -> None:
     days.write_text(days.read_text() + f"{SIDS},ES12,2027-05-04T09:00Z,\n")
     assert "1 invalid" in bulk.run("run", days, "--dry-run", "--timezone", "America/New_York", code=5)
+
+
+def test_a_dry_run_and_the_question_say_what_is_done_already(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 8)
+    bulk.run("run", path, "--limit", "3")
+    shown = bulk.run("run", path, "--dry-run")
+    assert re.search(r"3 already done \(job \w{12}\)", shown)
+    assert "\n5 requests;" in shown
+    bulk.run("run", path)
+    assert "\n0 requests;" in bulk.run("run", path, "--dry-run")
+    assert sum(stored(app).values()) == 8
+
+
+def test_a_dry_run_makes_no_journal(bulk: Bulk) -> None:
+    bulk.run("run", write_list(bulk.folder / "list.csv", 1), "--dry-run")
+    assert not Path(bulk.journal).exists()
+
+
+def test_the_question_names_host_count_dates_and_what_is_done() -> None:
+    clock = Clock("America/New_York")
+    move = Move("https://api.example.com/x", 1200, 402, "2027-05-02T13:00:00.000Z", "2027-12-28T22:30:00.000Z")
+    assert question(move, clock) == (
+        "1,200 sessions on api.example.com; new times from Sun 02 May 2027 09:00 EDT to Tue 28 Dec 2027 17:30 EST; "
+        "402 more are already done"
+    )
+    assert question(Move("https://h", 1, 0, None, None), clock) == "1 session on h"
 
 
 def test_an_estimate_says_what_it_follows_from(bulk: Bulk) -> None:
