@@ -41,6 +41,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import attestation
+import baseline
 import release_record
 from baseline import PACKAGE_VERSION, SPEC_VERSION, version_of
 from packages import DISTRIBUTIONS
@@ -176,11 +177,15 @@ def uv() -> str:
 
 
 def git(*arguments: str) -> str:
-    """Ask git."""
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RefusedError(f"git {arguments[0]} failed; publish from a git checkout. {done.stderr.strip()}")
-    return done.stdout.strip()
+    """Run git in this checkout and return what it prints.
+
+    Raises:
+        RefusedError: git failed.
+    """
+    try:
+        return baseline.git(ROOT, *arguments).strip()
+    except ToolError as error:
+        raise RefusedError(f"publish from a git checkout: {error}") from None
 
 
 def tree_version() -> Version:
