@@ -256,7 +256,9 @@ class Spec:
     def token_header(self, operation: Node) -> str | None:
         """Name the header that carries the token, or None for an operation without security."""
         security = sequence(operation.get("security", self.document.get("security")))
-        schemes = mapping(mapping(self.document.get("components")).get("securitySchemes"))
+        schemes = mapping(
+            mapping(self.document.get("components")).get("securitySchemes")
+        )
         for requirement in filter(None, security):
             scheme = self.resolve(schemes.get(next(iter(requirement))))
             in_header = scheme.get("type") == "apiKey" and scheme.get("in") == "header"
