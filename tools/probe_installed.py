@@ -67,7 +67,8 @@ def import_modules(name: str, path: Sequence[str], complete: bool) -> Iterator[s
 
 def versions(expected: str, packages: Sequence[str]) -> Iterator[str]:
     """Compare the versions of the package and of the API's description wherever they are shown."""
-    package = importlib.import_module("smarterproctoring")
+    import smarterproctoring as package  # noqa: PLC0415
+
     with package.SmarterProctoring(TOKEN) as client:
         request = client.dry_run_reschedule(*SIDS, notes="Moved")
     if request.content != b'{"notes":"Moved"}' or not request.url.endswith(
@@ -104,12 +105,12 @@ def versions(expected: str, packages: Sequence[str]) -> Iterator[str]:
 
 def call(expected: str) -> Iterator[str]:
     """Move a session on the mock server, with each of the two HTTP parsers."""
-    client_class = importlib.import_module("smarterproctoring").SmarterProctoring
-    with importlib.import_module("smarterproctoring_mock").running_server(
-        token=TOKEN
-    ) as server:
+    from smarterproctoring import SmarterProctoring  # noqa: PLC0415
+    from smarterproctoring_mock import running_server  # noqa: PLC0415
+
+    with running_server(token=TOKEN) as server:
         for fast in (False, True):
-            with client_class(TOKEN, base_url=server.url, fast=fast) as client:
+            with SmarterProctoring(TOKEN, base_url=server.url, fast=fast) as client:
                 result = client.reschedule(*SIDS, notes="Moved")
             if result.status != 200:
                 yield f"the call gave {result}"
@@ -123,6 +124,8 @@ def call(expected: str) -> Iterator[str]:
 
 def bulk() -> Iterator[str]:
     """Move a list of sessions on the mock server, by the command line."""
+    from smarterproctoring_mock import running_server  # noqa: PLC0415
+
     command = [
         str(Path(sys.executable).with_name("smarterproctoring")),
         "bulk",
@@ -132,12 +135,7 @@ def bulk() -> Iterator[str]:
     ]
     sessions = [f"ES{number:032x}" for number in range(LIST_LENGTH)]
     rows = [f"{SIDS[0]},{SIDS[1]},{session},Moved" for session in sessions]
-    with (
-        importlib.import_module("smarterproctoring_mock").running_server(
-            token=TOKEN
-        ) as server,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    with running_server(token=TOKEN) as server, tempfile.TemporaryDirectory() as folder:
         Path(folder, "list.csv").write_text(
             "\n".join(["installSid,examSid,sessionSid,notes", *rows]), encoding="utf-8"
         )

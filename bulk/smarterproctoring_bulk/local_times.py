@@ -30,5 +30,7 @@ class Clock:
 
     def both(self, moment: datetime) -> str:
         """Return a moment by these clocks and in UTC."""
+        if self.local(moment).tzname() == "UTC":
+            return self.shown(moment)
         utc = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         return f"{self.shown(moment)} ({utc})"
