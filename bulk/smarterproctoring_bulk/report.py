@@ -149,10 +149,10 @@ def _write_csv(
 ) -> None:
     writer = csv.writer(stream)
     writer.writerow(columns)
-    writer.writerows([_cell(value) for value in record] for record in records)
+    writer.writerows([csv_cell(value) for value in record] for record in records)
 
 
-def _cell(value: object) -> object:
+def csv_cell(value: object) -> object:
     """Keep a spreadsheet from running a text that came from elsewhere as a formula."""
     if isinstance(value, str):
         text = value.lstrip()
