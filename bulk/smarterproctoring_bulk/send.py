@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol, TypedDict, cast
+from typing import Final, NamedTuple, TypedDict, cast
 
 from smarterproctoring import (
     AsyncSmarterProctoring,
@@ -77,11 +77,15 @@ class _Fields(TypedDict, total=False):
     """Fields of `reschedule`; the list's reader has checked them by the client's rules."""
 
 
-class ReadBack(Protocol):
-    """Reads a session, before a change that may have been applied is sent again."""
+ReadBack = Callable[[AsyncSmarterProctoring, Row], Awaitable[bool]]
+"""Tells whether a session is as a row asks, by reading it; it raises as the client does."""
 
-    async def __call__(self, client: AsyncSmarterProctoring, row: Row) -> bool:
-        """Tell whether the session is as the row asks."""
+
+async def is_as_asked(client: AsyncSmarterProctoring, row: Row) -> bool:
+    """Tell whether a session is as a row asks."""
+    fields = cast("_Fields", row.fields)
+    check = await client.check(*row.sids, **fields)
+    return check.verdict == "as_asked"
 
 
 @dataclass(eq=False)
@@ -541,8 +545,7 @@ class Lane:
         if entry.began is None:
             entry.began = began
         try:
-            if await self._is_as_asked(entry):
-                self._settle(entry, "ok", message="confirmed by reading back")
+            if not await self._read_first(entry):
                 return
             reply = await self._act(self._client, entry.row)
         except ValidationError as error:
@@ -565,23 +568,41 @@ class Lane:
             self._count(entry, reply.attempts, reply.replays, maybe_applied=False)
             self._settle(entry, "ok", status=reply.status, found=reply.found)
 
-    async def _is_as_asked(self, entry: Entry) -> bool:
+    async def _read_first(self, entry: Entry) -> bool:
         """Read back a row in doubt, once, before it is sent again.
 
-        The read takes a slot of the pace; the sending waits for the next one.
+        The read takes a slot of the pace, and the sending waits for the next one.
+
+        Returns:
+            Whether the row is to be sent now; False if it is settled or put back.
         """
         read_back = self._rules.read_back
         if read_back is None or entry.read_back or not entry.maybe_applied:
-            return False
-        entry.read_back = True
-        if await read_back(self._client, entry.row):
             return True
+        try:
+            as_asked = await read_back(self._client, entry.row)
+        except AuthenticationError as error:
+            self._gate.stop("auth", error.message)
+            self._put_back(entry, self._gate.clock())
+            return False
+        except RateLimitError as error:
+            self._limited(entry, error, self._gate.clock())
+            return False
+        except SmarterProctoringError:
+            as_asked = False  # it cannot be read, so it stays in doubt
+        entry.read_back = True
+        if as_asked:
+            self._settle(entry, "ok", message="confirmed by reading back")
+            return False
         now = self._gate.clock()
         wait = self._pace.due(now) - now
         self._pace.begin(now, self._interval(now))
-        if wait > 0:
-            await asyncio.sleep(wait)
-        return False
+        await asyncio.sleep(max(0.0, wait))
+        now = self._gate.clock()
+        if self._stopping(now):
+            self._put_back(entry, now)
+            return False
+        return True
 
     def _count(
         self, entry: Entry, attempts: int, replays: int, *, maybe_applied: bool

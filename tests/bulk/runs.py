@@ -207,7 +207,14 @@ class Bulk:
 
 def sent(app: MockApp) -> Counter[str]:
     """Count what was really sent, by session."""
-    return Counter(row.params["sessionSid"] for row in app.audit() if row.params)
+    moves = (row for row in app.audit() if row.params and row.operation == "rescheduleExamSession")
+    return Counter(row.params["sessionSid"] for row in moves)
+
+
+def read(app: MockApp) -> Counter[str]:
+    """Count what was read back, by session."""
+    reads = (row for row in app.audit() if row.params and row.operation == "getExamSession")
+    return Counter(row.params["sessionSid"] for row in reads)
 
 
 def stored(app: MockApp) -> Counter[str]:

@@ -27,7 +27,7 @@ from smarterproctoring_bulk.jobs import (
     turn,
 )
 from smarterproctoring_bulk.journal import JournalError, disk_full
-from smarterproctoring_bulk.send import Collected, Gate, Lane, Rules, Work
+from smarterproctoring_bulk.send import Collected, Gate, Lane, ReadBack, Rules, Work
 
 T = TypeVar("T")
 
@@ -49,6 +49,7 @@ class Worker:
         settled: Told of outcomes by state, as soon as they are in the journal.
         jobs: The jobs, as they were a second ago.
         lanes: How many parts are under way here.
+        read_back: Reads a session before a change in doubt is sent again.
     """
 
     journal: Journal
@@ -58,6 +59,7 @@ class Worker:
     settled: Callable[[Mapping[str, int]], object] = lambda _: None
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     lanes: int = 0
+    read_back: ReadBack | None = None
     # DBOS makes its pool the loop's, and closes it.
     _looking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _recording: ThreadPoolExecutor = field(
@@ -188,6 +190,7 @@ class Worker:
             kind=job.kind,
             replay=job.replay,
             halted=lambda: bool(self.jobs[job_id].paused),
+            read_back=self.read_back,
         )
         view = self.gate.client.with_options(
             retries=0, deadline=attempt_limit(job.lease)
