@@ -5,9 +5,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 
 from smarterproctoring_generated import operations
-from smarterproctoring_generated.facade import AsyncOperations, Operations
+from smarterproctoring_generated.facade import (
+    AsyncOperations,
+    Operations,
+    Parse,
+    ParsedT,
+)
 from smarterproctoring_generated.operations import SERVERS
 from smarterproctoring_generated.records import Hidden, Operation
+from smarterproctoring_generated.results import Result
 from smarterproctoring_transport import TransportOptions
 
 from smarterproctoring._async.many import work as work_async
@@ -15,7 +21,6 @@ from smarterproctoring._async.sender import AsyncSender
 from smarterproctoring._async.waits import concurrently, sleep
 from smarterproctoring._sync.many import work
 from smarterproctoring._sync.sender import SyncSender
-from smarterproctoring.call import Result
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.many import Many, Outcome
@@ -176,7 +181,7 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         return f"<{type(self).__name__} {sender.origin} retries={options.retries} deadline={options.deadline:g}s>"
 
 
-class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, DryRun]):
+class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[DryRun]):
     """Moves exam sessions. Share one over threads; close it, or use it in a `with` block.
 
     Args:
@@ -194,8 +199,10 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, Dry
         operation: Operation,
         sids: Sequence[object],
         given: Hidden[Mapping[str, object]],
-    ) -> Result:
-        return self._sender.call(self._prepare(operation, sids, given))
+        parse: Parse[ParsedT],
+    ) -> Result[ParsedT]:
+        result = self._sender.call(self._prepare(operation, sids, given))
+        return result._replace(parsed=parse(result.data))
 
     def reschedule_many(
         self,
@@ -247,7 +254,7 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, Dry
 
 
 class AsyncSmarterProctoring(
-    _Client[AsyncSender, AsyncTokenSource], AsyncOperations[Result, DryRun]
+    _Client[AsyncSender, AsyncTokenSource], AsyncOperations[DryRun]
 ):
     """Moves exam sessions, on asyncio or trio. Share one over tasks; close it, or use it in an `async with` block.
 
@@ -266,8 +273,10 @@ class AsyncSmarterProctoring(
         operation: Operation,
         sids: Sequence[object],
         given: Hidden[Mapping[str, object]],
-    ) -> Result:
-        return await self._sender.call(self._prepare(operation, sids, given))
+        parse: Parse[ParsedT],
+    ) -> Result[ParsedT]:
+        result = await self._sender.call(self._prepare(operation, sids, given))
+        return result._replace(parsed=parse(result.data))
 
     async def reschedule_many(
         self,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
+from smarterproctoring_generated.results import Result
 from smarterproctoring_transport import AsyncShared, StillRunning, TransportOptions
 
 from smarterproctoring._async.waits import answer_of, limited, raised_by, sleep
 from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RetryBudget
-from smarterproctoring.call import TOO_LATE, Call, Result
+from smarterproctoring.call import TOO_LATE, Call
 from smarterproctoring.credentials import Secret, TokenCallable
 from smarterproctoring.errors import ConfigurationError, NoCopy
 from smarterproctoring.policy import Failure
@@ -93,7 +94,7 @@ class AsyncSender(NoCopy, OnlyRequests):
         call = await self._sent(prepared_from(method, url, arguments))
         return response_of(call.reply)
 
-    async def call(self, prepared: Prepared) -> Result:
+    async def call(self, prepared: Prepared) -> Result[Any]:
         """Send, and say what happened."""
         call = await self._sent(prepared)
         return call.result()
