@@ -1,8 +1,8 @@
-"""Failures on demand, as real services fail, from scripts that are JSON.
+"""Failures on demand, like those of real services, from scripts in JSON.
 
 A script is a list of rules. Each request that the spec accepts takes the first rule that matches it, as long
-as the rule has turns left. A request that breaks the spec is refused as ever: a fault never hides a client's
-mistake. (One kind strikes before anything is known of the body, and so before it can be judged:
+as the rule has turns left. A request that breaks the spec is refused anyway: a fault never hides a client's
+mistake. (One kind applies before the body is read, and so before it can be validated:
 `"drop": "before-read"`.)
 """
 
@@ -34,7 +34,7 @@ def parse_fault(rule: Rule) -> Fault:
         The rule.
 
     Raises:
-        FaultError: It is none.
+        FaultError: It is not valid.
     """
     if isinstance(rule, str):
         rule = {"fault": rule}
@@ -119,7 +119,7 @@ def load_scenario(name: str | Path) -> Script:
 
 @dataclass(frozen=True)
 class Target:
-    """A request that a rule may strike.
+    """A request to which a rule may apply.
 
     Attributes:
         operation: The operation's id.
@@ -144,11 +144,11 @@ class _ActiveFault:
     def __init__(self, fault: Fault, turns: int | None) -> None:
         self.fault = fault
         self.turns = turns
-        """How many are left; None for any number."""
+        """How many requests are left; None for no limit."""
 
 
 class Faults:
-    """The rules in force. Methods may be called from any thread."""
+    """The active rules. Methods may be called from any thread."""
 
     def __init__(self) -> None:
         """Begin without any."""
@@ -158,7 +158,7 @@ class Faults:
         self.active = False
 
     def add(self, faults: Sequence[Fault], seed: int | None = None) -> None:
-        """Put rules after those in force.
+        """Add rules after the active ones.
 
         Args:
             faults: The rules.
@@ -180,7 +180,7 @@ class Faults:
             self.active = False
 
     def pending(self) -> list[Fault]:
-        """Return the rules in force, with the turns they have left."""
+        """Return the active rules, with the number of requests that each still applies to."""
         with self._lock:
             return [replace(rule.fault, times=rule.turns) for rule in self._rules]
 
@@ -195,7 +195,7 @@ class Faults:
         """
         with self._lock:
             for index, rule in enumerate(self._rules):
-                if not self._strikes(rule.fault, target):
+                if not self._applies(rule.fault, target):
                     continue
                 if rule.turns == 1:
                     del self._rules[index]
@@ -205,7 +205,7 @@ class Faults:
                 return rule.fault
             return None
 
-    def _strikes(self, fault: Fault, target: Target) -> bool:
+    def _applies(self, fault: Fault, target: Target) -> bool:
         # The draw comes last: a request that is not meant takes none.
         return (
             (fault.operation is None or fault.operation == target.operation)
@@ -217,7 +217,7 @@ class Faults:
         )
 
     def give_back(self, fault: Fault) -> None:
-        """Return a turn that a request took and did not use, because the spec refuses the request."""
+        """Give back a turn that a request took and did not use because it breaks the spec."""
         if fault.times is None:
             return
         with self._lock:

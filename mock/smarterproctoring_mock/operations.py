@@ -17,7 +17,7 @@ _NEVER: Final = "never sent by anybody"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 RespondWith: TypeAlias = Callable[[int], Response]
-"""Makes the response with a status, as the spec describes it."""
+"""Makes the spec's response with a status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,13 @@ class Scheme:
     location: str
     name: str
     prefix: bytes
-    """What stands before the secret, in lower case; empty for an API key."""
+    """The prefix of the secret, in lower case; empty for an API key."""
     pointer: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShownSession:
-    """A response that is an object, and which of its properties can show something of the stored session."""
+    """A response that is an object, and its properties that show the stored session."""
 
     template: Mapping[str, Json]
     accepts: Mapping[str, Accepts]
@@ -225,7 +225,7 @@ def _values_between(texts: Sequence[str], segment: str) -> list[str] | None:
     """Find the values of the parameters in a segment, each as short as can be, in one pass.
 
     Args:
-        texts: What stands before, between and after the parameters; may be empty.
+        texts: The literals before, between and after the parameters; may be empty.
         segment: The segment.
 
     Returns:

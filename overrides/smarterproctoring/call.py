@@ -1,4 +1,4 @@
-"""One call's bookkeeping, without I/O: what the driver asks and obeys, and what the caller is told at the end."""
+"""The state of one call, without I/O: its limits, what follows each attempt, and its result or error."""
 
 import json
 import logging
@@ -32,14 +32,14 @@ ErrorT = TypeVar("ErrorT", bound=errors.SmarterProctoringError)
 
 
 class Call:
-    """The state of one call over its attempts. The driver asks it for limits, reports what came, and obeys.
+    """The state of one call over its attempts. The sender asks it for limits and reports the outcome of each attempt.
 
     Attributes:
         operation: The operation that is called.
         deadline_at: The end of the deadline on the monotonic clock, in seconds.
-        hooked: What the retry hook returned, for the driver to await where it has to be.
+        hooked: What the retry hook returned; the sender awaits it if it is awaitable.
         reply: The answer, once the call is done.
-        sending: Whether a request is under way, which may be carried out whatever happens now.
+        sending: Whether a request is under way and may be carried out.
         hook_failed: The name of what an event hook raised when it was shown the answer.
     """
 
@@ -109,7 +109,7 @@ class Call:
         return {"connect": connect, "read": read, "write": write, "pool": pool}
 
     def settle(self, answer: Reply | tuple[Failure, str]) -> float | None:
-        """Take what an attempt brought: None if the call is done, else the seconds to wait before the next attempt.
+        """Record an attempt. Return None if the call is done, else the seconds to wait before the next attempt.
 
         Raises:
             APIStatusError: The call has failed with this answer.
@@ -147,7 +147,7 @@ class Call:
         )
 
     def _note(self, outcome: Outcome) -> None:
-        """Remember that the change may have been carried out, whatever the next attempts bring."""
+        """Remember that the change may have been carried out, whatever follows."""
         self._maybe_applied |= outcome.maybe_applied
 
     def _after(
@@ -225,7 +225,7 @@ class Call:
 
     @property
     def error(self) -> errors.SmarterProctoringError:
-        """What the last attempt ended with, to be raised where no other follows."""
+        """The error of the last attempt, raised if no other attempt follows."""
         return self._error or self.failure(
             errors.SmarterProctoringError, "nothing was attempted"
         )
@@ -243,7 +243,7 @@ class Call:
         return self.failure(errors.HookError, text, body=reply.text(), **facts)
 
     def completed(self, error: errors.ConfigurationError) -> errors.ConfigurationError:
-        """Return the error for one that ended the call and is not of its own making: with what is known of the call."""
+        """Turn an error from outside the call into one that holds what is known of the call."""
         if error is self._error:
             return error
         self._maybe_applied |= self.sending
@@ -273,7 +273,7 @@ class Call:
         )
 
     def result(self) -> Result[Any]:
-        """Tell the caller of a success; who knows the operation's model adds `parsed`."""
+        """Build the result of a success, without the model: the client adds it."""
         reply = self.reply
         return Result(
             reply.data(),
@@ -354,7 +354,7 @@ class Call:
         )
 
     def _masked(self, text: str | None) -> str | None:
-        """Mask what the request's body said: a server may quote it, and it is personal data."""
+        """Mask values of the request's body: a server may quote them, and they are personal data."""
         return (
             mask(mask_token(text, self._secret.reveal()), self._personal())
             if text

@@ -577,7 +577,8 @@ def test_nothing_is_wider_than_the_window(page: Page, client: Client) -> None:
     for width in (320, 375, 768, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        outside = page.locator("button:visible, input:visible, select:visible, .when, .reason, .badge, h2").evaluate_all(
+        parts = "button:visible, input:visible, select:visible, .when, .reason, .badge, h2"
+        outside = page.locator(parts).evaluate_all(
             "(all, width) => all.filter((e) => { const b = e.getBoundingClientRect();"
             " return b.width && (b.left < 0 || b.right > width); }).map((e) => e.id || e.textContent)",
             width,

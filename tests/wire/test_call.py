@@ -20,13 +20,14 @@ from smarterproctoring import (
     UnexpectedRedirectError,
 )
 from smarterproctoring.answers import Reply
-from smarterproctoring.call import MAX_BODY, MAX_ERROR_BODY, TOO_LATE, Call, Result
+from smarterproctoring.call import MAX_BODY, MAX_ERROR_BODY, TOO_LATE, Call
 from smarterproctoring.credentials import Secret
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import from_keywords
 from smarterproctoring.settings import Options, Timeouts
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_generated.records import Hidden
+from smarterproctoring_generated.results import Result
 from wire.driver import AI, ES, EX
 
 GOOD = Reply(200, {"x-request-id": "req-1"}, b'"moved"')
