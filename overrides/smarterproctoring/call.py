@@ -15,6 +15,16 @@ from smarterproctoring.credentials import Secret
 from smarterproctoring.masking import mask, mask_token
 from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide, is_over
 from smarterproctoring.prepare import Prepared
+from smarterproctoring.reading import (
+    check_failed,
+    check_of,
+    read_of,
+    read_options,
+    reader_of,
+    seconds_for,
+    seconds_kept,
+    what_was_seen,
+)
 from smarterproctoring.settings import Options, logger
 
 MAX_BODY = 1024 * 1024
@@ -22,6 +32,8 @@ MAX_BODY = 1024 * 1024
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of it that are kept where it is not a success."""
 _NONE_YET = Secret("")
+READS = ("GET", "HEAD", "OPTIONS")
+"""The methods that change nothing."""
 TOO_LATE = Secret("")
 """In the place of a token that did not come before the deadline."""
 _MAX_ESCAPED = 12
@@ -56,7 +68,8 @@ class Call:
 
     Attributes:
         operation: The operation that is called.
-        deadline_at: The end of the deadline on the monotonic clock, in seconds.
+        deadline_at: The end of the time for attempts on the monotonic clock, in seconds: the deadline, but for what is
+            kept for reading back.
         hooked: What the retry hook returned, for the driver to await where it has to be.
         reply: The answer, once the call is done.
         sending: Whether a request is under way, which may be carried out whatever happens now.
@@ -74,27 +87,35 @@ class Call:
         budget: RetryBudget | None = None,
     ) -> None:
         self.operation = prepared.operation
-        self._content = prepared.content
-        self._options = options
+        self._prepared = prepared
+        self._changes = prepared.operation.method not in READS
+        # What changes nothing can be repeated freely.
+        self._options = (
+            options if self._changes else options._replace(retry_ambiguous=True)
+        )
         self._can_renew = can_renew
         self._budget = budget or RetryBudget()
         self._gain = SUCCESS
         self._started = prepared.began
         self._began = prepared.began
-        self.deadline_at = prepared.began + options.deadline
+        self._ends_at = prepared.began + options.deadline
+        self._kept = seconds_kept(prepared, options)
+        self.deadline_at = self._ends_at - self._kept
         self._secret = _NONE_YET
         self._refused = False
         self._attempts = 0
         self._replays = 0
         self._renewals = 0
         self._maybe_applied = False
+        self._is_confirmed = False
+        self._check: Check | None = None
         self._error: errors.SmarterProctoringError | None = None
         self.hooked: object = None
         self.sending = False
         self.hook_failed = ""
 
     def remaining(self) -> float:
-        """Return the seconds until the deadline."""
+        """Return the seconds that are left for attempts."""
         return self.deadline_at - time.monotonic()
 
     def begin(self, secret: Secret) -> dict[str, float]:
@@ -122,6 +143,7 @@ class Call:
         self.hooked = None
         self._attempts += 1
         self._replays += self._maybe_applied
+        self._check = None
         self._began = time.monotonic()
         connect, read, write, pool = [
             min(seconds, remaining) for seconds in self._options.timeout
@@ -168,7 +190,7 @@ class Call:
 
     def _note(self, outcome: Outcome) -> None:
         """Remember that the change may have been carried out, whatever the next attempts bring."""
-        self._maybe_applied |= outcome.maybe_applied
+        self._maybe_applied |= outcome.maybe_applied and self._changes
 
     def _after(
         self, outcome: Outcome, error: errors.SmarterProctoringError, what: str
@@ -251,7 +273,8 @@ class Call:
         )
 
     def _failed_after(self, reply: Reply) -> errors.HookError:
-        self._maybe_applied = True
+        self._maybe_applied = self._changes
+        self._is_confirmed = True
         text = (
             f"an event hook raised {self.hook_failed} after the answer {reply.phrase()}"
         )
@@ -262,30 +285,93 @@ class Call:
         }
         return self.failure(errors.HookError, text, body=reply.text(), **facts)
 
-    def completed(self, error: errors.ConfigurationError) -> errors.ConfigurationError:
-        """Return the error for one that ended the call and is not of its own making: with what is known of the call."""
-        if error is self._error:
+    def completed(
+        self, error: errors.SmarterProctoringError
+    ) -> errors.SmarterProctoringError:
+        """Return the error for one that ended the call; what is not of its own making gets what is known of the call."""
+        if error is self._error or not isinstance(error, errors.ConfigurationError):
             return error
-        self._maybe_applied |= self.sending
+        self._maybe_applied |= self.sending and self._changes
         own = {"setting": error.setting, "problems": error.problems}
         return self.failure(errors.ConfigurationError, error.message, **own)
 
     def interrupted(self, interrupt: BaseException) -> None:
         """Attach what is known of the call to what ends it: Ctrl-C, or a cancellation."""
-        self._maybe_applied |= self.sending
+        self._maybe_applied |= self.sending and self._changes
         errors.attach_what_is_known(
             interrupt, self.failure(errors.InterruptedCallError, "interrupted")
         )
+
+    # -- reading back ------------------------------------------------------------------------------------
+
+    def is_unsure(self) -> bool:
+        """Tell whether it is open what became of the change, and can be looked at, and was not since the last attempt."""
+        return (
+            self._maybe_applied
+            and self._kept > 0
+            and self._check is None
+            and not self._is_confirmed
+        )
+
+    def reading(self, *, before_replay: bool) -> "Call | None":
+        """Return the call that reads back what this one changes; None if there is no time for it."""
+        left = self._ends_at - time.monotonic()
+        left_for_attempts = self.remaining() if before_replay else None
+        seconds = seconds_for(self._kept, left, left_for_attempts)
+        if not seconds:
+            return None
+        return Call(
+            read_of(self._prepared, reader_of(self.operation)),
+            read_options(self._options, seconds),
+            can_renew=self._can_renew,
+            budget=self._budget,
+        )
+
+    def take_reading(self, read: Reply | None, problem: str) -> bool:
+        """Compare what was read back with what was asked for; True if that confirms the change, and ends the call.
+
+        Args:
+            read: The answer to the read; None if there is none.
+            problem: Why there is none.
+        """
+        if read is None:
+            check = check_failed(self._prepared, self._masked(problem) or "")
+        else:
+            check = check_of(self._prepared, read)
+        self._check = check
+        logger.info("%s: read back, %s", self.operation.operation_id, check.verdict)
+        if read is None or check.verdict != "as_asked":
+            return False
+        self.reply = Reply(read.status, read.headers, b"")
+        return True
+
+    def with_check(
+        self, error: errors.SmarterProctoringError
+    ) -> errors.SmarterProctoringError:
+        """Return the error that ended the call, with what was read back; the change may be applied later anyway."""
+        check = self._check
+        if check is None:
+            return error
+        seen = ""
+        if check.verdict == "different":
+            seen = what_was_seen(self.operation, check)
+        elapsed = time.monotonic() - self._started
+        return error.with_more(seen, check=check, elapsed=elapsed)
+
+    # -- what the caller is told -------------------------------------------------------------------------
 
     def failure(self, kind: type[ErrorT], text: str, **fields: Any) -> ErrorT:
         """Make an error that holds what is known of the call."""
         tries = f" after {self._attempts} attempts" if self._attempts > 1 else ""
         elapsed = time.monotonic() - self._started
-        end = errors.what_became_of_the_change(maybe_applied=self._maybe_applied)
-        message = f"{text.rstrip('.')}{tries}. {end}"
+        message = f"{text.rstrip('.')}{tries}."
+        if self._changes:
+            end = errors.what_became_of_the_change(maybe_applied=self._maybe_applied)
+            message += f" {end}"
         return kind(
             message,
             maybe_applied=self._maybe_applied,
+            check=self._check,
             attempts=self._attempts,
             replays=self._replays,
             elapsed=elapsed,
@@ -353,7 +439,10 @@ class Call:
         return self.failure(errors.APITimeoutError, text)
 
     def _too_late(self) -> str:
-        return f"the deadline of {self._options.deadline:g} s has passed"
+        text = f"the deadline of {self._options.deadline:g} s has passed"
+        if self._kept:
+            text += f", but for {self._kept:g} s that are kept for reading back"
+        return text
 
     def _without_token(self, reply: Reply) -> Reply:
         """Mask the token where the server, or a proxy's error page, echoes it, and leave cookies out."""
@@ -382,7 +471,7 @@ class Call:
 
     def _personal(self) -> list[str]:
         """Return the values of the request that may say something of a person, as a server would quote them."""
-        body = json.loads(self._content.reveal() or b"{}")
+        body = json.loads(self._prepared.content.reveal() or b"{}")
         plain = {
             item.name for item in self.operation.fields if item.allowed or item.format
         }
