@@ -6,7 +6,9 @@ import random
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+from smarterproctoring_generated.results import Check, Result
 
 from smarterproctoring import errors
 from smarterproctoring.answers import Reply, harmless
@@ -39,28 +41,6 @@ TOO_LATE = Secret("")
 _MAX_ESCAPED = 12
 """Characters at most that one character of a token becomes by escapes."""
 ErrorT = TypeVar("ErrorT", bound=errors.SmarterProctoringError)
-
-
-class Result(NamedTuple):
-    """What happened to the session: it was changed.
-
-    Attributes:
-        data: The answer: the value if it was JSON, the text if it was other text, None if it was empty.
-        status: HTTP status, 200 to 299.
-        request_id: The server's id of the request, if it sent one.
-        attempts: How often the request was begun.
-        replays: How many of those followed an attempt that may have been applied already.
-        elapsed: Seconds from the start of the call.
-        incomplete: Whether the answer's body broke off or was longer than 1 MiB; the change was made anyway.
-    """
-
-    data: Any
-    status: int
-    request_id: str | None
-    attempts: int
-    replays: int
-    elapsed: float
-    incomplete: bool = False
 
 
 class Call:
@@ -342,6 +322,8 @@ class Call:
         logger.info("%s: read back, %s", self.operation.operation_id, check.verdict)
         if read is None or check.verdict != "as_asked":
             return False
+        self._budget.give(self._gain)
+        # Not the body: it is the answer to another request, and holds more than a caller may show.
         self.reply = Reply(read.status, read.headers, b"")
         return True
 
@@ -378,8 +360,8 @@ class Call:
             **fields,
         )
 
-    def result(self) -> Result:
-        """Tell the caller of a success."""
+    def result(self) -> Result[Any]:
+        """Tell the caller of a success; who knows the operation's model adds `parsed`."""
         reply = self.reply
         return Result(
             reply.data(),
@@ -389,6 +371,9 @@ class Call:
             self._replays,
             time.monotonic() - self._started,
             incomplete=reply.incomplete,
+            confirmed_by="answer" if self._check is None else "read back",
+            check=self._check,
+            headers=reply.headers,
         )
 
     def _refusal(

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..parsing import is_moment
 from ..types import UNSET, Unset
 
 T = TypeVar("T", bound="ExamSession")
@@ -108,16 +109,16 @@ class ExamSession:
     sid: None | str | Unset = UNSET
     install_sid: None | str | Unset = UNSET
     exam_sid: None | str | Unset = UNSET
-    enrollment_sid: None | str | Unset = UNSET
-    user_sid: None | str | Unset = UNSET
+    enrollment_sid: None | str | Unset = _attrs_field(default=UNSET, repr=False)
+    user_sid: None | str | Unset = _attrs_field(default=UNSET, repr=False)
     course_sid: None | str | Unset = UNSET
-    instructor_proctor_sid: None | str | Unset = UNSET
+    instructor_proctor_sid: None | str | Unset = _attrs_field(default=UNSET, repr=False)
     proctor_type_sid: None | str | Unset = UNSET
     cancellation_policy_sid: None | str | Unset = UNSET
     cancellation_policy_version_sid: None | str | Unset = UNSET
     status: None | str | Unset = UNSET
-    status_reason: None | str | Unset = UNSET
-    access_key: None | str | Unset = UNSET
+    status_reason: None | str | Unset = _attrs_field(default=UNSET, repr=False)
+    access_key: None | str | Unset = _attrs_field(default=UNSET, repr=False)
     session_type: None | str | Unset = UNSET
     scheduling_module: None | str | Unset = UNSET
     proctor_review_process_sid: None | str | Unset = UNSET
@@ -134,7 +135,7 @@ class ExamSession:
     external_reserved_appointment_expires: datetime.datetime | None | str | Unset = UNSET
     external_appointment_sync_date: datetime.datetime | None | str | Unset = UNSET
     edit_date: datetime.datetime | None | str | Unset = UNSET
-    notes: None | str | Unset = UNSET
+    notes: None | str | Unset = _attrs_field(default=UNSET, repr=False)
     recording_start_date: datetime.datetime | None | str | Unset = UNSET
     session_report_count: float | None | Unset = UNSET
     account: Any | Unset = UNSET
@@ -144,23 +145,23 @@ class ExamSession:
     review_required: bool | None | Unset = UNSET
     reviewed: bool | None | Unset = UNSET
     review_by_date: datetime.datetime | None | str | Unset = UNSET
-    review_by_user_sid: None | str | Unset = UNSET
+    review_by_user_sid: None | str | Unset = _attrs_field(default=UNSET, repr=False)
     review_completed_date: datetime.datetime | None | str | Unset = UNSET
-    review_complete_notification_url: None | str | Unset = UNSET
-    proctor_groups: Any | Unset = UNSET
-    url: None | str | Unset = UNSET
+    review_complete_notification_url: None | str | Unset = _attrs_field(default=UNSET, repr=False)
+    proctor_groups: Any | Unset = _attrs_field(default=UNSET, repr=False)
+    url: None | str | Unset = _attrs_field(default=UNSET, repr=False)
     exam_locale: None | str | Unset = UNSET
     platform_version: None | str | Unset = UNSET
     system_check_start_date: datetime.datetime | None | str | Unset = UNSET
     system_check_end_date: datetime.datetime | None | str | Unset = UNSET
     modality_options: Any | Unset = UNSET
     exam: Any | Unset = UNSET
-    enrollment: Any | Unset = UNSET
+    enrollment: Any | Unset = _attrs_field(default=UNSET, repr=False)
     course: Any | Unset = UNSET
-    exam_file: Any | Unset = UNSET
-    returned_file: Any | Unset = UNSET
-    photos: Any | Unset = UNSET
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    exam_file: Any | Unset = _attrs_field(default=UNSET, repr=False)
+    returned_file: Any | Unset = _attrs_field(default=UNSET, repr=False)
+    photos: Any | Unset = _attrs_field(default=UNSET, repr=False)
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         sid: None | str | Unset
@@ -754,7 +755,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 appointment_date_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -771,7 +772,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 appointment_end_date_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -797,7 +798,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 date_approved_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -814,7 +815,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 date_scheduled_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -831,7 +832,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 created_date_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -848,7 +849,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 in_progress_date_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -885,7 +886,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 external_reserved_appointment_expires_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -904,7 +905,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 external_appointment_sync_date_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -923,7 +924,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 edit_date_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -949,7 +950,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 recording_start_date_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -1001,7 +1002,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 review_by_date_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -1027,7 +1028,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 review_completed_date_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -1084,7 +1085,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 system_check_start_date_type_0_type_0 = datetime.datetime.fromisoformat(data)
 
@@ -1101,7 +1102,7 @@ class ExamSession:
             if isinstance(data, Unset):
                 return data
             try:
-                if not isinstance(data, str):
+                if not is_moment(data):
                     raise TypeError()
                 system_check_end_date_type_0_type_0 = datetime.datetime.fromisoformat(data)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from smarterproctoring_generated.results import Result
+
 from smarterproctoring._async.waits import Calling, Sleep
-from smarterproctoring.call import Result
 from smarterproctoring.errors import SmarterProctoringError
 from smarterproctoring.many import Many
 
 
-async def work(many: Many, call: Calling[Result], sleep: Sleep) -> None:
+async def work(many: Many, call: Calling[Result[None]], sleep: Sleep) -> None:
     """Take items until there are none, or a token is refused, which it would be for each of the rest as well."""
     while (turn := many.next_turn()) is not None:
         if turn.wait > 0:

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
 from smarterproctoring_generated.records import Operation
-from smarterproctoring_generated.results import Check
+from smarterproctoring_generated.results import Check, Result
 from smarterproctoring_transport import AsyncShared, StillRunning, TransportOptions
 
 from smarterproctoring._async.waits import answer_of, limited, raised_by, sleep
 from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RetryBudget
-from smarterproctoring.call import TOO_LATE, Call, Result
+from smarterproctoring.call import TOO_LATE, Call
 from smarterproctoring.credentials import Secret, TokenCallable
 from smarterproctoring.errors import ConfigurationError, NoCopy, SmarterProctoringError
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared
-from smarterproctoring.reading import (
-    NO_TIME_LEFT,
-    check_failed,
-    check_of,
-    read_of,
-    why,
-)
+from smarterproctoring.reading import NO_TIME_LEFT, check_failed, check_of, read_of, why
 from smarterproctoring.seam import (
     Hook,
     Hooks,
@@ -102,7 +96,7 @@ class AsyncSender(NoCopy, OnlyRequests):
         call = await self._sent(prepared_from(method, url, arguments))
         return response_of(call.reply)
 
-    async def call(self, prepared: Prepared) -> Result:
+    async def call(self, prepared: Prepared) -> Result[Any]:
         """Send, and say what happened."""
         call = await self._sent(prepared)
         return call.result()

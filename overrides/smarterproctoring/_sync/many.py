@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from smarterproctoring_generated.results import Result
+
 from smarterproctoring._sync.waits import Calling, Sleep
-from smarterproctoring.call import Result
 from smarterproctoring.errors import SmarterProctoringError
 from smarterproctoring.many import Many
 
 
-def work(many: Many, call: Calling[Result], sleep: Sleep) -> None:
+def work(many: Many, call: Calling[Result[None]], sleep: Sleep) -> None:
     """Take items until there are none, or a token is refused, which it would be for each of the rest as well."""
     while (turn := many.next_turn()) is not None:
         if turn.wait > 0:
