@@ -47,6 +47,7 @@ class Call:
     """The state of one call over its attempts. The driver asks it for limits, reports what came, and obeys.
 
     Attributes:
+        prepared: The request.
         operation: The operation that is called.
         deadline_at: The end of the time for attempts on the monotonic clock, in seconds: the deadline, but for what is
             kept for reading back.
@@ -67,7 +68,7 @@ class Call:
         budget: RetryBudget | None = None,
     ) -> None:
         self.operation = prepared.operation
-        self._prepared = prepared
+        self.prepared = prepared
         self._changes = prepared.operation.method not in READS
         # What changes nothing can be repeated freely.
         self._options = (
@@ -268,7 +269,7 @@ class Call:
     def completed(
         self, error: errors.SmarterProctoringError
     ) -> errors.SmarterProctoringError:
-        """Return the error for one that ended the call; what is not of its own making gets what is known of the call."""
+        """Return the error for one that ended the call; one from elsewhere gets what is known of the call."""
         if error is self._error or not isinstance(error, errors.ConfigurationError):
             return error
         self._maybe_applied |= self.sending and self._changes
@@ -285,7 +286,7 @@ class Call:
     # -- reading back ------------------------------------------------------------------------------------
 
     def is_unsure(self) -> bool:
-        """Tell whether it is open what became of the change, and can be looked at, and was not since the last attempt."""
+        """Tell whether the change may have been made, and can be read back, and was not since the last attempt."""
         return (
             self._maybe_applied
             and self._kept > 0
@@ -301,7 +302,7 @@ class Call:
         if not seconds:
             return None
         return Call(
-            read_of(self._prepared, reader_of(self.operation)),
+            read_of(self.prepared, reader_of(self.operation)),
             read_options(self._options, seconds),
             can_renew=self._can_renew,
             budget=self._budget,
@@ -315,9 +316,9 @@ class Call:
             problem: Why there is none.
         """
         if read is None:
-            check = check_failed(self._prepared, self._masked(problem) or "")
+            check = check_failed(self.prepared, self._masked(problem) or "")
         else:
-            check = check_of(self._prepared, read)
+            check = check_of(self.prepared, read)
         self._check = check
         logger.info("%s: read back, %s", self.operation.operation_id, check.verdict)
         if read is None or check.verdict != "as_asked":
@@ -456,7 +457,7 @@ class Call:
 
     def _personal(self) -> list[str]:
         """Return the values of the request that may say something of a person, as a server would quote them."""
-        body = json.loads(self._prepared.content.reveal() or b"{}")
+        body = json.loads(self.prepared.content.reveal() or b"{}")
         plain = {
             item.name for item in self.operation.fields if item.allowed or item.format
         }

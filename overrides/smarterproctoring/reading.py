@@ -30,7 +30,7 @@ NO_TIME_LEFT = "no time of the deadline was left to read the session back"
 
 
 def seconds_kept(prepared: Prepared, options: Options) -> float:
-    """Return the seconds of a call's deadline that are kept for reading back; 0 where that is not possible or wanted."""
+    """Return the seconds of a deadline that are kept for reading back; 0 where that is not possible or wanted."""
     if not prepared.can_read_back or options.read_back == "never":
         return 0.0
     return min(MOST_KEPT, PART_KEPT * options.deadline)
