@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import pickle
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from smarterproctoring import (
     APIConnectionError,
+    AsyncSmarterProctoring,
     BadRequestError,
     ConfigurationError,
     ConflictError,
@@ -26,7 +28,7 @@ from smarterproctoring import (
 )
 from smarterproctoring.budget import RETRY, SIZE, RetryBudget
 from smarterproctoring_generated.models.session_change import SessionChange
-from wire.driver import AI, ES, EX, PATH, TOKEN, Caller, Driver, failure, shown
+from wire.driver import AI, CERTIFICATES, ES, EX, FAST, PATH, TOKEN, Caller, Driver, failure, shown
 from wire.misbehave import (
     Peer,
     Server,
@@ -323,19 +325,43 @@ def test_a_hook_that_raises_at_the_read_leaves_the_call_as_it_is(driver: Driver,
 
 
 @pytest.mark.parametrize("retries", [1, 0])
-def test_ctrl_c_during_the_read_keeps_what_is_known(driver: Driver, server: Server, retries: int) -> None:
+def test_ctrl_c_during_the_read_keeps_what_is_known(server: Server, retries: int) -> None:
     def hook(request: Any) -> None:
         if request.method == "GET":
             raise KeyboardInterrupt
 
     server.script(by_method(drop_read, AS_ASKED))
-    with driver.client(server, retries=retries, event_hooks={"request": [hook]}) as client:
+    hooks = {"request": [hook]}
+    with Driver("sync").client(server, retries=retries, event_hooks=hooks) as client:
         with pytest.raises(KeyboardInterrupt) as caught:
             moved(client)
-        known = what_is_known(caught.value)
+    assert methods(server) == ["PUT"]
+    check_known(caught.value)
+
+
+@pytest.mark.parametrize("retries", [1, 0])
+def test_a_cancellation_during_the_read_keeps_what_is_known(server: Server, retries: int) -> None:
+    async def main() -> None:
+        settings: Any = {"base_url": server.url, "verify": CERTIFICATES, "retries": retries, "fast": FAST}
+        async with AsyncSmarterProctoring(TOKEN, **settings) as client:
+            task = asyncio.create_task(client.reschedule(AI, EX, ES, appointment_start_date_time=START))
+            while len(server.requests) < 2:
+                await asyncio.sleep(0.002)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+            check_known(caught.value)
+
+    server.script(by_method(answer(503), never))
+    asyncio.run(main())
+    assert methods(server) == ["PUT", "GET"]
+
+
+def check_known(interrupt: BaseException) -> None:
+    known = what_is_known(interrupt)
     assert known is not None
-    assert (known.maybe_applied, known.attempts) == (True, 1)
-    assert known.check is None
+    assert (known.maybe_applied, known.attempts, known.check) == (True, 1, None)
+    assert "may have been applied" in known.message
 
 
 def test_a_client_that_is_closed_before_the_read(server: Server) -> None:
@@ -585,11 +611,11 @@ def test_a_read_of_the_callers_own_changes_nothing(
         assert len(server.requests) == (3 if kind in (ServerError, APIConnectionError) else 1)
 
 
-def test_an_interrupted_read_of_the_callers_own_changed_nothing(driver: Driver, server: Server) -> None:
+def test_an_interrupted_read_of_the_callers_own_changed_nothing(server: Server) -> None:
     def hook(_: object) -> None:
         raise KeyboardInterrupt
 
-    with driver.client(server, event_hooks={"response": [hook]}) as client:
+    with Driver("sync").client(server, event_hooks={"response": [hook]}) as client:
         with pytest.raises(KeyboardInterrupt) as caught:
             client.run(client.raw.get_session, AI, EX, ES)
         known = what_is_known(caught.value)
