@@ -65,7 +65,7 @@ hooks: $(READY)  ## let `git commit` run ruff, codespell and the check of genera
 # What our distributions need of others; they themselves are on no index that a lock could name.
 UPGRADE ?= --upgrade
 .PHONY: lock
-lock: $(READY)  ## resolve the dependencies anew and lock them with hashes; UPGRADE= adds what is new and keeps the rest
+lock: $(READY)  ## resolve the dependencies again and lock them with hashes; UPGRADE= adds what is new and keeps the rest
 	@mkdir -p build
 	$(BIN)/python tools/packages.py requirements > build/required.in
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
@@ -126,7 +126,7 @@ diff-api: $(READY)  ## judge the version by what callers can name in Python; ARG
 	@$(BIN)/python tools/api_diff.py $(ARGS)
 
 .PHONY: format
-format: $(READY)  ## format and mend what ruff can mend
+format: $(READY)  ## format the code and apply the fixes of ruff
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 

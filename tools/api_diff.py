@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Compare what callers can name in Python with the last release: every shipped package, read by griffe, none imported.
+"""Compare the public Python API of every shipped package with the last release (griffe reads it without importing).
 
     tools/api_diff.py                   with the last release's tag
     tools/api_diff.py --base v1.2.0     with this tag (or any revision)
     tools/api_diff.py --json            the same as one JSON object
 
-tools/packages.toml says which modules users import from; their names are what is compared. A name that is gone or no
-longer public, a parameter that moved or is newly required: a breaking change, allowed with a major bump only. A new
-name or keyword is a minor one. Types and values are not judged here: for what the spec decides, tools/spec_diff.py
+tools/packages.toml says which modules users import from; their names are what is compared. A name that is removed or no
+longer public, and a parameter that moved or is newly required, are breaking changes, which need a major bump. A new
+name or keyword needs a minor one. Types and values are not judged here: for what the spec decides, tools/spec_diff.py
 judges them, and the package's version has to go up as far as the spec's did.
 
 Exit code 0: the version is high enough, or nothing was released yet. 1: it is too low. 2: it could not be judged.
@@ -49,18 +49,18 @@ SPEC_STEP = f"{SPEC_VERSION} of the spec"
 
 
 def load(root: Path, shipped: Sequence[Package] = PACKAGES) -> dict[str, griffe.Module]:
-    """Read the packages of a tree, each module and name marked as public or not.
+    """Read the packages of a tree and mark each module and name as public or not.
 
     Args:
         root: The tree.
-        shipped: The packages in it. One that has no public module is read, because others may give its names away, and
-            left out of what is returned.
+        shipped: The packages in it. One without a public module is read, because others may export its names, but
+            not returned.
 
     Returns:
-        Name of each package -> what is in it.
+        The packages by name.
 
     Raises:
-        ToolError: A package is not there, is not Python, or names what it does not have.
+        ToolError: A package is missing, is not valid Python, or exports a name that it does not define.
     """
     loader = griffe.GriffeLoader(search_paths=[root / each.folder for each in shipped], allow_inspection=False)
     packages: dict[str, griffe.Module] = {}
@@ -136,7 +136,7 @@ def unpacked(package: griffe.Module, loader: griffe.GriffeLoader) -> Iterator[gr
 
 
 def parameters(member: griffe.Object | griffe.Alias) -> list[griffe.Parameter]:
-    """Return what a caller passes to a function; nothing for anything else."""
+    """Return the parameters of a function; an empty list for anything else."""
     found = member.final_target if isinstance(member, griffe.Alias) else member
     return [p for p in found.parameters if p.name not in {"self", "cls"}] if isinstance(found, griffe.Function) else []
 
@@ -151,7 +151,7 @@ def surface(module: griffe.Object | griffe.Alias) -> Iterator[tuple[str, griffe.
 
 
 def names(package: griffe.Module) -> dict[str, str]:
-    """Return every public name and keyword: where it is defined -> what its users call it.
+    """Return every public name and keyword: where it is defined -> its public name.
 
     A name that many classes inherit counts once, as that of the class that defines it.
     """
@@ -206,7 +206,7 @@ def changes_of(before: griffe.Module, now: griffe.Module) -> Iterator[Change]:
             if breakage.kind is griffe.BreakageKind.OBJECT_REMOVED:
                 gone.add(called)
             yield Change("major", called + keyword, f"{breakage.kind.value}{details}")
-    # What is still there, and is not public any more, is gone for those who keep to what is public.
+    # A name that is still there but no longer public counts as removed.
     left = {path for path, _ in surface(now)}
     hidden = {path for path in old.values() if "(" not in path and path not in left} - gone
     for path in hidden:
@@ -214,13 +214,13 @@ def changes_of(before: griffe.Module, now: griffe.Module) -> Iterator[Change]:
             yield Change("major", path, "is not public any more")
     added = {new[where] for where in new.keys() - old.keys()}
     for path in added:
-        # What a new class or module brings along goes without saying.
+        # The members of a new class or module are not listed.
         if not {*parents(path)} & added:
             yield Change("minor", path, "added")
 
 
 def parents(path: str) -> Iterator[str]:
-    """Yield what a name stands in: `a.b.c(d)` stands in `a.b.c`, `a.b` and `a`."""
+    """Yield the parents of a name: for `a.b.c(d)` these are `a.b.c`, `a.b` and `a`."""
     yield from (path[: found.start()] for found in re.finditer(r"[.(]", path))
 
 
@@ -248,7 +248,7 @@ def since_release(root: Path, base: str | None) -> Report | None:
 
 
 def spec_step(root: Path, base: str) -> Iterator[Change]:
-    """Yield it if the spec's own version was raised: the package sends and checks what the spec says.
+    """Yield a change if the spec's version was raised, because the package follows the spec.
 
     Raises:
         ToolError: There is no such revision, or a spec has no version.

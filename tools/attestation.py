@@ -4,8 +4,8 @@
 
 The statement is a DSSE envelope, one line of JSON in a file that is named after the version, such as
 smarterproctoring_client-1.0.0.intoto.jsonl. It is signed where RELEASE_SIGNING_KEY holds an Ed25519 private key (PEM,
-without a password). An unsigned statement says which files belong together and where they are said to come from; it
-does not say who says so.
+without a password). An unsigned statement lists the files and the commit, but does not
+prove who wrote it.
 
 Exit codes: 0 the files are those of the statement, and with a key: its owner signed it; 1 they are not.
 """
@@ -100,7 +100,7 @@ def signing_key(environment: Mapping[str, str]) -> Ed25519PrivateKey | None:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        # Nothing of the value is shown: it is a secret, even if it is the wrong one.
+        # The value is not shown: it may be a secret.
         raise RefusedError(
             f"{KEY_VARIABLE} is not an Ed25519 private key in PEM without a password. "
             "Make one: openssl genpkey -algorithm ed25519"
@@ -141,7 +141,7 @@ def key_id(key: Ed25519PublicKey) -> str:
 
 
 def builder(environment: Mapping[str, str]) -> str:
-    """Name who builds: the workflow on GitHub, or somebody by hand."""
+    """Name the builder: the workflow on GitHub, or a manual build."""
     server = environment.get("GITHUB_SERVER_URL")
     workflow = environment.get("GITHUB_WORKFLOW_REF")
     return f"{server}/{workflow}" if server and workflow else BY_HAND
@@ -155,7 +155,7 @@ def statement(
     Args:
         record: The files and their commit.
         tag: The tag of the commit.
-        environment: Says who builds.
+        environment: The environment variables, which name the builder.
         root: The tree of the commit.
     """
     sources: list[dict[str, object]] = [
@@ -197,7 +197,7 @@ def pre_authentication(payload: bytes) -> bytes:
 
 
 def envelope(content: dict[str, object], key: Ed25519PrivateKey | None) -> Envelope:
-    """Put a statement into an envelope; without a key nothing signs it."""
+    """Put a statement into an envelope, signed if there is a key."""
     payload = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
     signatures: list[Signature] = []
     if key is not None:
@@ -342,7 +342,7 @@ def verify(dist: Path, key: Ed25519PublicKey | None) -> Statement:
         if not is_companion(file.name)
     }
     problems = [
-        f"{name} is missing, and the statement names it"
+        f"{name} is missing, but is in the statement"
         for name in sorted(told.files.keys() - present.keys())
     ]
     problems += [
@@ -362,12 +362,12 @@ def verify(dist: Path, key: Ed25519PublicKey | None) -> Statement:
 
 
 def worth(told: Statement) -> str:
-    """Say what a statement is worth."""
+    """Describe whether a statement is signed and verified."""
     if told.verified:
         return "signed by the owner of the given key"
     if told.signed:
-        return "NOT VERIFIED: it is signed, and no PUBLIC_KEY was given to check the signature with"
-    return "NOT SIGNED: it says which files belong together, not who says so; anybody could have written it"
+        return "NOT VERIFIED: it is signed, but no PUBLIC_KEY was given to check the signature with"
+    return "NOT SIGNED: anybody could have written it"
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
-"""What the gates compare with: the last release, and the versions that must follow it.
+"""The last release, with which the gates compare, and the judgement of version numbers.
 
-There are two. The package's, which all distributions share, stands in pyproject.toml and names the tags of releases.
-The OpenAPI document's own stands in the document.
+There are two versions. The package's, which all distributions share, is in pyproject.toml and names the release tags.
+The OpenAPI document's is in the document.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BUMPS = ("none", "patch", "minor", "major")  # in rising order
 
 
 class Change(NamedTuple):
-    """One change: the bump it demands, where it is, what happened, and why it demands more than it seems to."""
+    """One change: the bump that it needs, its place, a description, and why redocly's rating is not enough."""
 
     bump: str
     place: str
@@ -37,7 +37,7 @@ class Change(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What changed since a release, and whether the version follows."""
+    """The changes since a release, and whether the version was raised enough."""
 
     base: str
     base_version: str
@@ -143,13 +143,12 @@ def is_checkout(root: Path) -> bool:
 
 
 def last_release(root: Path) -> str | None:
-    """Name the tag of the release to compare with: the newest one below HEAD that is not what is here now.
+    """Return the tag of the release to compare with: the newest one below HEAD that differs from this checkout.
 
-    The release that is here already is passed over, so that on its own tag a release is still compared with the one
-    before it.
+    The tag of this very checkout is skipped, so that a release is compared with the one before it.
 
     Returns:
-        The tag, such as `v1.0.0`; None if nothing was released yet, or the folder is no git checkout.
+        The tag, such as `v1.0.0`; None if nothing was released yet, or the folder is not a git checkout.
 
     Raises:
         ToolError: The clone is shallow, so that its tags cannot be trusted to be all there are; or the list of packages
@@ -171,7 +170,7 @@ def last_release(root: Path) -> str | None:
 
 
 def no_release(root: Path) -> str:
-    """Say why there is nothing to compare with."""
+    """Return why there is nothing to compare with."""
     if not is_checkout(root):
         return f"{root} is not a git checkout, so no release is known: nothing to compare with"
     return "no earlier release (no tag vX.Y.Z below HEAD that differs): nothing to compare with"
@@ -207,7 +206,7 @@ def judge(changes: list[Change], base_name: str, before: str, now: str, what: st
     enough = Version.read(now) >= least
     verdict = f"{what} is {now}, which is high enough: {bump} after {before}"
     if not enough:
-        verdict = f"{what} is {now}, but these changes demand a {bump} bump: {least} or higher after {before}"
+        verdict = f"{what} is {now}, but these changes need a {bump} bump: {least} or higher after {before}"
     ordered = sorted(changes, key=lambda change: (-BUMPS.index(change.bump), change.place))
     return Report(base_name, before, now, bump, enough, verdict, ordered)
 

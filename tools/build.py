@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Build what is shipped: each distribution's wheel and sdist, and the bill of materials of what they need.
+"""Build each distribution's wheel and sdist, and the bill of materials of their dependencies.
 
     tools/build.py [--out dist]
 
@@ -31,7 +31,7 @@ BIN = Path(sys.executable).parent
 NAME = CLIENT.name
 ARCHIVES = (".whl", ".tar.gz")
 # Times in the archives come from hatchling's own constant, and none is written into the bill of materials.
-# A Python that is missing is not fetched from anywhere.
+# A missing Python is not downloaded.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}
 ENVIRONMENT["UV_PYTHON_DOWNLOADS"] = "never"
 
@@ -40,7 +40,7 @@ def run(*command: str | Path, **environment: str) -> str:
     """Run a program, and return what it prints.
 
     Raises:
-        ToolError: It failed; the text is what it said.
+        ToolError: It failed; the text is its output.
     """
     done = subprocess.run(
         command,
@@ -65,7 +65,7 @@ def build(source: Path, out: Path, *kinds: str) -> None:
 
     Args:
         source: The tree, or the sdist.
-        out: Where to.
+        out: The output folder.
         *kinds: `--wheel`, `--sdist` or both; with both the wheel is made from the sdist.
     """
     run(BIN / "uv", "build", *kinds, "--no-build-isolation", "--python", sys.executable, "--out-dir", out, source)
@@ -79,7 +79,7 @@ def bill_of_materials(root: Path, out: Path) -> Path:
     every component those that the lock accepts for its version: one for each of its published files.
 
     Which packages those are depends on the platform (uvloop is not for Windows), so it is that of the build machine.
-    Whether the document follows its standard is looked at once, when it is finished: tools/check_package.py.
+    tools/check_package.py validates the finished document against its standard.
     """
     version = version_of(root)
     file = out / f"{NAME.replace('-', '_')}-{version}.cdx.json"

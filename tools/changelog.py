@@ -3,8 +3,8 @@
 
     tools/changelog.py [--base TAG]
 
-The draft goes into CHANGELOG.md as a section of its own, for a person to put into words that users understand. If the
-version has a section already, nothing is written and the draft is only shown: words that people wrote stay.
+The draft goes into CHANGELOG.md as a section of its own, for a person to rewrite in words that users understand. If the
+version has a section already, the draft is printed and the file is not changed.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ TITLES = {"major": "Breaks", "minor": "New", "patch": "Words"}
 
 
 def draft(version: str, base: str, spec: Report, api: Report) -> str:
-    """Write a section: what breaks first, the spec's changes before those of the names in Python."""
+    """Write a section: breaking changes first, changes of the spec before those of Python names."""
     lines = [
         f"## [{version}] - unreleased",
         "",
-        f"Draft from what changed since {base}; to be put into words.",
+        f"Draft from what changed since {base}; to be rewritten.",
         "",
     ]
     names = [change for change in api.changes if change.place != api_diff.SPEC_STEP]
@@ -76,9 +76,7 @@ def main() -> int:
         api = api_diff.since_release(root, arguments.base)
         version = version_of(root)
         if spec is None or api is None:
-            print(
-                f"{no_release(root)}. The entry of the first version is yours to write."
-            )
+            print(f"{no_release(root)}. Write the entry of the first version yourself.")
             return 0
         section = draft(version, spec.base, spec, api)
         changed = insert(file.read_text(encoding="utf-8"), section, version)
@@ -90,7 +88,7 @@ def main() -> int:
     written = (
         "was written into"
         if changed
-        else f"was NOT written, for {version} stands already in"
+        else f"was NOT written: {version} already has an entry in"
     )
     print(f"{section}\nThis draft {written} {file.name}.")
     for report in (spec, api):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Check what was built: the files in dist/, the same files built again, and the wheels as they are when installed.
+"""Check the built files: their content, that a second build gives the same bytes, and that the installed wheels work.
 
     tools/check_package.py [--python PATH …]      the Pythons to install into; the one that runs this if none is named
 
@@ -7,8 +7,8 @@ They are installed three times: with the locked dependencies on every Python; an
 with the lowest that the metadata allow. Each time every shipped module is imported, the mock server serves, the client
 moves a session, and bulk moves ten.
 
-Every check runs, each failure says what is wrong, and any failure ends it with exit code 1. When all have passed, the
-files' digests are recorded in dist/judged.json: `make publish` takes no other bytes.
+All checks run; every failure is reported, and the exit code is then 1. When all have passed, the
+files' digests are recorded in dist/judged.json: `make publish` accepts only these bytes.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ from packaging.version import Version
 from redocly import ROOT, ToolError
 
 PYTHONS = ("3.11", "3.12", "3.13")
-# Only what the index and the wheel say counts, not what the machine's installers happen to be configured for.
+# The configuration of the machine's installers must not matter.
 CLEAN = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "UV_FIND_LINKS": "", "UV_NO_CONFIG": "1"}
-LIMIT = 600.0  # seconds; only to end what hangs, since a machine may be busy: what is tried takes a few
+LIMIT = 600.0  # seconds; ends a hanging command; each normally takes a few
 HINT = "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ "  # the name is free on the public index
 SIDS = (f"AI{'0' * 32}", f"EX{'1' * 32}", f"ES{'2' * 32}")
-# What a tree holds besides what is in git.
+# Folders of a tree that are not in git.
 NOT_SOURCE = shutil.ignore_patterns(
     ".git",
     ".venv",
@@ -105,7 +105,7 @@ def built_files(dist: Path, version: str, root: Path = ROOT) -> Files:
     """Name the wheels, the sdists and the bill of materials.
 
     Raises:
-        ToolError: dist/ holds anything else, or not all of them.
+        ToolError: A file is missing from dist/, or does not belong there.
     """
     built = tuple(
         Built(each, dist / f"{each.stem}-{version}-py3-none-any.whl", dist / f"{each.stem}-{version}.tar.gz")
@@ -133,7 +133,7 @@ def content(archive: Path) -> dict[str, bytes]:
 
 
 def manifest_problems(names: set[str], patterns: list[str]) -> Iterator[str]:
-    """Say which files are not in the manifest, and which lines of it match none."""
+    """Return the files that are not in the manifest, and its lines that match no file."""
 
     def matches(name: str, pattern: str) -> bool:
         parts, globs = name.split("/"), pattern.split("/")
@@ -144,11 +144,11 @@ def manifest_problems(names: set[str], patterns: list[str]) -> Iterator[str]:
             yield f"{name} is not in the manifest"
     for pattern in patterns:
         if not any(matches(name, pattern) for name in names):
-            yield f"{pattern} is in the manifest, and no such file is there"
+            yield f"{pattern} is in the manifest, but there is no such file"
 
 
 def source_of(name: str, distribution: Distribution, root: Path) -> Path | None:
-    """Name the file of the tree that a file of a wheel was made from; None for what the build makes up."""
+    """Name the source of a file of a wheel; None for files that the build generates."""
     if name in distribution.copied:
         return root / distribution.copied[name]
     if name.endswith(".dist-info/licenses/LICENSE"):
@@ -159,7 +159,7 @@ def source_of(name: str, distribution: Distribution, root: Path) -> Path | None:
 
 
 def sdist_source_of(name: str, distribution: Distribution, root: Path) -> Path | None:
-    """Name the file of the tree that a file of an sdist was made from; None for what the build makes up."""
+    """Name the source of a file of an sdist; None for files that the build generates."""
     if name == "PKG-INFO":
         return None
     if name == ".gitignore":  # the backend takes the one that counts for the folder
@@ -176,7 +176,7 @@ def content_problems(archive: Path, distribution: Distribution, root: Path) -> I
     for name, data in sorted(files.items()):
         source = find_source(name, distribution, root)
         if source and (not source.is_file() or source.read_bytes() != data):
-            yield f"{name} is not what stands in {source.relative_to(root)}"
+            yield f"{name} differs from {source.relative_to(root)}"
         if str(root).encode() in data:
             yield f"{name} names this machine's folder {root}"
 
@@ -187,7 +187,7 @@ def digest(file: Path) -> str:
 
 
 def copy_tree(root: Path, to: Path) -> None:
-    """Copy the tree as another machine would have it: closed to others, other times, and with a cache lying about."""
+    """Copy the tree with other permissions and times, and with a stale cache, as on another machine."""
     before = os.umask(0o077)
     try:
         shutil.copytree(root, to, ignore=NOT_SOURCE, copy_function=shutil.copyfile)
@@ -217,7 +217,7 @@ def rebuild_problems(root: Path, files: Files) -> Iterator[str]:
 
 
 def difference(one: Path, other: Path) -> str:
-    """Say in which files two archives differ."""
+    """Return in which files two archives differ."""
     if one.suffix == ".json":
         return "other packages, or another order"
     first, second = content(one), content(other)
@@ -226,7 +226,7 @@ def difference(one: Path, other: Path) -> str:
 
 
 def tool_problems(root: Path, files: Files) -> Iterator[str]:
-    """Let the tools that were made for it look at the metadata and the wheels."""
+    """Check the metadata and the wheels with twine, check-wheel-contents and validate-pyproject."""
     commands: list[tuple[str | Path, ...]] = []
     for each in files.built:
         project = root / each.distribution.project
@@ -241,13 +241,13 @@ def tool_problems(root: Path, files: Files) -> Iterator[str]:
 
 
 def bill_problems(bill: Path) -> Iterator[str]:
-    """Hold the bill of materials to its standard."""
+    """Validate the bill of materials."""
     from cyclonedx.schema import SchemaVersion  # noqa: PLC0415 - takes seconds, and is needed here only
     from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
 
     problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill.read_text(encoding="utf-8"))
     if problem is not None:
-        yield f"{bill.name} is no valid CycloneDX 1.6: {str(problem).splitlines()[0]}"
+        yield f"{bill.name} is not valid CycloneDX 1.6: {str(problem).splitlines()[0]}"
 
 
 # -- installed --------------------------------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def resolve_problems(root: Path) -> Iterator[str]:
 
 
 def said(*command: str | Path) -> tuple[int, str]:
-    """Run a program in an empty environment, away from the tree; return its exit code and all that it said.
+    """Run a program in an empty environment, outside the tree; return its exit code and output.
 
     Raises:
         ToolError: It does not end.
@@ -306,7 +306,7 @@ class Environment:
         return self.folder / "bin" / "smarterproctoring"
 
     def install(self, chosen: Sequence[str], constraints: Path) -> None:
-        """Install the client with some extras; what these bring of ours are the built wheels, and no others.
+        """Install the client with some extras; our distributions among them come from the built wheels.
 
         Raises:
             ToolError: It cannot be installed.
@@ -331,14 +331,14 @@ class Environment:
         run(BIN / "uv", "pip", "sync", "--quiet", "--python", self.python, pinned, **CLEAN)
 
     def probe(self, distributions: Iterable[Distribution], *more: str) -> Iterator[str]:
-        """Try the packages of what is installed, from inside."""
+        """Run tools/probe_installed.py in the environment."""
         names = [package.name for package in packages_of(distributions)]
         yield from self.expect(
             0, "", self.python, "-I", ROOT / "tools" / "probe_installed.py", self.version, *names, *more
         )
 
     def expect(self, code: int, words: str, *arguments: str | Path) -> Iterator[str]:
-        """Run a program; yield what is wrong with how it ended and what it printed."""
+        """Run a program; yield the problems with its exit code and output."""
         got, text = said(*arguments)
         if got != code or words not in text or "Traceback" in text:
             yield f"{shown(arguments)}: exit code {got} instead of {code}, or not {words!r}:\n{text}"
@@ -350,7 +350,7 @@ def installed_problems(wheels: Sequence[Path], python: str, version: str, root: 
     Args:
         wheels: The built wheels, the client's first.
         python: The interpreter of the environment.
-        version: What everything has to say about its version.
+        version: The version that everything has to report.
         root: The tree, for the lock that holds the dependencies to known versions and for the extras.
         bounds: Whether to try the newest and the lowest dependencies afterwards.
     """
@@ -406,7 +406,7 @@ def _without_extra(marker: str) -> Marker | None:
 
 
 def bounds_problems(inner: Environment, resolution: str) -> Iterator[str]:
-    """Put the newest or the lowest dependencies that the metadata allow into an environment, and try it.
+    """Install the newest or the lowest dependencies that the metadata allow, and test the packages.
 
     Args:
         inner: The environment; what it holds is replaced.
@@ -431,7 +431,7 @@ def bounds_problems(inner: Environment, resolution: str) -> Iterator[str]:
 
 
 def untried_bounds(wanted: Iterable[Requirement], pinned: str) -> Iterator[str]:
-    """Say which lower bounds are not the versions that were chosen as the lowest."""
+    """Return the lower bounds that differ from the chosen lowest versions."""
     chosen = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", pinned))
     for requirement in wanted:
         lowest = chosen.get(canonicalize_name(requirement.name))

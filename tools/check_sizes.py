@@ -3,7 +3,7 @@
 
     tools/check_sizes.py [--write]
 
-A size above the recorded one fails, and so does one far below it: growth and its opposite are seen in a review.
+A size above the recorded one fails, and so does one far below it, so that every change of size is reviewed.
 `--write` records the sizes of today, rounded up, so that a small change needs no new record.
 """
 
@@ -23,13 +23,13 @@ from redocly import ROOT, ToolError
 
 RECORD = "tools/sizes.toml"
 DERIVED = "_sync"
-"""Modules in folders of this name are written from others, and do not count."""
+"""Modules in folders of this name are generated, and do not count."""
 TOOL_OUTPUT = "generated"
 HEAD = f"""\
-# The largest sizes that CI accepts; `make check-sizes` compares. Whoever needs more raises them in the same change, so
-# that a review sees it: make check-sizes ARGS=--write
+# The largest sizes that CI accepts; `make check-sizes` compares. To raise them in the same
+# change, so that a review sees it: make check-sizes ARGS=--write
 #
-# lines: of the hand-written modules of a package ({DERIVED}/ is written from _async/, and does not count)
+# lines: of the hand-written modules of a package ({DERIVED}/ is generated from _async/, and does not count)
 # bytes: of a wheel
 """
 
@@ -89,7 +89,7 @@ def recorded(text: str) -> Sizes:
     """Read the record.
 
     Raises:
-        ToolError: It is not one.
+        ToolError: It is not valid.
     """
     try:
         content = tomllib.loads(text)
@@ -104,13 +104,13 @@ def recorded(text: str) -> Sizes:
 
 
 def problems(now: Sizes, limits: Sizes) -> Iterator[str]:
-    """Say which sizes are not what the record allows."""
+    """Return the sizes that the record does not allow."""
     for unit in UNITS:
         allowed = limits.get(unit.name, {})
         found = now[unit.name]
         for name in sorted(found.keys() | allowed.keys()):
             if name not in found:
-                yield f"{name} is recorded, and there is no such thing any more"
+                yield f"{name} is recorded, but no longer exists"
             elif name not in allowed:
                 yield f"{name} is not recorded: {found[name]} {unit.name}"
             elif found[name] > allowed[name]:

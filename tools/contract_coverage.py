@@ -3,8 +3,8 @@
 tools/contract_coverage.py FILE.json…    print the table; exit code 1 unless it reached all responses and their keywords
 
 A response is reached when an answer has its status. A keyword of a response is reached when an answer of that response
-holds the value that it speaks of. A keyword of a request is reached when a request satisfied it, and another one broke
-it. (That what stands in a path is a string cannot be broken, and is not counted among what was.)
+holds the value to which it applies. A keyword of a request is reached when one request satisfied it, and another one
+broke it. (The type of a path parameter cannot be broken, since every path is text, and is not counted.)
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Copy what several files have to say alike: the version, and the licence.
+"""Copy values that several files repeat: the version, and the licence.
 
     tools/copies.py            write the copies
     tools/copies.py --check    say which copies are missing or differ; exit code 1 if any does
@@ -27,14 +27,14 @@ LICENSE = "LICENSE"
 
 @dataclass(frozen=True)
 class Copy:
-    """A file, and what it has to contain."""
+    """A file, and its required content."""
 
     name: str
     text: str
 
 
 def copies(root: Path) -> Iterator[Copy]:
-    """Yield every file of a tree that repeats something, as it has to be.
+    """Yield every file of a tree that repeats a value, with its required content.
 
     Raises:
         ToolError: A file has no place for the version.
@@ -64,7 +64,7 @@ def read(root: Path, name: str) -> str:
 
 
 def replaced(text: str, pattern: str, new: str, name: str) -> str:
-    """Put a text in the place of the group of a pattern, which has to be found once.
+    """Replace the group of a pattern, which has to match exactly once.
 
     Raises:
         ToolError: It is not.
@@ -87,7 +87,7 @@ def with_pins(text: str, distributions: Sequence[Distribution], version: str) ->
 
 
 def outdated(root: Path) -> list[Copy]:
-    """Return the copies that are missing or differ from what they repeat.
+    """Return the copies that are missing or differ from their source.
 
     Raises:
         ToolError: A file has no place for the version.

@@ -16,7 +16,7 @@ INSTALL = "AI" + "1f" * 16
 EXAM = "EX" + "2e" * 16
 SESSION = "ES" + "3d" * 16
 DAY = datetime.now(UTC) + timedelta(days=30)
-"""The day that the session is moved to; the command line refuses the past, and what is years ahead."""
+"""The day to which the session is moved; the command line refuses the past and days years ahead."""
 BEFORE = {
     "appointmentStartDateTime": f"{DAY - timedelta(days=1):%Y-%m-%d}T13:00:00.000Z",
     "appointmentEndDateTime": f"{DAY - timedelta(days=1):%Y-%m-%d}T15:00:00.000Z",

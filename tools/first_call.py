@@ -1,4 +1,4 @@
-"""Move one exam session on the installed mock server with the installed client, and say so in one line.
+"""Move one exam session on the installed mock server with the installed client, and print one line about it.
 
 The commands of the other distributions have to be found, and to be of the same version.
 
@@ -26,7 +26,7 @@ def check_command(name: str, version: str) -> None:
     """
     found = [*entry_points(group="smarterproctoring.commands", name=name)]
     if not found:
-        sys.exit(f"the command {name} is not there")
+        sys.exit(f"the command {name} is not installed")
     found[0].load()
     source = found[0].dist
     if source is None or source.version != version:

@@ -4,7 +4,7 @@ tools/fuzz.py             the same cases every time, with the state in memory, t
 tools/fuzz.py --random    a new seed each time, ten times the examples, and the tests of tests/contract too
 tools/fuzz.py -- ARGS     further arguments for `schemathesis run`
 
-Beside schemathesis's own checks, those of tests/contract/checks.py run: what is stored is what was accepted, and the
+Besides schemathesis's own checks, those of tests/contract/checks.py run: what is stored is what was accepted, and the
 token of the run is not refused. The pass with faults (tests/contract/faults.json) reaches the answers that a server
 without trouble never gives; there the checks are those that such an answer can pass. Each pass writes a JUnit and a HAR
 file into build/schemathesis, and from all of them tools/contract_coverage.py counts what of the spec was reached: it
@@ -50,9 +50,7 @@ def main() -> int:
     parser = option_parser()
     options, more = parser.parse_known_args(namespace=Options())
     if options.db is not None and Path(options.db).exists():
-        parser.error(
-            f"--db: {options.db} exists; what it holds would not be what this run has sent"
-        )
+        parser.error(f"--db: {options.db} exists; name a file that does not exist yet")
     arguments = [argument for argument in more if argument != "--"]
     is_random = options.random or options.seed is not None
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
@@ -94,7 +92,7 @@ def option_parser() -> argparse.ArgumentParser:
 
 
 def all_passes(arguments: Sequence[str]) -> int:
-    """Run schemathesis in every way, and say what was reached; return the exit code of the first run that fails."""
+    """Run schemathesis in every way, and print what was reached; return the exit code of the first run that fails."""
     with tempfile.TemporaryDirectory() as folder:
         in_file = ("--db", f"{folder}/mock.db")
         with_faults = ("--scenario", str(FAULTS))

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Turn openapi/smarterproctoring.yaml into generated/, or check that generated/ is what it should be.
+"""Generate generated/ from openapi/smarterproctoring.yaml, or check that it is up to date.
 
     tools/generate.py            regenerate: build aside, check there, then swap
     tools/generate.py --check    regenerate aside and fail on any difference, new and missing files included
 
-A run that fails leaves the output folder as it was, and two runs at once wait for each other. Everything that
+A run that fails leaves the output folder as it was, and concurrent runs wait for each other. Everything that
 decides the output is pinned: the generator and the formatter in pyproject.toml, their settings in
 generator-config.yml, and what each run used is recorded in generated/PROVENANCE.json.
 """
@@ -45,7 +45,7 @@ def main() -> None:
         print(work(arguments.spec, arguments.config, arguments.output.resolve()))
     except (GenerationError, OSError) as error:
         sys.exit(
-            f"error: {error}\n\nNothing was changed. Mend the above, then run: {RETRY}"
+            f"error: {error}\n\nNothing was changed. Fix the above, then run: {RETRY}"
         )
     except KeyboardInterrupt:
         sys.exit("error: interrupted. Nothing was changed.")

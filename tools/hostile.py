@@ -1,11 +1,11 @@
-"""Send a mock server what hostile clients send, and see that it still answers and that its memory is bounded.
+"""Send hostile requests to a mock server, and check that it still answers and that its memory is bounded.
 
 tools/hostile.py                    100,000 requests of every kind, in turn
 tools/hostile.py --requests 2000    fewer
 tools/hostile.py --db FILE          the same with the server's state in a file
 
-After every hundred of them an ordinary request is sent. Exit code 1 if a request is not answered in time, or not as it
-should be, or if the server's memory is more than 200 MB above that of the start.
+After every hundred of them an ordinary request is sent. Exit code 1 if a request gets no answer in time or a wrong one,
+or if the server's memory is more than 200 MB above that of the start.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Kind:
         name: What it is.
         make: Makes the octets of one; the number tells them apart.
         statuses: What may be answered.
-        every: Of so many rounds it takes part in one: a large one costs as much as many small ones.
+        every: It is sent in one round of this many, because a large request costs as much as many small ones.
     """
 
     name: str
@@ -78,7 +78,7 @@ def deep() -> bytes:
 
 @cache
 def bomb() -> bytes:
-    """Return what is 64 MiB once it is unpacked."""
+    """Return compressed data that expands to 64 MiB."""
     return gzip.compress(b"[" * (64 * MIB), 1)
 
 
@@ -116,7 +116,7 @@ KINDS: Final = (
     ),
     Kind("a new path", lambda n: request(f"/{n}" + "a" * 3000, GOOD, BODY), WRONG),
     Kind(
-        "a new SID that is none",
+        "a new invalid SID",
         lambda n: request(path(n) + "z" * 3000, GOOD, BODY),
         frozenset({400}),
     ),
@@ -296,12 +296,12 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Whether the server has stood it."""
+        """Whether the server passed."""
         return not self.wrong and self.grown <= LIMIT
 
 
 def turns(count: int) -> Iterator[tuple[int, Kind]]:
-    """Yield so many requests: their numbers, and of which kind they are."""
+    """Yield this many requests: their numbers and kinds."""
     numbers = iter(range(1, count + 1))
     for turn in itertools.count():
         for kind in KINDS:
@@ -323,7 +323,7 @@ def memory(process: int, name: str = "VmRSS") -> int:
 
 
 def run(requests: int, settings: Sequence[str] = ()) -> Outcome:
-    """Start a server, send it the requests, and look at it."""
+    """Start a server, send it the requests, and check it."""
     command = [
         sys.executable,
         "-m",
@@ -391,7 +391,7 @@ def _timed(
 
 
 def report(outcome: Outcome) -> str:
-    """Say what was seen."""
+    """Print the results."""
     lines = [
         f"  {count:>7,}  {outcome.slowest[name]:.2f} s  {name}"
         for name, count in outcome.sent.items()

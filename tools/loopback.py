@@ -1,6 +1,6 @@
-"""Package indexes on loopback, for tests and rehearsals: a private one, the outside world as the lock knows it.
+"""Package indexes on loopback, for tests and rehearsals: a private one, and one with the locked dependencies.
 
-Commands that work with them see no configuration of this machine, so that nothing but those indexes counts.
+Commands that use them ignore this machine's configuration, so that only these indexes are used.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ def run(command: list[str], cwd: Path | None = None, /, **variables: str) -> Don
 
 
 def check(command: list[str], cwd: Path | None = None, /, **variables: str) -> str:
-    """Run a command that has to work; return what it said.
+    """Run a command that has to succeed; return its output.
 
     Raises:
-        ToolError: It did not.
+        ToolError: It failed.
     """
     done = run(command, cwd, **variables)
     if done.code:

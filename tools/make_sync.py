@@ -54,7 +54,7 @@ FIXES = "I,F401,UP034"
 
 
 class TwinError(Exception):
-    """A twin is not what its source gives."""
+    """A twin differs from what its source gives."""
 
 
 def rule() -> unasync.Rule:
@@ -94,7 +94,7 @@ def made(source: Path, root: Path = ROOT) -> str:
 
 
 def ruff(arguments: list[str], text: str) -> str:
-    """Return what ruff makes of a text."""
+    """Return a text as ruff formats it."""
     command = [sys.executable, "-m", "ruff", *arguments, "--quiet", "-"]
     done = subprocess.run(
         command, input=text, capture_output=True, text=True, check=False, cwd=ROOT

@@ -3,8 +3,8 @@
 tools/mutate.py                    every module of MODULES, in two processes
 tools/mutate.py --only policy.py   one of them
 
-Each mutant runs in a scratch copy. What survives is either equivalent, and stands in tools/mutate.toml with the reason,
-or is a hole in the tests: then the exit code is 1.
+Each mutant runs in a scratch copy. A surviving mutant is either equivalent, and listed in
+tools/mutate.toml with the reason, or shows a gap in the tests: then the exit code is 1.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ MODULES: Final[Mapping[str, str]] = {
 SELECTION: Final = "not asyncio and not trio"
 SKIPPED: Final = (
     r"core/ReplaceBinaryOperator_BitOr_.*",  # `str | None` in annotations
-    r"core/ReplaceBinaryOperator_Mul_(?!Div).*",  # one arithmetic operator stands for all others
+    r"core/ReplaceBinaryOperator_Mul_(?!Div).*",  # one arithmetic operator represents all others
     r"core/ReplaceBinaryOperator_(Add|Mod|Div|FloorDiv)_(?!Sub|Mul).*",
     r"core/ReplaceBinaryOperator_(Mod|Div|FloorDiv)_Sub",
     r"core/ReplaceBinaryOperator_Add_Mul",
@@ -61,7 +61,7 @@ SKIPPED: Final = (
     r"core/ReplaceComparisonOperator_(Is|IsNot)_(Eq|NotEq|Lt|LtE|Gt|GtE)",
     r"core/ReplaceUnaryOperator_USub_.*",
 )
-"""Mutations that are left out: they change types only, or say what a neighbour says."""
+"""Mutations that are left out: they change only types, or repeat another mutation."""
 TOO_LONG: Final = 300.0
 """Seconds for the tests of one mutant. A test that hangs fails by its own limit, so this says nothing of the mutant."""
 
@@ -308,7 +308,7 @@ def read_equivalent() -> Equivalent:
 
 
 def report(mutants: Sequence[Mutant], equivalent: Equivalent) -> int:
-    """Print what is not accounted for; return the exit code."""
+    """Print the survivors that are not listed; return the exit code."""
     survived = [mutant for mutant in mutants if not mutant.killed]
     holes = [mutant for mutant in survived if mutant.key not in equivalent]
     for mutant in holes:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What this repository ships, as tools/packages.toml lists it: distributions, and the import packages in them.
+"""The distributions and import packages of this repository, as listed in tools/packages.toml.
 
 tools/packages.py folders        print the folders of the packages, for tools that take folders
 tools/packages.py editable       print the options by which uv installs every distribution for development
@@ -51,10 +51,10 @@ class Package:
 
 @dataclass(frozen=True)
 class Distribution:
-    """What is built, published and installed as one.
+    """A distribution: what is built, published and installed together.
 
     Attributes:
-        name: What is installed.
+        name: The name by which it is installed.
         folder: The folder of its pyproject.toml, seen from the top of the repository; "." for the top.
         also: Folders, apart from those of its packages, from which its files are made.
         copied: Files of wheel and sdist that are made of a file elsewhere: name in both -> name in the repository.
@@ -132,7 +132,7 @@ def _entries(entry: Mapping[str, object], key: str, place: str) -> Iterable[tupl
 
 
 def _known(entry: Mapping[str, object], keys: set[str], place: str) -> None:
-    """Refuse a key that nothing reads.
+    """Refuse an unknown key.
 
     Raises:
         ToolError: There is one.
@@ -190,7 +190,7 @@ def packages_of(distributions: Iterable[Distribution]) -> tuple[Package, ...]:
 
 
 def listed_in(tree: Path) -> tuple[Distribution, ...]:
-    """Return what a tree ships; what this one does, if the tree has no list.
+    """Return the distributions of a tree; those of this one if the tree has no list.
 
     Raises:
         ToolError: The tree's list cannot be read.
@@ -233,7 +233,7 @@ def outside_requirements(root: Path) -> list[str]:
 
 DISTRIBUTIONS = read((ROOT / LIST).read_text(encoding="utf-8"))
 CLIENT = DISTRIBUTIONS[0]
-"""The distribution that users name; the others are its extras."""
+"""The distribution that users install; the others are its extras."""
 PACKAGES = packages_of(DISTRIBUTIONS)
 FOLDERS = tuple(dict.fromkeys(package.folder for package in PACKAGES))
 """Where the packages are: before all others on the path of modules of a copy."""

@@ -1,4 +1,4 @@
-"""Try the installed packages from inside their environment; prints what is wrong and exits 1.
+"""Check the installed packages from inside their environment; print the problems and exit with 1.
 
     python -I tools/probe_installed.py VERSION PACKAGE…            every module, the version, a dry run
     python -I tools/probe_installed.py VERSION PACKAGE… --call     with all extras: also a call to the mock server, and
@@ -31,7 +31,7 @@ LIST_LENGTH = 10
 
 
 def import_all(packages: Sequence[str], complete: bool) -> Iterator[str]:
-    """Import every module; without the extras, one that cannot be imported has to say which to install."""
+    """Import every module; without the extras, a failed import has to name the extra to install."""
     for name in packages:
         try:
             package = importlib.import_module(name)
@@ -66,7 +66,7 @@ def import_modules(name: str, path: Sequence[str], complete: bool) -> Iterator[s
 
 
 def versions(expected: str, packages: Sequence[str]) -> Iterator[str]:
-    """Compare every place that tells the version of the package, or of the API's description, with what it is."""
+    """Compare the versions of the package and of the API's description wherever they are shown."""
     package = importlib.import_module("smarterproctoring")
     with package.SmarterProctoring(TOKEN) as client:
         request = client.dry_run_reschedule(*SIDS, notes="Moved")
@@ -91,7 +91,7 @@ def versions(expected: str, packages: Sequence[str]) -> Iterator[str]:
 
 
 def call(expected: str) -> Iterator[str]:
-    """Move a session on the mock server, by each of the two readers of answers."""
+    """Move a session on the mock server, with each of the two HTTP parsers."""
     client_class = importlib.import_module("smarterproctoring").SmarterProctoring
     with importlib.import_module("smarterproctoring_mock").running_server(token=TOKEN) as server:
         for fast in (False, True):
@@ -138,7 +138,7 @@ def bulk() -> Iterator[str]:
 def main() -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("version", help="what everything has to say about its version")
+    parser.add_argument("version", help="the version that everything has to report")
     parser.add_argument("packages", nargs="+", metavar="PACKAGE", help="an import package")
     parser.add_argument("--call", action="store_true", help="all extras are installed: use them")
     arguments = parser.parse_args()

@@ -1,11 +1,11 @@
-"""Prove that the tests bite: put one fault at a time into a copy of the tree, and see a test turn red.
+"""Prove that the tests notice faults: put one fault at a time into a copy of the tree, and check that a test fails.
 
 tools/prove.py                    every fault of tools/prove.toml, in two processes for each core
 tools/prove.py --only TEXT        only the faults whose names hold this text
 tools/prove.py --write            put the table into docs/proof.md too
 
-First all the selected tests run without a fault, and have to pass: red must mean the fault. Then each fault runs
-alone. One that no test catches, or that cannot be put in any more, makes the exit code 1. The checkout stays as it is.
+First all the selected tests run without a fault, and have to pass. Then each fault runs alone. The exit code is 1 if no
+test catches a fault, or if a fault no longer fits the code. The checkout is not changed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TOO_LONG = 120
 
 
 class Outcome(NamedTuple):
-    """What came of a fault.
+    """The result of a fault.
 
     Attributes:
         fault: The fault.
@@ -108,7 +108,7 @@ def run_tests(
 
 
 def try_fault(fault: Fault, tree: Path) -> Outcome:
-    """Put a fault in, run its tests, and say which of them failed first."""
+    """Put a fault in, run its tests, and return which of them failed first."""
     started = time.monotonic()
     try:
         place = fault.place(tree)
@@ -269,7 +269,7 @@ def main() -> int:
         )
     if bad:
         print(
-            "a fault that survives is a hole in the tests: write the test that is missing",
+            "a fault that survives is a gap in the tests: write the missing test",
             file=sys.stderr,
         )
         return 1

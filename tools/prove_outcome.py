@@ -1,4 +1,4 @@
-"""Prove that no call says anything false: cut the connection at every byte, and compare with what the server did.
+"""Prove that calls report the truth: cut the connection at every byte, and compare the report with what the server did.
 
 tools/prove_outcome.py                     every fault point: about 15 minutes on two cores
 tools/prove_outcome.py --runs 20000        a sample of that size, spread over all kinds of fault point
@@ -47,7 +47,7 @@ INSTALL = "AI" + "a1" * 16
 EXAM = "EX" + "b2" * 16
 SESSION = "ES" + "c3" * 16
 SILENT = b"(silent)"
-"""An answer that never comes."""
+"""A missing answer."""
 PATIENCE = 0.25
 """Seconds that an attempt waits for an answer in the runs where none comes."""
 Wire = Literal["plain", "TLS", "CONNECT"]
@@ -545,11 +545,11 @@ def running() -> Generator[Bench]:
 
 
 class Seen(NamedTuple):
-    """What came of a run.
+    """The result of a run.
 
     Attributes:
         returned: Whether the call returned.
-        said: What its error says of the change: whether it may have been applied; None if it returned.
+        said: Whether its error says that the change may have been applied; None if it returned.
         applied: How often the service applied the change.
         error: What it raised, for the message about an unsound run.
     """
@@ -561,7 +561,7 @@ class Seen(NamedTuple):
 
     @property
     def unsound(self) -> bool:
-        """Whether the caller was told something false."""
+        """Whether the report to the caller was false."""
         return (
             not self.applied if self.returned else bool(self.applied) and not self.said
         )
@@ -708,7 +708,7 @@ def table(results: Iterable[tuple[Point, Seen]]) -> str:
 
 @contextmanager
 def short_waits() -> Generator[None]:
-    """Let the client hardly wait between attempts: the waits prove nothing here."""
+    """Shorten the waits between attempts, which do not matter here."""
     before = policy.BACKOFF_BASE
     policy.BACKOFF_BASE = 0.001
     try:

@@ -1,4 +1,4 @@
-"""Prove a release that is on the index: its files are those that were judged, and the package works when installed.
+"""Prove a release on the index: its files are those that the gates judged, and the installed package works.
 
     tools/prove_release.py VERSION [--dist FOLDER] [--public-key FILE]
 
@@ -27,7 +27,7 @@ from simple_index import PACKAGE, Index
 
 
 def expected_files(dist: Path, version: str, public_key: Path | None) -> dict[str, str]:
-    """Return the SHA-256 of each file of a version that an index takes, by the file's name.
+    """Return the SHA-256 of each file of a version for the index, by the file's name.
 
     Args:
         dist: The folder that holds the record, the statement or both.

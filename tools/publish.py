@@ -2,13 +2,13 @@
 
     tools/publish.py              check, build again, upload, prove
     tools/publish.py --dry-run    check and build again, and say what would be done
-    tools/publish.py --resume     go on after an upload that was cut off halfway
+    tools/publish.py --resume     continue an upload that was interrupted
     tools/publish.py --built      upload dist/ as it was judged elsewhere: no build, no comparison with the last
                                   release, no proof by installing (the workflow `release` has jobs for these)
 
-Uploaded are the files of dist/ that `make check-package` has judged (dist/judged.json), and no other bytes.
+It uploads only the files of dist/ that `make check-package` has judged (dist/judged.json).
 
-What it needs comes from the environment, so that nothing secret stands in a command line:
+Its settings come from the environment, so that no secret is in a command line:
 
     INDEX_URL               the simple index that installers read, for instance https://packages.example.com/simple/
     UPLOAD_URL              where files are sent; INDEX_URL without its last part by default
@@ -19,7 +19,7 @@ What it needs comes from the environment, so that nothing secret stands in a com
     JUDGED_SHA256           the digest of dist/judged.json that the gates gave; another record is refused
 
 Exit codes: 0 done; 1 refused, nothing was uploaded; 2 the upload failed, and the index lists nothing of it; 3 something
-was or may have been uploaded, and the words say what to do.
+was or may have been uploaded, and the message says what to do.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class ProofFailedError(Exception):
-    """What the index gives is not what was judged, or does not work: the version has to be withdrawn."""
+    """The index gives other files than those judged, or they do not work: the version has to be withdrawn."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def checked_url(name: str, url: str) -> str:
     """Return a URL that ends in a slash.
 
     Raises:
-        RefusedError: It is no URL, holds a password, or would send one through the network in the clear.
+        RefusedError: It is not a URL, holds a password, or would send one unencrypted.
     """
     try:
         parts = urlsplit(url)
@@ -109,7 +109,7 @@ def settings() -> Settings:
     """Read where to publish from the environment.
 
     Raises:
-        RefusedError: A URL is missing or not fit.
+        RefusedError: A URL is missing or invalid.
     """
     given = os.environ.get("INDEX_URL", "")
     if not given:
@@ -133,7 +133,7 @@ def upload_url(index_url: str) -> str:
 
 
 def credentials(index_url: str) -> Credentials | None:
-    """Return who publishes, from the environment or the keyring; None if the environment names nobody.
+    """Return the credentials from the environment or the keyring; None if the environment names nobody.
 
     Raises:
         RefusedError: A name without a password.
@@ -233,9 +233,9 @@ def merged_tags() -> list[str]:
 
 
 def history_problems(version: Version, listing: Listing, *, compare: bool) -> Iterator[str]:
-    """Yield what is wrong with the tags, as far as the index tells: each version that it holds needs its tag here.
+    """Yield the versions on the index whose tags are missing here.
 
-    Without a tag, what changed since that release cannot be known.
+    Without the tag, the changes since that release are unknown.
     """
     tags = {*git("tag", "--list", "v*").split()}
     held = sorted(listing.versions - {version})
@@ -299,7 +299,7 @@ def bump_problems(base: str, version: Version) -> Iterator[str]:
         elif done.returncode == 1:
             yield f"the step from {base} to {version} is too small. Raise {place}:\n    {said}"
         else:
-            yield f"tools/{judge} could not compare with {base}; mend what it says:\n    {said}"
+            yield f"tools/{judge} could not compare with {base}; fix what it reports:\n    {said}"
 
 
 @contextmanager
@@ -317,13 +317,13 @@ def built() -> Generator[Path]:
         )
         if done.returncode:
             raise RefusedError(
-                f"the last commit does not build. Mend it until `make build` works:\n{done.stderr.strip()}"
+                f"the last commit does not build. Fix it until `make build` works:\n{done.stderr.strip()}"
             )
         yield clone / "dist"
 
 
 def judged_files(version: Version) -> Record:
-    """Return the record of the files in dist/, after a look at it and at them.
+    """Check the files in dist/ and return their record.
 
     Raises:
         RefusedError: They are not those that the gates judged for this commit.
@@ -346,7 +346,7 @@ def judged_files(version: Version) -> Record:
 
 
 def rebuild_problems(record: Record, folder: Path) -> Iterator[str]:
-    """Yield in what the files that were judged differ from those that the commit builds."""
+    """Yield the differences between the judged files and those that the commit builds."""
     made = {file.name: sha256(file.read_bytes()) for file in folder.iterdir() if file.is_file()}
     for name in sorted(record.files.keys() | made.keys()):
         if record.files.get(name) != made.get(name):
@@ -354,10 +354,10 @@ def rebuild_problems(record: Record, folder: Path) -> Iterator[str]:
 
 
 def copies(record: Record, folder: Path) -> list[Path]:
-    """Copy the distributions that were judged to where nobody changes them; return the copies.
+    """Copy the judged distributions to a folder of this run; return the copies.
 
     Raises:
-        RefusedError: One has other bytes by now.
+        RefusedError: One was changed since.
     """
     made: list[Path] = []
     for name in record.distributions:
@@ -417,7 +417,7 @@ def missing_from(
 def upload(files: list[Path], url: str, login: Credentials | None) -> None:
     """Send the files; the password travels in uv's environment.
 
-    The client comes last: its extras name the other distributions, and at no moment are these missing.
+    The client comes last, because its extras need the other distributions.
 
     Raises:
         RefusedError: The index did not take them.
@@ -431,7 +431,7 @@ def upload(files: list[Path], url: str, login: Credentials | None) -> None:
 
 
 def run(command: list[str], failure: str, **environment: str) -> str:
-    """Run a tool and return what it said, all of it in the error if it failed."""
+    """Run a tool and return its output; the error holds the output if it failed."""
     done = subprocess.run(
         command,
         cwd=tempfile.gettempdir(),  # so that no setting of this checkout counts
@@ -476,7 +476,7 @@ def compare(index: Index, version: Version, expected: Mapping[str, str]) -> None
             raise ProofFailedError(f"the index has another file of {version}, which nobody judged: {file.name}")
         if index.digest(file) != expected[file.name]:
             raise ProofFailedError(f"the index gives other bytes than were judged: {file.name}")
-    say("proof", "the index gives the very bytes that were built and judged")
+    say("proof", "the index gives the same bytes that were built and judged")
 
 
 def install_and_call(
@@ -516,7 +516,7 @@ def install_and_call(
         try:
             run([uv(), "pip", "check", "--quiet", "--python", python], "the dependencies do not fit together")
             say("proof", f"{', '.join(wheels)} {version}: installed from the index into an empty environment")
-            # -I: neither this checkout nor the environment's variables can stand in for what was installed.
+            # -I: ignore this checkout and Python's environment variables, so that only the installed packages are used.
             call = [python, "-I", str(ROOT / "tools" / "first_call.py"), str(version)]
             say("proof", run(call, "the installed package does not work"))
         except RefusedError as refused:
@@ -531,7 +531,7 @@ def index_login(name: str, login: Credentials | None) -> dict[str, str]:
 
 
 def installed_requirements(environment: Path, names: Sequence[str]) -> Iterator[str]:
-    """Yield what installed distributions ask of others, with the extras that the proof needs."""
+    """Yield the requirements of the installed distributions, with the extras that the proof needs."""
     (site,) = (environment / "lib").glob("python*/site-packages")
     for name in names:
         (package,) = importlib.metadata.distributions(name=name, path=[str(site)])
@@ -570,7 +570,7 @@ def publish(options: Options) -> int:
     record: Record | None = None
     problems = [*tree_problems(version, compare=not options.built, tagged=not options.dry_run)]
     with ExitStack() as stack:
-        # All that is wrong is said at once, whether with the tree or with the index.
+        # All problems are reported together, those of the tree and those of the index.
         try:
             login = credentials(to.index_url)
             index = stack.enter_context(Index(to.index_url, login))
@@ -641,7 +641,7 @@ def send(
 
 
 def after_failure(index: Index, version: Version, record: Record, failure: RefusedError) -> int | None:
-    """Look at what an upload that failed has left on the index.
+    """Check which files a failed upload has left on the index.
 
     The answer to an upload can be lost although the files have arrived.
 
@@ -655,7 +655,7 @@ def after_failure(index: Index, version: Version, record: Record, failure: Refus
         other = [file.name for file in there if expected.get(file.name) != index.digest(file)]
     except RefusedError as unknown:
         print(
-            f"error: {unknown}\nSo it is not known what of {version} was uploaded. Look at the index; then: "
+            f"error: {unknown}\nSo it is unknown which files of {version} were uploaded. Look at the index; then: "
             "make publish RESUME=1",
             file=sys.stderr,
         )
@@ -690,7 +690,7 @@ def after_failure(index: Index, version: Version, record: Record, failure: Refus
 def proven(
     index: Index, version: Version, record: Record, to: Settings, login: Credentials | None, *, install: bool
 ) -> int:
-    """Prove what was uploaded; return the exit code."""
+    """Prove the upload; return the exit code."""
     expected = distributions(record)
     try:
         compare(index, version, expected)

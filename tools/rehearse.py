@@ -1,12 +1,12 @@
-"""Rehearse a release on loopback, from the gates to a downstream service, and print what became of each step.
+"""Rehearse a release on loopback, from the gates to a downstream service, and print the result of each step.
 
     tools/rehearse.py
 
-What is released is a commit made in a clone: everything that stands in this checkout, committed or not, with the
-CHANGELOG's entry dated today. Nothing here is touched but caches, and nothing leaves the machine: the package goes to a
+It releases a commit in a clone: everything in this checkout, committed or not, with the
+CHANGELOG's entry dated today. Only caches change here, and nothing leaves the machine: the package goes to a
 private index on loopback, and dependencies come from one that holds the locked ones.
 
-Exit codes: 0 the release would go through; 1 a step failed, and what it said is printed.
+Exit codes: 0 the release would go through; 1 a step failed, and its output is printed.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from loopback import BIN, LOGIN, PACKAGE, PASSWORD, USERNAME, UV, Done, Index, c
 from packages import CLIENT
 from redocly import ROOT, ToolError
 
-# Long ones first, because two run at a time. `make test` is left to CI: it takes longer than all of this.
+# Long ones first, because two run concurrently. `make test` is left to CI: it takes longer than all of this.
 GATES = ("typecheck", "contract", "check-generated", "lint-spec", "lint-workflows", "diff-api", "diff-spec", "lint")
 AT_A_TIME = 2
 
 
 class Step(NamedTuple):
-    """How a step went: what it is, how long it took in seconds, whether all is well, and what it said."""
+    """The result of a step: its name, its seconds, whether it passed, and its output."""
 
     name: str
     seconds: float
@@ -50,11 +50,11 @@ class Rehearsal:
         self.steps: list[Step] = []
 
     def take(self, name: str, action: Callable[[], str]) -> None:
-        """Take a step, and print how it went.
+        """Run a step, and print its result.
 
         Args:
             name: What the summary calls it.
-            action: Does it; returns what the summary says of it. A ToolError is a step that failed.
+            action: Runs it and returns its line in the summary. It fails by raising a ToolError.
         """
         started = time.monotonic()
         try:
@@ -68,7 +68,7 @@ class Rehearsal:
             print(words, file=sys.stderr, flush=True)
 
     def together(self, *steps: tuple[str, Callable[[], str]]) -> None:
-        """Take steps, some at a time. What is no ToolError is raised: no step may be lost in a thread."""
+        """Run steps, some of them concurrently. Exceptions other than ToolError are raised."""
         with ThreadPoolExecutor(AT_A_TIME) as pool:
             for done in [pool.submit(self.take, *step) for step in steps]:
                 done.result()
@@ -90,16 +90,16 @@ class Rehearsal:
 
 
 def candidate(tree: Path, version: str) -> str:
-    """Make a clone in which what stands in this checkout is committed, as if it were released today.
+    """Make a clone in which the content of this checkout is committed, as if it were released today.
 
     Raises:
-        ToolError: This is no git checkout.
+        ToolError: This is not a git checkout.
     """
     check(["git", "clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(tree)])
     check(["git", "--git-dir", str(tree / ".git"), "--work-tree", str(ROOT), "add", "--all"], ROOT)
     check(["git", "config", "user.name", "Rehearsal"], tree)
     check(["git", "config", "user.email", "rehearsal@localhost"], tree)
-    commit(tree, "What stands in the checkout")
+    commit(tree, "The content of the checkout")
     check(["git", "reset", "--quiet", "--hard"], tree)
     changelog = tree / "CHANGELOG.md"
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
@@ -123,7 +123,7 @@ def commit(tree: Path, message: str) -> None:
 
 
 def made(tree: Path, target: str, *arguments: str, **variables: str) -> str:
-    """Make a target that has to be made; return the last line that it printed.
+    """Run a make target that has to succeed; return the last line of its output.
 
     Raises:
         ToolError: It failed.
@@ -241,7 +241,7 @@ def downstream(index: Index, tests: str) -> str:
 
 
 def rehearse(rehearsal: Rehearsal, folder: Path, version: str) -> None:
-    """Take all steps, up to the first group of them in which one failed."""
+    """Run all steps, up to the first group of them in which one failed."""
     take, tree = rehearsal.take, folder / "tree"
     take("candidate", partial(candidate, tree, version))
     if not rehearsal.well:
@@ -249,7 +249,7 @@ def rehearse(rehearsal: Rehearsal, folder: Path, version: str) -> None:
     rehearsal.together(
         ("built twice", partial(built_twice, tree)),
         *((gate, partial(made, ROOT, gate)) for gate in GATES),
-        ("dependencies", lambda: f"{sum(1 for _ in wheels().iterdir())} locked wheels at hand"),
+        ("dependencies", lambda: f"{sum(1 for _ in wheels().iterdir())} locked wheels downloaded"),
     )
     if not rehearsal.well:
         return

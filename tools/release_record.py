@@ -25,7 +25,7 @@ DISTRIBUTIONS = (".whl", ".tar.gz", ".zip", ".egg")
 
 
 class RefusedError(Exception):
-    """Something must not be done; each problem says what is wrong and how to fix it."""
+    """Publishing is refused; each problem says what is wrong and how to fix it."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
@@ -54,12 +54,12 @@ def sha256(content: bytes) -> str:
 
 
 def is_companion(name: str) -> bool:
-    """Tell whether a file of dist/ is about the built files, and not one of them."""
+    """Tell whether a file of dist/ describes the built files."""
     return name == RECORD or name.endswith(STATEMENT)
 
 
 def clean_commit(root: Path) -> str | None:
-    """Return the commit that a tree is exactly; None if it is changed, or not a git checkout."""
+    """Return the commit of a tree without changes; None if it is changed, or not a git checkout."""
 
     def git(*arguments: str) -> str | None:
         try:
@@ -108,7 +108,7 @@ def read(dist: Path) -> Record:
         found = json.loads(file.read_bytes())
     except FileNotFoundError:
         raise RefusedError(
-            f"{file.parent.name}/{RECORD} is missing, so no gate has judged these files. {again}"
+            f"{file.parent.name}/{RECORD} is missing, so these files were not judged. {again}"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise RefusedError(
@@ -134,11 +134,11 @@ def read(dist: Path) -> Record:
 
 
 def changes(dist: Path, record: Record) -> Iterator[str]:
-    """Yield in what a folder differs from its record."""
+    """Yield the differences between a folder and its record."""
     for name, expected in sorted(record.files.items()):
         file = dist / name
         if not file.is_file():
-            yield f"{dist.name}/{name} is missing, and the gates judged it. Run: make check-package"
+            yield f"{dist.name}/{name} is missing, but is in the record. Run: make check-package"
         elif sha256(file.read_bytes()) != expected:
             yield f"{dist.name}/{name} has other bytes than the gates judged. Run: make check-package"
     for file in sorted(dist.iterdir()):

@@ -22,13 +22,13 @@ from packages import FOLDERS
 ROOT = Path(__file__).resolve().parent.parent
 FAULTS = ROOT / "tools" / "prove.toml"
 DERIVED = make_sync.TWIN
-"""Folders whose files are derived from others, and so are no place for a fault."""
+"""Folders of generated files, into which no fault is put."""
 NEEDED = {"name", "old", "new", "tests"}
 OPTIONAL = {"in", "file", "environment"}
 
 
 class ProofError(Exception):
-    """The faults, or the tree without them, are not as they have to be."""
+    """The list of faults is invalid, or the tests fail without a fault."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Definition:
     end: int
 
     def is_called(self, name: str) -> bool:
-        """Tell whether a fault means this one: by its whole name, or by the last parts of it."""
+        """Tell whether a fault names this definition, by its whole name or by the last parts of it."""
         return f".{self.name}".endswith(f".{name}")
 
 
@@ -98,14 +98,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Fault:
-    """A slip that somebody could make: `new` takes the place of `old`.
+    """A possible mistake: `new` replaces `old`.
 
     Attributes:
-        side: The part of the product that has it.
-        name: What the slip is.
+        side: The part of the product.
+        name: What the mistake does.
         old: The text that is replaced.
-        new: What it becomes.
-        tests: What pytest is given.
+        new: Its replacement.
+        tests: The arguments of pytest.
         function: The function or class that holds the text, such as `Rules.path_for`; empty for any.
         file: The file that holds it, or the end of its name; empty for any.
         environment: Variables for the tests.
@@ -193,7 +193,7 @@ def read_faults(path: Path = FAULTS) -> list[Fault]:
                     f"{name}: needs name, old, new and tests, and takes in, file and environment"
                 )
             if any(fault.side == side and fault.name == name for fault in faults):
-                raise ProofError(f"{name}: the name stands twice")
+                raise ProofError(f"{name}: the name is there twice")
             fault = Fault(
                 side=side,
                 name=name,

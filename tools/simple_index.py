@@ -1,7 +1,7 @@
-"""Read a simple index (PEP 503, 691 and 700): which files of ours it lists, and which bytes it gives.
+"""Read a simple index (PEP 503, 691 and 700): which of our files it lists, and their bytes.
 
-Nothing that an index answers ends in a traceback or counts as "there is nothing": an answer that is not one of a simple
-index is refused, with its URL and what is wrong with it.
+An answer that is not one of a simple index is refused with its URL and the problem. It never ends in a traceback, and
+never counts as an empty index.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Index:
         self.url = url
         self._origin = origin(url)
         auth = (login.username, login.password) if login else None
-        # trust_env stays off: a netrc file must not log in as somebody else than the one who publishes.
+        # trust_env stays off, so that no netrc file replaces the publisher's credentials.
         self._client = httpx.Client(auth=auth, timeout=60, trust_env=False)
         self._stranger = httpx.Client(
             timeout=60, trust_env=False
@@ -188,8 +188,8 @@ class Index:
     def _listing(self, package: str) -> Listing:
         """Return what the index itself has of one distribution.
 
-        An index that has nothing may send the reader to a public one. What is there is somebody else's, so a
-        redirect to another origin counts as nothing.
+        An index may redirect to a public one for packages that it does not have. A redirect to another origin
+        therefore counts as an empty list.
 
         Raises:
             RefusedError: The index does not answer as one.
@@ -247,7 +247,7 @@ class Index:
         return digest
 
     def _get(self, url: str) -> _Answer:
-        # Files may lie on another host; the credentials do not go there.
+        # Files may be on another host; the credentials are not sent there.
         client = self._client if origin(url) == self._origin else self._stranger
         headers = {"Accept": f"{JSON}, text/html;q=0.5"}
         try:
@@ -321,7 +321,7 @@ def _json_listing(answer: _Answer, package: str) -> Listing:
         extra = [Version(text) for text in named]
     except InvalidVersion as error:
         raise RefusedError(
-            f"{answer.url} names a version that is none: {error}. Ask who runs the index"
+            f"{answer.url} lists an invalid version: {error}. Ask who runs the index"
         ) from None
     return _listing(answer, package, files, extra)
 

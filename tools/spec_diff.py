@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compare the spec with the last release's and judge the version: is `info.version` raised as far as it must be?
+"""Compare the spec with the last release's, and check that `info.version` was raised far enough.
 
     tools/spec_diff.py                        with the last release's tag
     tools/spec_diff.py --base v1.2.0          with this tag (or any revision)
@@ -8,8 +8,8 @@
 
 Exit code 0: the version is high enough, or nothing was released yet. 1: it is too low. 2: it could not be judged.
 
-redocly finds the changes and rates what they mean on the wire. A package breaks in other places too, where a name goes
-or a default changes; `rate` knows those.
+redocly finds the changes and rates their effect on the wire. Other changes break the package too, such as a
+removed name or a changed default; `rate` handles those.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from baseline import (
 from redocly import ROOT, ToolError, redocly
 from spec_model import GenerationError, check_version
 
-# What only people read. Any other property means something to a program.
+# Properties that only people read. All others matter to programs.
 WORDS = {
     "description",
     "summary",
@@ -51,12 +51,16 @@ WORDS = {
 }
 WORD_TYPES = {"Example", "ExternalDocs", "Contact", "License"}
 
-# Where the package breaks though the wire does not: (type of the node, what happened, property) -> why.
+# Changes that break the package but not the wire: (type of the node, what happened, property) -> why.
 BREAKS_THE_PACKAGE = {
     ("Schema", "removed", None): "a field or model is gone; code that names it fails",
     ("Schema", "modified", "title"): "the model's class is named by it",
     ("Schema", "modified", "format"): "the Python type changes",
-    ("Schema", "modified", "default"): "something else is sent when nothing is said",
+    (
+        "Schema",
+        "modified",
+        "default",
+    ): "another value is sent when the caller gives none",
     ("Schema", "modified", "readOnly"): "the field is no longer one of the request",
     ("Schema", "modified", "writeOnly"): "the field is no longer one of the answer",
     ("Parameter", "modified", "name"): "the keyword is named by it",
@@ -81,13 +85,13 @@ def rate(change: dict[str, Any]) -> tuple[str, str]:
         why = "the first server is where the client sends to"
     if why:
         return "major", "" if rated == "major" else why
-    # Loosened, deprecated or newly promised: more than words, but nothing breaks.
+    # Relaxed, deprecated or newly guaranteed: more than a change of words, but nothing breaks.
     is_extension = str(name).startswith("x-") and name != "x-before"
     return higher(rated, "patch" if is_extension else "minor"), ""
 
 
 def place(pointer: str) -> str:
-    """Write a JSON pointer as people say it: `PUT /v1/… requestBody notes`."""
+    """Write a JSON pointer in a readable form: `PUT /v1/… requestBody notes`."""
     parts = [
         part.replace("~1", "/").replace("~0", "~")
         for part in pointer.removeprefix("#/").split("/")
@@ -107,7 +111,7 @@ def place(pointer: str) -> str:
 
 
 def describe(change: dict[str, Any]) -> Change:
-    """Turn a change of redocly's report into one of ours."""
+    """Convert a change of redocly's report."""
     bump, why = rate(change)
     before = change.get("base", {}).get("value")
     after = change.get("revision", {}).get("value")

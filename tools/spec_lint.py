@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Check the spec: by the standard, by the rules in openapi/redocly.yaml, and for what `make generate` would refuse.
+"""Check the spec against the standard, the rules in openapi/redocly.yaml, and the limits of `make generate`.
 
     tools/spec_lint.py [FILE …]     openapi/smarterproctoring.yaml if none is named
 
-openapi-spec-validator, redocly and the generator's own reading each find mistakes that the others let pass.
+openapi-spec-validator, redocly and the generator each find mistakes that the others miss.
 Exit code 0: nothing found. 1: mistakes. 2: could not be checked.
 """
 
@@ -28,7 +28,7 @@ def read(file: Path) -> dict[str, Any]:
     """Read a spec of OpenAPI 3.0.
 
     Raises:
-        ValueError: It is no YAML, or something else.
+        ValueError: It is not YAML, or not OpenAPI 3.0.
     """
     try:
         document: Any = YAML(typ="safe").load(file.read_bytes())
@@ -42,7 +42,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def by_the_standard(document: dict[str, Any]) -> list[str]:
-    """Return what the OpenAPI standard objects to, each as `place: message`."""
+    """Return the violations of the OpenAPI standard, each as `place: message`."""
     from openapi_spec_validator import OpenAPIV30SpecValidator  # noqa: PLC0415 - takes seconds, so only where it is used
 
     try:
@@ -56,7 +56,7 @@ def by_the_standard(document: dict[str, Any]) -> list[str]:
 
 
 def by_the_client(file: Path) -> list[str]:
-    """Return what `make generate` would refuse, the first of it, and path parameters that let any text pass."""
+    """Return the first problem that stops `make generate`, and path parameters that accept any text."""
     try:
         spec = Spec(file)
         described = describe(spec)
@@ -72,7 +72,7 @@ def by_the_client(file: Path) -> list[str]:
 
 
 def is_any_text(schema: Node) -> bool:
-    """Tell whether a schema lets any text pass."""
+    """Tell whether a schema accepts any text."""
     return (
         schema.get("type") == "string"
         and not {"pattern", "enum", "format"} & schema.keys()
@@ -80,7 +80,7 @@ def is_any_text(schema: Node) -> bool:
 
 
 def by_our_rules(files: list[Path]) -> Iterator[tuple[Path, str]]:
-    """Yield what redocly finds, each with its file, as `line:column: rule: message`. Node.js is started once for all.
+    """Yield redocly's findings, each with its file, as `line:column: rule: message`. Node.js is started once for all.
 
     Raises:
         ToolError: redocly could not run.

@@ -1,6 +1,6 @@
-"""The spec as the generator's steps read it: references, bodies, parameters, servers, and what cannot be carried out.
+"""The spec as the generator's steps read it: references, bodies, parameters, servers, and unsupported parts.
 
-Whatever the client could not do right is refused here, with the operation, the place, the reason and a way out.
+Parts that the client cannot support are refused here, with the operation, the place, the reason and a way out.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ OWN_HEADERS = {
 
 
 class GenerationError(Exception):
-    """The spec, the configuration or the output is not fit; the text says what to mend."""
+    """The spec, the configuration or the output is not usable; the text says what to fix."""
 
 
 class Body(NamedTuple):
     """The JSON body of an operation.
 
     Attributes:
-        node: Its schema as it stands in the spec.
+        node: Its schema as in the spec.
         flat: The same, resolved and with the parts of `allOf` merged.
         content_type: What to send it as.
         required: Whether a request has to have it.
@@ -123,7 +123,7 @@ class Spec:
                 self._check_references(value, "" if key == "properties" else str(name))
 
     def resolve(self, node: object) -> Node:
-        """Follow `$ref` until something stands there."""
+        """Follow `$ref` until the node is not a reference."""
         found = mapping(node)
         seen = set[str]()
         while isinstance(pointer := found.get("$ref"), str):
@@ -155,7 +155,7 @@ class Spec:
         return merged
 
     def takes_null(self, schema: object) -> bool:
-        """Tell whether JSON's null satisfies a schema: OpenAPI 3.0.3 wants `nullable` beside the `type`."""
+        """Tell whether JSON's null satisfies a schema: OpenAPI 3.0.3 requires `nullable` next to `type`."""
         own = self.resolve(schema)
         for key in ("anyOf", "oneOf"):
             if key in own and not any(self.takes_null(part) for part in own[key]):
@@ -243,14 +243,14 @@ class Spec:
         for name in declared:
             if name not in in_path:
                 raise GenerationError(
-                    f"{operation_id}: the path parameter {name!r} does not stand in {path}"
+                    f"{operation_id}: the path parameter {name!r} is not in {path}"
                 )
         for name in in_path:
             reason = ""
             if name not in declared:
                 reason = "is not described"
             elif in_path.count(name) > 1:
-                reason = "stands twice in the path"
+                reason = "is twice in the path"
             if reason:
                 raise GenerationError(
                     f"{operation_id}: {{{name}}} of {path} {reason}: it needs one parameter"
@@ -283,14 +283,14 @@ class Spec:
             return None
         if method in WITHOUT_BODY:
             raise GenerationError(
-                f"{name}: {method.upper()} with a body: HTTP gives it no meaning (RFC 9110 9.3), "
+                f"{name}: {method.upper()} with a body: HTTP does not define it (RFC 9110 9.3), "
                 "and OpenAPI 3.0 says to ignore it: describe parameters instead"
             )
         content = mapping(request.get("content"))
         kind = next((kind for kind in content if re.fullmatch(JSON_TYPE, kind)), None)
         if kind is None:
             raise GenerationError(
-                f"{name}: the body is no JSON ({', '.join(content) or 'no content at all'}), and the overrides send "
+                f"{name}: the body is not JSON ({', '.join(content) or 'no content at all'}), and the overrides send "
                 "nothing else: describe it as application/json if the API takes that too, else leave the operation out"
             )
         node = mapping(content[kind]).get("schema")
@@ -328,7 +328,7 @@ class Spec:
         return {name: prop for name, prop in found.items() if not prop.get("readOnly")}
 
     def check_answers(self, operation: Node) -> None:
-        """Refuse an operation whose success is neither JSON nor text: a result would hold it broken."""
+        """Refuse an operation whose success is neither JSON nor text, which a result cannot hold."""
         for status, node in operation["responses"].items():
             content = mapping(self.resolve(node).get("content"))
             readable = [
@@ -381,7 +381,7 @@ class Spec:
         return url.rstrip("/")
 
     def date_times(self, operation_id: str, body: Body) -> tuple[Place, ...]:
-        """Return where date-times stand in a body: property names, `*` for every item or every property."""
+        """Return the places of date-times in a body: property names, `*` for every item or every property."""
         times = list[Place]()
         texts = set[Place]()
         recursive = False
@@ -446,7 +446,7 @@ class Spec:
         return tuple(dict.fromkeys(places))
 
     def read_only(self, body: Body) -> tuple[Place, ...]:
-        """Return where a body holds what only the server sets; places in one of several alternatives do not count."""
+        """Return the places of read-only values in a body; places in one of several alternatives do not count."""
         places: list[Place] = []
 
         def walk(node: object, at: Place, above: tuple[int, ...]) -> None:

@@ -1,6 +1,6 @@
 """A mock of the SmarterProctoring API, driven by its OpenAPI document.
 
-It knows nothing of the client package, so that a mistake cannot hide by being on both sides.
+It does not import the client package, so that a mistake in one is not repeated in the other.
 
     from smarterproctoring_mock import running_server
 
@@ -71,7 +71,7 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     """Import a name when it is first asked for.
 
-    pytest imports this package at the start of every run, for the plugin's sake, in projects that may not use it.
+    pytest imports this package at the start of every run because of the plugin, also in projects that do not use it.
     """
     for module, names in _HOMES.items():
         if name in names:

@@ -1,8 +1,8 @@
 """The admin interface under `/_mock/`: what `MockApp` offers to tests in Python, as JSON over HTTP.
 
-It takes no token, so it answers this machine only: the address at the other end of the connection has to be a loopback
-one, or one of those named when the server was started. Nor must it be reachable from a web page that somebody has open
-(a browser can reach loopback, too). Three rules see to that: the Host must be a loopback name, which stops DNS
+It takes no token, so it answers this machine only: the peer's address has to be a loopback
+one, or one of those named when the server was started. It must not be reachable from a web page in a browser on this
+machine either. Three rules prevent that: the Host must be a loopback name, which stops DNS
 rebinding; an Origin or Sec-Fetch-Site of elsewhere is refused, and no CORS header is ever sent; every change needs
 `Content-Type: application/json`, which a page cannot send elsewhere without asking first (a preflight).
 The page of this server itself (`page.py`) is served from here, by the rules on the address, the Host and the origin.
@@ -36,7 +36,7 @@ from smarterproctoring_mock.verification import ExpectedRequest
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Peer: TypeAlias = tuple[str, int]
-"""The address and port at the other end of a connection."""
+"""The peer's address and port."""
 
 _Query: TypeAlias = Mapping[str, str]
 _Handler: TypeAlias = Callable[[MockControl, _Query, Json], object]
@@ -149,7 +149,7 @@ def _verify(mock: MockControl, _query: _Query, body: Json) -> object:
         if name in body and not isinstance(body[name], str):
             raise Refused(400, f"{name} must be a string")
     try:
-        # Names that are not known are refused by `verify` itself.
+        # `verify` refuses unknown names.
         return asdict(mock.verify(times=times, **cast("ExpectedRequest", body)))
     except TypeError as error:
         raise Refused(400, str(error)) from None
@@ -165,7 +165,7 @@ def _faults(mock: MockControl, _query: _Query, _body: Json) -> object:
 
 def _add_faults(mock: MockControl, query: _Query, body: Json) -> object:
     if isinstance(body, dict) and set(body) == {"scenario"}:
-        # Only shipped scenarios: this server does not read files because a request says so.
+        # Only shipped scenarios: a request must not make this server read files.
         name = body["scenario"]
         if not isinstance(name, str) or name not in scenario_names():
             raise Refused(404, f"scenario: none of {', '.join(scenario_names())}")
@@ -209,12 +209,12 @@ _HANDLERS: Final[Mapping[str, Mapping[str, _Handler]]] = {
 async def administer(
     mock: MockControl, request: Request, peer: Peer | None, receive: Receive, send: Send
 ) -> None:
-    """Answer one request to the admin interface.
+    """Handle one request to the admin interface.
 
     Args:
-        mock: What to administer.
+        mock: The mock to administer.
         request: The request; nothing of it has been read beyond its scope.
-        peer: The other end of the connection, as ASGI's `client`; None where it is not known.
+        peer: The peer of the connection, as ASGI's `client`; None if unknown.
         receive: ASGI's.
         send: ASGI's.
     """
@@ -222,7 +222,7 @@ async def administer(
         try:
             request.read_head()
         finally:
-            await read_body(request, receive, mock.room)
+            await read_body(request, receive, mock.body_memory)
         response = _respond(mock, request, peer)
     except ClientGone:
         return
@@ -292,7 +292,7 @@ def _body(request: Request) -> Json:
 
 
 def _refuse_other_machines(mock: MockControl, peer: Peer | None) -> None:
-    """Judge by the connection's other end: what a request says of itself, its Host for one, anybody can write."""
+    """Check the peer's address. Header fields such as Host can be forged."""
     address = _address(peer[0]) if peer is not None else None
     if address is None or not _is_admitted(mock, address):
         raise Refused(
@@ -342,7 +342,7 @@ def _is_cross_site(request: Request) -> bool:
     """Whether a browser sends the request for a page of another site."""
     if request.head.get(b"sec-fetch-site", b"none") in {b"same-origin", b"none"}:
         return False
-    # A link to the page may stand anywhere: a page that is navigated to tells nothing to the one that links it.
+    # Links from other sites to the page are allowed: a navigation shows nothing to the linking site.
     is_visit = (
         request.raw_path == page.ROOT
         and request.head.get(b"sec-fetch-mode") == b"navigate"

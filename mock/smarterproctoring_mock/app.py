@@ -1,9 +1,9 @@
-"""The mock server as an ASGI application, without a framework and without knowledge of any operation.
+"""The mock server as an ASGI application, without a framework and without code for single operations.
 
 One request goes through these steps; the first that fails answers, in the vendor's form of an error:
 target (404), method (405), HTTP's own rules (400, 431), token (401), size and content coding (413, 415, 400),
 media type (415), parameters and body against the spec (400, every violation in one message), the session (404 with
---strict-sessions). Then a fault may strike; otherwise the change is stored and the spec's response is sent.
+--strict-sessions). Then a fault may apply; otherwise the change is stored and the spec's response is sent.
 """
 
 import time
@@ -58,16 +58,16 @@ class _Accepted(NamedTuple):
 
     operation: ServedOperation
     fault: Fault | None
-    """What strikes it."""
+    """The fault that applies to it."""
     fields: dict[str, Json] | None
     """What to store; None where nothing is stored."""
 
 
 class MockApp(MockControl):
-    """The server. Call it as an ASGI application, and ask it as an object what came in.
+    """The server: an ASGI application, whose methods return what it received.
 
-    Safe to ask from other threads while it serves. Faults of the connection are raised as `ConnectionDropped`
-    out of the call; `smarterproctoring_mock.server` cuts the real connection then.
+    The methods may be called from other threads while it serves. Faults of the connection raise
+    `ConnectionDropped` out of the call; `smarterproctoring_mock.server` cuts the real connection then.
     """
 
     @cached_property
@@ -119,7 +119,7 @@ class MockApp(MockControl):
     # --- judging -------------------------------------------------------------------------------------------
 
     async def _accept(self, request: Request, receive: Receive) -> _Accepted:
-        """Check a request against everything."""
+        """Validate a request."""
         try:
             request.read_head()
             route = self._route(request)
@@ -127,17 +127,17 @@ class MockApp(MockControl):
             self._authenticate(request, operation)
         except Refused as refusal:
             if request.head.waits:
-                # Whether the body will follow is now the client's choice: this connection is of no more use.
+                # The client may send the body or not, so the connection cannot be used again.
                 refusal.headers += (("connection", "close"),)
             else:
-                await read_body(request, receive, self.room)
+                await read_body(request, receive, self.body_memory)
             raise
         values = request.key[1]
         fault = self._faults.take(operation.id, values) if self._faults.active else None
         if fault is not None and fault.drop == "before-read":
             raise ConnectionDropped("before-read", reset=fault.reset)
         try:
-            await read_body(request, receive, self.room)
+            await read_body(request, receive, self.body_memory)
             fields = self._judge(request, operation, route)
             if fault is None and b"prefer" in request.head:
                 fault = _preferred(request)
@@ -148,7 +148,7 @@ class MockApp(MockControl):
         return _Accepted(operation, fault, fields)
 
     def _route(self, request: Request) -> Route:
-        """Find what the target leads to."""
+        """Find the operation for the target."""
         if len(request.raw_path) + len(request.query) > wire.TARGET_LIMIT:
             raise Refused(
                 414, f"the target is larger than {wire.TARGET_LIMIT:,} octets"
@@ -177,7 +177,7 @@ class MockApp(MockControl):
     def _judge(
         self, request: Request, operation: ServedOperation, route: Route
     ) -> dict[str, Json] | None:
-        """Hold a complete request against the spec; return the fields to store, or None where nothing is."""
+        """Validate a complete request; return the fields to store, or None if nothing is to be stored."""
         violations = list(route.violations)
         for parameter in operation.parameters:
             violations += parameter_violations(request, operation, parameter)
@@ -266,7 +266,7 @@ class MockApp(MockControl):
         request.reason = reason
         request.answer = response
         if request.epoch != self._epoch:
-            return  # it began before a reset, and would turn up in what somebody else looks at
+            return  # it began before a reset, and would appear in the records of the next test
         digest = blake2b(request.body, digest_size=16).digest()
         self._store.record(
             request.time,
@@ -278,7 +278,7 @@ class MockApp(MockControl):
             fields,
         )
         self._recorder.add(request)
-        # The record keeps the fields packed; unpacked they would take several times the room.
+        # The record keeps the fields packed; unpacked they would take several times the memory.
         del request.head
 
     # --- faults --------------------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ class MockApp(MockControl):
     async def _fail(
         self, request: Request, accepted: _Accepted, fault: Fault, send: Send
     ) -> None:
-        """Answer as a fault says."""
+        """Send the answer of a fault."""
         if fault.delay:
             await sleep(fault.delay)
         reason = self._redactor.hide(f"fault: {fault.label}")

@@ -1,4 +1,4 @@
-"""Hold a request's parameters, secrets and content against the spec."""
+"""Validate a request's parameters, secrets and content against the spec."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -15,7 +15,7 @@ from smarterproctoring_mock.rules import Violation
 from smarterproctoring_mock.strict_json import Json
 
 _EXPLAINED_WHOLE: Final = 32 * 1024
-"""Octets of a body up to which all that is wrong with it is looked for, and not only the first."""
+"""Octets of a body up to which all violations are reported, and not only the first."""
 _UNSUPPORTED: Final = frozenset({"header.Content-Type", "header.Content-Encoding"})
 
 
@@ -32,13 +32,13 @@ class Authenticator:
             token: The token to accept; None accepts any that is not empty.
         """
         self._token = token.encode("latin-1", "replace") if token is not None else None
-        # The verdict depends on nothing else, and tests send few tokens often.
+        # The result depends on nothing else, and tests send the same few tokens often.
         self.remembered = lru_cache(maxsize=1024)(self._violations)
 
     def violations(
         self, request: Request, operation: ServedOperation
     ) -> list[Violation]:
-        """Return what is wrong with a request's secrets; nothing where one alternative is fulfilled."""
+        """Return the problems with a request's secrets; nothing if one alternative is fulfilled."""
         is_short = request.head.size + len(request.query) <= wire.LARGEST_CACHED
         judge = self.remembered if is_short else self._violations
         return judge(request.head, request.query, operation)
@@ -129,19 +129,19 @@ def _cookies(head: wire.Head) -> list[tuple[bytes, bytes]]:
 
 
 class Content(NamedTuple):
-    """What the content of a request says, and what is wrong with it."""
+    """The decoded content of a request, and its problems."""
 
     value: Json
     violations: list[Violation]
 
     @property
     def is_unsupported(self) -> bool:
-        """Whether its media type or content coding is what is wrong (415)."""
+        """Whether the problem is its media type or content coding (415)."""
         return bool(self.violations) and self.violations[0].field in _UNSUPPORTED
 
 
 class _UnreadableError(Exception):
-    """The content cannot be held against a schema."""
+    """The content cannot be validated."""
 
     def __init__(self, field: str, rule: str, pointer: str) -> None:
         super().__init__(rule)
@@ -149,7 +149,7 @@ class _UnreadableError(Exception):
 
 
 def read_content(request: Request, operation: ServedOperation) -> Content:
-    """Undo the content coding, check the media type, read the body and hold it against its schema.
+    """Undo the content coding, check the media type, parse the body and validate it.
 
     Args:
         request: The request, its body received.

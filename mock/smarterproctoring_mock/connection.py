@@ -1,6 +1,6 @@
-"""One HTTP/1.1 connection: it reads requests, lets the application answer them in order, and ends.
+"""One HTTP/1.1 connection: reads requests and has the application answer them in order.
 
-The protocol answers by itself what is not a valid HTTP/1.1 request. Everything else is the application's.
+The protocol itself answers invalid HTTP/1.1 requests. The application answers all others.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _NO_LINGERING: Final = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True)
 class Service:
-    """What all connections of a server share."""
+    """The state that all connections of a server share."""
 
     application: Application
     more_info: str
@@ -36,7 +36,7 @@ class Service:
     """Seconds after which a connection is closed that waits for a request, or for the rest of one."""
     connections: "set[Connection]" = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-    """Those that answer; one may outlive its connection while the application is still busy."""
+    """The tasks that answer requests; one may outlive its connection while the application is busy."""
 
 
 class Connection(asyncio.Protocol):
@@ -102,11 +102,11 @@ class Connection(asyncio.Protocol):
                 exchange.break_off()
 
     def pause_writing(self) -> None:
-        """Note that the client has to read first."""
+        """Pause writing until the client reads."""
         self._stream.set_full(full=True)
 
     def resume_writing(self) -> None:
-        """Note that the client has read."""
+        """Resume writing."""
         self._stream.set_full(full=False)
 
     # --- the parser's callbacks ----------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class Connection(asyncio.Protocol):
     # --- answering -----------------------------------------------------------------------------------------
 
     def _begin_to_answer(self) -> None:
-        """Answer what waits, unless that is being done."""
+        """Start to answer the waiting requests, unless a task already does."""
         if self._waiting and not self._is_answering:
             self._is_answering = True
             task = eager.start(self._answer_waiting())
@@ -146,7 +146,7 @@ class Connection(asyncio.Protocol):
                 task.add_done_callback(self._service.tasks.discard)
 
     async def _answer_waiting(self) -> None:
-        """Answer one request after the other, until none waits."""
+        """Answer one request after the other, until none is left."""
         while self._waiting:
             exchange = self._waiting.popleft()
             self._current = exchange
@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
             self._end()
 
     async def _answer(self, exchange: Exchange) -> None:
-        """Let the application answer, and end the connection where it says so or fails."""
+        """Have the application answer; close the connection if it says so or fails."""
         try:
             await self._service.application(
                 exchange.scope, exchange.receive, exchange.send
@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
     # --- ending --------------------------------------------------------------------------------------------
 
     def shut_down(self) -> None:
-        """Answer what is being answered, and close."""
+        """Finish the current answer, then close."""
         self._waiting.clear()
         self._stop_reading()
         if self._current is not None:
@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
         self._stream.transport.abort()
 
     def _refuse(self, error: BadRequestError) -> None:
-        """Answer what cannot be read as a request, in its turn."""
+        """Queue the answer to an invalid request."""
         self._refusal = self._error(error.status, f"{error.message} (RFC 9112)")
         latest = self._latest
         if latest is not None and not latest.is_complete:
@@ -208,13 +208,13 @@ class Connection(asyncio.Protocol):
         self._stop_reading()
 
     def _stop_reading(self) -> None:
-        """Read no more requests; end once those that were read are answered."""
+        """Read no more requests; close once those that were read are answered."""
         self._reads_requests = False
         if not self._is_answering and not self._waiting:
             self._end()
 
     def _end(self) -> None:
-        """Write what cannot be read as a request is answered with, and close."""
+        """Write the answer to an invalid request, and close."""
         if self._refusal:
             self._stream.write(self._refusal)
             self._refusal = b""

@@ -1,4 +1,4 @@
-"""What a mock knows and does beside answering: the half of `MockApp` that tests steer and ask."""
+"""The part of `MockApp` that tests configure and query."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -15,7 +15,7 @@ from smarterproctoring_mock.faults import (
 )
 from smarterproctoring_mock.record import RecordedRequest, Recorder
 from smarterproctoring_mock.redaction import Redactor
-from smarterproctoring_mock.request_body import Room
+from smarterproctoring_mock.request_body import BodyMemory
 from smarterproctoring_mock.seeds import Seed, read_seed
 from smarterproctoring_mock.spec import load
 from smarterproctoring_mock.store import AuditRow, Session, Store
@@ -72,8 +72,8 @@ class MockControl:
             strict_sessions: Refuse unknown sessions with 404 instead of learning them.
             scenario: Faults to start with: a shipped scenario's name or a JSON file's path.
             recorded: How many requests to keep for `requests` and `assert_called`.
-            admin_hosts: Host names beside the loopback ones under which `/_mock/` may be called.
-            admin_peers: Addresses and networks (`172.17.0.0/16`) beside loopback from which it may be called.
+            admin_hosts: Host names, in addition to the loopback ones, under which `/_mock/` may be called.
+            admin_peers: Addresses and networks (`172.17.0.0/16`) other than loopback from which it may be called.
 
         Raises:
             ValueError: A file is not usable, or an address is not valid; the message names it and says why.
@@ -82,7 +82,7 @@ class MockControl:
         self.strict_sessions = strict_sessions
         self.admin_hosts = frozenset(host.lower() for host in admin_hosts)
         self.admin_peers = tuple(map(_network, admin_peers))
-        self.room = Room()
+        self.body_memory = BodyMemory()
         self._token = token
         self._seed = read_seed(self.spec, seed)
         self._faults = Faults()
@@ -92,7 +92,7 @@ class MockControl:
         self._verifier = Verifier(self._redactor)
         self._epoch = 0
         self._store = Store(db)
-        # What a file already holds is newer than the seed.
+        # Sessions in the file are newer than those of the seed.
         self._store.put(
             session for session in self._seed if not self._store.knows(session.key)
         )
@@ -136,7 +136,7 @@ class MockControl:
         since: int | None = None,
         limit: int | None = None,
     ) -> list[RecordedRequest]:
-        """Return what was received, the oldest first, without secrets; every argument narrows it down."""
+        """Return what was received, the oldest first, without secrets; every argument is a filter."""
         return self._recorder.requests(
             method=method,
             path=path,
@@ -191,7 +191,7 @@ class MockControl:
     # --- faults --------------------------------------------------------------------------------------------
 
     def add_faults(self, *faults: Fault | Rule, seed: int | None = None) -> None:
-        """Put faults after those in force.
+        """Add faults after the active ones.
 
         Args:
             *faults: `Fault` objects, names from `FAULTS`, or rules in JSON form.
@@ -208,16 +208,16 @@ class MockControl:
                 )
 
     def load_scenario(self, scenario: str | Path) -> None:
-        """Put a scenario's faults after those in force: a shipped scenario's name, or a JSON file's path."""
+        """Add a scenario's faults after the active ones: a shipped scenario's name, or a JSON file's path."""
         script = load_scenario(scenario)
         self._faults.add(script.faults, script.seed)
 
     def faults(self) -> list[Fault]:
-        """Return the faults in force, with the turns they have left."""
+        """Return the active faults, with the number of requests that each still applies to."""
         return self._faults.pending()
 
     def clear_faults(self) -> None:
-        """Lift all faults."""
+        """Remove all faults."""
         self._faults.clear()
 
     def _add_scenario(self) -> None:
@@ -227,7 +227,7 @@ class MockControl:
     # --- the whole -----------------------------------------------------------------------------------------
 
     def reset(self) -> None:
-        """Go back to the start: the seeded sessions, the scenario's faults, no audit rows, no requests.
+        """Reset everything: the seeded sessions, the scenario's faults, no audit rows, no requests.
 
         A request that is still under way then, in a delay for instance, is answered but neither stored nor recorded.
         """

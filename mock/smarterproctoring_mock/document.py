@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import yaml
 
 Node: TypeAlias = dict[str, Any]
-"""An object of the document. What it holds is known only by the OpenAPI specification."""
+"""An object of the document, as the OpenAPI specification defines it."""
 Place: TypeAlias = tuple[str | int, ...]
 """The keys and indexes that lead to a node."""
 
@@ -19,7 +19,7 @@ _EXAMPLE_KEYS: Final = frozenset({"example", "examples", "default", "enum"})
 
 
 class SpecError(ValueError):
-    """The document cannot be served as it stands."""
+    """The document cannot be served."""
 
 
 # --- the file ---------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def from_pointer(pointer: str) -> list[str]:
 
 
 def walk(node: object, path: Iterable[str | int]) -> object:
-    """Return what stands at a path below a node. Raises KeyError, IndexError, ValueError or TypeError for nothing."""
+    """Return the value at a path below a node. Raises KeyError, IndexError, ValueError or TypeError for nothing."""
     for part in path:
         if isinstance(node, list):
             node = cast("list[object]", node)[int(part)]
@@ -123,7 +123,7 @@ class Document:
     """A document of OpenAPI 3.0."""
 
     def __init__(self, root: Node) -> None:
-        """Check what the rest of the package counts on.
+        """Check what the rest of the package relies on.
 
         Args:
             root: The document.
@@ -146,14 +146,14 @@ class Document:
                 self.resolve(node, to_pointer(path))
 
     def resolve(self, node: Node, pointer: str) -> tuple[Node, str]:
-        """Follow references until something else stands there.
+        """Follow references until the node is not a reference.
 
         Args:
             node: A node, which may be a reference.
-            pointer: Where it stands.
+            pointer: Its place in the document.
 
         Returns:
-            The node at the end, and where it stands.
+            The node at the end, and its place.
 
         Raises:
             SpecError: A reference leads out of the document, nowhere, or back to itself.
@@ -169,20 +169,20 @@ class Document:
             try:
                 node = cast("Node", walk(self.root, from_pointer(reference)))
             except (KeyError, IndexError, ValueError, TypeError):
-                raise SpecError(f"{pointer}: nothing stands at {reference}") from None
+                raise SpecError(f"{pointer}: {reference} does not exist") from None
             pointer = reference
         raise SpecError(f"{pointer}: a reference leads back to itself")
 
     def resolved(self, node: Node, pointer: str = "#") -> Node:
-        """Return the node that a node stands for: itself, or what its references lead to."""
+        """Resolve a node: return it, or the node to which its references lead."""
         return self.resolve(node, pointer)[0]
 
     def at(self, pointer: str) -> Node:
-        """Return what stands at a pointer, with references followed. Raises KeyError where nothing does."""
+        """Return the value at a pointer, with references followed. Raises KeyError if there is none."""
         return self.resolved(self.unresolved_at(pointer), pointer)
 
     def unresolved_at(self, pointer: str) -> Node:
-        """Return what stands at a pointer. Raises KeyError where nothing does."""
+        """Return the value at a pointer. Raises KeyError if there is none."""
         return cast("Node", walk(self.root, from_pointer(pointer)))
 
     def property_names(self) -> Iterator[str]:

@@ -42,7 +42,7 @@ class DrawnResponses:
         """Draw an operation's first success.
 
         Args:
-            pointer: Where the operation stands.
+            pointer: The operation's place in the document.
         """
         codes = sorted(
             code for code in self._codes(pointer) if _SUCCESS.fullmatch(code)
@@ -58,7 +58,7 @@ class DrawnResponses:
         """Draw an operation's response with this status from the spec.
 
         Args:
-            pointer: Where the operation stands.
+            pointer: The operation's place in the document.
             status: Any final status, 200 to 599.
 
         Returns:
@@ -87,7 +87,7 @@ class DrawnResponses:
         """Tell what an operation's success shows of the stored session; None where it is not an object.
 
         Args:
-            pointer: Where the operation stands.
+            pointer: The operation's place in the document.
             status: Of the success.
         """
         described = self._described(pointer, status)
@@ -155,12 +155,12 @@ class DrawnResponses:
             value = self._examples.make(schema)
         except NoExampleError as error:
             raise SpecError(
-                f"{pointer}: no answer can be made up ({error}); give it an example"
+                f"{pointer}: no answer can be made ({error}); give it an example"
             ) from None
         if not self._inline(schema).is_valid(value):
             shown = json.dumps(value, ensure_ascii=False)
             raise SpecError(
-                f"{pointer}: no answer can be made up (the schema refuses {shown}); give it an example"
+                f"{pointer}: no answer can be made (the schema refuses {shown}); give it an example"
             )
         return value
 
@@ -168,7 +168,7 @@ class DrawnResponses:
         return self._inline(schema).is_valid(value)
 
     def _inline(self, schema: Node) -> jsonschema_rs.Draft4Validator:
-        """Compile a schema for what responses hold, wherever in the document it stands."""
+        """Compile the schema of a response at any place in the document."""
         part = self._document.draft_4(schema, "writeOnly")
         return validator({**self._schemas, "allOf": [part]})
 

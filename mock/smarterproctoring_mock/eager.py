@@ -1,7 +1,7 @@
 """Start coroutines eagerly: up to their first wait within the call, and in a task only from there on.
 
 Most requests are answered without a wait. A task for each would take more of the processor's time.
-Python 3.12 has eager tasks of its own; what stands for them on 3.11 goes when 3.11 goes.
+Python 3.12 has eager tasks; the replacement for 3.11 can be removed together with 3.11.
 """
 
 import asyncio

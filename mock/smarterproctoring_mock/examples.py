@@ -34,7 +34,7 @@ _LETTERS: Final = "".join(map(chr, [*range(48, 58), *range(97, 123), *range(32, 
 
 
 class NoExampleError(ValueError):
-    """No value can be made up for a schema: it holds itself without an end, or asks for more than is understood."""
+    """No example can be made for a schema: it is endlessly recursive, or uses unsupported keywords."""
 
 
 class Examples:
@@ -59,7 +59,7 @@ class Examples:
             schema: A schema of the document.
 
         Returns:
-            A value, the shortest there is where a schema holds itself.
+            A value; the shortest one if a schema is recursive.
 
         Raises:
             NoExampleError: There is no such value, or it cannot be found.
@@ -69,7 +69,7 @@ class Examples:
     def merged(self, schema: Node, depth: int = 0) -> Node:
         """Return a schema with its references followed and the parts of its `allOf` put together."""
         if depth > _MOST_NESTED:
-            raise NoExampleError("a schema holds itself in its allOf")
+            raise NoExampleError("a schema contains itself in its allOf")
         node = self._resolve(schema)
         if "allOf" not in node:
             return node
@@ -83,7 +83,7 @@ class Examples:
         if id(own) in above or len(above) > _MOST_NESTED:
             if own.get("nullable"):
                 return None
-            raise NoExampleError("a schema holds itself without an end")
+            raise NoExampleError("a schema is endlessly recursive")
         above = (*above, id(own))
         node = self.merged(schema)
         for key in ("example", "default"):
@@ -200,7 +200,7 @@ def _both_properties(one: Node, other: Node) -> Node:
 
 
 def _discriminated(node: Node, part: Node) -> list[Node]:
-    """Say what a discriminator adds to one of the alternatives: the name of it."""
+    """Return the property that a discriminator adds to an alternative."""
     discriminator: Node = node.get("discriminator", {})
     reference = part.get("$ref")
     if not discriminator or not isinstance(reference, str):
@@ -270,7 +270,7 @@ def _text(node: Node) -> str:
 
 
 class _Pattern:
-    """Writes a text that matches a pattern, as short as it can be but for one repetition."""
+    """Writes a short text that matches a pattern."""
 
     def __init__(self, pattern: str, more: int) -> None:
         """Write it.

@@ -15,7 +15,7 @@ _Fields = tuple[tuple[bytes, bytes], ...]
 Address = tuple[str, int]
 
 _BUFFERED: Final = 64 * 1024
-"""Octets of a body that wait for the application before the connection is read no further."""
+"""Octets of a body that may wait for the application; above them, reading is paused."""
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _WITHOUT_BODY: Final = frozenset({204, 304})
@@ -44,7 +44,7 @@ class Stream:
         return self.transport.is_closing()
 
     def pause_reading(self) -> None:
-        """Read no further for now."""
+        """Pause reading."""
         if self._is_reading and not self.transport.is_closing():
             self._is_reading = False
             self.transport.pause_reading()
@@ -56,13 +56,13 @@ class Stream:
             self.transport.resume_reading()
 
     def set_full(self, *, full: bool) -> None:
-        """Note what the transport says of its buffer."""
+        """Note whether the transport's buffer is full."""
         self.is_full = full
         if not full:
             wake(self._changed)
 
     async def drain(self, seconds: float) -> None:
-        """Wait until more can be written. A client that does not read for so many seconds loses its connection."""
+        """Wait until more can be written. If the client does not read in time, the connection is closed."""
         loop = asyncio.get_running_loop()
         self._changed = loop.create_future()
         timer = loop.call_later(seconds, self.transport.abort)
@@ -73,7 +73,7 @@ class Stream:
 
 
 def wake(waiter: "asyncio.Future[None] | None") -> None:
-    """Let the coroutine go on that waits, if one does."""
+    """Resume the waiting coroutine, if there is one."""
     if waiter is not None and not waiter.done():
         waiter.set_result(None)
 

@@ -1,8 +1,8 @@
-"""Failures on demand, as real services fail, from scripts that are JSON.
+"""Failures on demand, like those of real services, from scripts in JSON.
 
 A script is a list of rules. Each request that the spec accepts takes the first rule that matches it, as long
-as the rule has turns left. A request that breaks the spec is refused as ever: a fault never hides a client's
-mistake. (One kind strikes before anything is known of the body, and so before it can be judged:
+as the rule has turns left. A request that breaks the spec is refused anyway: a fault never hides a client's
+mistake. (One kind applies before the body is read, and so before it can be validated:
 `"drop": "before-read"`.)
 """
 
@@ -31,14 +31,14 @@ _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 
 
 class FaultError(ValueError):
-    """A script says something that is no fault."""
+    """A script is not valid."""
 
 
 class ConnectionDropped(ConnectionError):  # noqa: N818  says what happened, as the standard library's do
     """Raised out of the application where a fault ends the connection.
 
-    The server cuts the real connection then. In process there is none, so the caller sees this exception:
-    it stands for a connection that ended without a complete answer.
+    The server then cuts the real connection. In process there is none, so the caller sees this exception
+    instead of a connection that ended without a complete answer.
 
     Attributes:
         point: `before-read`, `before-store`, `after-store`, or `in-answer` (part of it was sent).
@@ -56,7 +56,7 @@ class Fault:
     """One rule: what happens, to which requests, how often. Every attribute is a key of the JSON form.
 
     Attributes:
-        status: Answer with this status. None: with what the spec says.
+        status: Answer with this status; None: with that of the spec.
         code: The vendor's code in the error's body.
         message: The message in the error's body.
         json: Answer with this as JSON instead.
@@ -72,7 +72,7 @@ class Fault:
         drop: Cut the connection instead of answering: one of `DROPS`.
         reset: End it with a reset (RST) instead of an orderly close (FIN).
         store: Whether the change is stored. None: yes below status 300 and for `after-store`, otherwise no.
-        times: For so many requests; None: for all.
+        times: The number of requests to which it applies; None: all.
         session: Only for requests of which a path parameter has this value.
         operation: Only for this operation id.
         probability: Only for this share of the requests, drawn from the script's seed.
@@ -169,7 +169,7 @@ class Fault:
 
     @property
     def label(self) -> str:
-        """What to call it: its name, or else what it does."""
+        """Its name, or a description of what it does."""
         if self.name:
             return self.name
         return ", ".join(
@@ -354,7 +354,7 @@ def parse_fault(rule: Rule) -> Fault:
         The rule.
 
     Raises:
-        FaultError: It is none.
+        FaultError: It is not valid.
     """
     if isinstance(rule, str):
         rule = {"fault": rule}
@@ -445,11 +445,11 @@ class _ActiveFault:
     def __init__(self, fault: Fault, turns: int | None) -> None:
         self.fault = fault
         self.turns = turns
-        """How many are left; None for any number."""
+        """How many requests are left; None for no limit."""
 
 
 class Faults:
-    """The rules in force. Methods may be called from any thread."""
+    """The active rules. Methods may be called from any thread."""
 
     def __init__(self) -> None:
         """Begin without any."""
@@ -459,7 +459,7 @@ class Faults:
         self.active = False
 
     def add(self, faults: Sequence[Fault], seed: int | None = None) -> None:
-        """Put rules after those in force.
+        """Add rules after the active ones.
 
         Args:
             faults: The rules.
@@ -481,7 +481,7 @@ class Faults:
             self.active = False
 
     def pending(self) -> list[Fault]:
-        """Return the rules in force, with the turns they have left."""
+        """Return the active rules, with the number of requests that each still applies to."""
         with self._lock:
             return [replace(rule.fault, times=rule.turns) for rule in self._rules]
 
@@ -515,7 +515,7 @@ class Faults:
         )
 
     def give_back(self, fault: Fault) -> None:
-        """Return a turn that a request took and did not use, because the spec refuses the request."""
+        """Give back a turn that a request took and did not use because it breaks the spec."""
         if fault.times is None:
             return
         with self._lock:

@@ -46,7 +46,7 @@ class RequestHead(NamedTuple):
 
 
 class RequestReceiver(Protocol):
-    """What is told of the requests, in the order of their octets."""
+    """Receives the parts of the requests, in the order of their octets."""
 
     def request_received(self, head: RequestHead) -> None:
         """Take the head of a request."""
@@ -57,12 +57,12 @@ class RequestReceiver(Protocol):
         ...
 
     def request_ended(self) -> None:
-        """Learn that the latest request is complete."""
+        """Take the end of the latest request."""
         ...
 
 
 class _StopParsingError(Exception):
-    """Raised by a callback to end httptools' work; the parser has noted why."""
+    """Raised by a callback to stop httptools; the parser has noted the reason."""
 
 
 class RequestParser:
@@ -123,8 +123,8 @@ class RequestParser:
                 raise self._refusal(431, "the request's head is too large")
 
     def early_end(self) -> BadRequestError:
-        """Return what is wrong where the client has sent its last octet inside a request."""
-        return self._refusal(400, "the request stops early")
+        """Return the problem if the client closed its side inside a request."""
+        return self._refusal(400, "the request is incomplete")
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)

@@ -1,4 +1,4 @@
-"""The mock server behind httpx without a socket: the same answers, and the same failures, as over the network.
+"""The mock server as an httpx transport without a socket: the same answers and failures as over the network.
 
 The application's coroutine is driven by hand. Where it would wait, the caller waits, no longer than the request's
 read timeout allows; what it has left to do then (a late change, say) goes on in a thread, as a server would go on.
@@ -21,7 +21,7 @@ from smarterproctoring_mock.faults import ConnectionDropped
 from smarterproctoring_mock.waiting import PAUSE
 
 URL: Final = "https://smarterproctoring-mock.invalid"
-"""Where the mock is in process. By RFC 6761 the name never resolves: a call past the transport cannot get out."""
+"""The origin of a mock in process. By RFC 6761 the name never resolves, so no call can leave the process."""
 
 
 class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -53,7 +53,7 @@ class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return call.response(cast("Message", await call.aread()))
 
     def shut_down(self) -> None:
-        """Let nothing go on that callers no longer wait for. Closing a client does not do this, as with a server."""
+        """Stop the work for which no caller waits any more. Closing a client does not do this, as with a server."""
         self._ended.set()
 
     def _check(self, request: httpx.Request) -> None:
@@ -94,7 +94,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int]:
 def _written(
     request: httpx.Request, target: bytes, parts: Sequence[bytes]
 ) -> list[tuple[bytes, bytes]]:
-    """Write the request as httpx's own transport would, to fail where that one fails; return the header fields."""
+    """Serialize the request with h11 as httpx's transport does, to fail in the same cases; return the fields."""
     connection = h11.Connection(h11.CLIENT)
     try:
         head = h11.Request(
@@ -111,7 +111,7 @@ def _written(
 
 
 class _Out:
-    """What the application hands to its driver: a message, or the seconds of a pause."""
+    """What the application's coroutine yields: a message, or the seconds of a pause."""
 
     __slots__ = ("item",)
 
@@ -127,7 +127,7 @@ async def _pause(seconds: float) -> None:
 
 
 class _Call:
-    """One request, and what the application still has to do for it."""
+    """One request, and the rest of the application's work for it."""
 
     def __init__(
         self, app: Application, scope: Scope, body: bytes, timeout: float | None, turn: threading.Lock,
@@ -210,7 +210,7 @@ class _Call:
             self._over = True
             if (
                 self._received == self._length
-            ):  # all that was announced has come, so nobody looks any further
+            ):  # the announced length has come, so the client reads no further
                 return None
             raise self._broken(dropped) from None
         return item
@@ -228,13 +228,13 @@ class _Call:
         self._coroutine.close()
 
     def _step(self) -> Message | float | None:
-        """Let the application run until it waits or sends; one request at a time, as in a server's event loop."""
+        """Run the application until it waits or sends; one request at a time, as in a server's event loop."""
         item: Message | float | None = None
         with self._turn:
             try:
                 while (
                     item is None
-                ):  # a bare yield would let other tasks go first; there are none here
+                ):  # a bare yield lets other tasks run; there are none here
                     item = self._context.run(self._coroutine.send, None)
             except StopIteration:
                 self._over = True

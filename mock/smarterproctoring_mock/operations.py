@@ -14,7 +14,7 @@ from smarterproctoring_mock.strict_json import Json
 _PARAMETER: Final = re.compile(r"\{([^{}]+)\}")
 
 RespondWith: TypeAlias = Callable[[int], Response]
-"""Makes the response with a status, as the spec describes it."""
+"""Makes the spec's response with a status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ class Scheme:
     location: str
     name: str
     prefix: bytes
-    """What stands before the secret, in lower case; empty for an API key."""
+    """The prefix of the secret, in lower case; empty for an API key."""
     pointer: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShownSession:
-    """A response that is an object, and which of its properties can show something of the stored session."""
+    """A response that is an object, and its properties that show the stored session."""
 
     template: Mapping[str, Json]
     accepts: Mapping[str, Accepts]
@@ -180,7 +180,7 @@ def _values_between(texts: Sequence[str], segment: str) -> list[str] | None:
     """Find the values of the parameters in a segment, each as short as can be, in one pass.
 
     Args:
-        texts: What stands before, between and after the parameters; may be empty.
+        texts: The literals before, between and after the parameters; may be empty.
         segment: The segment.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The page at the server's root: what `/_mock/` offers, for eyes and hands.
+"""The page at the server's root, a user interface for `/_mock/`.
 
 Static files, shipped in the package and read once; everything that moves on the page comes from `/_mock/` as
 JSON. The files hold no data, and their Content-Security-Policy lets them run nothing but their own scripts
@@ -18,7 +18,7 @@ ROOT: Final = "/"
 FOLDER: Final = Path(__file__).with_name("page")
 PREFIX: Final = "/_mock/page/"
 _LARGEST_HEAD: Final = 64 * 1024
-"""Octets of header fields; a browser sends fewer, and what is larger is not searched for what it accepts."""
+"""Octets of header fields; a browser sends fewer, and the Accept of a larger request is not read."""
 
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -36,7 +36,7 @@ _POLICY: Final = "; ".join(
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
-        # Received text can become HTML by no mistake: the browser refuses innerHTML and its like altogether.
+        # The browser refuses innerHTML and similar methods, so that received text cannot become HTML.
         "require-trusted-types-for 'script'",
         "trusted-types 'none'",
     )
@@ -52,14 +52,14 @@ HEADERS: Final = (
 
 
 def is_wanted(spec: CompiledSpec, request: Request) -> bool:
-    """Tell whether a request for the root is for the page; any other is judged by the spec as ever.
+    """Tell whether a request for the root is for the page; any other is validated against the spec.
 
     Args:
-        spec: What the server serves. Where it describes the root itself, there is no page.
+        spec: The spec that is served. If it describes the root itself, there is no page.
         request: A request whose raw path is `ROOT`.
 
     Returns:
-        True for GET and HEAD by somebody who says that HTML is welcome and sends none of the API's secrets.
+        True for GET and HEAD if the client accepts HTML and sends none of the API's secrets.
     """
     if request.method not in {"GET", "HEAD"} or any(
         item.template == ROOT for item in spec.items

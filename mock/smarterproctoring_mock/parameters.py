@@ -42,7 +42,7 @@ class Parameter:
 
     @property
     def label(self) -> str:
-        """How an error calls it."""
+        """Its name in an error."""
         return f"{self.location}.{self.name}"
 
     @property
@@ -134,7 +134,7 @@ class Parameter:
         }
 
     def _judge(self, readings: Sequence[Json]) -> Iterator[Violation]:
-        """Yield what is wrong with a value that can be read in these ways; none of them where it was not sent."""
+        """Yield the problems of a value that can be read in these ways; no way means that it was not sent."""
         if not readings:
             if self.required:
                 yield Violation(self.label, "is required", self.pointer)
@@ -154,7 +154,7 @@ def compile_parameter(
         document: The document.
         rules_at: Compiles its schemas.
         node: The parameter, with references followed.
-        pointer: Where it stands.
+        pointer: Its place in the document.
 
     Raises:
         SpecError: It has no schema, or not a valid one.

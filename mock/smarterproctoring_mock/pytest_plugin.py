@@ -1,6 +1,6 @@
 """Fixtures for tests of code that calls the API. pytest loads this module by itself.
 
-It must cost nothing where it is not used, so everything but pytest is imported by the fixtures.
+The fixtures import everything but pytest, so that the plugin costs nothing if it is not used.
 """
 
 from __future__ import annotations

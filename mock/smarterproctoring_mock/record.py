@@ -1,6 +1,6 @@
 """What was received: kept raw and bounded, shown without secrets.
 
-The hot path only appends an exchange; everything readable is made when somebody looks.
+The hot path only appends an exchange; readable forms are made on request.
 """
 
 import base64
@@ -21,12 +21,12 @@ _Item = TypeVar("_Item")
 RECORDED_BYTES: Final = 32 * 1024 * 1024
 """Octets kept at most, heads and answers included: ten thousand large ones would be many gigabytes."""
 _EXCHANGE_BYTES: Final = 1024
-"""What an exchange takes beside its texts, roughly."""
+"""Octets of an exchange other than its texts, roughly."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedAnswer:
-    """What a request was answered with, without secrets; whether a fault cut it short, the request's reason says."""
+    """The answer to a request, without secrets. The request's reason says whether a fault cut it short."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -34,7 +34,7 @@ class RecordedAnswer:
     body: bytes
 
     def to_json(self) -> dict[str, Json]:
-        """Return the answer as JSON; a body that is no UTF-8 comes as `body_base64`."""
+        """Return the answer as JSON; a body that is not UTF-8 comes as `body_base64`."""
         return {
             "status": self.status,
             "headers": [list(pair) for pair in self.headers],
@@ -59,7 +59,7 @@ class RecordedRequest:
     operation: str
     params: dict[str, str]
     status: int
-    """What was answered; 0 where the connection ended without an answer."""
+    """The answer's status; 0 if the connection ended without an answer."""
     reason: str
     answer: RecordedAnswer | None = None
     """None where the connection ended without one."""
@@ -70,7 +70,7 @@ class RecordedRequest:
         return json.loads(self.body)
 
     def to_json(self) -> dict[str, Json]:
-        """Return the request and its answer as JSON; a body that is no UTF-8 comes as `body_base64`."""
+        """Return the request and its answer as JSON; a body that is not UTF-8 comes as `body_base64`."""
         result: dict[str, Json] = asdict(self)
         del result["body"]
         result["answer"] = None if self.answer is None else self.answer.to_json()
@@ -150,7 +150,7 @@ class Recorder:
             session: Only where a path parameter has this value.
             status: Only what was answered with this status.
             since: Only what came after the request of this number.
-            limit: Only so many of the newest.
+            limit: Only this many, the newest.
 
         Returns:
             The requests, without secrets.
@@ -193,7 +193,7 @@ class Recorder:
 
 
 def newest(items: Sequence[_Item], limit: int | None) -> Sequence[_Item]:
-    """Return the last items, so many at most; None for all."""
+    """Return at most this many of the last items; None for all."""
     return items if limit is None else items[max(0, len(items) - limit) :]
 
 

@@ -1,4 +1,4 @@
-"""One exchange as it was: a request, what was judged of it, and the answer."""
+"""One exchange: a request, its validation, and the answer."""
 
 from smarterproctoring_mock import wire
 from smarterproctoring_mock.responses import Response
@@ -6,7 +6,7 @@ from smarterproctoring_mock.store import Key, params_of
 
 
 class RecordedExchange:
-    """One exchange, as it was: the request while it is being judged, and the answer to it once that is known."""
+    """One exchange: the request while it is being validated, and then the answer to it."""
 
     __slots__ = (
         "answer",
@@ -41,7 +41,7 @@ class RecordedExchange:
     number: int
     """Counts from 1 since the last reset."""
     status: int
-    """What is answered; 0 where the connection ended without an answer."""
+    """The answer's status; 0 if the connection ended without an answer."""
     reason: str
     answer: Response | None
     """None where the connection ended without one."""

@@ -21,10 +21,10 @@ class Redactor:
 
         Args:
             secret_names: Names of header fields and query parameters whose values are never shown.
-            token: A secret that is not shown wherever else it stands in a target or header field.
+            token: A secret that is masked anywhere in a target or header field.
         """
         self._secret_names = secret_names | _ALWAYS_SECRET
-        # A short token, such as a test's "T", would tear holes into every text; nobody's real one is short.
+        # Masking a short token, such as a test's "T", would garble every text; real tokens are long.
         self._token = (
             token if token is not None and len(token) >= _SHORTEST_SECRET else None
         )

@@ -1,4 +1,4 @@
-"""One request on its way through the application."""
+"""One request in the application."""
 
 import time
 from typing import Final
@@ -54,7 +54,7 @@ class Request(RecordedExchange):
     """Known once `read_head` was called."""
 
     def __init__(self, scope: Scope, epoch: int = 0) -> None:
-        """Take what ASGI knows of a request.
+        """Take a request's ASGI scope.
 
         Args:
             scope: ASGI's.
@@ -83,7 +83,7 @@ class Request(RecordedExchange):
             Refused: They break HTTP's own rules or this server's limits.
         """
         if len(self.fields) > HEADER_LIMIT:
-            # What is too large is not read.
+            # Too large: not parsed.
             self.head = wire.read_head(b"", self.http_version, self.method)
             raise Refused(
                 431,

@@ -8,45 +8,45 @@ from smarterproctoring_mock.request import ClientGone, Refused, Request
 BODY_LIMIT: Final = 8 * 1024 * 1024
 """Octets of a body, before and after its content coding is undone."""
 RECEIVED_LIMIT: Final = 64 * 1024 * 1024
-"""Octets of all bodies that are still on their way."""
+"""Octets of all incomplete bodies."""
 TOO_LARGE: Final = f"the body is larger than {BODY_LIMIT:,} octets"
 
 _TOO_MUCH: Final = (
-    f"the bodies on their way are larger than {RECEIVED_LIMIT:,} octets together"
+    f"the incomplete bodies are larger than {RECEIVED_LIMIT:,} octets together"
 )
 _READ_ON: Final = 4 * BODY_LIMIT
 _CLOSE: Final = (("connection", "close"),)
 
 
-class Room:
-    """The room for bodies that are still on their way, so that many slow clients cannot fill the memory together."""
+class BodyMemory:
+    """The memory for incomplete bodies, limited so that many slow clients together cannot exhaust it."""
 
     def __init__(self) -> None:
-        """Begin with nothing used."""
+        """Start with nothing used."""
         self.used = 0
 
     def take(self, size: int) -> bool:
-        """Take room for more octets; False where there is none."""
+        """Reserve memory for more octets; return False if the limit is reached."""
         if self.used + size > RECEIVED_LIMIT:
             return False
         self.used += size
         return True
 
     def give_back(self, size: int) -> None:
-        """Return room."""
+        """Release memory."""
         self.used -= size
 
 
-async def read_body(request: Request, receive: Receive, room: Room) -> None:
+async def read_body(request: Request, receive: Receive, memory: BodyMemory) -> None:
     """Read the body, whole.
 
     Args:
         request: Its `body` is set.
         receive: ASGI's.
-        room: For a body that does not come in one piece.
+        memory: For a body that does not come in one piece.
 
     Raises:
-        Refused: It is larger than `BODY_LIMIT`, or with others on their way than `RECEIVED_LIMIT`.
+        Refused: It is larger than `BODY_LIMIT`, or all incomplete bodies together than `RECEIVED_LIMIT`.
         ClientGone: The client went away before its end.
     """
     if request.head.waits and _announced(request) > BODY_LIMIT:
@@ -54,7 +54,7 @@ async def read_body(request: Request, receive: Receive, room: Room) -> None:
     message = await _next(receive)
     body: bytes = message.get("body", b"")
     if message.get("more_body", False):
-        body = await _read_on(request, body, receive, room)
+        body = await _read_on(request, body, receive, memory)
     request.body = body
     if len(body) > BODY_LIMIT:
         raise Refused(413, TOO_LARGE)
@@ -74,7 +74,7 @@ async def _next(receive: Receive) -> Message:
 
 
 async def _read_on(
-    request: Request, first: bytes, receive: Receive, room: Room
+    request: Request, first: bytes, receive: Receive, memory: BodyMemory
 ) -> bytes:
     """Read the rest of a body that does not come in one piece."""
     parts: list[bytes] = []
@@ -85,7 +85,7 @@ async def _read_on(
         while True:
             size += len(body)
             if size <= BODY_LIMIT:
-                if not room.take(len(body)):
+                if not memory.take(len(body)):
                     raise Refused(413, _TOO_MUCH, headers=_CLOSE)
                 parts.append(body)
             if size > _READ_ON or not more:
@@ -94,10 +94,10 @@ async def _read_on(
             body = message.get("body", b"")
             more = message.get("more_body", False)
     finally:
-        room.give_back(sum(map(len, parts)))
+        memory.give_back(sum(map(len, parts)))
     whole = b"".join(parts)
     if size > BODY_LIMIT:
         request.body = whole
-        # Reading on for a while lets a client that does not read while it writes see the answer.
+        # A client may read the answer only after it has sent the body, so some more is read.
         raise Refused(413, TOO_LARGE, headers=_CLOSE if size > _READ_ON else ())
     return whole

@@ -1,4 +1,4 @@
-"""What a request is answered with, and the vendor's form of an error."""
+"""Responses, and the vendor's form of an error."""
 
 import json
 from dataclasses import dataclass

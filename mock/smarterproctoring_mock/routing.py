@@ -1,4 +1,4 @@
-"""Find the operation that a request asks for."""
+"""Find the operation of a request."""
 
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -10,11 +10,11 @@ from smarterproctoring_mock.spec import CompiledSpec
 from smarterproctoring_mock.store import Key
 
 _LONGEST_REMEMBERED: Final = 512
-"""Octets of a path from which on the verdict on it is not remembered."""
+"""Octets of a path above which its result is not cached."""
 
 
 class Route(NamedTuple):
-    """What a path and a method lead to."""
+    """The operation for a path and a method."""
 
     item: PathItem
     key: Key
@@ -31,14 +31,14 @@ class Router:
         """Prepare.
 
         Args:
-            spec: Whose operations are looked for.
+            spec: The spec with the operations.
         """
         self._spec = spec
-        # The verdict depends on nothing else, and tests send few paths often.
+        # The result depends on nothing else, and tests send the same few paths often.
         self.remembered = lru_cache(maxsize=4096)(self._find)
 
     def find(self, raw_path: str, method: str) -> Route | None:
-        """Find the path, and hold its parameters against the spec.
+        """Find the path, and validate its parameters.
 
         Args:
             raw_path: The path as it was sent.

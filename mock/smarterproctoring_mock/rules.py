@@ -1,4 +1,4 @@
-"""Hold values against the schemas of the spec, and say which rule a value breaks."""
+"""Validate values against the schemas of the spec, and say which rule a value breaks."""
 
 import base64
 import binascii
@@ -28,7 +28,7 @@ _LATER_FORMATS: Final = (
     "uri-template",
     "uuid",
 )
-"""Formats that draft 4 does not know; a later draft's rules serve for them."""
+"""Formats that draft 4 does not define, checked by a later draft's rules."""
 _RULES: Final = {
     "type": "must be of type {}",
     "enum": "must be one of {}",
@@ -48,7 +48,7 @@ _RULES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One way in which a request breaks the spec. Holds nothing of the request but names the spec knows."""
+    """One violation of the spec. Holds nothing of the request but names that are in the spec."""
 
     field: str
     rule: str
@@ -127,7 +127,7 @@ class Rules:
 
         Args:
             document: The whole document in draft 4, so that an error's path is a place in the spec.
-            pointer: Where the schema stands in it.
+            pointer: The schema's place in it.
             known: The names of properties that a message may show.
 
         Raises:
@@ -147,7 +147,7 @@ class Rules:
 
         Args:
             value: What was received.
-            name: What to call it, such as `body` or `path.examSid`.
+            name: Its name in messages, such as `body` or `path.examSid`.
 
         Yields:
             Violations in the schema's order.
@@ -158,7 +158,7 @@ class Rules:
     def first_violation(self, value: Json, name: str) -> list[Violation]:
         """Return the first rule that a value breaks, if it breaks one.
 
-        To find all in a large value takes seconds where each item breaks a rule.
+        Finding all violations takes seconds if every item of a large value breaks a rule.
         """
         try:
             self._validator.validate(value)
@@ -182,12 +182,12 @@ class Rules:
     def _part(self, part: str | int) -> str:
         if isinstance(part, int):
             return f"[{part}]"
-        # A key that the spec does not name may be anybody's data.
+        # A key that is not in the spec may be personal data.
         return f".{part}" if part in self._known else ".*"
 
 
 RulesAt: TypeAlias = Callable[[str], Rules]
-"""Compiles the schema that stands at a pointer."""
+"""Compiles the schema at a pointer."""
 
 
 def rules_of(document: Node, known: frozenset[str]) -> RulesAt:

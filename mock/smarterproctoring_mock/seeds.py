@@ -1,4 +1,4 @@
-"""Read seeded sessions, and hold them against the spec."""
+"""Read seeded sessions, and validate them against the spec."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ def read_seed(spec: CompiledSpec, seed: Seed | None) -> list[SeededSession]:
     """Read the sessions of a seed.
 
     Args:
-        spec: What they are held against.
+        spec: The spec that they must satisfy.
         seed: The seed; None is an empty one.
 
     Raises:
@@ -49,7 +49,7 @@ def read_seed(spec: CompiledSpec, seed: Seed | None) -> list[SeededSession]:
 
 def _read_file(path: str | Path) -> Json:
     try:
-        # The user's own file may be of any size.
+        # The user's file may have any size.
         return strict_json.loads(Path(path).read_bytes(), sys.maxsize)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None

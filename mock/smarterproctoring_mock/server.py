@@ -90,7 +90,7 @@ class RunningServer:
 
     Attributes:
         url: Where it answers, without a slash at the end.
-        app: The application behind it, to ask and to steer.
+        app: The application behind it, to configure and query.
     """
 
     def __init__(self, url: str, app: MockApp) -> None:
@@ -150,7 +150,7 @@ class _Options:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smarterproctoring-mock",
-        description="A mock of the SmarterProctoring API. Prints its URL on the first line once it accepts.",
+        description="A mock of the SmarterProctoring API. Prints its URL on the first line once it listens.",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (%(default)s)"
@@ -185,11 +185,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--admin-host", action="append", default=[], metavar="NAME",
-        help="a host name, beside the loopback ones, under which /_mock/ may be called; can be repeated",
+        help="a host name, in addition to the loopback ones, under which /_mock/ may be called; can be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--admin-peer", action="append", default=[], metavar="ADDRESS",
-        help="an address or network, beside loopback, from which /_mock/ may be called; can be repeated",
+        help="an address or network, in addition to loopback, from which /_mock/ may be called; can be repeated",
     )  # fmt: skip
     return parser
 

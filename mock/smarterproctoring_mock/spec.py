@@ -1,7 +1,7 @@
 """Compile the OpenAPI document: paths, parameters, security, bodies and responses.
 
-The server knows the API only through this module. An operation added to the document is served without a line
-of code. Understood: OpenAPI 3.0 with references inside the document. Schemas follow that version's dialect
+All knowledge of the API comes from the document: an operation added to it is served without a change
+of code. Supported: OpenAPI 3.0 with references inside the document. Schemas follow that version's dialect
 (JSON Schema draft 4 plus `nullable`, `readOnly` and the integer formats).
 """
 
@@ -136,7 +136,7 @@ class CompiledSpec:
         node, base = self._document.resolve(node, to_pointer(["paths", template]))
         path = PathTemplate(template)
         if len(set(path.names)) != len(path.names):
-            raise SpecError(f"{base}: a parameter stands twice in the path")
+            raise SpecError(f"{base}: a parameter is twice in the path")
         operations = {
             method.upper(): self._operation(path, method, node, base)
             for method in METHODS

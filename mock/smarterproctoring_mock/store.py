@@ -1,8 +1,8 @@
-"""What the server remembers of the API's objects: the sessions, and an audit row for every request.
+"""The stored state: the sessions, and an audit row for every request.
 
-A session is known by the values of its path parameters. In memory by default, where the oldest go once there is too
-much of them; with a file, every answered request is in the file first (SQLite, WAL), so that ending the process, even
-by `kill -9`, loses no row, and what memory has no room for is read from there.
+A session's key is the values of its path parameters. In memory by default, where the oldest are dropped above a limit.
+With a file, every request is written to it before it is answered (SQLite, WAL), so that ending the process, even
+by `kill -9`, loses no row, and sessions that were dropped from memory are read from there.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ HISTORY_BYTES: Final = 64 * 1024
 SESSIONS_BYTES: Final = 48 * 1024 * 1024
 """Octets of memory for sessions beyond those that were seeded, roughly: 45,000 small ones."""
 
-# What a row, a session and a field take beside their texts, roughly.
+# Octets of a row, a session and a field other than their texts, roughly.
 _ROW_BYTES: Final = 350
 _SESSION_BYTES: Final = 850
 _FIELD_BYTES: Final = 40
@@ -50,12 +50,12 @@ CREATE TABLE IF NOT EXISTS audit (
 
 
 class StoreError(ValueError):
-    """The file is no store of this server, or a seed does not fit the spec."""
+    """The file is not a store of this server, or a seed breaks the spec."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One stored session: the path parameters that name it, and the fields sent so far."""
+    """One stored session: its path parameters, and the fields sent so far."""
 
     params: dict[str, str]
     fields: dict[str, Json]
@@ -72,7 +72,7 @@ class AuditRow:
     operation: str
     params: dict[str, str]
     status: int
-    """What was answered; 0 where the connection ended without an answer."""
+    """The answer's status; 0 if the connection ended without an answer."""
     reason: str
     digest: str
     """BLAKE2b-128 of the body in hex: equal digests are equal bodies."""
@@ -145,7 +145,7 @@ class _KeptSession:
         self.digest = digest
         self.history: tuple[dict[str, Json], ...] = ()
         self.seeded = seeded
-        """The fields that it goes back to when its changes are forgotten; None where it goes altogether."""
+        """The fields to restore when its changes are dropped; None if the session is dropped."""
         size = _size(fields)
         self._rest = _SESSION_BYTES + sum(map(len, key[1]))
         self._sizes: tuple[int, ...] = (
@@ -322,10 +322,10 @@ class Store:
             self._make_room()
         return replay
 
-    # --- what memory has room for --------------------------------------------------------------------------
+    # --- the limit of memory -------------------------------------------------------------------------------
 
     def _find(self, key: Key) -> _KeptSession | None:
-        """Return a session from memory or, where it is only there, from the file."""
+        """Return a session from memory, or from the file if only that has it."""
         kept = self._sessions.get(key)
         if kept is None and self._elsewhere and self._file is not None:
             with self._lock:
@@ -346,9 +346,9 @@ class Store:
         self._sessions[key] = kept
 
     def _make_room(self) -> None:
-        """Forget the sessions that became known first, until an eighth of the room is free again.
+        """Drop the oldest sessions, until an eighth of the memory limit is free again.
 
-        A seeded one is not forgotten, but goes back to what it was seeded with. Those of a file are all in it.
+        A seeded session is not dropped but set back to its seed. With a file, all sessions stay in the file.
         """
         self.flush()
         wanted = SESSIONS_BYTES * 7 // 8 + self._seeded_weight
@@ -410,7 +410,7 @@ class Store:
     # --- reading and setting up ----------------------------------------------------------------------------
 
     def put(self, sessions: Iterable[tuple[Key, Mapping[str, Json]]]) -> None:
-        """Set sessions to these fields, whole."""
+        """Replace the fields of sessions."""
         with self._lock:
             for key, fields in sessions:
                 seeded = dict(fields)
@@ -448,7 +448,7 @@ class Store:
 
         Args:
             session: Only rows of which a path parameter has this value.
-            limit: Only so many of the newest.
+            limit: Only this many, the newest.
 
         Returns:
             The rows, of the newest `AUDIT_LIMIT` at least.
@@ -498,7 +498,7 @@ class Store:
                 )
 
     def close(self) -> None:
-        """Write what is left and close the file. The store must not be used afterwards."""
+        """Write the rest and close the file. The store must not be used afterwards."""
         with self._lock:
             self.flush()
             if self._file is not None:
@@ -538,7 +538,7 @@ _StoredRow: TypeAlias = tuple[int, float, str, str, int, str, str, int, int]
 
 
 def _key_to_text(key: Key) -> str:
-    # Long keys are no vendor's SIDs, and 4,096 of them would take more memory than the sessions may.
+    # Long keys are not real SIDs, and 4,096 of them would exceed the memory limit of the sessions.
     return _short_key_to_text(key) if sum(map(len, key[1])) < 512 else json.dumps(key)
 
 

@@ -1,13 +1,13 @@
-"""Read JSON exactly as RFC 8259 defines it, and say what is wrong in words that hold none of the data.
+"""Read JSON exactly as RFC 8259 defines it; error messages hold none of the data.
 
-Rules the RFC leaves to the reader, and what this reader does:
+Choices that the RFC leaves to the parser, and what this one does:
 
 * A key that occurs twice in one object is refused (section 4 calls the outcome unpredictable).
 * A byte order mark is refused (section 8.1 lets a reader ignore it, but no sender may add one).
 * An escaped surrogate without its other half is read as U+FFFD (section 8.2): no UTF-8 could carry it on.
 * A number beyond the range of a double counts as the largest double (section 6).
-* A document holds at most `MAX_VALUES` values (section 9), however they nest, so that none keeps the reader
-  longer than a moment.
+* A document holds at most `MAX_VALUES` values (section 9), however they nest, so that none keeps the parser
+  busy for long.
 * What lies inside more than `KEPT_DEPTH` containers is checked to the last octet but read as empty: the validator and
   the encoder recurse, and a document must not be able to end them.
 """
@@ -41,7 +41,7 @@ _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
 class NotJsonError(ValueError):
-    """The octets are no JSON document by the rules above. The message holds none of them."""
+    """The octets are not a JSON document by the rules above. The message holds none of them."""
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -91,17 +91,17 @@ def loads(document: bytes, most: int = MAX_VALUES) -> Json:
         The value; containers inside more than `KEPT_DEPTH` others are empty.
 
     Raises:
-        NotJsonError: The octets are no JSON by RFC 8259, or hold too many values.
+        NotJsonError: The octets are not JSON by RFC 8259, or hold too many values.
     """
     try:
         text = document.decode()
     except UnicodeDecodeError as error:
         raise NotJsonError(f"octet {error.start} is not UTF-8") from None
     if text.startswith("\ufeff"):
-        raise NotJsonError("a byte order mark stands before the document")
+        raise NotJsonError("a byte order mark precedes the document")
     if "\\u" in text and _SURROGATE.search(text):
         text = _replace_lone_surrogates(text)
-    # Each value but the first follows a bracket or a comma. Few documents need the second, exact look.
+    # Each value but the first follows a bracket or a comma. Few documents need the exact count.
     may_hold_many = len(text) > most and _openings(text) + text.count(",") >= most
     if may_hold_many and _values(text) > most:
         raise NotJsonError(f"it holds more than {most:,} values")
@@ -127,7 +127,7 @@ def _read(text: str, start: int) -> tuple[Json, int]:
 
 
 def _replace_lone_surrogates(text: str) -> str:
-    if "\0" in text:  # no JSON, wherever it stands; the decoder says so
+    if "\0" in text:  # not JSON; the decoder raises
         return text
     text = text.replace("\\\\", "\0")
     text = _LONE_LOW.sub(_REPLACEMENT, _LONE_HIGH.sub(_REPLACEMENT, text))
@@ -169,7 +169,7 @@ def loads_deep(text: str) -> Json:
         What `loads` returns.
 
     Raises:
-        NotJsonError: A key stands twice, or a constant is not one of JSON's.
+        NotJsonError: A key is there twice, or a constant is not one of JSON's.
         json.JSONDecodeError: Everything else that is not valid JSON.
     """
     return _DeepReader(text).read()
@@ -202,7 +202,7 @@ class _DeepReader:
             self._attach(value)
             return True
         container: _Container = [] if mark == "[" else {}
-        # Beyond the depth that is kept, an empty container stands for this one.
+        # Beyond the depth that is kept, an empty container replaces this one.
         is_kept = len(self._open) <= KEPT_DEPTH
         self._attach(container if is_kept else type(container)())
         self._skip_mark()
@@ -272,7 +272,7 @@ class _DeepReader:
 
 
 def _skip(text: str, position: int) -> int:
-    """Return where the next character stands that is not space."""
+    """Return the place of the next character that is not space."""
     if text[position : position + 1] not in _SPACES:
         return position
     match = _SPACE.match(text, position)

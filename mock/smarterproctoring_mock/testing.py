@@ -1,4 +1,4 @@
-"""For tests of code that calls the API: the mock over the network or in process, and what each fault means.
+"""For tests of code that calls the API: the mock over the network or in process, and the faults with their results.
 
     from smarterproctoring_mock.testing import in_process, network
 
@@ -34,10 +34,10 @@ TOKEN: Final = "smarterproctoring-mock-token"  # noqa: S105  the mock server's o
 
 @dataclass(frozen=True)
 class Mock:
-    """A mock server at hand.
+    """A running mock server.
 
     Attributes:
-        app: The server itself, to steer and to ask: `add_faults`, `assert_called`, `sessions`, `audit`, ….
+        app: The server itself, to configure and query: `add_faults`, `assert_called`, `sessions`, `audit`, ….
         url: The base URL for a client.
         token: The one token that it accepts.
         transport: For httpx, where the mock is in process; None over the network.
@@ -123,7 +123,7 @@ def network(
 
 
 class Listener:
-    """A server that stays up over many tests, each of which gets an application of its own behind it.
+    """A server that runs through many tests, each of which gets a new application.
 
     A request that an earlier test left behind (it was slow, say, and the client gave up) so never reaches a later
     test's record.
@@ -161,7 +161,7 @@ class Listener:
                 self._server.begin_what_was_sent()
 
 
-# --- faults, and what can be known of them ----------------------------------------------------------------
+# --- faults, and what the client can know -----------------------------------------------------------------
 
 
 _SUCCESSES: Final = frozenset({200, 201, 203, 204, 205})
@@ -170,7 +170,7 @@ _ERROR_KEYS: Final = frozenset({"error", "errors", "statusCode"})
 
 @dataclass(frozen=True)
 class FaultCase:
-    """A fault, and what a caller can know when it struck.
+    """A fault, and what a caller can know after it.
 
     Attributes:
         name: Its name.
@@ -193,7 +193,7 @@ class FaultCase:
     def success(self) -> bool:
         """Whether the client sees a success: a status that confirms the change, and no HTML page or error object.
 
-        A body that breaks off is a success all the same.
+        A body that breaks off is still a success.
         """
         value = self.fault.json
         is_error = isinstance(value, dict) and not _ERROR_KEYS.isdisjoint(
@@ -204,10 +204,10 @@ class FaultCase:
 
 
 def fault_case(fault: Fault | Rule) -> FaultCase:
-    """Say what can be known of a fault: a name of `FAULTS`, a rule in JSON form, or a `Fault`.
+    """Return what a caller can know after a fault: a name of `FAULTS`, a rule in JSON form, or a `Fault`.
 
     Raises:
-        FaultError: It is none.
+        FaultError: It is not valid.
     """
     fault = fault if isinstance(fault, Fault) else parse_fault(fault)
     status = _seen_status(fault)
@@ -233,7 +233,7 @@ def _seen_status(fault: Fault) -> int | None:
 
 
 def _passes(status: int | None) -> bool:
-    """Whether what has failed with this status may succeed later."""
+    """Whether a request that failed with this status may succeed later."""
     if status is None or status in {408, 425, 429}:
         return True
     return status >= 500 and status != 501
@@ -245,11 +245,11 @@ def fault_cases(
     times: int | None = 1,
     pace: float | None = 0.005,
 ) -> list[FaultCase]:
-    """Return the named faults, each with what can be known of it.
+    """Return the named faults, each with what a caller can know after it.
 
     Args:
         names: Only these; None for all.
-        times: How many requests each strikes; None: all. (A client that repeats a request meets it once by default.)
+        times: How many requests each applies to; None: all. (A client that repeats a request meets it once by default.)
         pace: Seconds of every delay and between pieces of a dripping body, so that tests are fast; None: as named.
 
     Returns:

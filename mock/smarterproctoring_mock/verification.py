@@ -1,4 +1,4 @@
-"""Compare what was received with what a test expected."""
+"""Compare the received requests with those that a test expects."""
 
 import difflib
 import json
@@ -57,7 +57,7 @@ class _Comparison(NamedTuple):
 
 
 class Verifier:
-    """Compares requests with what is expected of them, without showing secrets."""
+    """Compares requests with the expected ones, without showing secrets."""
 
     def __init__(self, redactor: Redactor) -> None:
         """Prepare.

@@ -1,4 +1,4 @@
-"""Wait on whichever event loop runs the application."""
+"""Wait on the event loop that runs the application."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ PAUSE: Final[ContextVar[Pause | None]] = ContextVar(
 
 
 async def sleep(seconds: float) -> None:
-    """Wait on whichever event loop runs this: asyncio's, trio's, or none, when a coroutine is driven by hand.
+    """Wait on the running event loop: asyncio's, trio's, or none, if a coroutine is driven by hand.
 
     Args:
         seconds: How long.
@@ -42,7 +42,7 @@ def _is_on_asyncio() -> bool:
 
 
 async def _slept_on_trio(seconds: float) -> bool:
-    """Wait, where trio runs this; return whether it does."""
+    """Wait if trio runs this; return whether it does."""
     import trio  # noqa: PLC0415  only for those who use it
 
     try:

@@ -48,13 +48,13 @@ class TooLargeError(ValueError):
 
 _SEPARATOR: Final = b"\0"  # no header field can hold it
 LARGEST_CACHED: Final = 4096
-"""Octets of a request from which on no verdict on it is remembered, so that no cache can hold more than a few MiB."""
+"""Octets of a request above which its result is not cached, so that no cache can exceed a few MiB."""
 
 _Verdict = TypeVar("_Verdict")
 
 
 def remembered(function: Callable[[bytes], _Verdict]) -> Callable[[bytes], _Verdict]:
-    """Cache the verdicts on a field's values, but for the long ones."""
+    """Cache the results for a field's values, except long ones."""
     cached = lru_cache(maxsize=256)(function)
 
     @wraps(function)
@@ -67,7 +67,7 @@ def remembered(function: Callable[[bytes], _Verdict]) -> Callable[[bytes], _Verd
 def pack(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Put header fields into one string of octets.
 
-    Ten thousand exchanges of a dozen small objects each would be slower to keep and to drop than to judge.
+    Keeping and freeing ten thousand exchanges of a dozen small objects each would be slower than validating them.
     """
     return _SEPARATOR.join(chain.from_iterable(fields))
 
@@ -79,10 +79,10 @@ def unpack(packed: bytes) -> list[tuple[bytes, bytes]]:
 
 
 class Head:
-    """A request's header fields, held against HTTP's own rules.
+    """A request's header fields, checked by HTTP's own rules.
 
     Attributes:
-        problem: What breaks a rule of HTTP, with its place in the RFC; None where nothing does.
+        problem: The violation of HTTP, with its section in the RFC; None if there is none.
         media_type: Of the content, in lower case; None where Content-Type was not sent once, or is none.
         size: Octets of the fields, with one between each name and value.
         waits: Whether the client waits for 100 (Continue) before it sends the body.
@@ -228,9 +228,9 @@ class _Scanner:
 
 @remembered
 def media_type(value: bytes) -> str | None:
-    """Return `type/subtype` in lower case, or None where the field is no media type (RFC 9110 8.3.1).
+    """Return `type/subtype` in lower case, or None if the field is not a media type (RFC 9110 8.3.1).
 
-    There is no space around the "=" of a parameter, and a semicolon may stand without one (5.6.6).
+    There is no space around the "=" of a parameter, and a semicolon may be without one (5.6.6).
     """
     scanner = _Scanner(value.decode("latin-1"))
     kind = scanner.take(_NAME)
@@ -260,9 +260,9 @@ def valid_host(value: bytes) -> bool:
 
 
 def http_authority(target: bytes) -> bytes | None:
-    """Return the authority of a target in absolute-form, or None where it is no http URI (RFC 9110 4.2.1).
+    """Return the authority of a target in absolute-form, or None if it is not an http URI (RFC 9110 4.2.1).
 
-    A URI with user information or a fragment is none here, nor is an https URI: it MUST be rejected on a
+    A URI with user information or a fragment is not accepted, nor is an https URI: it MUST be rejected on a
     connection that is not secured (RFC 9110 7.4).
     """
     if target[: len(_HTTP)].lower() != _HTTP or b"#" in target:
@@ -282,8 +282,8 @@ def segments(raw_path: str) -> list[str] | None:
         raw_path: The path as it was sent.
 
     Returns:
-        The segments without the leading empty one; None where a percent sign starts no octet or the octets
-        are no UTF-8.
+        The segments without the leading empty one; None if a percent sign does not start an octet, or the octets
+        are not UTF-8.
     """
     parts = raw_path.split("/")[1:]
     if "%" not in raw_path:
@@ -366,7 +366,7 @@ def _inflate(content: bytes, window_bits: int, limit: int) -> bytes:
         if size > limit:
             raise TooLargeError
         if not stream.eof:
-            raise CodingError("the compressed content stops early")
+            raise CodingError("the compressed content is incomplete")
         parts.append(part)
         content = stream.unused_data
         if not content:

@@ -1,4 +1,4 @@
-"""What a server's answer says: whether it confirms the change, the reason for a refusal, how long to wait. No I/O."""
+"""Interprets a server's answer: whether it confirms the change, the reason for a refusal, how long to wait. No I/O."""
 
 import json
 import re
@@ -16,7 +16,7 @@ MAX_BODY = 1024 * 1024
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of it that are kept where it is not a success."""
 CONFIRMING = {200, 201, 203, 204, 205}
-"""The 2xx statuses that say that the change was made; what another one says of it is not certain."""
+"""The 2xx statuses that confirm the change; any other leaves it uncertain."""
 _REQUEST_IDS = (
     "x-request-id",
     "request-id",
@@ -30,7 +30,7 @@ _MAX_SECONDS = 1e9
 _MAX_PLAIN_REASON = 500
 """Characters: longer plain text is a page and not a reason."""
 _MAX_ITEMS = 20
-"""How many problems of a list of errors are told."""
+"""How many problems of a list of errors are reported."""
 _MAX_DEPTH = 5
 """How deep they may be nested."""
 
@@ -47,7 +47,7 @@ _MESSAGES = (
     *("messages", "errormessages", "faultstring"),
 )
 _WITHIN = ("error", "fault", "exception", "details")
-"""Where a reason is looked for if there is no message."""
+"""Keys that may hold the reason if there is no message."""
 _CODES = ("code", "errorcode", "error_code")
 _STATUSES = ("statuscode", "status_code", "httpstatus", "http_status", "httpstatuscode")
 _ERRORS = (
@@ -73,7 +73,7 @@ _BESIDE = {
     "details",
 }
 _FAILED = {"error", "fail", "failed", "failure"}
-"""Statuses that are words."""
+"""Texts that are a status and not a reason."""
 _GOOD_CODES = {
     "ok",
     "success",
@@ -85,7 +85,7 @@ _GOOD_CODES = {
     "rescheduled",
     "none",
 }
-"""Codes beside a message that are no error's; any other is, for that is the vendor's form of error (evidence: V)."""
+"""Codes next to a message that do not mean an error. Any other does: it is the vendor's form (evidence: V)."""
 _BEGUN_ERROR = re.compile(
     r'\s*\{\s*"(?i:error|errors|fault|exception|statuscode)"\s*:\s*(?!null|false|"")(?!(?i:\[\s*\]|\{\s*\}|[123][0-9]{2}\b))'
 )
@@ -102,7 +102,7 @@ class _Reply(NamedTuple):
 
 
 class Reply(_Reply):
-    """A server's answer, read as far as it goes; header names in lower case."""
+    """A server's answer, read up to the limit; header names in lower case."""
 
     def __repr__(self) -> str:  # it is in frames, and a server may echo the token
         return f"<Reply {self.status}>"
@@ -150,7 +150,7 @@ class Reply(_Reply):
         return what and f"answered {self.status} with {what}"
 
     def _stranger(self) -> str | None:
-        """Return what the body is, if it is not the API's answer to a change that was made."""
+        """Describe the body if it is not the API's answer to a successful change; else return None."""
         if self._is_page() or _is_markup(self.body):
             kind = (
                 "XML" if _is_xml(self.body) and not self._is_page() else "an HTML page"
@@ -212,7 +212,7 @@ class Reply(_Reply):
         return text
 
     def retry_after(self) -> float | None:
-        """Return the seconds of Retry-After, given as seconds or as a date; None if there is none to understand."""
+        """Return the seconds of Retry-After, given as seconds or as a date; None if it is missing or invalid."""
         text = self.headers.get("retry-after", "").strip()
         now = time.time()
         if re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", text):
@@ -358,7 +358,7 @@ def _is_error_code(code: object) -> bool:
 
 
 def _says_success(value: object) -> bool:
-    """Tell whether a problem+json says by its status that it is none."""
+    """Tell whether the status in a problem+json means success."""
     status = _number(value.get("status")) if isinstance(value, dict) else None
     return status is not None and status < 400
 

@@ -5,13 +5,13 @@ import threading
 
 # Tokens, as in the AWS SDKs' standard mode.
 SIZE = 500
-"""What there are."""
+"""Tokens in a full bucket."""
 RETRY = 5
-"""What a retry costs."""
+"""Tokens that a retry costs."""
 TIMED_OUT_RETRY = 10
-"""What a retry after a time limit costs."""
+"""Tokens that a retry after a timeout costs."""
 SUCCESS = 1
-"""What a success without a retry gives back; one with a retry gives back what its last retry cost."""
+"""Tokens that a success without a retry gives back. A success after a retry gives back what its last retry cost."""
 
 
 class RetryBudget:
@@ -26,7 +26,7 @@ class RetryBudget:
         self._lock = threading.Lock()
 
     def take(self, cost: int) -> bool:
-        """Take tokens for a retry; False, and nothing is taken, if there are too few."""
+        """Take tokens for a retry; return False and take none if there are too few."""
         # A forked child: the lock may be held by a thread that it does not have.
         if self._process != os.getpid():
             self._begin()

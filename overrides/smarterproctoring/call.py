@@ -1,4 +1,4 @@
-"""One call's bookkeeping, without I/O: what the driver asks and obeys, and what the caller is told at the end."""
+"""The state of one call, without I/O: its limits, what follows each attempt, and its result or error."""
 
 import logging
 import random
@@ -36,16 +36,16 @@ ErrorT = TypeVar("ErrorT", bound=errors.SmarterProctoringError)
 
 
 class Call:
-    """The state of one call over its attempts. The driver asks it for limits, reports what came, and obeys.
+    """The state of one call over its attempts. The sender asks it for limits and reports the outcome of each attempt.
 
     Attributes:
         prepared: The request.
         operation: The operation that is called.
-        deadline_at: The end of the time for attempts on the monotonic clock, in seconds: the deadline, but for what is
+        deadline_at: The end of the time for attempts on the monotonic clock, in seconds: the deadline, less what is
             kept for reading back.
-        hooked: What the retry hook returned, for the driver to await where it has to be.
+        hooked: What the retry hook returned; the sender awaits it if it is awaitable.
         reply: The answer, once the call is done.
-        sending: Whether a request is under way, which may be carried out whatever happens now.
+        sending: Whether a request is under way and may be carried out.
         hook_failed: The name of what an event hook raised when it was shown the answer.
     """
 
@@ -124,7 +124,7 @@ class Call:
         return {"connect": connect, "read": read, "write": write, "pool": pool}
 
     def settle(self, answer: Reply | tuple[Failure, str]) -> float | None:
-        """Take what an attempt brought: None if the call is done, else the seconds to wait before the next attempt.
+        """Record an attempt. Return None if the call is done, else the seconds to wait before the next attempt.
 
         Raises:
             APIStatusError: The call has failed with this answer.
@@ -162,7 +162,7 @@ class Call:
         )
 
     def _note(self, outcome: Outcome) -> None:
-        """Remember that the change may have been carried out, whatever the next attempts bring."""
+        """Remember that the change may have been carried out, whatever follows."""
         self._maybe_applied |= outcome.maybe_applied and self._changes
 
     def _after(
@@ -240,7 +240,7 @@ class Call:
 
     @property
     def error(self) -> errors.SmarterProctoringError:
-        """What the last attempt ended with, to be raised where no other follows."""
+        """The error of the last attempt, raised if no other attempt follows."""
         return self._error or self.failure(
             errors.SmarterProctoringError, "nothing was attempted"
         )
@@ -261,7 +261,7 @@ class Call:
     def completed(
         self, error: errors.SmarterProctoringError
     ) -> errors.SmarterProctoringError:
-        """Return the error for one that ended the call; one from elsewhere gets what is known of the call."""
+        """Return the error that ends the call; one from outside the call gets what is known of the call."""
         if error is self._error or not isinstance(error, errors.ConfigurationError):
             return error
         self._maybe_applied |= self.sending and self._changes
@@ -353,7 +353,7 @@ class Call:
         )
 
     def result(self) -> Result[Any]:
-        """Tell the caller of a success; who knows the operation's model adds `parsed`."""
+        """Build the result of a success; the caller, which knows the operation's model, adds `parsed`."""
         reply = self.reply
         return Result(
             reply.data(),

@@ -79,12 +79,12 @@ _ALIASES = {"appointmentStartDateTime": "--start", "appointmentEndDateTime": "--
 _START = "appointment_start_date_time"
 _END = "appointment_end_date_time"
 _SETTINGS = ("base_url", "timeout", "deadline", "retries")
-"""What an option, or else a variable of the environment, gives beside the token."""
+"""The settings other than the token that an option or an environment variable gives."""
 _FIELDS_LIMIT = 1024 * 1024
 """Bytes of the file of `--fields` that are read."""
 _GROUP = "smarterproctoring.commands"
 _OUTSIDE = {
-    "bulk": "Move many sessions from one list, so that none is lost. `bulk --help` lists its commands.",
+    "bulk": "Move many sessions from one list; every row gets one outcome. `bulk --help` lists its commands.",
     "mock": "Run the mock server until Ctrl-C; its URL is the first line. `mock --help` lists its options.",
 }
 """Commands that come with extras, and what `--help` says of them."""
@@ -142,7 +142,7 @@ def exit_code(error: Exception) -> int:
 
 
 def now() -> datetime:
-    """Return the present, which times are checked against."""
+    """Return the current time, against which times are checked."""
     return datetime.now(UTC)
 
 
@@ -334,7 +334,7 @@ _METAVARS = {
     "array": "JSON",
     "object": "JSON",
 }
-"""What is written for a value that is not text; the spec's rules then refuse what is not of its type."""
+"""Convert text to the type of a value that is not text. The spec's rules refuse text that is not of that type."""
 
 
 def _option_of(item: Item) -> str:
@@ -464,7 +464,7 @@ def reschedule(install_sid: str, exam_sid: str, session_sid: str, **given: Any) 
 
 
 def _interrupted(*, calling: bool) -> errors.InterruptedCallError:
-    """Make the error of a Ctrl-C that carries nothing: it came before the call, or in the moment after its answer."""
+    """Build the error for a Ctrl-C before the call began or just after its answer came."""
     if not calling:
         return errors.InterruptedCallError(_NOTHING_SENT)
     text = f"interrupted. {errors.what_became_of_the_change(maybe_applied=True)}"
@@ -486,7 +486,7 @@ def _replayed(replays: int) -> str:
 
 @dataclass
 class _Change:
-    """What the user asks for, as far as it could be read.
+    """The change that the user requested, as far as it could be read.
 
     Attributes:
         fields: The fields by keyword, times as datetimes.
@@ -537,7 +537,7 @@ def _read_change(options: _Options, texts: dict[str, str]) -> _Change:
 
 
 def _read_moment(item: Item, text: str, options: _Options, change: _Change) -> None:
-    # After a wrong zone, UTC serves to find what else is wrong.
+    # After a wrong zone, the check goes on in UTC to find other problems.
     default_zone = (
         UTC if change.zone is None and options["zone_name"] is not None else change.zone
     )
@@ -652,7 +652,7 @@ def _read_fields_file(name: str) -> dict[str, object]:
 
 
 def _note_what_stays(fields: Collection[str]) -> None:
-    """Say that the other end of the session stays as it is on the service."""
+    """Print a note that the other end of the session stays as it is on the service."""
     if (_START in fields) == (_END in fields):
         return
     moved = "start" if _START in fields else "end"
@@ -751,7 +751,7 @@ def _ask_for_token() -> str:
 
 
 def _fail(error: Exception, sids: dict[str, str], *, as_json: bool) -> NoReturn:
-    """Say what happened and end with the code for it."""
+    """Print what happened and exit with its code."""
     known = (
         error
         if isinstance(error, errors.SmarterProctoringError)
@@ -787,7 +787,7 @@ def _fail(error: Exception, sids: dict[str, str], *, as_json: bool) -> NoReturn:
 
 
 def _problems(error: errors.SmarterProctoringError) -> tuple[Problem, ...]:
-    """Return all that is wrong with the input, none if that is not what failed."""
+    """Return all problems with the input; an empty list if something else failed."""
     if isinstance(error, errors.ValidationError | errors.ConfigurationError):
         return error.problems
     return ()

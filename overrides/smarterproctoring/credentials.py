@@ -11,18 +11,18 @@ from smarterproctoring.problems import Problem
 from smarterproctoring.settings import PREFIX
 
 TokenCallable = Callable[[], object]
-"""What is asked for the token; it may give anything, or raise."""
+"""A callable for the token; it may return anything, or raise."""
 TokenSource = str | Callable[[], str]
-"""A token, or a callable that is asked for it before every attempt."""
+"""A token, or a callable that returns it and is called before every attempt."""
 AsyncTokenSource = str | Callable[[], str | Awaitable[str]]
 """The same for the asynchronous client; the callable may be asynchronous."""
 
 
 class Secret(NoCopy):
-    """A token on its way to the header; holds a problem instead of raising, so that no frame shows the value.
+    """A token, or the problem with it. It does not raise, so that no traceback shows the value.
 
     Attributes:
-        problem: Why the token cannot be sent, None if it can; it goes on where "the token" ends.
+        problem: Why the token cannot be sent, None if it can. It continues a sentence that begins with "the token".
     """
 
     def __init__(self, value: object, problem: str | None = None) -> None:
@@ -50,9 +50,9 @@ class Secret(NoCopy):
         return self._value
 
     def expires_at(self) -> datetime | None:
-        """Return the time in the JWT's `exp`; None if the token is no JWT or does not say.
+        """Return the time in the JWT's `exp`; None if the token is not a JWT or has no `exp`.
 
-        Unverified, so it explains and never decides.
+        The signature is not verified, so this is used in messages only.
         """
         try:
             _, claims, _ = self._value.split(".")

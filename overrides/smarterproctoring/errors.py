@@ -1,4 +1,4 @@
-"""The errors of this package: one small tree, the same fields everywhere, no third-party exception in it."""
+"""The errors of this package: one class hierarchy with the same fields in each class."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Self
@@ -71,7 +71,7 @@ class ConfigurationError(SmarterProctoringError):
 def wrong_settings(
     problems: Sequence[Problem], names: Mapping[str, str] | None = None
 ) -> ConfigurationError:
-    """Make one error of all that is wrong with the settings.
+    """Build one error from all problems with the settings.
 
     Args:
         problems: At least one.
@@ -88,7 +88,7 @@ def wrong_settings(
 
 
 class NoCopy:
-    """Base of what holds a token or a connection, and so belongs to one process."""
+    """Base of classes that hold a token or a connection, which must not leave the process."""
 
     def __reduce__(self) -> NoReturn:
         raise ConfigurationError(
@@ -119,7 +119,7 @@ class DeadlineExceededError(APITimeoutError):
 
 
 class UnconfirmedError(SmarterProctoringError):
-    """The server answered with 2xx, and not as the API answers a change that was made.
+    """The server answered with 2xx, but not in the way in which the API confirms a change.
 
     It is an HTML page, an error object, or a status such as 202 or 206. The change may have been carried out, so
     `maybe_applied` is true; the call is not repeated, because the same answer would follow.
@@ -156,7 +156,7 @@ _KNOWN = "smarterproctoring"
 
 
 def attach_what_is_known(interrupt: BaseException, known: InterruptedCallError) -> None:
-    """Let an interrupt carry what is known of the call that it ends."""
+    """Attach what is known of a call to the interrupt that ends it."""
     if _KNOWN not in interrupt.__dict__:
         interrupt.add_note(known.message)
     interrupt.__dict__[_KNOWN] = known

@@ -1,4 +1,4 @@
-"""The client that generated functions are handed. A module of its own: attrs, which it needs, is imported with it."""
+"""The client to pass to generated functions. It is a separate module so that attrs is imported only when it is used."""
 
 from typing import NoReturn, cast
 
@@ -13,8 +13,8 @@ from smarterproctoring.seam import AsyncClient, Client
 class GeneratedClient(NoCopy, AuthenticatedClient):
     """The client for generated functions: `sync_detailed(…, client=client.generated)`.
 
-    It carries no token of its own and never opens a connection past the rules. What the generator's own `with_…`
-    methods do is done by `with_options` of the public clients: theirs change the client that they are called on.
+    It holds no token, and every request goes through the client's rules. Use `with_options` of the public clients
+    instead of the generator's own `with_…` methods, which change the client on which they are called.
     """
 
     def __init__(self, sender: SyncSender | AsyncSender) -> None:
@@ -22,7 +22,7 @@ class GeneratedClient(NoCopy, AuthenticatedClient):
         self.sender = sender
 
     def get_httpx_client(self) -> Client:
-        """Return what generated functions call `request` of."""
+        """Return the object whose `request` method generated functions call."""
         if isinstance(self.sender, SyncSender):
             return cast("Client", self.sender)
         raise ConfigurationError(
@@ -30,7 +30,7 @@ class GeneratedClient(NoCopy, AuthenticatedClient):
         )
 
     def get_async_httpx_client(self) -> AsyncClient:
-        """Return what asynchronous generated functions call `request` of."""
+        """Return the object whose `request` method asynchronous generated functions call."""
         if isinstance(self.sender, AsyncSender):
             return cast("AsyncClient", self.sender)
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""JSON Schema's words for single values: types, patterns, and what JSON can hold."""
+"""JSON Schema's checks of single values: types, patterns, and what JSON can represent."""
 
 import json
 import math
@@ -46,7 +46,7 @@ def _matcher(pattern: str) -> Callable[[str], object]:
 
 
 def type_problem(kind: str | None, value: object) -> str | None:
-    """Return what is wrong with the type of a value; any type is right where the spec names none."""
+    """Return what is wrong with the type of a value; any type is valid if the spec names none."""
     expected = _TYPES.get(kind or "", object)
     is_wrong_bool = isinstance(value, bool) and expected not in (bool, object)
     if is_wrong_bool or not isinstance(value, expected):
@@ -55,7 +55,7 @@ def type_problem(kind: str | None, value: object) -> str | None:
 
 
 def value_from_text(kind: str | None, text: str) -> Any:
-    """Read text as a value of the spec's type; text that is not one stays text, to be refused later."""
+    """Read text as a value of the spec's type; text that does not fit stays text and is refused later."""
     if kind == "integer" and matches(_INTEGER, text):
         return int(text)
     if kind == "number" and matches(_NUMBER, text):
@@ -75,7 +75,7 @@ def as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return str.__str__(value)  # a subclass may show itself otherwise
+        return str.__str__(value)  # a subclass may have a __str__ of its own
     return str(value)
 
 

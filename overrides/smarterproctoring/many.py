@@ -29,7 +29,7 @@ _GRACE = 1.0
 
 
 class Turn(NamedTuple):
-    """An item and when it is sent.
+    """An item and the time to wait before it is sent.
 
     Attributes:
         place: Its index in the list.
@@ -100,7 +100,7 @@ class Many:
         self._lock = threading.Lock()
 
     def next_turn(self) -> Turn | None:
-        """Return the next item and its turn; None if there is none."""
+        """Return the next item with its wait; None if none is left."""
         with self._lock:
             taken = next(self._todo, None)
             if taken is None:
@@ -112,7 +112,7 @@ class Many:
             return Turn(index, item, at - now)
 
     def begin(self, index: int) -> bool:
-        """Note that an item is sent now; False if nothing more is to be sent."""
+        """Note that an item is being sent; return False if nothing more is to be sent."""
         if self._stopped.is_set():
             return False
         self._unsent.discard(index)
@@ -138,7 +138,7 @@ class Many:
         self._stopped.wait(seconds)
 
     def in_threads(self, work: Callable[[], None]) -> None:
-        """Let each worker work in a thread of its own.
+        """Run each worker in its own thread.
 
         They are daemons: after Ctrl-C the program may end although a call is still under way.
         """

@@ -13,11 +13,11 @@ _ESCAPES = re.compile(
     r"|\\(?P<slash>[/\"\\])|&#0{0,5}(?P<decimal>[0-9]{2,3});|&#[xX]0{0,4}(?P<hex>[0-9A-Fa-f]{2});|&(?P<name>[A-Za-z]{2,6});"
 )
 _MARKS = "\\%&"
-"""One of these is in every escape."""
+"""Every escape contains one of these."""
 _NO_CHARACTER = "\ufffd"
-"""In the place of an escape that means none, or several; no token holds it."""
+"""Replaces an escape that stands for no character or for several; no token contains it."""
 _SAFE = str.maketrans("+/", "-_")
-"""From base64 to base64 in URLs."""
+"""Translates base64 to its URL-safe form."""
 _LEVELS = 3
 """How often an escape may be escaped again: a percent-encoded text in a JSON string in an HTML page."""
 
@@ -56,7 +56,7 @@ def mask_token(text: str, token: str) -> str:
 
 
 def _forms(token: str, text: str) -> list[str]:
-    """Return how a token may stand in a text apart from escapes."""
+    """Return the forms in which a token may appear in a text, other than escapes."""
     forms = [token]
     if "\0" in text:  # UTF-16 and UTF-32, seen byte by byte
         forms += ["\0".join(token), "\0\0\0".join(token)]
@@ -65,7 +65,7 @@ def _forms(token: str, text: str) -> list[str]:
     # Three bytes become four characters, so it matters how many come before.
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + token.encode()).decode()
-        # What is next to it, and to the bytes before, depends on other bytes, too.
+        # The characters at both ends also depend on the bytes next to the token.
         padding = encoded.count("=")
         cut = encoded[before and before + 1 : len(encoded) - (padding and padding + 1)]
         forms += [cut, cut.translate(_SAFE)]
@@ -152,7 +152,7 @@ def _spans(text: str, secret: str) -> list[tuple[int, int]]:
 
 
 def _is_word(text: str, start: int, end: int) -> bool:
-    """Tell whether no word goes on over either end."""
+    """Tell whether both ends are at a word boundary."""
     begins = start == 0 or not (_in_word(text[start - 1]) and _in_word(text[start]))
     ends = end == len(text) or not (_in_word(text[end]) and _in_word(text[end - 1]))
     return begins and ends

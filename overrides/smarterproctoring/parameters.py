@@ -1,4 +1,4 @@
-"""Path, query and header parameters: what may be given for one, and how it is written."""
+"""Path, query and header parameters: the values that they accept, and how these are serialized."""
 
 import math
 from typing import Final
@@ -93,7 +93,7 @@ def _checked_scalar(
 
 
 def _check_text(parameter: Parameter, text: str) -> None:
-    """Refuse text that its place in the request cannot hold."""
+    """Refuse text that is not allowed in this part of the request."""
     if parameter.location == "path" and text in ("", ".", ".."):
         raise RuleError(
             "pattern", "must not be empty, `.` or `..`: that is another path"
@@ -160,5 +160,5 @@ def query_text(parameter: Parameter, value: object) -> str:
 def quoted_text(value: object) -> str:
     """Write a simple value as it is in a path or as a name in a query."""
     text = as_text(value)
-    # An SID needs no quoting, and finding that out takes quote longer than all else in a path.
+    # A SID needs no quoting, and `quote` would take longer than the rest of the path together.
     return text if text.isascii() and text.isidentifier() else quote(text, safe="")

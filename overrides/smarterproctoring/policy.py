@@ -12,12 +12,12 @@ MAX_RETRY_AFTER = 60.0
 BACKOFF_BASE = 0.5
 BACKOFF_MAX = 8.0
 NO_TIME = 0.01
-"""Seconds: no more than this left of a deadline is no time for another attempt. Timers end early, too: an attempt that
-the deadline has ended can leave a millisecond."""
+"""Seconds: no more than this left of a deadline is no time for another attempt. Timers may end early: an attempt that
+the deadline ended can leave a millisecond."""
 
 
 class Failure(enum.Enum):
-    """Why an attempt brought no answer; the value says it in words."""
+    """Why an attempt got no answer; the value is the text for messages."""
 
     CONNECT = "could not connect"
     CONNECT_TIMEOUT = "could not connect in time"
@@ -47,9 +47,9 @@ TIMEOUTS = {
     Failure.READ_TIMEOUT,
 }
 NOT_TAKEN = {425, 429, *NEVER_SENT} - {Failure.TLS, Failure.HOOK}
-"""What may be repeated whatever the method is: the server has not begun to carry out the request."""
+"""Repeated for every method: the server has not begun to carry out the request."""
 SAFE = {408, *NOT_TAKEN}
-"""What may always be repeated where the method is idempotent: nothing was done, or the request was never sent."""
+"""Always repeated for idempotent methods: nothing was done, or the request was never sent."""
 AMBIGUOUS = {
     500,
     502,
@@ -59,14 +59,14 @@ AMBIGUOUS = {
     Failure.READ_TIMEOUT,
     Failure.LOST,
 }
-"""What may be repeated unless the caller says no: the change may have been carried out. A 503 belongs here: Envoy and
+"""Repeated unless `retry_ambiguous` is False: the change may have been carried out. A 503 belongs here: Envoy and
 Heroku's router answer it after they have passed the request on."""
 MAYBE_APPLIED = {303, 499}
 """Statuses below 500 that may follow the change: 303 points at its result, 499 says that the client went away."""
 
 
 class Outcome(NamedTuple):
-    """What an attempt brought: a status, or the reason for none; a 2xx may not confirm the change."""
+    """The outcome of an attempt: a status, or why there is none. A 2xx does not always confirm the change."""
 
     status: int | None = None
     failure: Failure | None = None
@@ -85,7 +85,7 @@ class Outcome(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What the driver does next; `wait` (seconds) goes with "retry"."""
+    """What the sender does next; `wait` is the seconds to wait if it is "retry"."""
 
     action: Literal["return", "raise", "renew", "retry"]
     wait: float = 0.0
@@ -104,9 +104,9 @@ def decide(
     """Decide what follows an attempt.
 
     Args:
-        outcome: What the attempt brought.
+        outcome: The outcome of the attempt.
         options: How many retries are allowed, and whether an attempt that may have been applied may be repeated.
-        retried: How many retries were made before this attempt (a renewal of the token is none).
+        retried: How many retries were made before this attempt (renewing the token does not count).
         can_renew: Whether the token can be asked for again and was not yet during this call.
         left: Seconds until the deadline.
         draw: A random number from 0 to 1, for the jitter.
@@ -133,7 +133,7 @@ def decide(
 
 
 def is_over(left: float, wait: float = 0.0) -> bool:
-    """Tell whether no time for an attempt is left of a deadline after a wait, all in seconds."""
+    """Tell whether too little time is left for an attempt after a wait; all in seconds."""
     return left - wait <= NO_TIME
 
 

@@ -1,4 +1,4 @@
-"""From arguments to the exact request. Everything wrong is said at once, before the wire."""
+"""Builds the exact request from arguments. All problems are reported in one error before anything is sent."""
 
 import json
 import time
@@ -104,7 +104,7 @@ def from_generated(
     query: Mapping[str, object],
     headers: Mapping[str, Any],
 ) -> Prepared:
-    """Prepare what a generated function hands over; times in `body` are rewritten in place.
+    """Prepare the request of a generated function; times in `body` are rewritten in place.
 
     Raises:
         ConfigurationError: No operation of the spec has this method and path.
@@ -135,7 +135,7 @@ def from_generated(
 
 
 def _or_raise(prepared: "Prepared | list[Problem]") -> Prepared:
-    """Raise what is wrong: here, where no local variable holds what the call says of a person."""
+    """Raise the problems. This function has no local variable with personal data, so a traceback shows none."""
     if isinstance(prepared, Prepared):
         return prepared
     raise ValidationError(
@@ -189,7 +189,7 @@ def _content(rules: Rules, given: Given, problems: list[Problem]) -> bytes:
 
 
 def _hint(parameter: Parameter, value: object) -> str:
-    """Say what a wrong path or query parameter may come from, if that shows."""
+    """Return a hint at the cause of an invalid path or query parameter, empty if there is none."""
     pattern = parameter.pattern
     if not isinstance(value, str) or not pattern:
         return ""

@@ -1,4 +1,4 @@
-"""What is wrong with an argument or a setting, as data."""
+"""A problem with an argument or a setting, as data."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ class Problem(NamedTuple):
         field: The keyword (of an argument or a setting) that it is about; empty if it is about no single one.
         code: The kind of problem in one word: `required`, `type`, `enum`, `pattern`, `time`, `order`, `empty`, `json`,
             `read_only`; for settings `value`, `missing`, `unusable`, `plain-http`.
-        text: What is wrong and how to fix it; it goes on where the field's name ends, and never holds the value.
+        text: What is wrong and how to fix it, without the value. It continues a sentence that begins with the field.
         name: What the user calls the field where that is not its keyword, such as the variable a setting came from.
     """
 
@@ -24,7 +24,7 @@ class Problem(NamedTuple):
 
 
 class RuleError(ValueError):
-    """A value that breaks the spec; its text and `code` are those of the problem that it becomes."""
+    """A value that breaks the spec; its text and `code` become those of a `Problem`."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""The rules of an operation, read from its record: from keywords to body, query and headers, and what is wrong."""
+"""The rules of an operation, read from its record: turns keywords into body, query and headers, and checks them."""
 
 import re
 import warnings
@@ -28,7 +28,7 @@ Item = Parameter | Field
 
 
 class Given(NamedTuple):
-    """What a call gave, and what is wrong with it; without `has_body` there is no body, not even JSON's null."""
+    """The arguments of a call and their problems; without `has_body` there is no body, not even JSON's null."""
 
     body: object
     has_body: bool
@@ -83,7 +83,7 @@ def rules_of(operation: Operation) -> "Rules":
 
 
 class Rules:
-    """The rules of one operation, with what calls need of it again and again.
+    """The rules of one operation, and values that every call of it needs.
 
     Attributes:
         operation: Its record.
@@ -140,7 +140,7 @@ class Rules:
         """
         if not given.keys() <= self._known.keys():
             self.check_keywords(given)
-        # Literals: dict[str, object]() would make the type anew each time.
+        # Literals: dict[str, object]() would build the type again each time.
         body: dict[str, object] = {}
         query: dict[str, object] = {}
         headers: dict[str, object] = {}
@@ -182,7 +182,7 @@ class Rules:
     def _read_only_problems(
         self, whole: object, fields: dict[str, object]
     ) -> list[Problem]:
-        """Return where a body holds what only the server sets; a field of its own cannot be given at all."""
+        """Return where a body holds nested read-only values; a read-only field is not a keyword at all."""
         if not self.operation.read_only:
             return []
         places = [
@@ -195,7 +195,7 @@ class Rules:
             for place in places
             for _ in found_at(whole or fields, place)
         }
-        text = "is set by the server alone: leave it out"
+        text = "is read-only, set by the server: leave it out"
         return [Problem(label, "read_only", text) for label in sorted(labels)]
 
     # -- from a generated function -------------------------------------------------------------------
@@ -240,7 +240,7 @@ class Rules:
     def _nested_query(
         self, query: dict[str, object], problems: list[Problem]
     ) -> dict[str, object]:
-        """Put the properties of an object, which generated functions send as parameters of their own, back into it."""
+        """Rebuild an object parameter; generated functions send its properties as separate parameters."""
         known = {item.name for item in self._in_query}
         loose = {name: query.pop(name) for name in list(query) if name not in known}
         if loose:
@@ -345,7 +345,7 @@ class Rules:
 
 
 def _instead_of_none(item: Item, *, is_given: bool) -> object:
-    """Return what is sent for a required item that is None; None if it has to be given."""
+    """Return what is sent for a required item that is None; None if a value is needed."""
     # A required field that may be null has nothing else that None could mean.
     return NULL if is_given and item.nullable else item.default
 

@@ -1,7 +1,7 @@
-"""What the rules know of httpx: requests, answers, event hooks, failures. The only import of httpx in this package.
+"""Requests, answers, event hooks and failures of httpx. The only module of this package that imports httpx.
 
-Generated functions call whatever client they are handed, so every operation of the spec, present and future, is sent by
-`_async/sender.py` or its twin, through these. `overrides/README.md` lists what is fixed there and why.
+Generated functions call the client that is passed to them, so every operation of the spec is sent by
+`_async/sender.py` or its twin. `overrides/README.md` lists what is fixed there and why.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def requests_for(base_url: str, options: Options) -> Requests:
 
 
 def prepared_from(method: str, url: object, arguments: Mapping[str, Any]) -> Prepared:
-    """Check what a generated function hands to an httpx client.
+    """Check the arguments with which a generated function calls an httpx client.
 
     Raises:
         ConfigurationError: Not an operation of the spec, or more than the spec's operations need.
@@ -106,7 +106,7 @@ class Hooks(NamedTuple):
 
     @classmethod
     def of(cls, given: Mapping[str, Iterable[Hook]]) -> Hooks:
-        """Check hooks, so that nothing can fail after the request was sent but a hook itself.
+        """Check the hooks before anything is sent.
 
         Raises:
             ConfigurationError: They are not what httpx takes.
@@ -130,7 +130,7 @@ def _wrong_hooks() -> ConfigurationError:
 
 
 class Received:
-    """An answer, as far as it came.
+    """An answer, possibly incomplete.
 
     Attributes:
         came_whole: Whether the body came with the header, so that the connection is free already.
@@ -151,7 +151,7 @@ class Received:
         self.came_whole = "body" in response.extensions
 
     def needs_reading(self) -> bool:
-        """Take the body if it is there already, and tell whether it has to be read.
+        """Take the body if it has already been read; return whether it still has to be read.
 
         Raises:
             CannotUnpack: It is packed in another way than gzip.
@@ -198,7 +198,7 @@ class Received:
         self._is_whole = self._unpacker is None or self._unpacker.whole
 
     def outcome(self) -> Reply | Loss:
-        """Return what an attempt brought: an answer as far as it was read, or none in time."""
+        """Return the outcome of an attempt: an answer, possibly incomplete, or a timeout."""
         response = self._response
         if response is None:
             return Loss(Failure.READ_TIMEOUT, "deadline")
@@ -234,7 +234,7 @@ def response_of(reply: Reply) -> httpx.Response:
 
 
 class Loss(NamedTuple):
-    """Why an attempt brought no answer.
+    """Why an attempt got no answer.
 
     Attributes:
         failure: The kind.
@@ -264,11 +264,11 @@ _CUT = (
     ssl.SSLWantReadError,
     ssl.SSLWantWriteError,
 )
-"""What TLS says where the connection ended, or was waited for: that is no fault of the certificate's."""
+"""TLS errors that mean a lost connection or a timeout, not a problem with the certificate."""
 
 
 def loss(error: Exception) -> Loss:
-    """Name a failure and its cause; the exception's own text may hold headers, so it goes no further."""
+    """Return a failure and its cause. The exception's text may hold headers and is not used."""
     kind = next(_FAILURES[known] for known in type(error).__mro__ if known in _FAILURES)
     if kind is Failure.CONNECT:
         problem = _tls_problem(error)

@@ -1,4 +1,4 @@
-"""Settings: what a call may be told, how it is checked, and how the environment gives it."""
+"""Settings: the options of clients and calls, their checks, and the environment variables."""
 
 import logging
 import os
@@ -55,7 +55,7 @@ class Timeouts(NamedTuple):
 
 
 RetryHook = Callable[[SmarterProctoringError, float], object]
-"""Told of every retry before the wait: the error that would have been raised, and the seconds to the next attempt."""
+"""Called before the wait for each retry, with the error that would have been raised and the seconds to wait."""
 
 
 ReadBack = Literal["when_unsure", "never"]
@@ -257,7 +257,7 @@ _SETTINGS = {
     "deadline": ("DEADLINE", r"[0-9]{1,9}(\.[0-9]{1,9})?", _SECONDS),
     "retries": ("RETRIES", "[0-9]{1,3}", _RETRIES),
 }
-"""By keyword: the variable without its prefix, the pattern of its text, and what is said of another text."""
+"""By keyword: the variable without its prefix, the pattern of its text, and the message for other text."""
 
 
 def variable(name: str) -> str | None:

@@ -73,13 +73,13 @@ def _write(text: str, *, err: bool) -> None:
         click.echo(text, file=stream, color=colors())
     except OSError as error:
         _drop(stream)
-        # A reader that has gone away, such as `head`, wants no more. Anything else is told.
+        # A closed pipe, as of `head`, is not an error. Anything else is reported.
         if error.errno != errno.EPIPE and not err:
             echo(f"the output cannot be written: {error.strerror}", err=True)
 
 
 def _drop(stream: object) -> None:
-    """Send what is left for a stream that cannot be written to nowhere, so that the exit code is the command's own."""
+    """Discard what is left for a stream that cannot be written, so that the exit code stays the command's own."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         descriptor = stream.fileno()  # type: ignore[attr-defined]
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -127,7 +127,7 @@ def _what_is_missing(text: str, *, has_time: bool, has_date: bool) -> str:
 
 
 def _about_words(text: str) -> str | None:
-    """Explain the first word that has no place in a date and time."""
+    """Explain the first word that cannot be part of a date and time."""
     bare = re.sub(rf"\b{_HALF}\.?", " ", text)
     bare = re.sub(r"(?<=[0-9])(?:st|nd|rd|th|t|z|am|pm)\b", " ", bare)
     for word in re.findall("[a-z]+", bare):
@@ -143,7 +143,7 @@ def _about_words(text: str) -> str | None:
 
 
 def _about_marks(text: str) -> str | None:
-    """Explain the first mark that has no place in a date and time."""
+    """Explain the first mark that cannot be part of a date and time."""
     mark = re.search(r"[^0-9a-z :+./,-]", text)
     if mark is not None:
         return f"has the character {mark[0]}, which has no place in a date and time; write it like {EXAMPLE}"
@@ -153,7 +153,7 @@ def _about_marks(text: str) -> str | None:
 
 
 def about_character(character: str) -> str:
-    """Say why a character that is not printable ASCII has no place in a time."""
+    """Say why a character that is not printable ASCII is not accepted in a time."""
     if character.isalpha():
         return f"has letters other than A to Z; months and days are read in English, as in 4 May 2030 9am or {EXAMPLE}"
     name = unicodedata.name(character, "a control character")

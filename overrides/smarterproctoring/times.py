@@ -114,7 +114,7 @@ def _years_later(now: datetime) -> datetime:
 
 
 class _RefusedError(Exception):
-    """Carries the reason from where it is found to `read_time`."""
+    """Raised inside the parser with a reason; `read_time` turns it into a `TimeError`."""
 
 
 class _Parts(NamedTuple):
@@ -132,10 +132,10 @@ class _Parts(NamedTuple):
 
 
 def _simple(text: str, default_zone: tzinfo | None) -> datetime | None:
-    """Read the commonest forms, of which long lists are full, in a fraction of the time.
+    """Read the most common forms quickly, which matters for long lists.
 
     Returns:
-        What the table gives too; None where the table has to be asked.
+        The same as the table gives; None if the table has to be used.
     """
     if _COMMON.fullmatch(text) is None:
         return None

@@ -63,7 +63,7 @@ def _take(path: Path) -> tuple[str, str | None]:
 
 
 class _FileError(ValueError):
-    """A problem with the file's content, in words that quote nothing of it."""
+    """A problem with the file's content; the message quotes nothing of it."""
 
 
 def _reason(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""Times as the API wants them: `YYYY-MM-DDTHH:MM:SS.mmmZ`, in UTC."""
+"""Times in the form that the API requires: `YYYY-MM-DDTHH:MM:SS.mmmZ`, in UTC."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,10 +18,10 @@ _WIRE: Final = (
 
 
 def wire_time(text: str) -> str:
-    """Return ISO 8601 text with an offset as the API wants it: `YYYY-MM-DDTHH:MM:SS.mmmZ`, in UTC.
+    """Return ISO 8601 text with an offset in the form that the API requires: `YYYY-MM-DDTHH:MM:SS.mmmZ`, in UTC.
 
     Raises:
-        ValueError: Anything else; the message says how to mend it and does not hold the value.
+        ValueError: Anything else; the message says how to fix it and does not hold the value.
     """
     try:
         moment = datetime.fromisoformat(text)

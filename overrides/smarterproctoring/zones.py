@@ -109,7 +109,7 @@ class ZoneError(ValueError):
 
 @lru_cache(maxsize=1024)
 def zone(name: str) -> tzinfo:
-    """Return the time zone of an IANA name.
+    """Return the time zone with an IANA name.
 
     Args:
         name: For instance `America/New_York`, or `UTC`. Spelled exactly as IANA does.

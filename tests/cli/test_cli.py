@@ -125,7 +125,7 @@ def test_all_problems_are_said_at_once_and_nothing_is_sent(server: RunningServer
         (SIDS[:2], "Missing argument"),
     ],
 )
-def test_bad_input_is_code_2_with_the_mend(server: RunningServer, arguments: tuple[str, ...], said: str) -> None:
+def test_bad_input_is_code_2_with_the_fix(server: RunningServer, arguments: tuple[str, ...], said: str) -> None:
     result = CliRunner().invoke(cli.main, ["reschedule", *arguments])
     assert result.exit_code == 2
     assert said in result.stderr

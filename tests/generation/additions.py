@@ -237,7 +237,7 @@ WORKS = [
     Works("field with a readOnly part", "post", field(
         "{type: array, items: {type: object, required: [id], properties: {id: {type: integer, readOnly: true}, "
         "n: {type: string}}}}"), "(other='o', f=[{'n': 'x'}])", body={"other": "o", "f": [{"n": "x"}]},
-        refused=(("(other='o', f=[{'id': 1}])", "f.*.id is set by the server alone: leave it out"),)),
+        refused=(("(other='o', f=[{'id': 1}])", "f.*.id is read-only, set by the server: leave it out"),)),
     Works("field writeOnly", "post", field("{type: string, writeOnly: true}"), "(other='o', f='x')",
         body={"other": "o", "f": "x"}),
     Works("field with a default", "put", field("{type: string, default: d}"), "(other='o')", body={"other": "o"}),
@@ -370,9 +370,9 @@ SESSION = "components|schemas|SessionChange|properties"
 REFUSED = [
     # -- bodies
     Refused("form body", operation("form", "post", json_body("{type: object}", kind="application/x-www-form-urlencoded")),
-        ("form: the body is no JSON (application/x-www-form-urlencoded)", "describe it as application/json")),
+        ("form: the body is not JSON (application/x-www-form-urlencoded)", "describe it as application/json")),
     Refused("upload", operation("upload", "post", json_body("{type: string, format: binary}", kind="image/png")),
-        ("upload: the body is no JSON (image/png)", "leave the operation out")),
+        ("upload: the body is not JSON (image/png)", "leave the operation out")),
     Refused("body in get", operation("search", "get", json_body("{type: object}")), ("search: GET with a body", "parameters")),
     Refused("times in a recursive body", operation("tree", "post", json_body("{$ref: '#/components/schemas/Error'}"))._replace(
         also="components: {schemas: {Error: {type: object, properties: {at: {type: string, format: date-time}, "
@@ -401,9 +401,9 @@ REFUSED = [
     Refused("lists in a list", operation("lists", "get", query(f"{{type: array, items: {INTEGERS}}}")),
         ("lists: parameter 'q' in query", "a list or object within a parameter", "put it into the body")),
     Refused("parameter of nowhere", operation("lost", "get", "parameters: [{name: q, in: body, schema: {type: string}}]"),
-        ("lost: parameter 'q' in body", "mend `in`")),
+        ("lost: parameter 'q' in body", "fix `in`")),
     Refused("path parameter that is not there", operation("lost", "get", "parameters: [{name: p, in: path, required: true, "
-        "schema: {type: string}}]"), ("lost: the path parameter 'p' does not stand in /v1/lost",)),
+        "schema: {type: string}}]"), ("lost: the path parameter 'p' is not in /v1/lost",)),
     Refused("path without its parameter", operation("lost", "get /{p}", ""), ("lost: {p} of /v1/lost/{p} is not described",)),
     Refused("pattern of ECMA-262", operation("letters", "get", query("{type: string, pattern: '\\p{L}+'}")),
         ("letters: Python cannot read the pattern of 'q'", "take it out")),

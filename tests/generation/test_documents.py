@@ -67,7 +67,7 @@ def signed_in(document: Any) -> None:
     [
         ("museum", museum, "getTicketCode: response 200 is image/png"),
         ("petstore", petstore, "updateUser: 'username' (path) and 'username' (body) would both be the keyword"),
-        ("petstore", upload, "uploadFile: the body is no JSON (application/octet-stream)"),
+        ("petstore", upload, "uploadFile: the body is not JSON (application/octet-stream)"),
         ("petstore", signed_in, "security api_key is not one apiKey in a header"),
         ("trains", lambda document: document.update(openapi="3.1.0"), "openapi: 3.1.0: this project reads OpenAPI 3.0"),
     ],

@@ -33,7 +33,7 @@ from spec_model import GenerationError
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "smarterproctoring_generated"
 SESSION_PATH = "/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}"
-MEND = "run: make generate"
+FIX = "run: make generate"
 Spec = dict[str, Any]
 pytestmark = pytest.mark.tooling
 Generate = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -101,7 +101,7 @@ def refuse(output: Path, signals: None, monkeypatch: pytest.MonkeyPatch, capsys:
         assert sorted(output.parent.iterdir()) == beside
         message = str(ended.value.code)
         assert message.startswith("error: ")
-        assert MEND in message
+        assert FIX in message
         return message
 
     return run
@@ -299,7 +299,7 @@ def properties_of(spec: Spec) -> dict[str, Any]:
 
 def dropped(spec: Spec) -> str:
     operation_of(spec)["parameters"].append(parameter(**{"in": "path", "name": "unknown", "required": True}))
-    return "the path parameter 'unknown' does not stand in /v1/installs/"
+    return "the path parameter 'unknown' is not in /v1/installs/"
 
 
 def lost_parameter(spec: Spec) -> str:
@@ -380,7 +380,7 @@ def test_a_folder_that_is_no_tool_output_is_not_replaced(
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years of work")
     monkeypatch.setattr(sys, "argv", ["generate.py", "--output", str(tmp_path / "home")])
-    with pytest.raises(SystemExit, match="holds something else than tool output, and would be lost"):
+    with pytest.raises(SystemExit, match="holds files that are not tool output and would be lost"):
         generate_script.main()
     assert (tmp_path / "home" / "thesis.txt").exists()
 

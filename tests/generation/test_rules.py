@@ -225,14 +225,14 @@ def test_an_operation_without_a_body_has_none() -> None:
             {"a": {"id": 1}},
             {"a": {"id": 1}},
             True,
-            ["a.id is set by the server alone: leave it out"],
+            ["a.id is read-only, set by the server: leave it out"],
         ),
         (
             {"fields": (), "body": Field("", "body", ""), "read_only": (("id",),)},
             {"body": {"id": 1}},
             {"id": 1},
             True,
-            ["body.id is set by the server alone: leave it out"],
+            ["body.id is read-only, set by the server: leave it out"],
         ),
         ({"fields": (Field("d", "d", "", format="date"),)}, {"d": DAY}, {"d": "2030-05-04"}, True, []),
         (
@@ -255,7 +255,7 @@ def test_an_operation_without_a_body_has_none() -> None:
             {"body": [{"id": 1}]},
             [{"id": 1}],
             True,
-            ["body.*.id is set by the server alone: leave it out"],
+            ["body.*.id is read-only, set by the server: leave it out"],
         ),
     ],
 )

@@ -374,7 +374,7 @@ def test_no_cache_keeps_what_is_long(app: MockApp, client: Client) -> None:
     assert app._authenticator.remembered.cache_info().currsize <= secrets + 1  # pyright: ignore[reportPrivateUsage]
 
 
-def test_bodies_on_their_way_share_a_limited_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_bodies_share_a_memory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body_module, "RECEIVED_LIMIT", 3 * MIB)
     with running_server(token=TOKEN) as server, contextlib.ExitStack() as stack:
         client = Client(server.url)
@@ -382,13 +382,13 @@ def test_bodies_on_their_way_share_a_limited_room(monkeypatch: pytest.MonkeyPatc
         data = client.request(body=body)
         slow = stack.enter_context(socket.create_connection(client.address, 30))
         slow.sendall(data[:-10])
-        while server.app.room.used < MIB:  # until most of it has come
+        while server.app.body_memory.used < MIB:  # until most of it has come
             time.sleep(0.001)
         refused = client.put(body)
         assert refused.status == 413
-        assert "on their way" in refused.json["message"]
+        assert "incomplete bodies" in refused.json["message"]
         assert client.put().status == 200
         slow.sendall(data[-10:])
         assert slow.recv(12) == b"HTTP/1.1 200"
-        assert server.app.room.used == 0
+        assert server.app.body_memory.used == 0
         assert client.put(body).status == 200

@@ -176,11 +176,11 @@ def test_every_fault_and_what_is_known_of_it(caller: Caller, case: FaultCase) ->
 
 
 def test_a_late_answer_is_a_read_timeout_and_the_change_is_made_all_the_same(caller: Caller) -> None:
-    caller.app.add_faults({"delay": 0.3})
+    caller.app.add_faults({"delay": 1.0})
     seen = caller.put({"notes": "late"}, timeout=0.05)
     assert (seen.status, seen.failure, notes(caller.mock)) == (None, "ReadTimeout", None)
     wait_for(lambda: notes(caller.mock) == "late")
-    assert [row.reason for row in caller.app.audit()] == ["fault: delay 0.3"]
+    assert [row.reason for row in caller.app.audit()] == ["fault: delay 1.0"]
 
 
 def test_a_delay_within_the_limit_is_waited_for(caller: Caller) -> None:
@@ -193,7 +193,7 @@ def test_a_delay_within_the_limit_is_waited_for(caller: Caller) -> None:
 def test_the_read_timeout_counts_anew_for_each_piece(caller: Caller) -> None:
     caller.app.add_faults({"text": "abcdef", "drip": 0.02}, {"text": "abcdef", "drip": 5.0})
     assert caller.put(timeout=20).body == b"abcdef"
-    seen = caller.put(timeout=0.05)
+    seen = caller.put(timeout=0.5)
     assert (seen.status, seen.body, seen.failure) == (200, b"a", "ReadTimeout")
 
 
@@ -209,11 +209,20 @@ def test_a_delay_holds_no_other_call_up(caller: Caller) -> None:
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_cancelled_call_goes_on_in_the_server(mock: Mock, backend: str) -> None:
     async def main() -> None:
-        mock.app.add_faults({"delay": 0.2})
+        mock.app.add_faults({"delay": 1.0})
         headers = {"token": mock.token}
+        scope = anyio.CancelScope()
+
+        async def cancel_when_it_has_arrived() -> None:
+            while mock.app.faults():  # the request takes the fault
+                await anyio.sleep(0.005)
+            scope.cancel()
+
         async with httpx.AsyncClient(transport=mock.transport, trust_env=False, base_url=mock.url) as client:
-            with anyio.move_on_after(0.05) as scope:
-                await client.put(PATH, headers=headers, json={"notes": "cancelled"})
+            async with anyio.create_task_group() as group:
+                group.start_soon(cancel_when_it_has_arrived)
+                with scope:
+                    await client.put(PATH, headers=headers, json={"notes": "cancelled"})
         assert scope.cancelled_caught
 
     anyio.run(main, backend=backend)

@@ -63,7 +63,7 @@ ODD: dict[str, tuple[Page, str]] = {
     "hashes that are a list": (files({**GOOD, "hashes": ["x"]}), "with hashes that are not texts"),
     "a hash that is a number": (files({**GOOD, "hashes": {"sha256": 7}}), "with hashes that are not texts"),
     "versions that are a text": (files(versions="1.0.0"), "with versions that are not texts"),
-    "versions that are none": (files(versions=["one"]), "names a version that is none"),
+    "versions that are none": (files(versions=["one"]), "lists an invalid version"),
     "another package's file": (
         files({"filename": "other-1.0.0.tar.gz", "url": "/x"}),
         "lists other-1.0.0.tar.gz, which is not the name of a file of smarterproctoring-client",
@@ -196,7 +196,7 @@ def test_an_odd_answer_after_an_upload_that_failed_is_not_called_nothing(run: Ru
         done = run("publish", index)
     assert done.code == 3, done.output
     assert words in done.said
-    assert "it is not known what of 1.0.0 was uploaded" in done.said
+    assert "it is unknown which files of 1.0.0 were uploaded" in done.said
     assert "Nothing was uploaded" not in done.said
 
 

@@ -243,10 +243,10 @@ def test_a_file_too_many_too_few_or_changed_is_named(files: Files, tmp_path: Pat
         "smarterproctoring/__pycache__/client.cpython-311.pyc is not in the manifest",
         "tests/test_client.py is not in the manifest",
         "smarterproctoring_transport/py.typed is in the manifest, and no such file is there",
-        "smarterproctoring/__pycache__/client.cpython-311.pyc is not what stands in "
+        "smarterproctoring/__pycache__/client.cpython-311.pyc differs from "
         "overrides/smarterproctoring/__pycache__/client.cpython-311.pyc",
-        "smarterproctoring/errors.py is not what stands in overrides/smarterproctoring/errors.py",
-        "smarterproctoring/times.py is not what stands in overrides/smarterproctoring/times.py",
+        "smarterproctoring/errors.py differs from overrides/smarterproctoring/errors.py",
+        "smarterproctoring/times.py differs from overrides/smarterproctoring/times.py",
         f"smarterproctoring/times.py names this machine's folder {ROOT}",
     ]
 
@@ -321,7 +321,7 @@ def test_the_bill_of_materials_is_valid_the_same_twice_and_names_what_is_needed(
     assert '"timestamp"' not in text
     assert [*check_package.bill_problems(first)] == []
     first.write_text('{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": "of no type"}]}')
-    assert "is no valid CycloneDX 1.6" in "".join(check_package.bill_problems(first))
+    assert "is not valid CycloneDX 1.6" in "".join(check_package.bill_problems(first))
 
 
 @pytest.mark.tooling

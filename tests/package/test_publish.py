@@ -97,7 +97,7 @@ def digests(files: Sequence[Path]) -> dict[str, str]:
 def test_what_was_built_is_published_and_proven(released: Released) -> None:
     assert released.index.files == files_of("1.0.0")
     said = " ".join(released.output.split())
-    assert "the index gives the very bytes that were built and judged" in said
+    assert "the index gives the same bytes that were built and judged" in said
     names = "smarterproctoring-bulk, smarterproctoring-client, smarterproctoring-mock"
     assert f"{names} 1.0.0: installed from the index into an empty environment" in said
     assert "its client moved a session on its mock server: 200 after 1 attempt" in said
@@ -368,7 +368,10 @@ def cut_off(repository: Path) -> None:
             "the step from v1.0.0 to 1.0.1 is too small. Raise info.version in the spec and run: make generate: "
             "--base v1.0.0: a field",
         ),
-        (no_verdict, "tools/spec_diff.py could not compare with v1.0.0; mend what it says: --base v1.0.0: the tool is"),
+        (
+            no_verdict,
+            "tools/spec_diff.py could not compare with v1.0.0; fix what it reports: --base v1.0.0: the tool is",
+        ),
         (backwards, "v1.2.0 has been released, and pyproject.toml says 1.1.0. Raise"),
         (other_tag, "this commit is tagged v1.1.0, and pyproject.toml says 1.0.0. Tag the right commit v1.0.0"),
         (no_tag, "this commit has no tag, and only a tagged one is published. Run: git tag v1.0.0 && git push origin"),
@@ -420,7 +423,7 @@ def test_files_that_no_gate_judged_are_refused(
     tool: Publish, repository: Path, released: Released, private: Index
 ) -> None:
     done = tool(INDEX_URL=private.url, **LOGIN)
-    refused(done, "dist/judged.json is missing, so no gate has judged these files. Run: make check-package")
+    refused(done, "dist/judged.json is missing, so these files were not judged. Run: make check-package")
     assert tool("--dry-run", builds=released.distributions, INDEX_URL=private.url, **LOGIN).code == 0
     record = repository / "dist" / "judged.json"
     for broken in ("", "[]", "{", '{"version": 1}', '{"version": "1.0.0", "commit": null, "files": {"../x": "0"}}'):

@@ -151,7 +151,7 @@ def test_a_fault_that_is_not_found_says_where_its_text_is(tmp_path: Path, functi
     [
         ('[[mock]]\nname = "a"\nfile = "f"\nold = "o"\nnew = "n"\n', "a: needs name, old, new and tests"),
         ('[[mock]]\nfile = "f"\n', "a fault without a name"),
-        ('[[mock]]\nname = "a"\nfile = "f"\nold = "o"\nnew = "n"\ntests = ["t"]\n' * 2, "a: the name stands twice"),
+        ('[[mock]]\nname = "a"\nfile = "f"\nold = "o"\nnew = "n"\ntests = ["t"]\n' * 2, "a: the name is there twice"),
     ],
 )
 def test_a_list_that_is_not_right_is_refused(tmp_path: Path, text: str, said: str) -> None:

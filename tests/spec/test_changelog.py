@@ -61,7 +61,7 @@ def test_before_the_first_release_nothing_is_written(repository: Repository) -> 
     repository.write("1.0.0")
     (repository.root / "CHANGELOG.md").write_text(OLD)
     repository.commit()
-    assert "yours to write" in repository.run_command("changelog").stdout
+    assert "Write the entry of the first version yourself" in repository.run_command("changelog").stdout
     assert (repository.root / "CHANGELOG.md").read_text() == OLD
 
 

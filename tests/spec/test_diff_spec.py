@@ -90,7 +90,7 @@ def test_a_version_is_enough_from_the_demanded_one_on(version: str, enough: bool
     change = baseline.Change("minor", "here", "added")
     report = baseline.judge([change], "v1.0.0", "1.0.0", version, "info.version")
     assert report.enough == enough
-    assert ("demand a minor bump: 1.1.0 or higher after 1.0.0" in report.verdict) != enough
+    assert ("need a minor bump: 1.1.0 or higher after 1.0.0" in report.verdict) != enough
 
 
 def test_the_table_is_wide_enough() -> None:
@@ -108,7 +108,7 @@ def test_a_version_that_is_too_low_is_refused_with_the_reason(repository: Reposi
         assert done.returncode == code, (version, done)
         assert "  minor  PUT /v1/installs/" in done.stdout
         assert "requestBody room: added" in done.stdout
-        assert ("demand a minor bump: 1.1.0 or higher after 1.0.0" in done.stderr) == bool(code)
+        assert ("need a minor bump: 1.1.0 or higher after 1.0.0" in done.stderr) == bool(code)
 
 
 @needs_redocly

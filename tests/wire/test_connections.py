@@ -156,8 +156,17 @@ def test_tasks_share_one_pool(backend: str) -> None:
 def test_a_cancelled_call_leaves_the_client_usable(server: Server, backend: str) -> None:
     async def main() -> None:
         async with AsyncSmarterProctoring(TOKEN, base_url=server.url, verify=CERTIFICATES) as client:
-            with anyio.move_on_after(0.1) as scope:
-                await client.reschedule(AI, EX, ES, notes="x")
+            scope = anyio.CancelScope()
+
+            async def cancel_when_it_has_arrived() -> None:
+                while not server.requests:
+                    await anyio.sleep(0.005)
+                scope.cancel()
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(cancel_when_it_has_arrived)
+                with scope:
+                    await client.reschedule(AI, EX, ES, notes="x")
             assert scope.cancelled_caught
             assert (await client.reschedule(AI, EX, ES, notes="x")).status == 200
 

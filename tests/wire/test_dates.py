@@ -143,7 +143,7 @@ def test_another_separator_is_no_iso_8601(driver: Driver, server: Server, given:
 @pytest.mark.parametrize(
     "given", [datetime(2030, 5, 4), datetime(2030, 5, 4, tzinfo=Nowhere())], ids=["naive", "no offset"]
 )
-def test_a_naive_datetime_is_refused_with_the_mend(driver: Driver, server: Server, given: datetime) -> None:
+def test_a_naive_datetime_is_refused_with_the_fix(driver: Driver, server: Server, given: datetime) -> None:
     with driver.client(server) as client:
         for call in (
             lambda: client.reschedule(appointment_start_date_time=given),

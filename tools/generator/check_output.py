@@ -15,7 +15,7 @@ from typing import Any
 
 
 def problems(package_name: str, expected: list[dict[str, Any]]) -> list[str]:
-    """Return what the package lacks."""
+    """Return what is missing from the package."""
     package = importlib.import_module(package_name)
     for module in pkgutil.walk_packages(package.__path__, f"{package_name}."):
         importlib.import_module(module.name)
@@ -35,7 +35,7 @@ def problems(package_name: str, expected: list[dict[str, Any]]) -> list[str]:
             if not callable(getattr(endpoint, name, None))
         ]
         found += [f"{operation}: no function {name}" for name in missing]
-        # By its text and not by a call: where the spec has a `default`, that takes every status without a branch.
+        # By its text and not by a call: a `default` in the spec accepts every status without a branch.
         source = inspect.getsource(endpoint._parse_response)
         found += [
             f"{operation}: no parser for status {s}"

@@ -1,4 +1,4 @@
-"""Writes the modules that the overrides need from the spec and openapi-python-client does not give."""
+"""Writes the modules that the overrides need and openapi-python-client does not generate."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def in_matching_order(operations: list[Described]) -> list[Described]:
 
 
 def render(name: str, facts: Mapping[str, object]) -> str:
-    """Fill the template of a file."""
+    """Render the template of a file."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,

@@ -79,12 +79,12 @@ def check_keywords(operation_id: str, parts: Iterable[tuple[str, str]]) -> None:
         if not is_free(key) or key.startswith("_"):
             raise GenerationError(
                 f"{operation_id}: {place} would be the keyword {key!r}, which Python cannot take here: give it "
-                "another with `x-keyword: name_of_it` beside it"
+                "another with `x-keyword: name_of_it` next to it"
             )
         if key in first:
             raise GenerationError(
                 f"{operation_id}: {first[key]} and {place} would both be the keyword {key!r}: give one of them "
-                "another with `x-keyword: name_of_it` beside it (the name on the wire stays)"
+                "another with `x-keyword: name_of_it` next to it (the name on the wire stays)"
             )
         first[key] = place
 
@@ -108,7 +108,7 @@ class MethodNames:
         self._taken = dict.fromkeys(client_names(), "the clients have it already")
 
     def take(self, operation_id: str, name: str) -> None:
-        """Take a method's name and that of its dry run.
+        """Reserve a method's name and that of its dry run.
 
         Raises:
             GenerationError: It is not a name, or is taken.

@@ -1,4 +1,4 @@
-"""Writes a complete `generated/` into a folder aside."""
+"""Writes a complete `generated/` into a temporary folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_output(spec: Spec, config_path: Path, target: Path) -> None:
         GenerationError: The settings or the spec cannot be used.
     """
     config = read_config(config_path)
-    # Before the generator runs: what cannot be carried out is refused in our words, not in its own.
+    # Before the generator runs, so that our message is shown for what is not supported.
     modules = emit_modules(spec)
     package = target / PACKAGE
     write_package(spec, config, package)
@@ -44,7 +44,7 @@ def write_output(spec: Spec, config_path: Path, target: Path) -> None:
 
 
 def provenance(spec: Spec, config: Config) -> str:
-    """Return what the output was made from, as JSON."""
+    """Return the provenance of the output, as JSON."""
     version = spec.document["info"]["version"]
     facts = {
         "spec": {"version": version, "sha256": hashlib.sha256(spec.bytes).hexdigest()},

@@ -1,4 +1,4 @@
-"""Reads the operations of the spec as their records, their keyword types and their methods need them."""
+"""Reads the operations of the spec for their records, keyword types and methods."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Described:
-    """An operation as its record, its keyword types and its methods need it.
+    """An operation, as needed for its record, its keyword types and its methods.
 
     Attributes:
         path: The template of its path.

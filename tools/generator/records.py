@@ -1,4 +1,4 @@
-"""What the records of the operations hold: the facts of the spec that the client's rules need."""
+"""The records of the operations: the facts of the spec that the client's rules need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from generator.reading import Described, not_openapi, one_line, read_operations
 from generator.reading_back import answer_fields, reads_back, sensitive
 
 Record = Mapping[str, object]
-"""What a record's class is given, by name; what has its default is left out."""
+"""The arguments of a record's class, by name; defaults are left out."""
 
 IDEMPOTENT = {"GET", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE"}
 STYLES = {"query": ("form", "spaceDelimited", "pipeDelimited", "deepObject")}
@@ -57,7 +57,7 @@ def _describe(spec: Spec, operation: Described) -> OperationRecord:
 
 
 def given(**facts: object) -> Record:
-    """Return a record without what the spec does not say."""
+    """Return a record without the facts that the spec does not state."""
     return {name: value for name, value in facts.items() if value is not None}
 
 
@@ -133,7 +133,7 @@ def route(path: str) -> str:
 
 
 def sid_kinds(spec: Spec, operations: list[Described]) -> dict[str, str]:
-    """Return what the first two letters of a SID say, from the patterns of the parameters and `x-sid-kinds`."""
+    """Return the meaning of the first two letters of a SID, from the patterns of the parameters and `x-sid-kinds`."""
     kinds = {
         str(name): str(kind)
         for name, kind in mapping(spec.document["info"].get("x-sid-kinds")).items()
@@ -220,7 +220,7 @@ def parameter_problem(
             "else leave out the operation"
         )
     if location not in ("path", "query", "header"):
-        return "a parameter is in path, query, header or cookie: mend `in`"
+        return "a parameter is in path, query, header or cookie: fix `in`"
     if "schema" not in parameter:
         return "the overrides send parameters with a schema, and none described by `content`: describe it as text"
     if location == "header" and parameter["name"].lower() in own_headers:
@@ -234,7 +234,7 @@ def parameter_problem(
 
 
 def has_nested_values(spec: Spec, schema: Node, items: Node) -> bool:
-    """Tell whether a list or an object can stand within the value of a parameter."""
+    """Tell whether a list or an object can be inside the value of a parameter."""
     composed = [
         spec.flat(part) for key in ("anyOf", "oneOf") for part in schema.get(key, [])
     ]
@@ -293,13 +293,13 @@ def field_record(spec: Spec, operation_id: str, body: Body, name: str) -> Record
     before = prop.get("x-before")
     if before and body.fields.get(before, {}).get("format") != "date-time":
         raise GenerationError(
-            f"{operation_id}: x-before of {name!r} names {before!r}, which is no date-time beside it: "
+            f"{operation_id}: x-before of {name!r} names {before!r}, which is not a date-time next to it: "
             "name one, or take x-before out"
         )
     default = prop.get("default") if required else None
     if isinstance(default, dict | list):
         raise GenerationError(
-            f"{operation_id}: {name!r} is required and has a default that is no text, number or boolean: "
+            f"{operation_id}: {name!r} is required and has a default that is not text, a number or a boolean: "
             "take `required` or the default out"
         )
     shown, letter = reads_back(operation_id, name, prop)

@@ -1,6 +1,6 @@
-"""A copy of the spec for openapi-python-client, without what it writes wrong or cannot read.
+"""A copy of the spec for openapi-python-client, without the parts that it cannot read or generates wrongly.
 
-What is left out here loses nothing: the public clients take it from the records in `operations.py`, which are made
+The public clients do not need these parts: they use the records in `operations.py`, which are made
 from the whole spec.
 """
 
@@ -43,10 +43,10 @@ SIMPLE = ("string", "integer", "number", "boolean")
 
 
 def for_generator(spec: Spec) -> bytes:
-    """Return the spec as the generator is to read it; the same bytes where nothing has to be left out.
+    """Return the spec for the generator; the same bytes if nothing has to be left out.
 
     Raises:
-        GenerationError: A property that no model can have, in a schema that allows no others.
+        GenerationError: A property that a model cannot have, in a schema without additional properties.
     """
     document = copy.deepcopy(spec.document)
     for where, node in schemas(document):
@@ -82,7 +82,9 @@ def _schema(where: str, node: Node) -> None:
         if not isinstance(prop, dict):
             continue
         if name not in required:
-            prop.pop("default", None)  # a model would send it though nobody said so
+            prop.pop(
+                "default", None
+            )  # a model would send it although the caller did not
         if prop.get("deprecated"):
             prop["description"] = f"Deprecated. {prop.get('description', '')}".rstrip()
         if name in TEMPLATE_NAMES:
@@ -121,7 +123,7 @@ def _is_enum(values: list[Any]) -> bool:
 
 
 def _operation(spec: Spec, item: Node, method: str, operation: Node) -> None:
-    """Leave out what stands beside JSON, and defaults that would be sent though nobody said so."""
+    """Leave out media types other than JSON, and defaults that would be sent although the caller did not set them."""
     node = mapping(item.get(method))
     if operation.get("deprecated"):
         node["description"] = f"Deprecated. {operation.get('description', '')}".rstrip()

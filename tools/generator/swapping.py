@@ -1,4 +1,4 @@
-"""Generates aside, compares, and puts the new folder in place of the old one."""
+"""Generates into a temporary folder, compares, and replaces the old folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def build(spec_path: Path, config_path: Path, aside: Path) -> Path:
 
 
 def compare(spec_path: Path, config_path: Path, target: Path) -> str:
-    """Generate aside and compare; return what to print.
+    """Generate into a temporary folder and compare; return the message to print.
 
     Raises:
         GenerationError: Generation failed, or the folder is not what the spec says.
@@ -52,10 +52,10 @@ def compare(spec_path: Path, config_path: Path, target: Path) -> str:
 
 
 def replace(spec_path: Path, config_path: Path, target: Path) -> str:
-    """Generate aside, and swap if anything differs; return what to print.
+    """Generate into a temporary folder, and swap if anything differs; return the message to print.
 
     Raises:
-        GenerationError: Generation failed, or the folder is somebody's own.
+        GenerationError: Generation failed, or the folder holds files that are not tool output.
     """
     lock = os.open(target.parent, os.O_RDONLY)
     try:
@@ -67,7 +67,7 @@ def replace(spec_path: Path, config_path: Path, target: Path) -> str:
             f"{prefix}*"
         ):  # of a run that was killed: it holds no lock any more
             shutil.rmtree(litter, ignore_errors=True)
-        # Beside the target, so that the swap is a rename on one file system.
+        # Next to the target, so that the swap is a rename on one file system.
         with tempfile.TemporaryDirectory(
             prefix=prefix, dir=target.parent, ignore_cleanup_errors=True
         ) as aside:
@@ -92,7 +92,7 @@ def check_ours(target: Path) -> None:
         return
     if not target.is_dir() or any(target.iterdir()):
         raise GenerationError(
-            f"{target} holds something else than tool output, and would be lost"
+            f"{target} holds files that are not tool output and would be lost; move them away"
         )
 
 
@@ -133,7 +133,7 @@ def swap(made: Path, target: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(
             number, signal.SIG_IGN
-        )  # it takes milliseconds, and half of it would be no state to stop in
+        )  # it takes milliseconds, and must not stop halfway
     old = kept(target)
     if target.exists():
         target.rename(old)
@@ -155,9 +155,7 @@ def restore(target: Path) -> None:
     """Put back what a run that was killed between the two renames of `swap` had put aside."""
     old = kept(target)
     if old.exists():
-        if (
-            target.exists()
-        ):  # the second rename was done, and only the cleaning up was not
+        if target.exists():  # the second rename was done, only the cleaning up was not
             shutil.rmtree(old, ignore_errors=True)
         else:
             old.rename(target)

@@ -28,7 +28,7 @@ class TemplateFix(NamedTuple):
 
     Attributes:
         template: The template's name.
-        old: Its text, which must stand there exactly once, so that a new release cannot silently drop a fix.
+        old: Its text, which must occur exactly once, so that a new release cannot silently drop a fix.
         new: Our text.
     """
 
@@ -157,7 +157,7 @@ class Config:
 
 
 def read_config(path: Path) -> Config:
-    """Read the generator's settings; refuse what the generator would ignore without a word.
+    """Read the generator's settings; refuse those that the generator would ignore silently.
 
     Raises:
         GenerationError: A key that it does not know, or one that has to be otherwise.
@@ -190,7 +190,7 @@ def write_package(spec: Spec, config: Config, package: Path) -> None:
         templates = folder / "templates"
         templates.mkdir()
         fix_templates(templates)
-        # Copies, so that what the provenance says is what was used, even if somebody saves the file meanwhile.
+        # Copies, so that the provenance is right even if the file is saved meanwhile.
         spec_copy = folder / spec.name
         spec_copy.write_bytes(for_generator(spec))
         config_copy = folder / "config.yml"
@@ -243,7 +243,7 @@ def fix_templates(folder: Path) -> None:
 
 
 def environment(**more: str) -> Mapping[str, str]:
-    """Return the environment of a tool: that of this process, with the programs beside this Python first."""
+    """Return the environment of a tool: that of this process, with the programs next to this Python first."""
     path = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     )
@@ -256,12 +256,12 @@ def run(
     failure: str,
     cwd: Path | None = None,
 ) -> None:
-    """Run a tool quietly; on failure show all that it said.
+    """Run a tool; show its output only if it fails.
 
     Raises:
         GenerationError: It fails.
     """
-    # In a group of its own, so that what it starts in turn writes nothing any more after a Ctrl-C.
+    # In its own process group, so that a Ctrl-C also ends the processes that it started.
     with subprocess.Popen(
         command,
         env=variables,

@@ -1,6 +1,6 @@
-"""How bytes travel: httpx transports that keep a deadline and do not slow down with many calls at once.
+"""httpx transports that keep a deadline and do not slow down with many concurrent calls.
 
-It knows nothing of any API and of no rule of the client above it. A request may carry `extensions["deadline"]`, a time
+It is independent of the API and of the client's rules. A request may carry `extensions["deadline"]`, a time
 on the monotonic clock; no wait for the request, its answer or its body lasts longer.
 
     with httpx.Client(transport=SyncShared("https://api.example.com", {}).get()) as client: ...

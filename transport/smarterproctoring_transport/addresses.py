@@ -65,7 +65,7 @@ async def find_async(host: str, port: int) -> list[Address]:
 
 
 def _numeric(host: str, port: int) -> list[Address]:
-    """Return the address that a host is, which takes no time; nothing for a name."""
+    """Return the address if the host is one, without a look-up; an empty list for a name."""
     try:
         return _sorted(_look_up(host, port, socket.AI_NUMERICHOST))
     except (OSError, UnicodeError):
@@ -78,7 +78,7 @@ def _look_up(host: str, port: int, flags: int = 0) -> list[Address]:
 
 
 def _sorted(addresses: Sequence[Address]) -> list[Address]:
-    """Let the address families take turns, the system's favourite first (RFC 8305 4)."""
+    """Alternate between the address families, the system's preference first (RFC 8305 4)."""
     if not addresses:
         return []
     favourite = addresses[0].family

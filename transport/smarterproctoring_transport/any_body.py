@@ -1,4 +1,4 @@
-"""Lets an asynchronous transport of the caller's own give a synchronous body, as `httpx.MockTransport` may."""
+"""Lets an asynchronous transport of the caller's return a synchronous body, as `httpx.MockTransport` may."""
 
 from __future__ import annotations
 

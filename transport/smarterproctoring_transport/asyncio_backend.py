@@ -37,7 +37,7 @@ class Backend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,  # noqa: ARG002 - our pools set neither this nor the next
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.AsyncNetworkStream:
-        """Open a connection, to whichever of the host's addresses answers first (RFC 8305).
+        """Open a connection to the first of the host's addresses that answers (RFC 8305).
 
         Args:
             host: A name, or an address as text.
@@ -113,7 +113,7 @@ async def _connect(loop: asyncio.AbstractEventLoop, address: Address) -> socket.
 
 
 def _drop(task: asyncio.Task[socket.socket]) -> None:
-    """Close what a task that nobody waits for any more has opened."""
+    """Close the connection that an abandoned task has opened."""
     if not task.cancelled() and task.exception() is None:
         task.result().close()
 
@@ -137,18 +137,18 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
         self._until = math.inf
         self._late: type[Exception] = Exception
 
-    # -- what asyncio tells ------------------------------------------------------------------------------------------
+    # -- asyncio's callbacks ------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
-        """Say where the next bytes go."""
+        """Return the buffer for the next bytes."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Keep what came; let the peer wait if nobody reads it."""
+        """Keep the bytes; pause the peer if nobody reads them."""
         self._received += self._buffer[:nbytes]
         if len(self._received) > _FULL and not self._paused:
             self._paused = True
@@ -156,7 +156,7 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
         self._wake()
 
     def eof_received(self) -> bool:
-        """Note that nothing more comes; closing is the reader's business."""
+        """Note that nothing more comes; the reader closes the connection."""
         self._ended = True
         self._wake()
         return not self._secure  # TLS knows no half-closed connection
@@ -183,11 +183,11 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
             self._waiter.set_result(None)
 
     async def _wait(self, until: float, late: type[Exception]) -> None:
-        """Wait for whatever comes next, until a time on the loop's clock."""
+        """Wait for the next event, until a time on the loop's clock."""
         self._waiter = waiter = self._loop.create_future()
         self._until = until
         self._late = late
-        # A timer that ends sooner finds out then; a new one for each wait would mostly be made to be cancelled.
+        # A timer that ends too early is set again then. A new timer for each wait would nearly always be cancelled.
         if self._timer is None or self._timer.when() > self._until:
             self._set_timer()
         try:
@@ -217,7 +217,7 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
     def _end(self, timeout: float | None) -> float:
         return math.inf if timeout is None else self._loop.time() + timeout
 
-    # -- what httpcore asks ------------------------------------------------------------------------------------------
+    # -- httpcore's interface -----------------------------------------------------------------------------------------
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return some bytes, none at the end."""
@@ -237,12 +237,12 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send bytes; returns once the system has taken them, but for what its buffers hold."""
+        """Send bytes; return when they are in the transport's or the system's buffers."""
         if self._error is not None or self._transport.is_closing():
             raise httpcore.WriteError(str(self._error or "the connection is closed"))
         self._transport.write(buffer)
         until: float | None = (
-            None  # one for all waits: what the peer sends meanwhile does not prolong it
+            None  # one limit for all waits: data from the peer does not prolong it
         )
         while self._writing_paused:
             until = self._end(timeout) if until is None else until
@@ -285,7 +285,7 @@ class Stream(asyncio.BufferedProtocol, httpcore.AsyncNetworkStream):
         return self
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what httpcore asks for by its own names."""
+        """Return the values that httpcore requests by name."""
         if info == "is_readable":
             return self._ended or bool(self._received)
         names = {"client_addr": "sockname", "server_addr": "peername"}

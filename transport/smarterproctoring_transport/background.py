@@ -45,7 +45,7 @@ class _Answer(Generic[R]):
         """Return the value, or raise what the call raised."""
         if self._error is not None:
             error = self._error
-            self._error = None  # the error's traceback and this object would keep each other alive
+            self._error = None  # the error's traceback and this object would form a reference cycle
             raise error
         return self._values[0]
 
@@ -87,7 +87,7 @@ async def call_aside(function: Callable[[], R]) -> R:
 
 
 def _waker(wake: Callable[[], object]) -> Callable[[], object]:
-    """Return what runs `wake` in the event loop that runs now, and may be called in any thread."""
+    """Return a thread-safe function that calls `wake` in the running event loop."""
     import asyncio  # noqa: PLC0415 - not for those who never need it
 
     try:

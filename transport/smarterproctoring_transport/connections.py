@@ -1,4 +1,4 @@
-"""How connections to the one origin are made: through a proxy or not, and whom they trust."""
+"""How connections to the origin are made: proxy, TLS and limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Route:
 
     Attributes:
         origin: The server.
-        proxy: What is between; None for nothing.
+        proxy: The proxy; None for a direct connection.
         context: For TLS with the server.
         limits: How many connections there may be, and for how long without a request.
         fast: Whether httptools reads the answers.
@@ -108,7 +108,7 @@ def _context(verify: bool | ssl.SSLContext, trust_env: bool) -> ssl.SSLContext:
 
 @functools.cache
 def _bundled_certificates() -> ssl.SSLContext:
-    """Return what trusts certifi's certificates; to load them takes 30 ms, so one serves all clients of the process."""
+    """Return a context that trusts certifi's certificates. Loading takes 30 ms, so the process shares one."""
     return httpx.create_ssl_context(trust_env=False)
 
 
@@ -117,7 +117,7 @@ def _proxy(
 ) -> httpcore.Proxy | None:
     """Return the proxy for the one origin; that of the environment is looked up once."""
     source = ""
-    # What stays on this machine never takes the environment's proxy: it may be plain http, and hold a token.
+    # Requests to loopback never use the environment's proxy: they may be plain http with a token.
     if (
         given is None
         and trust_env
@@ -139,7 +139,7 @@ def _proxy(
 
 
 def _proxy_of_the_environment(scheme: str) -> tuple[str | None, str]:
-    """Return the proxy's URL and how to call where it came from; without a scheme it is http, as curl has it."""
+    """Return the proxy's URL and the name of its source. Without a scheme it is http, as in curl."""
     for kind in (scheme, "all"):
         url = getproxies().get(kind)
         if url:

@@ -1,4 +1,4 @@
-"""The time that is left of a limit, over several waits."""
+"""The remaining time of a limit that covers several waits."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 
 
 class Countdown:
-    """The time that is left of a limit.
+    """The remaining time of a limit.
 
     Args:
         seconds: The limit; None for none.
-        late: The exception that says that it is reached.
+        late: The exception to raise when the limit is reached.
     """
 
     def __init__(self, seconds: float | None, late: type[Exception]) -> None:
@@ -19,7 +19,7 @@ class Countdown:
         self._late = late
 
     def left(self) -> float | None:
-        """Return the seconds that are left, more than none; None where there is no limit.
+        """Return the remaining seconds, above 0; None if there is no limit.
 
         Raises:
             Exception: The limit is reached; the class that was given.

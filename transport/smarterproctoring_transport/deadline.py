@@ -1,4 +1,4 @@
-"""The deadline on the socket. httpx limits each wait alone, so that a dripping answer has no end."""
+"""The deadline on the socket. httpx limits each wait separately, so a slow stream of bytes never times out."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from smarterproctoring_transport.framing import Answer
 
 
 class Watch:
-    """What a connection's network layer is told, and tells, about the request that has the connection.
+    """The state of the request on a connection, shared by the pool and the network layer.
 
     Args:
-        secure: Whether the server is reached by TLS, so that nothing before it is the request.
+        secure: Whether the server uses TLS, so that bytes before the handshake are not the request.
 
     Attributes:
         deadline: The end of all waits on the monotonic clock, in seconds.
         connect_by: The end of all waits until the connection is open, on the same clock.
-        tried: Whether a connection was begun; a tool that replaces connections begins none.
+        tried: Whether a connection was attempted; a tool that replaces connections attempts none.
         open: Whether the server was reached.
         sent: Whether some of the request may have been written.
         answer: The answer; None before the first request.
@@ -51,7 +51,7 @@ class Watch:
     def clip(
         self, timeout: float | None, late: type[Exception], until: float | None = None
     ) -> float | None:
-        """Shorten a wait to the deadline; past it there is none, even if data is there: a flood has no end either."""
+        """Shorten a wait to the deadline. After it, no more data is read, even if some is there."""
         end = self.deadline if until is None else min(self.deadline, until)
         left = end - time.monotonic()
         if left <= 0:
@@ -61,7 +61,7 @@ class Watch:
         return left if timeout is None else min(left, timeout)
 
     def explained(self, error: Exception) -> Exception:
-        """Return the error that says that nothing was sent, if nothing was; else the same error."""
+        """Return an error that says so if nothing was sent; else the same error."""
         if self.sent or not self.tried:
             return error
         late = isinstance(error, httpcore.TimeoutException)

@@ -1,4 +1,4 @@
-"""Failures that say more than httpx's own: whether anything of the request was sent, and what a proxy said."""
+"""Errors with more detail than httpx's: whether any of the request was sent, and what a proxy answered."""
 
 import httpx
 

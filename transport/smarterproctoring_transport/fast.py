@@ -1,7 +1,7 @@
 """HTTP/1.1 connections whose answers httptools reads: a third of the work of h11, with the same rules.
 
-They send a request once and never again. What fails before the first byte is written was not sent; what fails later may
-have been. The pool lends them like httpcore's own connections; they take no proxy.
+They never repeat a request. A failure before the first byte is written means that nothing was sent; after a later one
+it may have been. The pool uses them like httpcore's own connections. They do not support proxies.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ except ModuleNotFoundError:
 
 
 class Parsed:
-    """What httptools reads of one answer, whose bytes `framing.py` has checked: no interim answer, nothing after it."""
+    """Collects one answer that httptools parses. `framing.py` has removed interim answers and any data after it."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -49,11 +49,11 @@ class Parsed:
     def on_message_complete(self) -> None:
         """Note the end."""
         self.done = True
-        # Each holds the other, and garbage of that kind is collected slowly.
+        # They form a reference cycle, which the garbage collector frees late.
         del self._parser
 
     def feed(self, data: bytes) -> None:
-        """Read on; no bytes at all mean that the peer has closed.
+        """Parse more bytes; empty bytes mean that the peer has closed.
 
         Raises:
             httpcore.RemoteProtocolError: It broke off, or is not HTTP.
@@ -76,7 +76,7 @@ class Parsed:
 
 
 class Connection:
-    """What one connection knows of its request and its answer; how it waits is in `_async/fast.py` and its twin.
+    """The state of one connection's request and answer. The I/O is in `_async/fast.py` and its twin.
 
     Args:
         expiry: Seconds without a request after which it is not used again; None for no limit.
@@ -139,7 +139,7 @@ class Connection:
         return b"".join(chunks)
 
     def is_idle(self) -> bool:
-        """Whether the whole answer has come; whether another may follow is decided in `framing.py`."""
+        """Whether the whole answer has come. `framing.py` decides whether the connection can be used again."""
         self._used_at = time.monotonic()
         return self.answer.done
 

@@ -1,8 +1,8 @@
-"""One answer as it comes over the wire, checked, and written again in the one form that all readers read alike.
+"""Checks one answer from the wire and rewrites it in a form that every parser reads in the same way.
 
 h11 and httptools differ on what they refuse: two equal lengths, folded headers, lines that end in LF, what follows an
-interim answer or a body. So neither sees such bytes. Each connection's bytes pass through an `Answer` first, which
-decides by RFC 9112 what the answer is and where it ends. What it refuses is lost for every reader.
+interim answer or a body. So each connection's bytes pass through an `Answer` first, which
+decides by RFC 9112 what the answer is and where it ends. What it refuses is an error with both parsers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _USUAL = re.compile(
     + _FIELD
     + rb"\r\n"
 )
-"""A whole header without any oddity: the body has one length, and the connection stays open. Most are like that."""
+"""A whole header of the common kind: the body has one length, and the connection stays open."""
 _STATUS_LINE = re.compile(
     rb"HTTP/1\.(?P<minor>[0-9]) (?P<status>[1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?"
 )
@@ -111,17 +111,17 @@ def _unfolded(lines: list[bytes]) -> list[bytes]:
 
 
 class Answer:
-    """One answer: gives out its bytes in canonical form, and notes whether the connection can go on after it.
+    """One answer: returns its bytes in canonical form, and notes whether the connection can be used again.
 
     Args:
         to_head: Whether the request was a HEAD, whose answer has no body.
 
     Attributes:
         keep: Whether the connection may be used again once a reader has read the whole answer.
-        problem: What was wrong with the last bytes, None if nothing was; a reader that wants more raises it.
+        problem: What was wrong with the last bytes, None if nothing was; raised when more is read.
     """
 
-    # Values of the class are cheaper than values of each answer; most answers change two of them.
+    # Class attributes are cheaper than instance attributes; most answers change two of them.
     keep = True
     problem: str | None = None
     _headed = False
@@ -134,7 +134,7 @@ class Answer:
         self._to_head = to_head
 
     def take(self, data: bytes) -> bytes:
-        """Take what came and return what a reader may see of it; nothing if more has to come first.
+        """Take bytes and return their canonical form; nothing if more bytes are needed first.
 
         Args:
             data: Bytes from the peer.
@@ -158,7 +158,7 @@ class Answer:
         return data[:end] + self._body(data[end:])
 
     def _take_heads(self) -> bytes:
-        """Leave interim answers out; at the end of the answer's own header, return it and what follows."""
+        """Drop interim answers; at the end of the final header, return it and the bytes after it."""
         while self._waiting and (end := head_end(self._waiting)):
             head = read_head(self._waiting[:end])
             self._waiting = self._waiting[end:]
@@ -171,7 +171,7 @@ class Answer:
                 return self._canonical(head) + self._body(rest)
             if head.status == 101:
                 raise httpcore.RemoteProtocolError(
-                    "the server changed the protocol, which nobody asked for"
+                    "the server changed the protocol without a request to do so"
                 )
         if self._spent + len(self._waiting) > MAX_HEAD:
             raise httpcore.RemoteProtocolError("the header is too long")
@@ -202,7 +202,7 @@ class Answer:
         )
 
     def _canonical(self, head: Head) -> bytes:
-        """Write the header as every reader reads it: what says where the body ends is said once."""
+        """Write the header in canonical form, with one field that says where the body ends."""
         lines = [b"HTTP/1.%d %d " % (head.minor, head.status)]
         for name, value in head.fields:
             if name.lower() not in (b"content-length", b"transfer-encoding"):

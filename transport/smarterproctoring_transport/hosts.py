@@ -1,4 +1,4 @@
-"""Which hosts of a URL are this machine, and which can be looked up."""
+"""Tells which hosts are this machine, and which can be looked up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ipaddress
 def is_loopback(host: str | None) -> bool:
     """Tell whether a host of a URL is this machine: `localhost`, 127.0.0.0/8 or ::1.
 
-    Who lets plain http go there and who lets no proxy in between have to mean the same.
+    The check for plain http and the choice of a proxy have to agree on this.
     """
     try:
         return host == "::1" or ipaddress.IPv4Address(host or "").is_loopback
@@ -17,7 +17,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def is_host(host: str) -> bool:
-    """Tell whether a host of a URL can be looked up: the encoding of names that the system takes refuses any other."""
+    """Tell whether a host of a URL can be looked up, that is, can be encoded as a host name."""
     if ":" in host:
         try:
             return bool(ipaddress.IPv6Address(host.strip("[]")))

@@ -1,4 +1,4 @@
-"""What is left out of httpx's client: cookies, a look at redirects, and URLs in its log."""
+"""Turns off parts of httpx's client: cookies, redirects, and URLs in its log."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import httpx
 from smarterproctoring_transport.request import Target
 
 NO_AUTH = httpx.Auth()
-"""Given with each request, so that httpx does not look for a user name in its URL."""
+"""Passed with each request, so that httpx does not look for a user name in its URL."""
 _ASIDE = "location"
 """The extension of an answer that keeps its header `Location`."""
 
 
 class NoCookies(httpx.Cookies):
-    """Keeps no cookie; httpx would look for some in every answer, which takes a tenth of a call."""
+    """Stores no cookies. Looking for them in every answer would take a tenth of a call."""
 
     def extract_cookies(self, response: httpx.Response) -> None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""Requests to one origin: what is the same in all of them is worked out once, what nobody looks at not at all."""
+"""Builds requests to one origin. Common parts are computed once; parts that are rarely needed, on demand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 
 
 class Base:
-    """What the URLs of all requests begin with, in the parts that a transport asks for; no final slash."""
+    """The common prefix of all URLs, in the parts that a transport needs; without a final slash."""
 
     def __init__(self, url: httpx.URL) -> None:
         self.raw_scheme = url.raw_scheme
@@ -20,10 +20,10 @@ class Base:
 
 
 class Target(httpx.URL):
-    """A URL whose text and whose parts for a transport are ready, and that is parsed only for those who ask for more.
+    """A URL that is parsed on demand; its text and the parts for a transport are ready.
 
-    httpx reads every URL character by character, which takes a tenth of a call. So `httpx.URL.__init__` is called
-    later: when the first attribute is asked for that it sets.
+    httpx parses every URL character by character, which takes a tenth of a call. So `httpx.URL.__init__` is called
+    only when an attribute that it sets is first used.
 
     Args:
         base: The origin, and what the path begins with.
@@ -38,7 +38,7 @@ class Target(httpx.URL):
         self._is_parsed = False
 
     def __getattr__(self, name: str) -> Any:
-        """Let httpx parse the text, which sets its own attributes, and look again."""
+        """Let httpx parse the text and set its attributes, then return the attribute."""
         if self._is_parsed:
             raise AttributeError(name)
         self._is_parsed = True
@@ -77,7 +77,7 @@ class Target(httpx.URL):
 
 
 class Request(httpx.Request):
-    """A request whose body is collected for those who ask for it: a hook, or who looks before it is sent."""
+    """A request whose `content` is available before it is sent, for hooks."""
 
     @property
     def content(self) -> bytes:

@@ -1,4 +1,4 @@
-"""The error of a setting that no transport can be made with."""
+"""The error of a setting with which no transport can be made."""
 
 
 class SetupError(Exception):
@@ -6,7 +6,7 @@ class SetupError(Exception):
 
     Attributes:
         setting: The keyword in `TransportOptions`.
-        text: What is wrong; it goes on where the setting's name ends, and holds no value.
+        text: What is wrong; it continues a sentence that begins with the setting's name, and holds no value.
     """
 
     def __init__(self, setting: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What the transports of a client are made of."""
+"""The options and factories of a client's transports."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ T = TypeVar("T")
 
 
 class TransportOptions(TypedDict, total=False):
-    """Keyword arguments that say how bytes travel; the types are httpx's own.
+    """Keyword arguments of the transport; the types are httpx's own.
 
     Attributes:
         transport: Replaces the transport: an instance, or a callable that makes one (which a forked child needs, and
             another event loop).
-        proxy: URL of a proxy. Without it HTTPS_PROXY and its kin are read, unless `trust_env` is false.
+        proxy: URL of a proxy. Without it HTTPS_PROXY and similar variables are read, unless `trust_env` is false.
         verify: Certificates to trust: True, False (never in production), or an `ssl.SSLContext`.
         limits: Connections in the pool; 100 by default, all of which may stay open for 5 s without a request.
-        fast: Whether requests go straight to the transport, and httptools reads the answers (the extra `fast`). By
+        fast: Whether requests go directly to the transport, and httptools parses the answers (the extra `fast`). By
             default they go through an httpx client, and httpcore reads; it also reads what comes through a SOCKS
             proxy, and plain http through a proxy. Tools that wrap httpx's clients do not see fast requests.
         trust_env: Whether proxy and certificate variables of the environment count.
@@ -43,23 +43,23 @@ class TransportOptions(TypedDict, total=False):
 
 
 def plain_error(setting: str, text: str) -> Exception:
-    """Make the error of whoever uses the transport on its own."""
+    """Make the error for callers that use the transport on its own."""
     return RuntimeError(f"{setting} {text}" if setting else text)
 
 
 class Setup(NamedTuple):
-    """What `AsyncShared` and `SyncShared` are made of.
+    """The arguments of `AsyncShared` and `SyncShared`.
 
     Attributes:
         base_url: The origin, and what the path begins with.
-        options: How bytes travel.
+        options: Options of the transport.
     """
 
     base_url: str
     options: TransportOptions
 
     def check(self) -> None:
-        """Refuse what no transport can be made of.
+        """Refuse options with which no transport can be made.
 
         Raises:
             SetupError: An option that cannot work.
@@ -96,7 +96,7 @@ class Setup(NamedTuple):
 
 
 def given_transport(given: object, kind: type[T]) -> T:
-    """Return the transport that the caller has given, or its callable makes.
+    """Return the caller's transport, or the one that the caller's callable makes.
 
     Raises:
         SetupError: It is not one.

@@ -1,7 +1,7 @@
 """httpcore's network backend on plain sockets: every method ends within its time limit, whatever the peer does.
 
-httpcore's own cannot: a name look-up has no limit there, each address has the whole limit, and so has each piece that
-a slow peer takes of what is sent.
+httpcore's own backend does not: a name look-up has no limit there, and the limit applies to each address and to each
+partial write separately.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from smarterproctoring_transport.countdown import Countdown
 
 R = TypeVar("R")
 _UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK}
-"""What a connect without waiting gives where it has not failed; the latter on Windows."""
+"""What a non-blocking connect returns unless it failed; the latter on Windows."""
 _RECORD = 16 * 1024
 """Bytes of the longest TLS record (RFC 8449)."""
 
@@ -44,7 +44,7 @@ class Backend(httpcore.NetworkBackend):
         local_address: str | None = None,  # noqa: ARG002 - our pools set neither this nor the next
         socket_options: Any = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        """Open a connection to whichever of the host's addresses answers first (RFC 8305).
+        """Open a connection to the first of the host's addresses that answers (RFC 8305).
 
         Args:
             host: A name, or an address as text.
@@ -176,7 +176,7 @@ class Stream(httpcore.NetworkStream):
             rest = rest[self._socket.send(rest) :]
 
     def close(self) -> None:
-        """Wake whoever waits on the socket (another thread's call), then close it."""
+        """Wake a call of another thread that waits on the socket, then close it."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -187,13 +187,13 @@ class Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        """Begin TLS on the connection, within TLS with a proxy if need be."""
+        """Begin TLS on the connection, inside the TLS connection to a proxy if there is one."""
         try:
             if isinstance(self._socket, ssl.SSLSocket):
                 return InnerTLS(self, ssl_context, server_hostname, timeout)
             # Python 3.11 and 3.12 forget to close the socket of a peer that is gone already.
             self._socket.getpeername()
-            self._socket.settimeout(timeout)  # for the handshake as a whole
+            self._socket.settimeout(timeout)  # for the whole handshake
             return Stream(
                 ssl_context.wrap_socket(self._socket, server_hostname=server_hostname)
             )
@@ -208,7 +208,7 @@ class Stream(httpcore.NetworkStream):
             raise httpcore.ConnectError(str(error)) from error
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what httpcore asks for by its own names."""
+        """Return the values that httpcore requests by name."""
         if info == "is_readable":
             return _is_readable(self._socket)
         if info == "socket":
@@ -221,7 +221,7 @@ class Stream(httpcore.NetworkStream):
 
 
 class InnerTLS(httpcore.NetworkStream):
-    """TLS with the server within TLS with a proxy, which `SSLContext.wrap_socket` does not do."""
+    """TLS to the server inside TLS to a proxy, which `SSLContext.wrap_socket` does not support."""
 
     def __init__(
         self,
@@ -245,7 +245,7 @@ class InnerTLS(httpcore.NetworkStream):
             raise OSError(str(error)) from error
 
     def _until_done(self, step: Callable[[], R], countdown: Countdown) -> R:
-        """Repeat a step of TLS, and carry its bytes to and fro, until it is done."""
+        """Repeat a step of TLS, exchanging its bytes with the peer, until it is done."""
         while True:
             try:
                 result = step()
@@ -294,7 +294,7 @@ class InnerTLS(httpcore.NetworkStream):
         self._outer.close()
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what httpcore asks for by its own names."""
+        """Return the values that httpcore requests by name."""
         return self._tls if info == "ssl_object" else self._outer.get_extra_info(info)
 
 

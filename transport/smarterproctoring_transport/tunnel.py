@@ -1,4 +1,4 @@
-"""What is said to a proxy, and what its answers mean, when a connection through it is opened (CONNECT). No I/O."""
+"""Writes the CONNECT request to a proxy and reads its answer. No I/O."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class ProxyAnswer:
         self._room = MAX_HEAD
 
     def take(self, data: bytes) -> None:
-        """Take what came; no bytes at all mean that the proxy has closed.
+        """Take bytes; empty bytes mean that the proxy has closed.
 
         Raises:
-            ProxyFailure: It refuses, or says something else.
+            ProxyFailure: The proxy refuses, or its answer is unexpected.
             httpcore.RemoteProtocolError: This is not HTTP.
         """
         if not data:
@@ -62,7 +62,7 @@ class ProxyAnswer:
 
 
 def explained(error: BaseException) -> Exception | None:
-    """Return the error that says that a proxy failed; None if the error itself says what happened."""
+    """Return the error for a failure of the proxy; None if the error itself says what happened."""
     if isinstance(error, httpcore.ReadTimeout | httpcore.WriteTimeout):
         return httpcore.ConnectTimeout("the proxy did not answer in time")
     if isinstance(error, httpcore.ReadError | httpcore.WriteError):
@@ -73,5 +73,5 @@ def explained(error: BaseException) -> Exception | None:
 
 
 def _bracketed(host: str) -> bytes:
-    """Write a host as it stands in an authority: an IPv6 address in brackets (RFC 3986 3.2.2)."""
+    """Write a host as in an authority: an IPv6 address in brackets (RFC 3986 3.2.2)."""
     return f"[{host}]".encode("ascii") if ":" in host else host.encode("ascii")

@@ -1,4 +1,4 @@
-"""Unpacks the body of an answer that came packed though nobody asked for it, up to a limit."""
+"""Decompresses an answer's body, which the server compressed although it was not asked to, up to a limit."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _GZIP = zlib.MAX_WBITS | 16
 
 
 class CannotUnpack(ValueError):  # noqa: N818 - it says what the problem is
-    """The body is packed in a way that is not read, or is broken, or is larger than the limit."""
+    """The body has an unsupported coding, is corrupt, or is larger than the limit."""
 
 
 class Unpacker:
     """Unpacks a body piece by piece: gzip, once, and nothing else.
 
-    Packed twice, 3 kB can stand for gigabytes in between, and other codings have no limit in their readers.
+    Compressed twice, 3 kB can expand to gigabytes; the decoders of other codings have no limit.
 
     Args:
         coding: The header `Content-Encoding`.

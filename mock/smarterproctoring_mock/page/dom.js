@@ -19,7 +19,7 @@ export const show = (element, visible) => {
   if (element.hidden === visible) element.hidden = !visible;
 };
 
-/** Set text only where it differs, so that nothing is announced or selected anew. */
+/** Set text only if it differs, so that nothing is announced or selected again. */
 export const say = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };

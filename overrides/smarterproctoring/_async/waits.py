@@ -14,11 +14,11 @@ from smarterproctoring_transport import StillRunning, call_aside
 
 R = TypeVar("R")
 Sleep = Callable[[float], Awaitable[object]]
-"""What waits for some seconds."""
+"""A function that sleeps for a number of seconds."""
 Calling = Callable[..., Awaitable[R]]
-"""What makes a call."""
+"""A function that makes a call."""
 Work = Callable[[], Coroutine[Any, Any, None]]
-"""What a worker does."""
+"""The work of one worker."""
 _UNLIMITED = nullcontext()
 
 
@@ -66,7 +66,7 @@ async def answer_of(source: Callable[[], object], seconds: float) -> object:
 
 
 def limited(seconds: float, *, needed: bool) -> AbstractContextManager[object]:
-    """Return a scope that is left after so many seconds, or one without a limit."""
+    """Return a scope that is cancelled after a number of seconds, or one without a limit."""
     if not needed:
         return _UNLIMITED
     import anyio  # noqa: PLC0415
@@ -75,7 +75,7 @@ def limited(seconds: float, *, needed: bool) -> AbstractContextManager[object]:
 
 
 async def concurrently(work: Work, workers: int) -> None:
-    """Let several workers do the same."""
+    """Run several workers concurrently."""
     import anyio  # noqa: PLC0415
 
     async with anyio.create_task_group() as tasks:

@@ -11,7 +11,7 @@ from smarterproctoring.many import Many
 
 
 def work(many: Many, call: Calling[Result[None]], sleep: Sleep) -> None:
-    """Take items until there are none, or a token is refused, which it would be for each of the rest as well."""
+    """Send items until none is left or the token is refused; a refused token would fail every other item, too."""
     while (turn := many.next_turn()) is not None:
         if turn.wait > 0:
             sleep(turn.wait)

@@ -43,8 +43,8 @@ class SyncSender(NoCopy, OnlyRequests):
     Generated functions get it in the place of an httpx client: they call `request`, and nothing else is there.
 
     Args:
-        source: The token, or what is asked for it before each attempt.
-        base_url: The origin, and what the path begins with.
+        source: The token, or a callable that returns it and is called before each attempt.
+    base_url: The origin and the prefix of every path.
         options: Options of each call.
         transport: How bytes travel.
 
@@ -68,7 +68,7 @@ class SyncSender(NoCopy, OnlyRequests):
         self._requests = requests_for(base_url, options)
 
     def view(self, changes: CallOptions) -> Self:
-        """Return one with other options on the same pool."""
+        """Return a sender with other options on the same pool."""
         options = self.call_options.changed(changes)
         view = object.__new__(type(self))
         view.shared = self.shared
@@ -81,7 +81,7 @@ class SyncSender(NoCopy, OnlyRequests):
         return view
 
     def request_for(self, prepared: Prepared) -> Request:
-        """Make the request, complete but for the token."""
+        """Build the request, without the token."""
         content = prepared.content.reveal()
         return self._requests.make(
             prepared.operation.method, prepared.path, content, prepared.headers
@@ -98,7 +98,7 @@ class SyncSender(NoCopy, OnlyRequests):
         return response_of(call.reply)
 
     def call(self, prepared: Prepared) -> Result[Any]:
-        """Send, and say what happened."""
+        """Send a call and return its result."""
         call = self._sent(prepared)
         return call.result()
 
@@ -129,7 +129,7 @@ class SyncSender(NoCopy, OnlyRequests):
         self.close()
 
     def _sent(self, prepared: Prepared) -> Call:
-        """Attempt until the bookkeeping says that the call is done; it raises when the call has failed."""
+        """Repeat attempts until the call succeeds; raise its error when it has failed."""
         call = Call(
             prepared,
             self.call_options,
@@ -200,7 +200,7 @@ class SyncSender(NoCopy, OnlyRequests):
         except (
             ConfigurationError
         ) as error:  # an asynchronous source of a synchronous client
-            return Secret("", f"cannot be asked for: {error.message}")
+            return Secret("", f"cannot be read: {error.message}")
         except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
             return Secret(
                 "",
@@ -208,7 +208,7 @@ class SyncSender(NoCopy, OnlyRequests):
             )
 
     def _attempt(self, request: Request, call: Call) -> Reply | Loss:
-        """Send once, and read the answer as far as it goes."""
+        """Send once and read the answer."""
         channel = self.shared.channel()
         raised = _call_hooks(self.hooks.request, request)
         if raised:
@@ -225,7 +225,7 @@ class SyncSender(NoCopy, OnlyRequests):
             received.begin(response)
             try:
                 call.hook_failed = _call_hooks(self.hooks.response, response)
-                # The status is known, and that is what counts.
+                # The status is known, which is enough.
                 with suppress(Exception):
                     _read(received, call)
             finally:
@@ -236,7 +236,7 @@ class SyncSender(NoCopy, OnlyRequests):
 
 
 def _read(received: Received, call: Call) -> None:
-    """Read the body, as far as it counts."""
+    """Read the body, up to the limit."""
     if not received.needs_reading():
         return
     for chunk in received.sync_stream():

@@ -1,4 +1,4 @@
-"""The way of a request to its transport: through an httpx client, which tools wrap, or straight."""
+"""Sends a request to its transport: through an httpx client, which tools wrap, or directly."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AsyncChannel:
 
     Args:
         transport: The transport.
-        direct: Whether requests go to it straight. Otherwise each goes through `httpx.AsyncClient.send`.
+        direct: Whether requests go to it directly. Otherwise each goes through `httpx.AsyncClient.send`.
         keeps_deadline: Whether the transport ends every wait at a request's deadline.
     """
 

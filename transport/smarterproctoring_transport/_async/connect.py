@@ -1,4 +1,4 @@
-"""Makes the connections that the pool lends, and the transport over it."""
+"""Creates the pool's connections and the transport on top of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from smarterproctoring_transport.setup_error import SetupError
 
 
 def transports(route: Route) -> Callable[[], AsyncTransport]:
-    """Return what makes transports.
+    """Return a function that makes transports.
 
     Raises:
         SetupError: The proxy cannot be used, or a package that it needs is missing.
@@ -40,7 +40,7 @@ def transports(route: Route) -> Callable[[], AsyncTransport]:
                 watch,
                 own=True,
             )
-        # A pool of httpcore knows which kind of connection it takes to get to the origin.
+        # httpcore's pool chooses the kind of connection to the origin.
         pool = httpcore.AsyncConnectionPool(
             ssl_context=route.context,
             proxy=proxy,
@@ -50,7 +50,7 @@ def transports(route: Route) -> Callable[[], AsyncTransport]:
         return AsyncLease(pool.create_connection(route.origin), watch)
 
     try:
-        connect()  # what is wrong with the proxy shows here
+        connect()  # an invalid proxy raises here
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold the proxy's password
         reason = (
             f"needs a package that is missing: {error}"

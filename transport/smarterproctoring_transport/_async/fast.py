@@ -1,4 +1,4 @@
-"""A connection whose answers httptools reads; what it sends and how it reads is in `fast.py`."""
+"""A connection that parses answers with httptools. The parts without I/O are in `fast.py`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class AsyncConnection(Connection):
         if stream is None:
             stream = await self._open()
             self._stream = stream
-        # A server may answer early and close: then its answer says more.
+        # A server may answer early and close; its answer is more useful than the error of the write.
         with suppress(httpcore.WriteError):
             await stream.write(data, self.timeouts.get("write"))
         while not self.answer.headed:
@@ -74,7 +74,7 @@ class AsyncConnection(Connection):
         return chunk
 
     def has_expired(self) -> bool:
-        """Whether it was unused for too long, or the peer has said something since: most often, that it closes."""
+        """Whether it was idle for too long, or data came since, usually the end of the connection."""
         return (
             self.is_stale()
             or self._stream is None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def current_loop() -> Hashable:
-    """Return the event loop that runs, asyncio's, or trio's token."""
+    """Return the running event loop: asyncio's loop or trio's token."""
     import asyncio  # noqa: PLC0415 - not for those who never need it
 
     try:
@@ -27,7 +27,7 @@ def current_loop() -> Hashable:
 
 
 def adapted(transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
-    """Return a transport of the caller's own as an asynchronous httpx client can use it."""
+    """Adapt a transport of the caller's for an asynchronous httpx client."""
     if isinstance(transport, httpx.AsyncHTTPTransport):
         return transport
     from smarterproctoring_transport.any_body import AnyBody  # noqa: PLC0415 - not for those who never need it
@@ -36,12 +36,12 @@ def adapted(transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
 
 
 def is_gone(loop: Hashable) -> bool:
-    """Tell whether an event loop is closed, so that nothing of it can be used any more."""
+    """Tell whether an event loop is closed."""
     return _is_asyncio(loop) and loop.is_closed()
 
 
 def close_elsewhere(loop: Hashable, transport: httpx.AsyncBaseTransport) -> None:
-    """Let another event loop close a transport that belongs to it."""
+    """Close a transport in the event loop to which it belongs."""
     if _is_asyncio(loop):
         # That loop is closed already, and its connections with it.
         with suppress(RuntimeError):
@@ -49,7 +49,7 @@ def close_elsewhere(loop: Hashable, transport: httpx.AsyncBaseTransport) -> None
 
 
 def _is_asyncio(loop: object) -> TypeGuard[asyncio.AbstractEventLoop]:
-    """Tell whether it is a loop of asyncio; where nobody has imported asyncio there is none."""
+    """Tell whether it is an asyncio loop. If asyncio was not imported, it is not."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and isinstance(loop, asyncio.AbstractEventLoop)
 

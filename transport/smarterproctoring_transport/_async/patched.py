@@ -1,4 +1,4 @@
-"""Whether a tool for tests has put something of its own in the place of httpcore's connections, as respx does."""
+"""Tells whether a test tool such as respx has replaced httpcore's connections."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import httpcore
 
 
 def is_patched() -> bool:
-    """Tell whether requests on httpcore's connections go elsewhere now; then ours must not be used."""
+    """Tell whether httpcore's connections are replaced; then ours must not be used."""
     module = httpcore.AsyncHTTPConnection.handle_async_request.__module__
     return not module.startswith(f"{httpcore.__name__}.")

@@ -1,7 +1,7 @@
-"""httpx's transport over a pool that lends each connection to one request at a time, the last used first.
+"""httpx's transport over a pool that gives each connection to one request at a time, the last used first.
 
-httpcore's own pool asks every connection for its state whenever a request comes or goes, with a system call for each
-idle one: with 64 calls at once that is most of the work, and with 256 nearly all of it. This one asks one connection.
+httpcore's own pool checks every connection whenever a request begins or ends, with a system call for each idle one.
+With 64 concurrent calls that is most of the work, with 256 nearly all of it. This pool checks one connection.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from smarterproctoring_transport.deadline import Watch, patience
 
 
 class AsyncLendable(Protocol):
-    """A connection, of httpcore's interface."""
+    """httpcore's interface of a connection."""
 
     async def handle_async_request(
         self, request: httpcore.Request
@@ -44,12 +44,12 @@ class AsyncLendable(Protocol):
 
 
 class AsyncLease:
-    """A connection and what goes with it.
+    """A connection and its state in the pool.
 
     Args:
         connection: The connection.
-        watch: What is known of its request.
-        own: Whether it is of our own kind, which a tool that patches httpcore does not see.
+        watch: The state of its request.
+        own: Whether it is one of our classes, which a tool that patches httpcore does not see.
     """
 
     __slots__ = ("connection", "idle_since", "own", "watch")
@@ -67,14 +67,14 @@ class AsyncLease:
         return self.connection.is_idle() and self.watch.answer.keep
 
     def is_usable(self) -> bool:
-        """Tell whether it can be lent again."""
+        """Tell whether it can be used again."""
         if self.own and is_patched():
             return False
         return not self.connection.has_expired()
 
 
 class AsyncPool:
-    """Lends connections. It is where httpx's transport has httpcore's pool.
+    """A connection pool that takes the place of httpcore's pool in httpx's transport.
 
     Args:
         connect: Makes a connection, which its first request opens.
@@ -99,8 +99,8 @@ class AsyncPool:
     ) -> httpcore.Response:
         """Send a request on a connection of its own.
 
-        The connection comes back when the answer's stream is closed; or at once, if all of the answer is there, which
-        it says by holding its `body` in an extension of that name.
+        The connection returns to the pool when the answer's stream is closed, or immediately if the whole answer has
+        come; then the extension `body` holds its body.
         """
         deadline: float = request.extensions.get("deadline", math.inf)
         timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
@@ -137,7 +137,7 @@ class AsyncPool:
         return lease
 
     async def give_back(self, lease: AsyncLease | None, *, whole: bool = True) -> None:
-        """Take a connection back, and give its place to the next caller that waits.
+        """Return a connection to the pool, and give its place to the next waiting caller.
 
         Args:
             lease: The connection; None if none could be made.
@@ -158,7 +158,7 @@ class AsyncPool:
             self._slots.give_back()
 
     def _unused(self) -> AsyncLease | None:
-        """Take out a connection that was idle for too long, if there is one: those at the bottom are, if any."""
+        """Remove one connection that was idle for too long, if there is one. The oldest are first in the list."""
         with suppress(IndexError):  # nothing is idle, or another thread was faster
             if (
                 self._expiry is not None
@@ -168,7 +168,7 @@ class AsyncPool:
         return None
 
     async def _end(self, lease: AsyncLease) -> None:
-        # A call is not to fail for a connection that it does not need.
+        # A call must not fail because of a connection that it does not need.
         with shielded(), suppress(Exception):
             await lease.connection.aclose()
 

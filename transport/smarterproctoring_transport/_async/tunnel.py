@@ -1,8 +1,7 @@
 """Connections to an https server through a proxy (CONNECT), opened like any other connection.
 
-httpcore's own tunnels send the CONNECT request like the caller's, so that a proxy which dies or stays silent looks as
-if the caller's request could have arrived. Here a tunnel is a network backend: whatever fails in it failed while
-connecting.
+httpcore sends the CONNECT request like the caller's request, so a proxy that fails looks as if the caller's request
+could have arrived. Here a tunnel is a network backend, so every failure in it is a failure to connect.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class AsyncTunnel:
     """Reaches every host through a proxy.
 
     Args:
-        inner: What reaches the proxy.
+        inner: The network backend that connects to the proxy.
         proxy: The proxy.
     """
 
@@ -36,7 +35,7 @@ class AsyncTunnel:
     async def connect_tcp(
         self, host: str, port: int, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        """Return a stream that ends at a host.
+        """Return a stream to a host.
 
         Args:
             host: The host to reach.
@@ -75,7 +74,7 @@ async def _agree(stream: httpcore.AsyncNetworkStream, countdown: Countdown) -> N
     """Read the proxy's answer to CONNECT.
 
     Raises:
-        ProxyFailure: It refuses, or says something else.
+        ProxyFailure: The proxy refuses, or its answer is unexpected.
     """
     answer = ProxyAnswer()
     while not answer.agreed:

@@ -9,7 +9,7 @@ import httpcore
 
 
 class Slots:
-    """Places that tasks take one of, and give back.
+    """A semaphore with a timeout.
 
     Args:
         count: How many there are; None for no limit.
@@ -43,5 +43,5 @@ class Slots:
 
 
 def shielded() -> AbstractContextManager[object]:
-    """Return a scope whose work is carried out although the task is cancelled."""
+    """Return a scope that is shielded from cancellation."""
     return anyio.CancelScope(shield=True)

@@ -15,7 +15,7 @@ from smarterproctoring_transport.framing import Answer
 
 
 class AsyncOpener(Protocol):
-    """What opens connections: a network backend, or a tunnel through a proxy."""
+    """A network backend, or a tunnel through a proxy."""
 
     async def connect_tcp(
         self, host: str, port: int, timeout: float | None = None
@@ -28,8 +28,8 @@ class AsyncWatchedBackend(httpcore.AsyncNetworkBackend):
     """A network backend whose connections keep a deadline.
 
     Args:
-        inner: What opens connections.
-        watch: What is known of the connection's request.
+        inner: The network backend or tunnel that opens connections.
+        watch: The state of the connection's request.
     """
 
     def __init__(self, inner: AsyncOpener, watch: Watch) -> None:
@@ -44,7 +44,7 @@ class AsyncWatchedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,  # noqa: ARG002 - our pools set neither this nor the next
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.AsyncNetworkStream:
-        """Open a connection; the limit holds until TLS is there, too."""
+        """Open a connection; the limit includes the TLS handshake."""
         watch = self._watch
         watch.tried = True
         watch.connect_by = math.inf if timeout is None else time.monotonic() + timeout
@@ -59,7 +59,7 @@ class AsyncWatchedStream(httpcore.AsyncNetworkStream):
 
     Args:
         inner: The connection.
-        watch: What is known of the connection's request.
+        watch: The state of the connection's request.
         final: Whether what is written is the request, and what is read its answer.
     """
 
@@ -118,5 +118,5 @@ class AsyncWatchedStream(httpcore.AsyncNetworkStream):
         await self._inner.aclose()
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what httpcore asks for by its own names."""
+        """Return the values that httpcore requests by name."""
         return self._inner.get_extra_info(info)

@@ -32,7 +32,7 @@ class SyncShared:
 
     Args:
         base_url: The origin, and what the path begins with.
-        options: How bytes travel.
+        options: Options of the transport.
         error: Makes the error where it cannot be set up (from the setting and what is wrong with it), or not be used
             any more (from an empty text and the reason).
     """
@@ -56,7 +56,7 @@ class SyncShared:
             self._unused: SyncChannel | None = self._channel()
         except SetupError as failure:
             problem = SetupError(failure.setting, failure.text)
-        # Raised here, because the cause may hold a proxy's password.
+        # Raised outside the `except` block, because the cause may hold a proxy's password.
         if problem is not None:
             raise error(problem.setting, problem.text)
 
@@ -88,7 +88,7 @@ class SyncShared:
         )
 
     def _add(self, key: tuple[int, Hashable]) -> SyncChannel:
-        """Make the channel of another process or loop; forget those that cannot be used any more."""
+        """Create the channel for this process and loop; drop those that can no longer be used."""
         for process, loop in list(self._channels):
             if process != key[0] or is_gone(loop):
                 self._channels.pop((process, loop), None)
@@ -97,11 +97,11 @@ class SyncShared:
         self._unused = None
         if unused is None or key[0] != self._process:
             unused = self._channel()
-        # Another thread may have been faster; of the two only the one that is kept has opened connections.
+        # Another thread may have been faster; only the channel that is kept opens connections.
         return self._channels.setdefault(key, unused)
 
     def _check_shareable(self, process: int) -> None:
-        """Refuse a transport of the caller's own where it holds connections of another process or loop."""
+        """Refuse a transport of the caller's that holds connections of another process or loop."""
         if not isinstance(self._given, httpx.BaseTransport):
             return
         if process != self._process:
@@ -116,7 +116,7 @@ class SyncShared:
             )
 
     def close(self) -> None:
-        """Close it for all."""
+        """Close the transports of all processes and loops."""
         if self._closed:
             return
         channel = self.channel()
@@ -124,12 +124,12 @@ class SyncShared:
         for (process, loop), other in list(self._channels.items()):
             if process == os.getpid() and other is not channel:
                 close_elsewhere(loop, other.transport)
-        # Not httpx's client: a call that begins now would fail as if something had been sent.
+        # httpx's client stays open: closing it would make a new call fail as if something had been sent.
         channel.transport.close()
 
 
 def _maker(setup: Setup) -> Callable[[], httpx.BaseTransport]:
-    """Return what makes the transport.
+    """Return a function that makes the transport.
 
     Raises:
         SetupError: An option that cannot work.

@@ -16,7 +16,7 @@ from smarterproctoring_transport.framing import Answer
 
 
 class SyncOpener(Protocol):
-    """What opens connections: a network backend, or a tunnel through a proxy."""
+    """A network backend, or a tunnel through a proxy."""
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None
@@ -29,8 +29,8 @@ class SyncWatchedBackend(httpcore.NetworkBackend):
     """A network backend whose connections keep a deadline.
 
     Args:
-        inner: What opens connections.
-        watch: What is known of the connection's request.
+        inner: The network backend or tunnel that opens connections.
+        watch: The state of the connection's request.
     """
 
     def __init__(self, inner: SyncOpener, watch: Watch) -> None:
@@ -45,7 +45,7 @@ class SyncWatchedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,  # noqa: ARG002 - our pools set neither this nor the next
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        """Open a connection; the limit holds until TLS is there, too."""
+        """Open a connection; the limit includes the TLS handshake."""
         watch = self._watch
         watch.tried = True
         watch.connect_by = math.inf if timeout is None else time.monotonic() + timeout
@@ -60,7 +60,7 @@ class SyncWatchedStream(httpcore.NetworkStream):
 
     Args:
         inner: The connection.
-        watch: What is known of the connection's request.
+        watch: The state of the connection's request.
         final: Whether what is written is the request, and what is read its answer.
     """
 
@@ -119,5 +119,5 @@ class SyncWatchedStream(httpcore.NetworkStream):
         self._inner.close()
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what httpcore asks for by its own names."""
+        """Return the values that httpcore requests by name."""
         return self._inner.get_extra_info(info)
