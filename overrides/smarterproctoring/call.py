@@ -353,7 +353,7 @@ class Call:
         )
 
     def result(self) -> Result[Any]:
-        """Build the result of a success; the caller, which knows the operation's model, adds `parsed`."""
+        """Build the result of a success, without the model: the client adds it."""
         reply = self.reply
         return Result(
             reply.data(),
