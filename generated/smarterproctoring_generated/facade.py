@@ -83,7 +83,7 @@ class Operations(Generic[DryRunT]):
             ValidationError: Refused before anything was sent; lists all problems.
             APIStatusError: The server did not accept; see its subclasses.
             APIConnectionError: No answer; see `maybe_applied`.
-            ConfigurationError: The token cannot be had or sent, or the client is closed.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
         """
         _given: _Hidden[Mapping[str, Any]] = _Hidden({})
 
@@ -163,13 +163,14 @@ class Operations(Generic[DryRunT]):
             postal_code: Postal code of an ad-hoc proctor.
 
         Returns:
-            What the server said, and how it went. Returning at all means that the call was carried out.
+            What the server said, and how it went. Returning at all means that the server confirmed the change, or that
+            reading back showed it (`confirmed_by`).
 
         Raises:
             ValidationError: Refused before anything was sent; lists all problems.
             APIStatusError: The server did not accept; see its subclasses.
             APIConnectionError: No answer; see `maybe_applied`.
-            ConfigurationError: The token cannot be had or sent, or the client is closed.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
         """
         _given: _Hidden[Mapping[str, Any]] = _Hidden(
             {
@@ -452,7 +453,7 @@ class AsyncOperations(Generic[DryRunT]):
             ValidationError: Refused before anything was sent; lists all problems.
             APIStatusError: The server did not accept; see its subclasses.
             APIConnectionError: No answer; see `maybe_applied`.
-            ConfigurationError: The token cannot be had or sent, or the client is closed.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
         """
         _given: _Hidden[Mapping[str, Any]] = _Hidden({})
 
@@ -532,13 +533,14 @@ class AsyncOperations(Generic[DryRunT]):
             postal_code: Postal code of an ad-hoc proctor.
 
         Returns:
-            What the server said, and how it went. Returning at all means that the call was carried out.
+            What the server said, and how it went. Returning at all means that the server confirmed the change, or that
+            reading back showed it (`confirmed_by`).
 
         Raises:
             ValidationError: Refused before anything was sent; lists all problems.
             APIStatusError: The server did not accept; see its subclasses.
             APIConnectionError: No answer; see `maybe_applied`.
-            ConfigurationError: The token cannot be had or sent, or the client is closed.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
         """
         _given: _Hidden[Mapping[str, Any]] = _Hidden(
             {
