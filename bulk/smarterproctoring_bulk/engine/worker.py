@@ -193,7 +193,7 @@ class Worker:
             read_back=self.read_back,
         )
         view = self.gate.client.with_options(
-            retries=0, deadline=attempt_limit(job.lease)
+            retries=0, deadline=attempt_limit(job.lease), read_back="never"
         )
         return Lane(self.gate, view, work, rules)
 
