@@ -42,7 +42,8 @@ def a_writer(request: pytest.FixtureRequest, tmp_path: Path) -> Write:
 
 
 def read(path: Path, **options: Any) -> list[Row | Problem]:
-    return list(read_rows(path, InputOptions(**{"timezone": NEW_YORK, **options}), NOW))
+    merged: dict[str, Any] = {"timezone": NEW_YORK, **options}
+    return list(read_rows(path, InputOptions(**merged), NOW))
 
 
 def told(items: list[Row | Problem]) -> list[tuple[int, str, str]]:
