@@ -202,12 +202,6 @@ def sent(app: MockApp) -> Counter[str]:
     return Counter(row.params["sessionSid"] for row in moves)
 
 
-def read(app: MockApp) -> Counter[str]:
-    """Count what was read back, by session."""
-    reads = (row for row in app.audit() if row.params and row.operation == "getExamSession")
-    return Counter(row.params["sessionSid"] for row in reads)
-
-
 def stored(app: MockApp) -> Counter[str]:
     return Counter(row.params["sessionSid"] for row in app.audit() if row.stored)
 
