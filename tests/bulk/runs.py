@@ -56,7 +56,7 @@ def write_list(path: Path, rows: int, salt: str = "", extra: list[list[str]] | N
     return path
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 40.0) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 200.0) -> Any:
     """Wait until something is so; the limit is only there to end a test that fails."""
     end = time.monotonic() + seconds
     while not (found := condition()):
