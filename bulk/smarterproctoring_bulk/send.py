@@ -34,7 +34,8 @@ FAILURE_AFTER = 0.25
 """Seconds that a failure waits: its row is sent again only after it is recorded."""
 MOST_WAITING = 500
 """Rows that wait to be sent again, above which no more are begun."""
-BACKOFF_BASE, BACKOFF_MAX = 0.5, 8.0
+BACKOFF_BASE = 0.5
+BACKOFF_MAX = 8.0
 """Seconds: full jitter over `min(base * 2**n, max)` before a row's next attempt."""
 RETRYABLE: Final = frozenset({408, 425, 500, 502, 503, 504})
 """Statuses after which a row may be sent again: as in the client, but for 429."""

@@ -492,6 +492,14 @@ def test_purge_deletes_the_rows_for_good(bulk: Bulk, app: MockApp) -> None:
     assert "no jobs" in bulk.run("status")
 
 
+def test_purge_on_postgres_says_what_remains(fleet: Bulk, app: MockApp) -> None:
+    fleet.run("run", write_list(fleet.folder / "list.csv", 3))
+    said = fleet.run("purge", fleet.status()["job"], "--yes")
+    assert "until a vacuum" in said
+    assert "backups" in said
+    assert "no jobs" in fleet.run("status")
+
+
 SECRET_BYTES = b"phone 555-0199"
 
 

@@ -75,6 +75,21 @@ def test_dbos_itself_still_unpickles_whatever_serializer_it_is_given(tmp_path: P
     assert made.exists()
 
 
+def test_a_journal_with_a_pickled_value_is_not_opened(tmp_path: Path) -> None:
+    place = find(str(tmp_path / "journal.sqlite"))
+    with engine.Journal(place):
+        pass
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        connection.execute(
+            "INSERT INTO workflow_status (workflow_uuid, name, status, created_at, updated_at, priority, "
+            "serialization, output) VALUES ('x', 'part', 'SUCCESS', 0, 0, 0, 'py_pickle', ?)",
+            (pickled(tmp_path / "made"),),
+        )
+    with pytest.raises(engine.ForeignValuesError, match="1 values that are not JSON"):
+        engine.Journal(place)
+    assert not (tmp_path / "made").exists()
+
+
 @slow
 @pytest.mark.parametrize("command", ["status", "report", "worker", "run", "purge"])
 def test_a_pickled_value_in_the_journal_is_refused_unread(bulk: Bulk, app: MockApp, command: str) -> None:

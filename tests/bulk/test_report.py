@@ -45,7 +45,8 @@ def test_the_csv_has_a_record_for_each_line_in_order(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert records[0] == {
         "line": "2", "state": "ok", "installSid": SIDS[0], "examSid": SIDS[1], "sessionSid": SIDS[2], "status": "200",
-        "code": "", "message": "", "maybeApplied": "false", "attempts": "1", "replays": "0", "perhaps": "0", "seconds": "0.123",
+        "code": "", "message": "", "maybeApplied": "false", "attempts": "1", "replays": "0", "perhaps": "0",
+        "seconds": "0.123",
         "at": "2030-07-01T14:20:00.250Z", "job": "job-1",
     }  # fmt: skip
     assert "line 2" in records[2]["message"]

@@ -13,7 +13,7 @@ from smarterproctoring import AsyncSmarterProctoring
 from smarterproctoring_bulk.outcomes import History, Outcome
 from smarterproctoring_bulk.pacing import Throttle, window_for
 from smarterproctoring_bulk.rows import Row
-from smarterproctoring_bulk.send import Collected, Gate, Lane, Rules, Work
+from smarterproctoring_bulk.send import Collected, Gate, Lane, ReadBack, Rules, Work, is_as_asked
 from smarterproctoring_mock import MockApp
 
 ROWS = [Row(number, (INSTALL, EXAM, session(number)), {"notes": "moved"}) for number in range(90)]
@@ -36,17 +36,20 @@ def run_lane(
     rows: list[Row] = ROWS,
     lanes: int = 24,
     replay: bool = True,
-    client: AsyncSmarterProctoring | None = None,
+    read_back: ReadBack | None = None,
     **gate: Any,
 ) -> Ran:
     """Run one lane to its end, holding it to its window at every portion."""
 
     async def main() -> Ran:
-        async with client or AsyncSmarterProctoring(TOKEN, base_url=url, retries=0) as used:
-            shared = Gate(used, **gate)
+        async with AsyncSmarterProctoring(TOKEN, base_url=url, retries=0) as client:
+            shared = Gate(client, **gate)
             window = window_for(lanes, None)
-            rules = Rules(rate=lambda: None, lanes=lambda: lanes, window=window, seconds=seconds, replay=replay)
-            lane = Lane(shared, used, work or Work(rows), rules)
+            rules = Rules(
+                rate=lambda: None, lanes=lambda: lanes, window=window, seconds=seconds, replay=replay,
+                read_back=read_back,
+            )  # fmt: skip
+            lane = Lane(shared, client, work or Work(rows), rules)
             outcomes = list[Outcome]()
             portions = list[Collected]()
             while True:
@@ -129,6 +132,31 @@ def test_a_row_that_failed_is_sent_again_only_after_its_failure_is_recorded(bulk
     recorded = [portion.histories[0].attempts for portion in portions if 0 in portion.histories]
     assert recorded == sorted(recorded)
     assert {1, 2, 3} <= set(recorded)
+
+
+def test_a_row_in_doubt_is_read_back_once_before_it_is_sent_again(bulk: Bulk, app: MockApp) -> None:
+    reads: list[int] = []
+
+    async def read_back(client: AsyncSmarterProctoring, row: Row) -> bool:
+        reads.append(row.line)
+        return row.line % 2 == 0
+
+    doubts = {line: History().in_doubt() for line in range(10)} | {10: History(attempts=1, sendings=1)}
+    app.add_faults({"status": 503, "session": session(3)})
+    outcomes, _, _, _ = run_lane(bulk.url, app, work=Work(ROWS, 90, doubts), read_back=read_back)
+    found = {outcome.line: outcome for outcome in outcomes}
+    assert {outcome.state for outcome in outcomes} == {"ok"}
+    assert sorted(reads) == list(range(10)), "not the row that was certainly not applied, and none twice"
+    confirmed = [line for line, outcome in found.items() if outcome.message == "confirmed by reading back"]
+    assert sorted(confirmed) == [0, 2, 4, 6, 8]
+    assert set(sent(app)) == {session(line) for line in (1, 3, 5, 7, 9, 10)}
+
+
+def test_what_a_read_says_of_a_row(bulk: Bulk, app: MockApp) -> None:
+    """A session that cannot be compared is not as asked, so the row is sent."""
+    outcomes, _, _, _ = run_lane(bulk.url, app, work=Work(ROWS, 90, {4: History().in_doubt()}), read_back=is_as_asked)
+    assert [(outcome.state, outcome.attempts, outcome.perhaps) for outcome in outcomes] == [("ok", 1, 1)]
+    assert [row.operation for row in app.audit()] == ["getExamSession", "rescheduleExamSession"]
 
 
 def test_a_lane_whose_machine_slept_begins_nothing_more(bulk: Bulk, app: MockApp) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bulk.runs import Bulk, kill, read, sent, session, stored, wait_for, write_list
+from bulk.runs import Bulk, kill, sent, session, stored, wait_for, write_list
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.compare import Known, decide
 from smarterproctoring_bulk.engine.journal import in_doubt
@@ -99,27 +99,6 @@ def test_ctrl_c_twice_leaves_rows_in_doubt(bulk: Bulk, app: MockApp) -> None:
     bulk.run("run", path, code=8)
     assert all(outcome.maybe_applied for outcome in bulk.outcomes().values() if outcome.perhaps)
     assert any(outcome.perhaps for outcome in bulk.outcomes().values())
-
-
-@slow
-def test_a_row_in_doubt_is_read_back_before_it_is_sent_again(bulk: Bulk, app: MockApp) -> None:
-    rows = 200
-    path = write_list(bulk.folder / "list.csv", rows)
-    app.add_faults(SLOW)
-    process = bulk.start("run", path, "--rate", "2000/s")
-    wait_for(partial(at_least, app, 60))
-    kill(process)
-    app.clear_faults()
-    before = sent(app)
-    was_stored = stored(app)
-    bulk.run("run", path)
-    assert bulk.states() == {"ok": rows}
-    again = {sid for sid in before if sent(app)[sid] > before[sid]}
-    assert not again & set(was_stored), "what reading back shows as asked is not sent again"
-    confirmed = [found for found in bulk.outcomes().values() if found.message == "confirmed by reading back"]
-    assert confirmed
-    assert {found.sids[2] for found in confirmed} <= set(was_stored)
-    assert set(read(app)) <= {found.sids[2] for found in bulk.outcomes().values() if found.perhaps}
 
 
 # -- rows that always fail ---------------------------------------------------------------------------------------------

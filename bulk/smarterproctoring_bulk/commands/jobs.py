@@ -213,3 +213,9 @@ def purge(job: str, journal: str | None, yes: bool) -> None:
                 return
         opened.purge(found)
         click.echo(f"job {found.id} is deleted", err=True)
+        if place.path is None:
+            click.echo(
+                "its rows stay in the pages of Postgres's tables until a vacuum reuses "
+                "them, and in its write-ahead log and backups as long as you keep those",
+                err=True,
+            )

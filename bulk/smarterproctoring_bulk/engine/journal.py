@@ -64,7 +64,8 @@ from smarterproctoring_bulk.outcomes import History, Outcome
 from smarterproctoring_bulk.plan import Duplicate, Plan, digest
 from smarterproctoring_bulk.rows import Row
 
-_BEGUN, _NEW = 1, 2
+_BEGUN = 1
+_NEW = 2
 """Priorities: a chunk that was begun keeps its lane, however long it waits for its turn."""
 _SUBMITTED = 5
 """Chunks of one transaction."""

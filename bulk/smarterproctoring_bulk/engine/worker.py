@@ -27,7 +27,15 @@ from smarterproctoring_bulk.jobs import (
     turn,
 )
 from smarterproctoring_bulk.journal import JournalError, disk_full
-from smarterproctoring_bulk.send import Collected, Gate, Lane, ReadBack, Rules, Work
+from smarterproctoring_bulk.send import (
+    Collected,
+    Gate,
+    Lane,
+    ReadBack,
+    Rules,
+    Work,
+    is_as_asked,
+)
 
 T = TypeVar("T")
 
@@ -59,7 +67,7 @@ class Worker:
     settled: Callable[[Mapping[str, int]], object] = lambda _: None
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     lanes: int = 0
-    read_back: ReadBack | None = None
+    read_back: ReadBack | None = is_as_asked
     # DBOS makes its pool the loop's, and closes it.
     _looking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _recording: ThreadPoolExecutor = field(
