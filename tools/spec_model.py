@@ -166,6 +166,10 @@ class Spec:
             return False
         return own.get("nullable") is True or "type" not in own
 
+    def is_sensitive(self, schema: object) -> bool:
+        """Tell whether the spec calls a property personal or secret."""
+        return "x-sensitive" in self.flat(schema)
+
     # -- operations -------------------------------------------------------------------------------------------------
 
     def operations(self) -> Iterator[tuple[str, str, Node]]:
@@ -417,6 +421,29 @@ class Spec:
                     "without the format, so that it is sent as it is given"
                 )
         return tuple(dict.fromkeys(times))
+
+    def places_with(self, body: Body, name: str) -> tuple[Place, ...]:
+        """Return where a key is in the schemas of a body: property names, `*` for every item or every property."""
+        places: list[Place] = []
+
+        def walk(node: object, at: Place, above: tuple[int, ...]) -> None:
+            schema = self.resolve(node)
+            if id(schema) in above:
+                return
+            above = (*above, id(schema))
+            if name in schema:
+                places.append(at)
+            for inner_name, inner in mapping(schema.get("properties")).items():
+                walk(inner, (*at, inner_name), above)
+            for key in ("items", "additionalProperties"):
+                if key in schema:
+                    walk(schema[key], (*at, "*"), above)
+            for key in ("allOf", "anyOf", "oneOf"):
+                for inner in sequence(schema.get(key)):
+                    walk(inner, at, above)
+
+        walk(body.node, (), ())
+        return tuple(dict.fromkeys(places))
 
     def read_only(self, body: Body) -> tuple[Place, ...]:
         """Return the places of read-only values in a body; places in one of several alternatives do not count."""

@@ -4,25 +4,106 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from . import operations as _operations
 from .records import Hidden as _Hidden
 from .records import Operation as _Operation
+from .results import Check as _Check
+from .results import Result as _Result
 
-ResultT = TypeVar("ResultT")
+if TYPE_CHECKING:
+    from . import models as _models
+
+ParsedT = TypeVar("ParsedT")
 DryRunT = TypeVar("DryRunT")
+Parse = Callable[[object], ParsedT | None]
+"""Makes the model from a JSON value; gives None for what is not one, and raises nothing."""
 
 
-class Operations(Generic[ResultT, DryRunT]):
+def _no_model(_: object) -> None:
+    """Give what an operation without a model of its answer has as `parsed`."""
+
+
+def _exam_session_of_get_exam_session(data: object) -> _models.ExamSession | None:
+    # Here, because importing the package imports no model.
+    from .models.exam_session import ExamSession
+    from .parsing import model_or_none
+
+    return model_or_none(ExamSession.from_dict, data)
+
+
+class Operations(Generic[DryRunT]):
     """What the client can do."""
 
-    def _call(self, operation: _Operation, sids: Sequence[Any], given: _Hidden[Mapping[str, Any]]) -> ResultT:
+    def _call(
+        self,
+        operation: _Operation,
+        sids: Sequence[Any],
+        given: _Hidden[Mapping[str, Any]],
+        parse: Parse[ParsedT],
+    ) -> _Result[ParsedT]:
         raise NotImplementedError
 
     def _dry_run(self, operation: _Operation, sids: Sequence[Any], given: _Hidden[Mapping[str, Any]]) -> DryRunT:
         raise NotImplementedError
+
+    def _check(
+        self,
+        operation: _Operation,
+        read_operation: _Operation,
+        sids: Sequence[Any],
+        given: _Hidden[Mapping[str, Any]],
+    ) -> _Check:
+        raise NotImplementedError
+
+    def get_session(
+        self,
+        install_sid: str,
+        exam_sid: str,
+        session_sid: str,
+    ) -> _Result[_models.ExamSession]:
+        """Exam Session Details.
+
+        Reads the current state of one exam session. The vendor recommends it for looking at a single session.
+        That a read shows a change that was just made is not promised: for a moment it may show an older state,
+        and a request that is still on its way can be carried out after it. [operation V, the rest I]
+
+        Args:
+            install_sid: SID of the install. It must match `^AI[a-f0-9]{32}$`.
+            exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
+
+        Returns:
+            What the server said, and how it went. Returning at all means that the call was carried out.
+            `parsed` is the answer as a model, or None if it is not such an object.
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            APIStatusError: The server did not accept; see its subclasses.
+            APIConnectionError: No answer; see `maybe_applied`.
+            ConfigurationError: The token cannot be had or sent, or the client is closed.
+        """
+        _given: _Hidden[Mapping[str, Any]] = _Hidden({})
+
+        return self._call(
+            _operations.GET_EXAM_SESSION,
+            [install_sid, exam_sid, session_sid],
+            _given,
+            _exam_session_of_get_exam_session,
+        )
+
+    def dry_run_get_session(
+        self,
+        install_sid: str,
+        exam_sid: str,
+        session_sid: str,
+    ) -> DryRunT:
+        """Return the request that `get_session` would send, without sending it; raises as that."""
+        _given: _Hidden[Mapping[str, Any]] = _Hidden({})
+
+        return self._dry_run(_operations.GET_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
 
     def reschedule(
         self,
@@ -49,7 +130,7 @@ class Operations(Generic[ResultT, DryRunT]):
         location_latitude: str | None = None,
         location_longitude: str | None = None,
         postal_code: str | None = None,
-    ) -> ResultT:
+    ) -> _Result[None]:
         """Reschedule Exam Session.
 
         Changes when (and with whom) an existing exam session takes place. Only the fields that are sent are
@@ -61,7 +142,7 @@ class Operations(Generic[ResultT, DryRunT]):
         Args:
             install_sid: SID of the install. It must match `^AI[a-f0-9]{32}$`.
             exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
-            session_sid: SID of the exam session to move. It must match `^ES[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
             type: The system that proctors the session.
             notes: Free text about the session.
             appointment_start_date_time: When the session starts, in UTC.
@@ -134,7 +215,7 @@ class Operations(Generic[ResultT, DryRunT]):
             postal_code,
         )
 
-        return self._call(_operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
+        return self._call(_operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given, _no_model)
 
     def dry_run_reschedule(
         self,
@@ -209,15 +290,189 @@ class Operations(Generic[ResultT, DryRunT]):
 
         return self._dry_run(_operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
 
+    def check(
+        self,
+        install_sid: str,
+        exam_sid: str,
+        session_sid: str,
+        *,
+        type: Literal["b-virtual", "ad-hoc", "register-blast", "proctoru", "examity", "smarter-scheduling"]
+        | None = None,
+        notes: str | None = None,
+        appointment_start_date_time: datetime.datetime | str | None = None,
+        appointment_end_date_time: datetime.datetime | str | None = None,
+        company: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        appointment_date_time: datetime.datetime | str | None = None,
+        address1: str | None = None,
+        address2: str | None = None,
+        place: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        location_latitude: str | None = None,
+        location_longitude: str | None = None,
+        postal_code: str | None = None,
+    ) -> _Check:
+        """Read back with `get_session`, and compare with what `reschedule` would be asked for.
 
-class AsyncOperations(Generic[ResultT, DryRunT]):
+        Nothing is changed. Times are compared as moments, other text after trimming.
+
+        Args:
+            install_sid: SID of the install. It must match `^AI[a-f0-9]{32}$`.
+            exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
+            type: The system that proctors the session.
+            notes: Free text about the session.
+            appointment_start_date_time: When the session starts, in UTC.
+            appointment_end_date_time: When the session ends, in UTC.
+            company: Company of the proctor.
+            first_name: First name of the proctor.
+            last_name: Last name of the proctor.
+            email: Email address of the proctor.
+            phone: Phone number of the proctor.
+            appointment_date_time: The date and time of the appointment, in UTC.
+            address1: First address line of an ad-hoc proctor.
+            address2: Second address line of an ad-hoc proctor.
+            place: Place (town or city) of an ad-hoc proctor.
+            region: Region or state of an ad-hoc proctor.
+            country: Country of an ad-hoc proctor.
+            location_latitude: Latitude of an ad-hoc proctor's location, as text.
+            location_longitude: Longitude of an ad-hoc proctor's location, as text.
+            postal_code: Postal code of an ad-hoc proctor.
+
+        Returns:
+            Whether the answer shows what was asked for (`as_asked`, `different` or `unknown`), and what could not be
+            compared.
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
+        """
+        _given: _Hidden[Mapping[str, Any]] = _Hidden(
+            {
+                "type": type,
+                "notes": notes,
+                "appointment_start_date_time": appointment_start_date_time,
+                "appointment_end_date_time": appointment_end_date_time,
+                "company": company,
+                "first_name": first_name,
+                "last_name": last_name,
+                "email": email,
+                "phone": phone,
+                "appointment_date_time": appointment_date_time,
+                "address1": address1,
+                "address2": address2,
+                "place": place,
+                "region": region,
+                "country": country,
+                "location_latitude": location_latitude,
+                "location_longitude": location_longitude,
+                "postal_code": postal_code,
+            }
+        )
+        # Without the local variables, no traceback shows what the call says of a person.
+        del (
+            type,
+            notes,
+            appointment_start_date_time,
+            appointment_end_date_time,
+            company,
+            first_name,
+            last_name,
+            email,
+            phone,
+            appointment_date_time,
+            address1,
+            address2,
+            place,
+            region,
+            country,
+            location_latitude,
+            location_longitude,
+            postal_code,
+        )
+
+        return self._check(
+            _operations.RESCHEDULE_EXAM_SESSION,
+            _operations.GET_EXAM_SESSION,
+            [install_sid, exam_sid, session_sid],
+            _given,
+        )
+
+
+class AsyncOperations(Generic[DryRunT]):
     """What the asynchronous client can do."""
 
-    async def _call(self, operation: _Operation, sids: Sequence[Any], given: _Hidden[Mapping[str, Any]]) -> ResultT:
+    async def _call(
+        self,
+        operation: _Operation,
+        sids: Sequence[Any],
+        given: _Hidden[Mapping[str, Any]],
+        parse: Parse[ParsedT],
+    ) -> _Result[ParsedT]:
         raise NotImplementedError
 
     def _dry_run(self, operation: _Operation, sids: Sequence[Any], given: _Hidden[Mapping[str, Any]]) -> DryRunT:
         raise NotImplementedError
+
+    async def _check(
+        self,
+        operation: _Operation,
+        read_operation: _Operation,
+        sids: Sequence[Any],
+        given: _Hidden[Mapping[str, Any]],
+    ) -> _Check:
+        raise NotImplementedError
+
+    async def get_session(
+        self,
+        install_sid: str,
+        exam_sid: str,
+        session_sid: str,
+    ) -> _Result[_models.ExamSession]:
+        """Exam Session Details.
+
+        Reads the current state of one exam session. The vendor recommends it for looking at a single session.
+        That a read shows a change that was just made is not promised: for a moment it may show an older state,
+        and a request that is still on its way can be carried out after it. [operation V, the rest I]
+
+        Args:
+            install_sid: SID of the install. It must match `^AI[a-f0-9]{32}$`.
+            exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
+
+        Returns:
+            What the server said, and how it went. Returning at all means that the call was carried out.
+            `parsed` is the answer as a model, or None if it is not such an object.
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            APIStatusError: The server did not accept; see its subclasses.
+            APIConnectionError: No answer; see `maybe_applied`.
+            ConfigurationError: The token cannot be had or sent, or the client is closed.
+        """
+        _given: _Hidden[Mapping[str, Any]] = _Hidden({})
+
+        return await self._call(
+            _operations.GET_EXAM_SESSION,
+            [install_sid, exam_sid, session_sid],
+            _given,
+            _exam_session_of_get_exam_session,
+        )
+
+    def dry_run_get_session(
+        self,
+        install_sid: str,
+        exam_sid: str,
+        session_sid: str,
+    ) -> DryRunT:
+        """Return the request that `get_session` would send, without sending it; raises as that."""
+        _given: _Hidden[Mapping[str, Any]] = _Hidden({})
+
+        return self._dry_run(_operations.GET_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
 
     async def reschedule(
         self,
@@ -244,7 +499,7 @@ class AsyncOperations(Generic[ResultT, DryRunT]):
         location_latitude: str | None = None,
         location_longitude: str | None = None,
         postal_code: str | None = None,
-    ) -> ResultT:
+    ) -> _Result[None]:
         """Reschedule Exam Session.
 
         Changes when (and with whom) an existing exam session takes place. Only the fields that are sent are
@@ -256,7 +511,7 @@ class AsyncOperations(Generic[ResultT, DryRunT]):
         Args:
             install_sid: SID of the install. It must match `^AI[a-f0-9]{32}$`.
             exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
-            session_sid: SID of the exam session to move. It must match `^ES[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
             type: The system that proctors the session.
             notes: Free text about the session.
             appointment_start_date_time: When the session starts, in UTC.
@@ -329,7 +584,9 @@ class AsyncOperations(Generic[ResultT, DryRunT]):
             postal_code,
         )
 
-        return await self._call(_operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
+        return await self._call(
+            _operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given, _no_model
+        )
 
     def dry_run_reschedule(
         self,
@@ -403,3 +660,115 @@ class AsyncOperations(Generic[ResultT, DryRunT]):
         )
 
         return self._dry_run(_operations.RESCHEDULE_EXAM_SESSION, [install_sid, exam_sid, session_sid], _given)
+
+    async def check(
+        self,
+        install_sid: str,
+        exam_sid: str,
+        session_sid: str,
+        *,
+        type: Literal["b-virtual", "ad-hoc", "register-blast", "proctoru", "examity", "smarter-scheduling"]
+        | None = None,
+        notes: str | None = None,
+        appointment_start_date_time: datetime.datetime | str | None = None,
+        appointment_end_date_time: datetime.datetime | str | None = None,
+        company: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        appointment_date_time: datetime.datetime | str | None = None,
+        address1: str | None = None,
+        address2: str | None = None,
+        place: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        location_latitude: str | None = None,
+        location_longitude: str | None = None,
+        postal_code: str | None = None,
+    ) -> _Check:
+        """Read back with `get_session`, and compare with what `reschedule` would be asked for.
+
+        Nothing is changed. Times are compared as moments, other text after trimming.
+
+        Args:
+            install_sid: SID of the install. It must match `^AI[a-f0-9]{32}$`.
+            exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
+            type: The system that proctors the session.
+            notes: Free text about the session.
+            appointment_start_date_time: When the session starts, in UTC.
+            appointment_end_date_time: When the session ends, in UTC.
+            company: Company of the proctor.
+            first_name: First name of the proctor.
+            last_name: Last name of the proctor.
+            email: Email address of the proctor.
+            phone: Phone number of the proctor.
+            appointment_date_time: The date and time of the appointment, in UTC.
+            address1: First address line of an ad-hoc proctor.
+            address2: Second address line of an ad-hoc proctor.
+            place: Place (town or city) of an ad-hoc proctor.
+            region: Region or state of an ad-hoc proctor.
+            country: Country of an ad-hoc proctor.
+            location_latitude: Latitude of an ad-hoc proctor's location, as text.
+            location_longitude: Longitude of an ad-hoc proctor's location, as text.
+            postal_code: Postal code of an ad-hoc proctor.
+
+        Returns:
+            Whether the answer shows what was asked for (`as_asked`, `different` or `unknown`), and what could not be
+            compared.
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
+        """
+        _given: _Hidden[Mapping[str, Any]] = _Hidden(
+            {
+                "type": type,
+                "notes": notes,
+                "appointment_start_date_time": appointment_start_date_time,
+                "appointment_end_date_time": appointment_end_date_time,
+                "company": company,
+                "first_name": first_name,
+                "last_name": last_name,
+                "email": email,
+                "phone": phone,
+                "appointment_date_time": appointment_date_time,
+                "address1": address1,
+                "address2": address2,
+                "place": place,
+                "region": region,
+                "country": country,
+                "location_latitude": location_latitude,
+                "location_longitude": location_longitude,
+                "postal_code": postal_code,
+            }
+        )
+        # Without the local variables, no traceback shows what the call says of a person.
+        del (
+            type,
+            notes,
+            appointment_start_date_time,
+            appointment_end_date_time,
+            company,
+            first_name,
+            last_name,
+            email,
+            phone,
+            appointment_date_time,
+            address1,
+            address2,
+            place,
+            region,
+            country,
+            location_latitude,
+            location_longitude,
+            postal_code,
+        )
+
+        return await self._check(
+            _operations.RESCHEDULE_EXAM_SESSION,
+            _operations.GET_EXAM_SESSION,
+            [install_sid, exam_sid, session_sid],
+            _given,
+        )

@@ -99,6 +99,9 @@ class Field:
         nullable: Whether it may be JSON's null.
         default: What is sent for a required one that is not given.
         deprecated: Whether the spec says so.
+        sensitive: `personal` or `secret` where the spec says so.
+        reads_back_as: The name of the property of `Operation.read_by`'s answer that shows this one; empty for none.
+        reads_back_evidence: How well that is known: D, V, S or I (openapi/README.md).
     """
 
     name: str
@@ -113,6 +116,30 @@ class Field:
     nullable: bool = False
     default: Any = None
     deprecated: bool = False
+    sensitive: str = ""
+    reads_back_as: str = ""
+    reads_back_evidence: str = ""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class AnswerField:
+    """A property of the object that an operation answers with.
+
+    Attributes:
+        name: Its name in the API.
+        attribute: Its name in the generated model.
+        description: What it means.
+        type: The spec's type; empty where it names none, or several.
+        format: The format that it may have; `date-time` where it may be a moment.
+        sensitive: `personal` or `secret` where the spec says so: not to be logged or shown unless asked for.
+    """
+
+    name: str
+    attribute: str
+    description: str
+    type: str = ""
+    format: str = ""
+    sensitive: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -135,6 +162,9 @@ class Operation:
         call: The name of the method of the public clients.
         deprecated: Whether the spec says so.
         idempotent: Whether the state is the same however often it is carried out.
+        answer: The properties of the object that it answers with; empty where the spec gives no such model.
+        read_by: The operationId of the GET on the same path, where that shows fields of this operation.
+        check: The name of the method that reads and compares; empty without `read_by`.
     """
 
     operation_id: str
@@ -152,3 +182,6 @@ class Operation:
     call: str = ""
     deprecated: bool = False
     idempotent: bool = False
+    answer: tuple[AnswerField, ...] = ()
+    read_by: str = ""
+    check: str = ""

@@ -10,9 +10,11 @@
 
 from smarterproctoring_generated.operations import VERSION as _API_VERSION
 from smarterproctoring_generated.records import NULL as NULL
+from smarterproctoring_generated.results import Check as Check
+from smarterproctoring_generated.results import Difference as Difference
+from smarterproctoring_generated.results import Result as Result
 
 from smarterproctoring._version import VERSION as _VERSION
-from smarterproctoring.call import Result as Result
 from smarterproctoring.client import AsyncSmarterProctoring as AsyncSmarterProctoring
 from smarterproctoring.client import DryRun as DryRun
 from smarterproctoring.client import SmarterProctoring as SmarterProctoring

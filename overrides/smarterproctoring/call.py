@@ -6,7 +6,9 @@ import random
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+from smarterproctoring_generated.results import Check, Result
 
 from smarterproctoring import errors
 from smarterproctoring.answers import Reply, harmless
@@ -15,6 +17,16 @@ from smarterproctoring.credentials import Secret
 from smarterproctoring.masking import mask, mask_token
 from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide, is_over
 from smarterproctoring.prepare import Prepared
+from smarterproctoring.reading import (
+    check_failed,
+    check_of,
+    read_of,
+    read_options,
+    reader_of,
+    seconds_for,
+    seconds_kept,
+    what_was_seen,
+)
 from smarterproctoring.settings import Options, logger
 
 MAX_BODY = 1024 * 1024
@@ -22,6 +34,8 @@ MAX_BODY = 1024 * 1024
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of it that are kept where it is not a success."""
 _NONE_YET = Secret("")
+READS = ("GET", "HEAD", "OPTIONS")
+"""The methods that change nothing."""
 TOO_LATE = Secret("")
 """In the place of a token that did not come before the deadline."""
 _MAX_ESCAPED = 12
@@ -29,34 +43,14 @@ _MAX_ESCAPED = 12
 ErrorT = TypeVar("ErrorT", bound=errors.SmarterProctoringError)
 
 
-class Result(NamedTuple):
-    """What happened to the session: it was changed.
-
-    Attributes:
-        data: The answer: the value if it was JSON, the text if it was other text, None if it was empty.
-        status: HTTP status, 200 to 299.
-        request_id: The server's id of the request, if it sent one.
-        attempts: How often the request was begun.
-        replays: How many of those followed an attempt that may have been applied already.
-        elapsed: Seconds from the start of the call.
-        incomplete: Whether the answer's body broke off or was longer than 1 MiB; the change was made anyway.
-    """
-
-    data: Any
-    status: int
-    request_id: str | None
-    attempts: int
-    replays: int
-    elapsed: float
-    incomplete: bool = False
-
-
 class Call:
     """The state of one call over its attempts. The sender asks it for limits and reports the outcome of each attempt.
 
     Attributes:
+        prepared: The request.
         operation: The operation that is called.
-        deadline_at: The end of the deadline on the monotonic clock, in seconds.
+        deadline_at: The end of the time for attempts on the monotonic clock, in seconds: the deadline, less what is
+            kept for reading back.
         hooked: What the retry hook returned; the sender awaits it if it is awaitable.
         reply: The answer, once the call is done.
         sending: Whether a request is under way and may be carried out.
@@ -74,27 +68,35 @@ class Call:
         budget: RetryBudget | None = None,
     ) -> None:
         self.operation = prepared.operation
-        self._content = prepared.content
-        self._options = options
+        self.prepared = prepared
+        self._changes = prepared.operation.method not in READS
+        # What changes nothing can be repeated freely.
+        self._options = (
+            options if self._changes else options._replace(retry_ambiguous=True)
+        )
         self._can_renew = can_renew
         self._budget = budget or RetryBudget()
         self._gain = SUCCESS
         self._started = prepared.began
         self._began = prepared.began
-        self.deadline_at = prepared.began + options.deadline
+        self._ends_at = prepared.began + options.deadline
+        self._kept = seconds_kept(prepared, options)
+        self.deadline_at = self._ends_at - self._kept
         self._secret = _NONE_YET
         self._refused = False
         self._attempts = 0
         self._replays = 0
         self._renewals = 0
         self._maybe_applied = False
+        self._is_confirmed = False
+        self._check: Check | None = None
         self._error: errors.SmarterProctoringError | None = None
         self.hooked: object = None
         self.sending = False
         self.hook_failed = ""
 
     def remaining(self) -> float:
-        """Return the seconds until the deadline."""
+        """Return the seconds that are left for attempts."""
         return self.deadline_at - time.monotonic()
 
     def begin(self, secret: Secret) -> dict[str, float]:
@@ -122,6 +124,7 @@ class Call:
         self.hooked = None
         self._attempts += 1
         self._replays += self._maybe_applied
+        self._check = None
         self._began = time.monotonic()
         connect, read, write, pool = [
             min(seconds, remaining) for seconds in self._options.timeout
@@ -168,7 +171,7 @@ class Call:
 
     def _note(self, outcome: Outcome) -> None:
         """Remember that the change may have been carried out, whatever follows."""
-        self._maybe_applied |= outcome.maybe_applied
+        self._maybe_applied |= outcome.maybe_applied and self._changes
 
     def _after(
         self, outcome: Outcome, error: errors.SmarterProctoringError, what: str
@@ -251,7 +254,8 @@ class Call:
         )
 
     def _failed_after(self, reply: Reply) -> errors.HookError:
-        self._maybe_applied = True
+        self._maybe_applied = self._changes
+        self._is_confirmed = True
         text = (
             f"an event hook raised {self.hook_failed} after the answer {reply.phrase()}"
         )
@@ -262,38 +266,103 @@ class Call:
         }
         return self.failure(errors.HookError, text, body=reply.text(), **facts)
 
-    def completed(self, error: errors.ConfigurationError) -> errors.ConfigurationError:
-        """Turn an error from outside the call into one that holds what is known of the call."""
-        if error is self._error:
+    def completed(
+        self, error: errors.SmarterProctoringError
+    ) -> errors.SmarterProctoringError:
+        """Return the error if it ended the call; one from outside the call becomes one that holds what is known."""
+        if error is self._error or not isinstance(error, errors.ConfigurationError):
             return error
-        self._maybe_applied |= self.sending
+        self._maybe_applied |= self.sending and self._changes
         own = {"setting": error.setting, "problems": error.problems}
         return self.failure(errors.ConfigurationError, error.message, **own)
 
     def interrupted(self, interrupt: BaseException) -> None:
         """Attach what is known of the call to what ends it: Ctrl-C, or a cancellation."""
-        self._maybe_applied |= self.sending
+        self._maybe_applied |= self.sending and self._changes
         errors.attach_what_is_known(
             interrupt, self.failure(errors.InterruptedCallError, "interrupted")
         )
+
+    # -- reading back ------------------------------------------------------------------------------------
+
+    def is_unsure(self) -> bool:
+        """Tell whether the change may have been made, and can be read back, and was not since the last attempt."""
+        return (
+            self._maybe_applied
+            and self._kept > 0
+            and self._check is None
+            and not self._is_confirmed
+        )
+
+    def reading(self, *, before_replay: bool) -> "Call | None":
+        """Return the call that reads back what this one changes; None if there is no time for it."""
+        left = self._ends_at - time.monotonic()
+        left_for_attempts = self.remaining() if before_replay else None
+        seconds = seconds_for(self._kept, left, left_for_attempts)
+        if not seconds:
+            return None
+        return Call(
+            read_of(self.prepared, reader_of(self.operation)),
+            read_options(self._options, seconds),
+            can_renew=self._can_renew,
+            budget=self._budget,
+        )
+
+    def take_reading(self, read: Reply | None, problem: str) -> bool:
+        """Compare what was read back with what was asked for; True if that confirms the change, and ends the call.
+
+        Args:
+            read: The answer to the read; None if there is none.
+            problem: Why there is none.
+        """
+        if read is None:
+            check = check_failed(self.prepared, self._masked(problem) or "")
+        else:
+            check = check_of(self.prepared, read)
+        self._check = check
+        logger.info("%s: read back, %s", self.operation.operation_id, check.verdict)
+        if read is None or check.verdict != "as_asked":
+            return False
+        self._budget.give(self._gain)
+        # Not the body: it is the answer to another request, and holds more than a caller may show.
+        self.reply = Reply(read.status, read.headers, b"")
+        return True
+
+    def with_check(
+        self, error: errors.SmarterProctoringError
+    ) -> errors.SmarterProctoringError:
+        """Return the error that ended the call, with what was read back; the change may be applied later anyway."""
+        check = self._check
+        if check is None:
+            return error
+        seen = ""
+        if check.verdict == "different":
+            seen = what_was_seen(self.operation, check)
+        elapsed = time.monotonic() - self._started
+        return error.with_more(seen, check=check, elapsed=elapsed)
+
+    # -- what the caller is told -------------------------------------------------------------------------
 
     def failure(self, kind: type[ErrorT], text: str, **fields: Any) -> ErrorT:
         """Make an error that holds what is known of the call."""
         tries = f" after {self._attempts} attempts" if self._attempts > 1 else ""
         elapsed = time.monotonic() - self._started
-        end = errors.what_became_of_the_change(maybe_applied=self._maybe_applied)
-        message = f"{text.rstrip('.')}{tries}. {end}"
+        message = f"{text.rstrip('.')}{tries}."
+        if self._changes:
+            end = errors.what_became_of_the_change(maybe_applied=self._maybe_applied)
+            message += f" {end}"
         return kind(
             message,
             maybe_applied=self._maybe_applied,
+            check=self._check,
             attempts=self._attempts,
             replays=self._replays,
             elapsed=elapsed,
             **fields,
         )
 
-    def result(self) -> Result:
-        """Build the result of a success."""
+    def result(self) -> Result[Any]:
+        """Build the result of a success; `parsed` is added where the operation's model is known."""
         reply = self.reply
         return Result(
             reply.data(),
@@ -303,6 +372,9 @@ class Call:
             self._replays,
             time.monotonic() - self._started,
             incomplete=reply.incomplete,
+            confirmed_by="answer" if self._check is None else "read back",
+            check=self._check,
+            headers=reply.headers,
         )
 
     def _refusal(
@@ -353,7 +425,10 @@ class Call:
         return self.failure(errors.APITimeoutError, text)
 
     def _too_late(self) -> str:
-        return f"the deadline of {self._options.deadline:g} s has passed"
+        text = f"the deadline of {self._options.deadline:g} s has passed"
+        if self._kept:
+            text += f", but for {self._kept:g} s that are kept for reading back"
+        return text
 
     def _without_token(self, reply: Reply) -> Reply:
         """Mask the token where the server, or a proxy's error page, echoes it, and leave cookies out."""
@@ -382,7 +457,7 @@ class Call:
 
     def _personal(self) -> list[str]:
         """Return the values of the request that may say something of a person, as a server would quote them."""
-        body = json.loads(self._content.reveal() or b"{}")
+        body = json.loads(self.prepared.content.reveal() or b"{}")
         plain = {
             item.name for item in self.operation.fields if item.allowed or item.format
         }

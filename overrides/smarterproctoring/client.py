@@ -5,9 +5,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 
 from smarterproctoring_generated import operations
-from smarterproctoring_generated.facade import AsyncOperations, Operations
+from smarterproctoring_generated.facade import (
+    AsyncOperations,
+    Operations,
+    Parse,
+    ParsedT,
+)
 from smarterproctoring_generated.operations import SERVERS
 from smarterproctoring_generated.records import Hidden, Operation
+from smarterproctoring_generated.results import Check, Result
 from smarterproctoring_transport import TransportOptions
 
 from smarterproctoring._async.many import work as work_async
@@ -15,11 +21,10 @@ from smarterproctoring._async.sender import AsyncSender
 from smarterproctoring._async.waits import concurrently, sleep
 from smarterproctoring._sync.many import work
 from smarterproctoring._sync.sender import SyncSender
-from smarterproctoring.call import Result
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.many import Many, Outcome
-from smarterproctoring.prepare import Prepared, from_keywords
+from smarterproctoring.prepare import Prepared, from_keywords, to_compare
 from smarterproctoring.rules import warn_deprecated
 from smarterproctoring.settings import (
     CallOptions,
@@ -153,6 +158,16 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
             operation, sids, given, allow_empty=self._sender.call_options.allow_empty
         )
 
+    def _prepare_check(
+        self,
+        operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> Prepared:
+        # Above this: `_check`, the method of the operation, and its caller.
+        warn_deprecated(operation, given, stacklevel=4)
+        return to_compare(operation, sids, given)
+
     def _dry_run(
         self,
         operation: Operation,
@@ -176,7 +191,7 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         return f"<{type(self).__name__} {sender.origin} retries={options.retries} deadline={options.deadline:g}s>"
 
 
-class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, DryRun]):
+class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[DryRun]):
     """Moves exam sessions. Share one over threads; close it, or use it in a `with` block.
 
     Args:
@@ -194,8 +209,20 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, Dry
         operation: Operation,
         sids: Sequence[object],
         given: Hidden[Mapping[str, object]],
-    ) -> Result:
-        return self._sender.call(self._prepare(operation, sids, given))
+        parse: Parse[ParsedT],
+    ) -> Result[ParsedT]:
+        result = self._sender.call(self._prepare(operation, sids, given))
+        return result._replace(parsed=parse(result.data))
+
+    def _check(
+        self,
+        operation: Operation,
+        read_operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> Check:
+        asked = self._prepare_check(operation, sids, given)
+        return self._sender.check(asked, read_operation)
 
     def reschedule_many(
         self,
@@ -209,7 +236,8 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, Dry
         Args:
             items: Each the arguments of `reschedule` by keyword, the three SIDs included.
             concurrency: How many calls run concurrently, 1 or more.
-            rate: Calls per second at most; None for no limit. Retries within a call come on top.
+            rate: Calls per second at most; None for no limit. Retries within a call, and reads of a
+                session whose call is unsure, come on top.
 
         Returns:
             For each item, in their order, its result or the error that its call would have raised. After a refused
@@ -247,7 +275,7 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[Result, Dry
 
 
 class AsyncSmarterProctoring(
-    _Client[AsyncSender, AsyncTokenSource], AsyncOperations[Result, DryRun]
+    _Client[AsyncSender, AsyncTokenSource], AsyncOperations[DryRun]
 ):
     """Moves exam sessions, on asyncio or trio. Share one over tasks; close it, or use it in an `async with` block.
 
@@ -266,8 +294,20 @@ class AsyncSmarterProctoring(
         operation: Operation,
         sids: Sequence[object],
         given: Hidden[Mapping[str, object]],
-    ) -> Result:
-        return await self._sender.call(self._prepare(operation, sids, given))
+        parse: Parse[ParsedT],
+    ) -> Result[ParsedT]:
+        result = await self._sender.call(self._prepare(operation, sids, given))
+        return result._replace(parsed=parse(result.data))
+
+    async def _check(
+        self,
+        operation: Operation,
+        read_operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> Check:
+        asked = self._prepare_check(operation, sids, given)
+        return await self._sender.check(asked, read_operation)
 
     async def reschedule_many(
         self,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from smarterproctoring_generated.records import Hidden, Operation
+from smarterproctoring_generated.results import Result
 
-from smarterproctoring.call import Result
 from smarterproctoring.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -21,7 +21,7 @@ from smarterproctoring.errors import (
 from smarterproctoring.problems import Problem
 from smarterproctoring.rules import rules_of
 
-Outcome = Result | SmarterProctoringError
+Outcome = Result[None] | SmarterProctoringError
 """What became of one item: the call's result, or the error that it would have raised."""
 _STOPPED = "not sent: the token was refused for an earlier item; fix it, and send the rest again"
 _GRACE = 1.0

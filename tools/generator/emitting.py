@@ -32,7 +32,7 @@ def emit_modules(spec: Spec) -> Mapping[str, str]:
         "sid_kinds": sid_kinds(spec, operations),
         "version": spec.document["info"]["version"],
     }
-    names = ("records.py", "parsing.py", "operations.py", "facade.py")
+    names = ("records.py", "results.py", "parsing.py", "operations.py", "facade.py")
     return {name: render(name, facts) for name in names}
 
 

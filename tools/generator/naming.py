@@ -53,6 +53,17 @@ def method_name(operation: Node) -> str:
     return str(operation.get("x-method-name", snake_case(operation["operationId"])))
 
 
+def check_method_name(operation: Node) -> str:
+    """Return the name of the method that reads back what an operation has changed."""
+    default = f"check_{method_name(operation)}"
+    return str(operation.get("x-check-method-name", default))
+
+
+def function_name(operation_id: str) -> str:
+    """Return the name of an operation's generated function."""
+    return snake_case(operation_id)
+
+
 def check_keywords(operation_id: str, parts: Iterable[tuple[str, str]]) -> None:
     """Refuse two names that would be one keyword argument: parameters and the body's fields share a call.
 
@@ -102,18 +113,29 @@ class MethodNames:
         Raises:
             GenerationError: It is not a name, or is taken.
         """
-        way_out = "give the operation another with `x-method-name: name_of_it`"
+        for method in (name, f"dry_run_{name}"):
+            self._take(operation_id, method, "x-method-name")
+
+    def take_check(self, operation_id: str, name: str) -> None:
+        """Take the name of the method that reads back.
+
+        Raises:
+            GenerationError: It is not a name, or is taken.
+        """
+        self._take(operation_id, name, "x-check-method-name")
+
+    def _take(self, operation_id: str, name: str, extension: str) -> None:
+        way_out = f"give the operation another with `{extension}: name_of_it`"
         if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
             raise GenerationError(
                 f"{operation_id}: {name!r} cannot be the name of a method: {way_out}"
             )
-        for method in (name, f"dry_run_{name}"):
-            if method in self._taken:
-                reason = self._taken[method]
-                raise GenerationError(
-                    f"{operation_id}: the method {method!r}: {reason}; {way_out}"
-                )
-            self._taken[method] = f"it is that of {operation_id}"
+        if name in self._taken:
+            reason = self._taken[name]
+            raise GenerationError(
+                f"{operation_id}: the method {name!r}: {reason}; {way_out}"
+            )
+        self._taken[name] = f"it is that of {operation_id}"
 
 
 def check_reschedule(

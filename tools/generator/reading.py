@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spec_model import Body, GenerationError, Node, Spec, mapping
 
 from generator import naming
 from generator.hints import type_hint
 from generator.naming import keyword_name
+from generator.reading_back import Model, answer_model, check_places, reads_back
 
 OWN_CONSTANTS = ("OPERATIONS", "SERVERS", "SID_KINDS", "VERSION")
 """Names that the module of the operations has already."""
@@ -78,6 +79,9 @@ class Described:
         body: Its body, if it has one.
         in_path: The parameters of the path, in its order.
         keywords: What is given by keyword besides these.
+        body_keywords: Those of them that the body is made from.
+        model: The model of its answer, if it has one.
+        reader: The GET on the same path, where that shows fields of this operation.
     """
 
     path: str
@@ -88,11 +92,24 @@ class Described:
     body: Body | None
     in_path: list[Argument]
     keywords: list[Argument]
+    body_keywords: list[Argument]
+    model: Model | None = None
+    reader: Described | None = None
 
     @property
     def name(self) -> str:
         """The operationId."""
         return str(self.node["operationId"])
+
+    @property
+    def function(self) -> str:
+        """The name of its generated function."""
+        return naming.function_name(self.name)
+
+    @property
+    def check(self) -> str:
+        """The name of the method that reads back what it has changed."""
+        return naming.check_method_name(self.node)
 
     @property
     def fields_type(self) -> str:
@@ -143,8 +160,61 @@ def read_operations(spec: Spec) -> list[Described]:
         found.append(described)
     if not found:
         raise GenerationError("paths: the spec describes no operation")
-    check_methods(found)
-    return found
+    linked = [with_reader(operation, found) for operation in found]
+    check_methods(linked)
+    return linked
+
+
+def with_reader(operation: Described, all_operations: list[Described]) -> Described:
+    """Return an operation with the GET that shows its fields, where the spec says that one does.
+
+    Raises:
+        GenerationError: There is no such GET, or its answer has no such property.
+    """
+    fields = operation.body.fields if operation.body else {}
+    shown = {
+        name: reads_back(operation.name, name, prop)[0] for name, prop in fields.items()
+    }
+    named = {name: answer for name, answer in shown.items() if answer}
+    if not named:
+        if "x-check-method-name" in operation.node:
+            raise GenerationError(
+                f"{operation.name}: x-check-method-name, and no field of the body has x-reads-back-as: add it to one, "
+                "or take the name out"
+            )
+        return operation
+    first = next(iter(named))
+    where = f"{operation.name}: x-reads-back-as of {first!r}"
+    reader = next(
+        (
+            other
+            for other in all_operations
+            if other.path == operation.path and other.method == "get"
+        ),
+        None,
+    )
+    if reader is None or reader.name == operation.name:
+        raise GenerationError(
+            f"{where}: there is no GET on {operation.path} to read it with: describe one, or take x-reads-back-as out"
+        )
+    if reader.model is None:
+        raise GenerationError(
+            f"{where}: {reader.name} answers with no object that has a name: describe its answer under "
+            "components/schemas, or take x-reads-back-as out"
+        )
+    for name, answer in named.items():
+        if answer not in reader.model.properties:
+            raise GenerationError(
+                f"{operation.name}: x-reads-back-as of {name!r} names {answer!r}, which {reader.model.name}, "
+                f"the answer of {reader.name}, does not have: name one of its properties, or take x-reads-back-as out"
+            )
+    needed = [argument.place for argument in reader.keywords if argument.needed]
+    if needed:
+        raise GenerationError(
+            f"{where}: {reader.name} needs {needed[0]}, which nobody gives when it reads back: make it "
+            "optional, or take x-reads-back-as out"
+        )
+    return replace(operation, reader=reader)
 
 
 def read_operation(spec: Spec, path: str, method: str, operation: Node) -> Described:
@@ -171,6 +241,7 @@ def _read_operation(spec: Spec, path: str, method: str, operation: Node) -> Desc
     name = operation["operationId"]
     body = spec.body(method, operation)
     spec.check_answers(operation)
+    check_places(spec, operation, body)
     parameters = [(node, _parameter(spec, node)) for node in operation["parameters"]]
     fields = list(_fields(spec, operation, body)) if body else []
     arguments = [*(argument for _, argument in parameters), *fields]
@@ -189,6 +260,8 @@ def _read_operation(spec: Spec, path: str, method: str, operation: Node) -> Desc
             *(argument for node, argument in parameters if node["in"] != "path"),
             *fields,
         ],
+        body_keywords=fields,
+        model=answer_model(spec, operation),
     )
 
 
@@ -253,6 +326,8 @@ def check_methods(operations: list[Described]) -> None:
     names = naming.MethodNames()
     for operation in operations:
         names.take(operation.name, operation.call)
+        if operation.reader:
+            names.take_check(operation.name, operation.check)
         if operation.constant == naming.RESCHEDULE:
             sids = [argument.keyword for argument in operation.in_path]
             has_keywords = bool(operation.keywords)

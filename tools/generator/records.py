@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spec_model import OWN_HEADERS, Body, GenerationError, Node, Place, Spec, mapping
 
 from generator.naming import keyword_name
 from generator.reading import Described, not_openapi, one_line, read_operations
+from generator.reading_back import answer_fields, reads_back, sensitive
 
 Record = Mapping[str, object]
 """The arguments of a record's class, by name; defaults are left out."""
@@ -27,6 +28,7 @@ class OperationRecord:
         facts: What is simple.
         parameters: One record each.
         fields: One for each property of the body.
+        answer: One for each property of the answer's model.
         body: The record of a body that is given whole.
     """
 
@@ -34,6 +36,7 @@ class OperationRecord:
     facts: Record
     parameters: list[Record]
     fields: list[Record]
+    answer: Sequence[Record]
     body: Record | None
 
 
@@ -80,6 +83,9 @@ def operation_record(spec: Spec, operation: Described) -> OperationRecord:
     }
     if operation.node.get("deprecated"):
         facts["deprecated"] = True
+    if operation.reader:
+        facts["read_by"] = operation.reader.name
+        facts["check"] = operation.check
     fields = (
         [field_record(spec, name, body, field) for field in body.fields] if body else []
     )
@@ -91,6 +97,7 @@ def operation_record(spec: Spec, operation: Described) -> OperationRecord:
             for node in operation.node["parameters"]
         ],
         fields,
+        answer_fields(spec, name, operation.model) if operation.model else [],
         whole_body_record(operation, body) if body and not body.fields else None,
     )
 
@@ -295,6 +302,7 @@ def field_record(spec: Spec, operation_id: str, body: Body, name: str) -> Record
             f"{operation_id}: {name!r} is required and has a default that is not text, a number or a boolean: "
             "take `required` or the default out"
         )
+    shown, letter = reads_back(operation_id, name, prop)
     return given(
         name=name,
         keyword=keyword_name(name, prop),
@@ -308,6 +316,9 @@ def field_record(spec: Spec, operation_id: str, body: Body, name: str) -> Record
         nullable=spec.takes_null(body.flat["properties"][name]) or None,
         default=default,
         deprecated=prop.get("deprecated") or None,
+        sensitive=sensitive(operation_id, name, prop) or None,
+        reads_back_as=shown or None,
+        reads_back_evidence=letter or None,
     )
 
 

@@ -51,6 +51,7 @@ def for_generator(spec: Spec) -> bytes:
     document = copy.deepcopy(spec.document)
     for where, node in schemas(document):
         _schema(where, node)
+        _mark_sensitive(spec, node)
     for path, method, operation in spec.operations():
         _operation(spec, document["paths"][path], method, operation)
     if document == spec.document:
@@ -104,6 +105,16 @@ def _schema(where: str, node: Node) -> None:
         [value for value in values if value is not None]
     ):
         del node["enum"]
+
+
+def _mark_sensitive(spec: Spec, node: Node) -> None:
+    """Say beside the properties of a schema which of them the model's repr leaves out; TEMPLATE_FIXES reads it."""
+    if not isinstance(node.get("properties"), dict) and "allOf" not in node:
+        return
+    properties = mapping(spec.flat(node).get("properties"))
+    names = [name for name, prop in properties.items() if spec.is_sensitive(prop)]
+    if names:
+        node["x-not-in-repr"] = names
 
 
 def _is_enum(values: list[Any]) -> bool:

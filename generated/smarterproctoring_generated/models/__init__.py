@@ -2,11 +2,13 @@
 """Contains all the data models used in inputs/outputs"""
 
 from .error import Error
+from .exam_session import ExamSession
 from .session_change import SessionChange
 from .system_type import SystemType
 
 __all__ = (
     "Error",
+    "ExamSession",
     "SessionChange",
     "SystemType",
 )

@@ -28,7 +28,7 @@ class Error:
     code: str | Unset = UNSET
     status: int | Unset = UNSET
     more_info: str | Unset = UNSET
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         message = self.message

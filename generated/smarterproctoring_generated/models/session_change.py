@@ -43,24 +43,24 @@ class SessionChange:
     """
 
     type_: SystemType | Unset = UNSET
-    notes: str | Unset = UNSET
+    notes: str | Unset = _attrs_field(default=UNSET, repr=False)
     appointment_start_date_time: datetime.datetime | Unset = UNSET
     appointment_end_date_time: datetime.datetime | Unset = UNSET
-    company: str | Unset = UNSET
-    first_name: str | Unset = UNSET
-    last_name: str | Unset = UNSET
-    email: str | Unset = UNSET
-    phone: str | Unset = UNSET
+    company: str | Unset = _attrs_field(default=UNSET, repr=False)
+    first_name: str | Unset = _attrs_field(default=UNSET, repr=False)
+    last_name: str | Unset = _attrs_field(default=UNSET, repr=False)
+    email: str | Unset = _attrs_field(default=UNSET, repr=False)
+    phone: str | Unset = _attrs_field(default=UNSET, repr=False)
     appointment_date_time: datetime.datetime | Unset = UNSET
-    address1: str | Unset = UNSET
-    address2: str | Unset = UNSET
-    place: str | Unset = UNSET
-    region: str | Unset = UNSET
-    country: str | Unset = UNSET
-    location_latitude: str | Unset = UNSET
-    location_longitude: str | Unset = UNSET
-    postal_code: str | Unset = UNSET
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    address1: str | Unset = _attrs_field(default=UNSET, repr=False)
+    address2: str | Unset = _attrs_field(default=UNSET, repr=False)
+    place: str | Unset = _attrs_field(default=UNSET, repr=False)
+    region: str | Unset = _attrs_field(default=UNSET, repr=False)
+    country: str | Unset = _attrs_field(default=UNSET, repr=False)
+    location_latitude: str | Unset = _attrs_field(default=UNSET, repr=False)
+    location_longitude: str | Unset = _attrs_field(default=UNSET, repr=False)
+    postal_code: str | Unset = _attrs_field(default=UNSET, repr=False)
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         type_: str | Unset = UNSET

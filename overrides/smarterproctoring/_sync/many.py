@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from smarterproctoring_generated.results import Result
+
 from smarterproctoring._sync.waits import Calling, Sleep
-from smarterproctoring.call import Result
 from smarterproctoring.errors import SmarterProctoringError
 from smarterproctoring.many import Many
 
 
-def work(many: Many, call: Calling[Result], sleep: Sleep) -> None:
+def work(many: Many, call: Calling[Result[None]], sleep: Sleep) -> None:
     """Send items until none is left or the token is refused; a refused token would fail every other item, too."""
     while (turn := many.next_turn()) is not None:
         if turn.wait > 0:
