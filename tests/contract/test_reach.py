@@ -36,14 +36,22 @@ def exchange(status: int, answered: Any, sent: Any = None, url: str = URL, metho
 
 
 ALL = [exchange(200, '"Session rescheduled"'), exchange(404, ERROR), exchange(503, ERROR)]
+PROPERTIES: dict[str, Any] = DOCUMENT["components"]["schemas"]["ExamSession"]["properties"]
+READ = [
+    exchange(200, {name: schema["example"] for name, schema in PROPERTIES.items()}, method="GET"),
+    exchange(404, ERROR, method="GET"),
+    exchange(503, ERROR, method="GET"),
+]
 
 
 def measured(tmp_path: Path, entries: list[dict[str, Any]]) -> contract_coverage.Reach:
     file = tmp_path / "run-har.json"
-    file.write_text(json.dumps({"log": {"entries": entries}}))
-    (operation,) = contract_coverage.measure([file], DOCUMENT)
-    assert contract_coverage.main([str(file)]) == bool(operation.reach.missing)
-    return operation.reach
+    file.write_text(json.dumps({"log": {"entries": [*entries, *READ]}}))
+    read, change = contract_coverage.measure([file], DOCUMENT)
+    assert (read.method, change.method) == ("GET", "PUT")
+    assert read.reach.missing == []
+    assert contract_coverage.main([str(file)]) == bool(change.reach.missing)
+    return change.reach
 
 
 def test_a_run_that_reached_everything(tmp_path: Path) -> None:
@@ -134,7 +142,7 @@ def test_the_command_fails_unless_every_response_was_reached(
 
     def write(_arguments: object, one: fuzz.Pass) -> int:
         ran.append(one.name)
-        one.har.write_text(json.dumps({"log": {"entries": entries}}))
+        one.har.write_text(json.dumps({"log": {"entries": [*entries, *READ]}}))
         return 0
 
     monkeypatch.setattr(fuzz, "REPORTS", tmp_path)
@@ -143,5 +151,6 @@ def test_the_command_fails_unless_every_response_was_reached(
     assert fuzz.main() == code
     assert ran == ["memory", "file", "faults"]
     out = capsys.readouterr().out
+    assert "responses             3 of 3: 200, 4XX, 5XX" in out
     assert f"responses             {2 + (code == 0)} of 3: default, 4XX, 5XX" in out
     assert ("not reached: 5XX\n" in out) is (code == 1)

@@ -347,7 +347,7 @@ class Refused(NamedTuple):
 
     Attributes:
         name: What is new.
-        addition: An operation as in `Works`, or a YAML text with a slash-separated place and what to put there.
+        addition: An operation as in `Works`, or a place, its parts after bars (`+` appends to a list), and the YAML of what to put there.
         words: What the message must say: the operation or place, the reason, the way out.
     """
 
@@ -440,7 +440,7 @@ REFUSED = [
     Refused("two secrets", operation("both", "get", "security: [{token: [], other: []}]"),
         ("both: security token and other is not one apiKey in a header",)),
     Refused("bearer", at("components|securitySchemes|token", "{type: http, scheme: bearer}"),
-        ("rescheduleExamSession: security token is not one apiKey in a header", "in: header")),
+        ("getExamSession: security token is not one apiKey in a header", "in: header")),
     Refused("an image", operation("image", "get", "responses: {'200': {description: A picture., content: {image/png: {schema: "
         "{type: string, format: binary}}}}}"), ("image: response 200 is image/png", "leave the operation out")),
     Refused("no responses", operation("silent", "get", "responses: {}"), ("silent: there are no responses",)),
@@ -461,6 +461,37 @@ REFUSED = [
     Refused("schema that is a list", operation("odd", "post", json_body("[1]")), ("odd: the body (application/json) has no schema",)),
     Refused("properties that are a list", operation("odd", "post", json_body("{type: object, properties: [a]}")),
         ("POST /v1/odd: something here is not OpenAPI 3.0", "make lint-spec")),
+    Refused("read back by nothing", operation("plan", "post", field("{type: string, x-reads-back-as: f, x-reads-back-evidence: I}")),
+        ("plan: x-reads-back-as of 'f': there is no GET on /v1/plan to read it with", "or take x-reads-back-as out")),
+    Refused("read back as what is not there", at(f"{SESSION}|notes|x-reads-back-as", "note"),
+        ("rescheduleExamSession: x-reads-back-as of 'notes' names 'note'", "ExamSession, the answer of getExamSession", "name one of")),
+    Refused("read back as no name", at(f"{SESSION}|notes|x-reads-back-as", "[notes]"),
+        ("rescheduleExamSession: x-reads-back-as of 'notes' is ['notes']", "name a property")),
+    Refused("read back without a letter", at(f"{SESSION}|notes|x-reads-back-evidence", "perhaps"),
+        ("rescheduleExamSession: x-reads-back-as of 'notes' does not say how well it is known", "`x-reads-back-evidence:`")),
+    Refused("a letter of nothing", at(f"{SESSION}|company|x-reads-back-evidence", "I"),
+        ("rescheduleExamSession: 'company' has x-reads-back-evidence without x-reads-back-as", "add it")),
+    Refused("read back from an answer without a name", at(f"paths|{PATH}|get|responses|200", "{description: Any., content: "
+        "{application/json: {schema: {type: object}}}}"),
+        ("rescheduleExamSession: x-reads-back-as of 'notes': getExamSession answers with no object that has a name", "components/schemas")),
+    Refused("read back with what nobody gives", at(f"paths|{PATH}|get|parameters|+", "{name: q, in: query, required: true, schema: "
+        "{type: string}}"), ("rescheduleExamSession: x-reads-back-as of 'notes': getExamSession needs 'q' (query)", "make it optional")),
+    Refused("read back within a field", operation("deeper", "post", field(
+        "{type: object, properties: {g: {type: string, x-reads-back-as: notes, x-reads-back-evidence: I}}}")),
+        ("deeper: x-reads-back-as of f.g: only fields of the body", "take it out")),
+    Refused("read back of a whole body", operation("whole", "put", json_body(
+        "{type: string, x-reads-back-as: notes, x-reads-back-evidence: I}")),
+        ("whole: x-reads-back-as of the body: only fields of the body", "take it out")),
+    Refused("read back of a parameter", operation("asked", "get", query("{type: string, x-reads-back-as: notes}")),
+        ("asked: x-reads-back-as of the parameter 'q'", "take it out")),
+    Refused("a check of nothing", operation("plan", "post", "x-check-method-name: look"),
+        ("plan: x-check-method-name, and no field of the body has x-reads-back-as", "take the name out")),
+    Refused("a check whose name is taken", at(f"{RESCHEDULE}|x-check-method-name", "close"),
+        ("rescheduleExamSession: the method 'close'", "x-check-method-name")),
+    Refused("sensitive in another way", at(f"{SESSION}|notes|x-sensitive", "very"),
+        ("rescheduleExamSession: x-sensitive of 'notes' is 'very'", "`personal` or `secret`")),
+    Refused("an answer that is sensitive in another way", at("components|schemas|ExamSession|properties|notes|x-sensitive", "true"),
+        ("getExamSession: x-sensitive of 'notes' is True", "`personal` or `secret`")),
     Refused("x-before of nothing", at(f"{SESSION}|appointmentStartDateTime|x-before", "appointmentEnd"),
         ("rescheduleExamSession: x-before of 'appointmentStartDateTime' names 'appointmentEnd'", "take x-before out")),
     Refused("a reference to nothing", operation("lost", "get", "parameters: [{$ref: '#/components/parameters/Nobody'}]"),
@@ -486,4 +517,8 @@ def spoil(spec: Node, addition: Works | tuple[str, str]) -> None:
     node: Any = spec
     for place in places:
         node = node[place]
-    node[last] = yaml.safe_load(addition[1])
+    value = yaml.safe_load(addition[1])
+    if last == "+":
+        node.append(value)
+    else:
+        node[last] = value

@@ -71,8 +71,9 @@ def more_operations(spec: Spec) -> Spec:
     time = {"type": "string", "format": "date-time"}
     sids = [{"$ref": f"#/components/parameters/{name}"} for name in ("InstallSid", "ExamSid", "SessionSid")]
     spec["security"] = [{"token": []}]
-    spec["paths"][SESSION_PATH]["get"] = {
-        "operationId": "getExamSession",
+    spec["paths"][f"{SESSION_PATH}/view"] = {}
+    spec["paths"][f"{SESSION_PATH}/view"]["get"] = {
+        "operationId": "viewExamSession",
         "tags": ["exam-sessions", "sittings"],
         "description": 'A »session«, with "quotes", a \\backslash, \'\'\'three\'\'\' and """three""".\nTwo lines.',
         "security": [{"token": []}],

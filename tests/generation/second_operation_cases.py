@@ -22,7 +22,7 @@ from generation.loopback import Answer, Loopback, drip, drop
 GENERATED = "smarterproctoring_generated"
 client: Any = importlib.import_module("smarterproctoring")
 models: Any = importlib.import_module(f"{GENERATED}.models")
-get: Any = importlib.import_module(f"{GENERATED}.api.exam_sessions.get_exam_session")
+get: Any = importlib.import_module(f"{GENERATED}.api.exam_sessions.view_exam_session")
 post: Any = importlib.import_module(f"{GENERATED}.api.default.create_exam_session")
 find: Any = importlib.import_module(f"{GENERATED}.api.default.find_exams")
 status: Any = importlib.import_module(f"{GENERATED}.api.default.get_status")
@@ -63,7 +63,7 @@ def fetch(call: Call, server: Loopback, *sids: str, **named: Any) -> Any:
 def test_the_scratch_package_shadows_the_installed_one() -> None:
     package = importlib.import_module(GENERATED)
     assert Path(str(package.__file__)).is_relative_to(os.environ["SCRATCH_GENERATED"])
-    assert len(importlib.import_module(f"{GENERATED}.operations").OPERATIONS) == 5
+    assert len(importlib.import_module(f"{GENERATED}.operations").OPERATIONS) == 6
     assert Path(str(client.__file__)).is_relative_to(os.environ["OVERRIDES"])
 
 
@@ -72,7 +72,7 @@ def test_token_is_sent_raw_and_times_in_z(call: Call) -> None:
     with Loopback(VIEW) as server:
         answer = fetch(call, server, since=datetime(2030, 5, 4, 8, 0, 0, 123_456, tzinfo=new_york))
     (seen,) = server.seen
-    assert (seen.method, seen.path) == ("GET", f"/v1/installs/{INSTALL}/exams/{EXAM}/sessions/{SESSION}")
+    assert (seen.method, seen.path) == ("GET", f"/v1/installs/{INSTALL}/exams/{EXAM}/sessions/{SESSION}/view")
     assert seen.headers["token"] == [TOKEN]
     assert "authorization" not in seen.headers
     assert seen.query == {"enrollmentSid": [ENROLLMENT], "since": ["2030-05-04T12:00:00.123Z"]}
@@ -238,16 +238,16 @@ def test_new_operations_are_methods_of_the_public_clients(kind: str) -> None:
 
     sids, since = (INSTALL, EXAM, SESSION), datetime(2030, 5, 4, 8, tzinfo=timezone(timedelta(hours=-4)))
     with Loopback(VIEW) as server:
-        assert ask("get_exam_session", *sids, enrollment_sid=ENROLLMENT, since=since).data == VIEW.body
+        assert ask("view_exam_session", *sids, enrollment_sid=ENROLLMENT, since=since).data == VIEW.body
         assert (
             ask("create_exam_session", INSTALL, EXAM, window={"opensAt": "2030-05-04T12:00:00Z"}, class_="A").status
             == 200
         )
         assert ask("get_status").status == 200
-        assert ask("dry_run_get_exam_session", *sids, enrollment_sid=ENROLLMENT).headers["token"] == "<token>"
+        assert ask("dry_run_view_exam_session", *sids, enrollment_sid=ENROLLMENT).headers["token"] == "<token>"
         refused: list[Any] = [
-            ("get_exam_session", *sids, {"enrollment_sid": None}),
-            ("get_exam_session", INSTALL, EXAM, EXAM, {"enrollment_sid": "EN1", "since": since.replace(tzinfo=None)}),
+            ("view_exam_session", *sids, {"enrollment_sid": None}),
+            ("view_exam_session", INSTALL, EXAM, EXAM, {"enrollment_sid": "EN1", "since": since.replace(tzinfo=None)}),
             ("create_exam_session", INSTALL, EXAM, {"attempts": "many", "window": None}),
         ]
         found: list[list[str]] = []
@@ -257,9 +257,9 @@ def test_new_operations_are_methods_of_the_public_clients(kind: str) -> None:
                 ask(method, *given, **named)
             found.append(sorted(problem.field for problem in caught.value.problems))
         with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'enrollment_sid'"):
-            ask("get_exam_session", *sids)
+            ask("view_exam_session", *sids)
         with pytest.raises(TypeError, match="enrolment_sid"):
-            ask("get_exam_session", *sids, enrolment_sid=ENROLLMENT)
+            ask("view_exam_session", *sids, enrolment_sid=ENROLLMENT)
     assert found == [["enrollment_sid"], ["enrollment_sid", "session_sid", "since"], ["attempts", "window"]]
     get_seen, post_seen, status_seen = server.seen
     assert get_seen.query == {"enrollmentSid": [ENROLLMENT], "since": ["2030-05-04T12:00:00.000Z"]}

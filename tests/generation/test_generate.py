@@ -174,9 +174,15 @@ def run_module(source: str) -> dict[str, Any]:
 
 def test_operations_hold_every_template_pattern_and_date_time(made: Path, committed_spec: Spec) -> None:
     operations = run_module((made / PACKAGE / "operations.py").read_text(encoding="utf-8"))
-    (only,) = operations["OPERATIONS"]
+    read, only = operations["OPERATIONS"]
     ((path, item),) = committed_spec["paths"].items()
+    assert (read.path, read.method, read.operation_id) == (path, "GET", item["get"]["operationId"])
     assert (only.path, only.method, only.operation_id) == (path, "PUT", item["put"]["operationId"])
+    assert [field.name for field in read.answer] == list(
+        committed_spec["components"]["schemas"]["ExamSession"]["properties"]
+    )
+    assert (only.answer, only.read_by, only.check) == ((), "getExamSession", "check")
+    assert (read.read_by, read.check, read.fields) == ("", "", ())
     parameters = committed_spec["components"]["parameters"].values()
     assert {p.name: p.pattern for p in only.parameters} == {p["name"]: p["schema"]["pattern"] for p in parameters}
     properties = committed_spec["components"]["schemas"]["SessionChange"]["properties"]
@@ -185,6 +191,7 @@ def test_operations_hold_every_template_pattern_and_date_time(made: Path, commit
     for field in only.fields:
         prop = properties[field.name]
         assert (field.pattern, field.format) == (prop.get("pattern"), prop.get("format"))
+        assert (field.sensitive, field.reads_back_as) == (prop.get("x-sensitive", ""), prop.get("x-reads-back-as", ""))
     dated = {(name,) for name, prop in properties.items() if prop.get("format") == "date-time"}
     assert set(only.date_times) == dated
     assert len(dated) == 3
@@ -198,8 +205,8 @@ def test_operations_of_a_richer_spec(second_operation: tuple[Path, Spec]) -> Non
     source = (folder / PACKAGE / "operations.py").read_text(encoding="utf-8")
     operations = run_module(source)
     known = {operation.operation_id: operation for operation in operations["OPERATIONS"]}
-    assert len(known) == 5
-    get, post, status = known["getExamSession"], known["createExamSession"], known["getStatus"]
+    assert len(known) == 6
+    get, post, status = known["viewExamSession"], known["createExamSession"], known["getStatus"]
     assert {known["rescheduleExamSession"].token_header, get.token_header, post.token_header} == {"token"}
     assert status.token_header is None
     # In the path's order, whatever the spec's; those of the path item are there; the query is checked too.
@@ -222,7 +229,7 @@ def test_operations_of_a_richer_spec(second_operation: tuple[Path, Spec]) -> Non
     }
     assert hints["attempts"] == "Literal[1, 2, 3] | None"
     assert hints["window"] == "Required[Mapping[str, Any]]"
-    assert "»session«" in (folder / PACKAGE / "api/exam_sessions/get_exam_session.py").read_text(encoding="utf-8")
+    assert "»session«" in (folder / PACKAGE / "api/exam_sessions/view_exam_session.py").read_text(encoding="utf-8")
 
 
 def test_the_more_exact_path_is_found_first(document: Spec, tmp_path: Path) -> None:
@@ -437,7 +444,7 @@ def test_each_status_needs_its_own_parser(made: Path, document: Spec, tmp_path: 
     """A range has its parser, and does not stand for a status that is declared by its name."""
     statuses = ("404", "4XX", "5xx", "500")
     operation_of(document)["responses"] = {status: {"description": "As said."} for status in statuses}
-    expected = next(iter(checking.expectations(spec_model.Spec(write(tmp_path, document)))))
+    _, expected = checking.expectations(spec_model.Spec(write(tmp_path, document)))
     spec = ROOT / "tools/generator/check_output.py"
     done = subprocess.run(
         [sys.executable, str(spec), PACKAGE, json.dumps([expected])],

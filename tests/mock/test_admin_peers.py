@@ -68,7 +68,7 @@ def test_addresses_can_be_let_in() -> None:
 
 def test_the_api_itself_answers_everybody() -> None:
     app = MockApp(token=TOKEN)
-    assert ask(app, ("192.0.2.7", 1), PATH) == 405
+    assert ask(app, ("192.0.2.7", 1), PATH) == 401  # a read without a token
     app.close()
 
 

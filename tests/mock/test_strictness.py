@@ -287,13 +287,11 @@ def test_paths(client: Client, path: str, status: int) -> None:
         assert answer.json["status"] == status
 
 
-@pytest.mark.parametrize(
-    "method", ["GET", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "QUERY", "pUT", "X"]
-)
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "QUERY", "pUT", "X"])
 def test_other_methods_are_405_with_allow(client: Client, app: MockApp, method: str) -> None:
     answer = client.call(method, body=None, headers=[])
     assert answer.status == 405
-    assert answer.headers["allow"] == "PUT"
+    assert answer.headers["allow"] == "GET, PUT"
     assert answer.json["status"] == 405
     assert app.requests()[0].method == method
 
@@ -485,7 +483,7 @@ def _send_in_two(client: Client, data: bytes, cut: int) -> bytes:
 
 def test_where_a_request_is_split_makes_no_difference(client: Client, app: MockApp) -> None:
     offer = client.request(headers=[*GOOD, ("Connection", "Upgrade"), ("Upgrade", "h2c")], close=False)
-    offer += client.request("GET", body=None)
+    offer += client.request("POST", body=None)
     start = offer.index(b"Connection")
     for cut in range(start, offer.index(b"h2c") + 20):
         answer = _send_in_two(client, offer, cut)

@@ -42,13 +42,16 @@ EDITS = {
          ("minor", "smarterproctoring.CallOptions.repeat_ambiguous", "added")},
     ),
     "a parameter renamed": (
-        f"{GENERATED}facade.py", "        install_sid: str", "        install: str",
+        f"{GENERATED}facade.py",
+        "def reschedule(\n        self,\n        install_sid: str",
+        "def reschedule(\n        self,\n        install: str",
         {("major", "smarterproctoring.SmarterProctoring.reschedule(install_sid)", "Parameter was removed"),
          ("major", "smarterproctoring.AsyncSmarterProctoring.reschedule(install_sid)", "Parameter was removed")},
     ),
     "a parameter moved": (
         f"{GENERATED}facade.py",
-        "        install_sid: str,\n        exam_sid: str,", "        exam_sid: str,\n        install_sid: str,",
+        "def reschedule(\n        self,\n        install_sid: str,\n        exam_sid: str,",
+        "def reschedule(\n        self,\n        exam_sid: str,\n        install_sid: str,",
         {("major", "smarterproctoring.SmarterProctoring.reschedule(install_sid)",
           "Positional parameter was moved (position: from 1 to 2 (+1))")},
     ),

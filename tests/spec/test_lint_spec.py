@@ -152,6 +152,14 @@ MISTAKES: dict[str, tuple[tuple[str, str], str]] = {
         ),
         "rule/evidence-letter",
     ),
+    "an unknown letter of what is read back": (
+        (NOTES, NOTES + "          x-reads-back-as: notes\n          x-reads-back-evidence: X\n"),
+        "rule/reads-back-evidence",
+    ),
+    "read back by nothing": (
+        (NOTES, NOTES + "          x-reads-back-as: notes\n          x-reads-back-evidence: I\n"),
+        "rescheduleExamSession: x-reads-back-as of 'notes': there is no GET on",
+    ),
     "a misspelt extension": (
         ("x-before: appointmentEndDateTime", "x-befor: appointmentEndDateTime"),
         "rule/known-extensions",

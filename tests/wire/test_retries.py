@@ -23,7 +23,7 @@ from smarterproctoring.credentials import Secret
 from smarterproctoring.policy import BACKOFF_MAX, Decision, Failure, Outcome, decide
 from smarterproctoring.prepare import Prepared
 from smarterproctoring.settings import Options
-from smarterproctoring_generated.operations import OPERATIONS
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_generated.records import Hidden
 from wire.driver import Driver
 from wire.misbehave import Server, answer, drop_read, drop_unread, json_body
@@ -102,7 +102,7 @@ def test_a_rest_of_the_deadline_is_no_time_for_another_attempt(left: float) -> N
 def test_an_attempt_that_ends_with_the_deadline_has_exceeded_it(
     left: float, kind: type[APITimeoutError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepared = Prepared(OPERATIONS[0], "/", {}, Hidden(b"{}"), time.monotonic())
+    prepared = Prepared(RESCHEDULE_EXAM_SESSION, "/", {}, Hidden(b"{}"), time.monotonic())
     call = Call(prepared, Options(), can_renew=False)
     call.begin(Secret("token"))
     monkeypatch.setattr(call, "remaining", lambda: left)

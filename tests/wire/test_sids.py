@@ -120,7 +120,8 @@ def test_a_str_subclass_is_sent_as_it_was_checked(driver: Driver, server: Server
 
 
 def test_the_patterns_are_the_specs() -> None:
-    (operation,) = OPERATIONS
-    patterns = [parameter.pattern for parameter in operation.parameters]
-    assert patterns == ["^AI[a-f0-9]{32}$", "^EX[a-f0-9]{32}$", "^ES[a-f0-9]{32}$"]
-    assert all(re.fullmatch(pattern or "", sid) for pattern, sid in zip(patterns, (AI, EX, ES), strict=True))
+    assert len(OPERATIONS) == 2
+    for operation in OPERATIONS:
+        patterns = [parameter.pattern for parameter in operation.parameters]
+        assert patterns == ["^AI[a-f0-9]{32}$", "^EX[a-f0-9]{32}$", "^ES[a-f0-9]{32}$"]
+        assert all(re.fullmatch(pattern or "", sid) for pattern, sid in zip(patterns, (AI, EX, ES), strict=True))
