@@ -79,7 +79,7 @@ def rate(change: dict[str, Any]) -> tuple[str, str]:
     why = BREAKS_THE_PACKAGE.get((node, kind, name), "")
     if name == "x-before" and "value" in change["revision"]:
         why = "the client refuses times that it took before"
-    elif name in ("x-method-name", "x-keyword"):
+    elif name in ("x-method-name", "x-check-method-name", "x-keyword"):
         why = "the method or keyword is named by it"
     elif node == "Server" and kind == "added" and change["path"].endswith("/servers/0"):
         why = "the first server is where the client sends to"

@@ -1,22 +1,20 @@
 """The state of one call, without I/O: its limits, what follows each attempt, and its result or error."""
 
-import json
 import logging
 import random
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from smarterproctoring_generated.results import Check, Result
 
 from smarterproctoring import errors
-from smarterproctoring.answers import Reply, harmless
+from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RETRY, SUCCESS, TIMED_OUT_RETRY, RetryBudget
 from smarterproctoring.credentials import Secret
-from smarterproctoring.masking import mask, mask_token
 from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide, is_over
 from smarterproctoring.prepare import Prepared
+from smarterproctoring.quoting import masked, without_token
 from smarterproctoring.reading import (
     check_failed,
     check_of,
@@ -29,17 +27,11 @@ from smarterproctoring.reading import (
 )
 from smarterproctoring.settings import Options, logger
 
-MAX_BODY = 1024 * 1024
-"""Bytes of an answer that are read."""
-MAX_ERROR_BODY = 64 * 1024
-"""Bytes of it that are kept where it is not a success."""
 _NONE_YET = Secret("")
 READS = ("GET", "HEAD", "OPTIONS")
 """The methods that change nothing."""
 TOO_LATE = Secret("")
 """In the place of a token that did not come before the deadline."""
-_MAX_ESCAPED = 12
-"""Characters at most that one character of a token becomes by escapes."""
 ErrorT = TypeVar("ErrorT", bound=errors.SmarterProctoringError)
 
 
@@ -142,7 +134,7 @@ class Call:
         if not isinstance(answer, Reply):
             failure, cause = answer
             return self._after_loss(failure, cause)
-        reply = self._without_token(answer)
+        reply = without_token(answer, self._secret)
         self._log(str(reply.status), reply)
         doubt = reply.doubt() if 200 <= reply.status < 300 else None
         if 200 <= reply.status < 300 and doubt is None:
@@ -308,25 +300,24 @@ class Call:
             budget=self._budget,
         )
 
-    def take_reading(self, read: Reply | None, problem: str) -> bool:
-        """Compare what was read back with what was asked for; True if that confirms the change, and ends the call.
-
-        Args:
-            read: The answer to the read; None if there is none.
-            problem: Why there is none.
-        """
-        if read is None:
-            check = check_failed(self.prepared, self._masked(problem) or "")
-        else:
-            check = check_of(self.prepared, read)
-        self._check = check
-        logger.info("%s: read back, %s", self.operation.operation_id, check.verdict)
-        if read is None or check.verdict != "as_asked":
+    def take_read(self, reply: Reply) -> bool:
+        """Compare what a read shows with what was asked for; True if that confirms the change, and so ends the call."""
+        check = check_of(self.prepared, reply)
+        self._note_check(check)
+        if check.verdict != "as_asked":
             return False
         self._budget.give(self._gain)
-        # Not the body: it is the answer to another request, and holds more than a caller may show.
-        self.reply = Reply(read.status, read.headers, b"")
+        # Not the body: it answers another request, and holds more than a caller may show.
+        self.reply = Reply(reply.status, reply.headers, b"")
         return True
+
+    def read_failed(self, problem: str) -> None:
+        """Note why a read brought no answer; the call goes on as if it had not been made."""
+        self._note_check(check_failed(self.prepared, self._masked(problem)))
+
+    def _note_check(self, check: Check) -> None:
+        self._check = check
+        logger.info("%s: read back, %s", self.operation.operation_id, check.verdict)
 
     def with_check(
         self, error: errors.SmarterProctoringError
@@ -386,7 +377,7 @@ class Call:
         )
         if doubt is not None:
             kind = errors.UnconfirmedError
-        code, reason = [self._masked(text) for text in reply.error()]
+        code, reason = [text and self._masked(text) for text in reply.error()]
         text = doubt or reply.phrase()
         if code:
             text += f" (code {code})"
@@ -430,41 +421,8 @@ class Call:
             text += f", but for {self._kept:g} s that are kept for reading back"
         return text
 
-    def _without_token(self, reply: Reply) -> Reply:
-        """Mask the token where the server, or a proxy's error page, echoes it, and leave cookies out."""
-        token = self._secret.reveal()
-        headers = {
-            name: mask_token(value, token)
-            for name, value in reply.headers.items()
-            if name != "set-cookie"
-        }
-        limit = MAX_BODY if 200 <= reply.status < 300 else MAX_ERROR_BODY
-        # A token at the limit is seen whole, and not cut into view; latin-1 keeps every byte.
-        body = mask_token(
-            reply.body[: limit + _MAX_ESCAPED * len(token)].decode("latin-1"), token
-        )
-        return Reply(
-            reply.status, headers, body.encode("latin-1")[:limit], reply.incomplete
-        )
-
-    def _masked(self, text: str | None) -> str | None:
-        """Mask values of the request's body: a server may quote them, and they are personal data."""
-        return (
-            mask(mask_token(text, self._secret.reveal()), self._personal())
-            if text
-            else None
-        )
-
-    def _personal(self) -> list[str]:
-        """Return the values of the request that may say something of a person, as a server would quote them."""
-        body = json.loads(self.prepared.content.reveal() or b"{}")
-        plain = {
-            item.name for item in self.operation.fields if item.allowed or item.format
-        }
-        if isinstance(body, dict):
-            body = [value for name, value in body.items() if name not in plain]
-        values = [text.strip() for text in _texts(body)]
-        return [*values, *[harmless(value) for value in values]]
+    def _masked(self, text: str) -> str:
+        return masked(text, self._secret, self.prepared)
 
     def _log(self, what: str, reply: Reply | None) -> None:
         if not logger.isEnabledFor(logging.DEBUG):
@@ -478,12 +436,3 @@ class Call:
             milliseconds,
             request_id,
         )
-
-
-def _texts(value: object) -> Iterator[str]:
-    """Yield every text and number in a JSON value, as a server would quote it."""
-    if isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
-    elif value is not None and not isinstance(value, bool):
-        yield str(value)

@@ -5,6 +5,7 @@ Once a new release of either has mended a fault, its test fails and names the ro
 
 from __future__ import annotations
 
+import copy
 import functools
 import gzip
 import importlib
@@ -68,6 +69,8 @@ class Plain:
         self.package: Any = importlib.import_module(package)
         self.client: Any = importlib.import_module(f"{package}.client")
         self.change: Any = importlib.import_module(f"{package}.models").SessionChange
+        self.session: Any = importlib.import_module(f"{package}.models").ExamSession
+        self.unset: Any = importlib.import_module(f"{package}.types").UNSET
         self.endpoint: Any = importlib.import_module(f"{package}.api.exam_sessions.reschedule_exam_session")
 
     def connect(self, url: str, **options: Any) -> Any:
@@ -145,6 +148,27 @@ def test_unreadable_success(plain: Plain) -> None:
             with pytest.raises(json.JSONDecodeError):
                 plain.call(client)
             assert len(server.seen) == 1, "the change was made, and the caller sees an error"
+
+
+@row("shown-models")
+def test_shown_models(plain: Plain) -> None:
+    assert "Ada" in repr(plain.change(first_name="Ada"))
+    session = plain.session.from_dict({"accessKey": "key-1", "other": "key-2"})
+    assert "key-1" in repr(session)
+    assert "key-2" in repr(session)
+
+
+@row("naive-answers")
+def test_naive_answers(plain: Plain) -> None:
+    session = plain.session.from_dict({"appointmentDate": "2030-05-04T13:00:00"})
+    assert session.appointment_date == datetime(2030, 5, 4, 13)
+
+
+@row("copied-unset")
+def test_copied_unset(plain: Plain) -> None:
+    copied = copy.deepcopy(plain.change(notes="moved"))
+    assert copied.email is not plain.unset
+    assert len(copied.to_dict()) > 1
 
 
 @row("unreadable-error")

@@ -18,7 +18,7 @@ from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 ROOT = Path(__file__).resolve().parents[2]
 PYRIGHT = ROOT / "node_modules" / ".bin" / "pyright"
 CLIENTS = (smarterproctoring.SmarterProctoring, smarterproctoring.AsyncSmarterProctoring)
-METHODS = [getattr(client, name) for client in CLIENTS for name in ("reschedule", "dry_run_reschedule")]
+METHODS = [getattr(client, name) for client in CLIENTS for name in ("reschedule", "dry_run_reschedule", "check")]
 
 needs_pyright = pytest.mark.skipif(
     not PYRIGHT.exists(), reason="pyright is not installed; `make node_modules/.ready` installs it (npm is needed)"
@@ -53,7 +53,9 @@ def test_the_documentation_of_a_method_describes_each_parameter(client: Any) -> 
 SNIPPET = """\
 from datetime import datetime
 
-from smarterproctoring import AsyncSmarterProctoring, Result, RescheduleExamSessionFields, SmarterProctoring
+from smarterproctoring import AsyncSmarterProctoring, Check, DryRun, Result, RescheduleExamSessionFields, SmarterProctoring
+from smarterproctoring_generated.models import ExamSession
+from typing_extensions import assert_type
 
 
 async def move(client: SmarterProctoring, other: AsyncSmarterProctoring, start: datetime) -> Result:
@@ -67,9 +69,21 @@ async def move(client: SmarterProctoring, other: AsyncSmarterProctoring, start: 
     await other.reschedule("a", "b", "c", frist_name="Ada")
     other.dry_run_reschedule("a", "b", "c", appointment_start_date_time=7)
     given["frist_name"] = "Ada"
+    client.get_session("a", "b", "c", notes="x")
+    client.check("a", "b", "c", frist_name="Ada")
+    await other.check("a", "b", "c", notes=7)
+    assert_type(client.get_session("a", "b", "c"), Result[ExamSession])
+    assert_type(await other.get_session("a", "b", "c"), Result[ExamSession])
+    assert_type(client.get_session("a", "b", "c").parsed, ExamSession | None)
+    assert_type(client.reschedule("a", "b", "c", notes="x"), Result[None])
+    assert_type(client.reschedule("a", "b", "c", notes="x").parsed, None)
+    assert_type(client.check("a", "b", "c", notes="x"), Check)
+    assert_type(await other.check("a", "b", "c", **given), Check)
+    assert_type(client.dry_run_get_session("a", "b", "c"), DryRun)
+    assert_type(other.dry_run_get_session("a", "b", "c"), DryRun)
     return await other.reschedule("a", "b", "c", **given)
 """
-MISTAKES = ("frist_name", "notes=7", "zoom", '"c", "notes"', "time=7")
+MISTAKES = ("frist_name", "notes=7", "zoom", '"c", "notes"', "time=7", 'get_session("a", "b", "c", notes')
 WRONG = [number for number, line in enumerate(SNIPPET.splitlines(), 1) if any(mistake in line for mistake in MISTAKES)]
 """The lines that a type checker has to refuse."""
 
@@ -83,7 +97,7 @@ def snippet(tmp_path: Path) -> Path:
 
 @pytest.mark.tooling
 def test_mypy_refuses_a_misspelt_keyword_and_a_wrong_type(snippet: Path) -> None:
-    assert len(WRONG) == 7
+    assert len(WRONG) == 10
     options = ["--strict", "--no-error-summary", "--config-file", os.devnull]
     options += ["--cache-dir", str(ROOT / ".cache" / "mypy-signatures")]
     paths = os.pathsep.join(str(ROOT / name) for name in ("generated", "overrides", "transport"))

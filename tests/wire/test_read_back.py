@@ -6,8 +6,8 @@ import asyncio
 import logging
 import pickle
 import threading
-from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -101,7 +101,7 @@ BROKEN: dict[str, tuple[Step, str]] = {
 """Reads that show nothing, and what is said of each."""
 
 
-def pick(steps: dict[str, Any]) -> Any:
+def pick(steps: dict[str, Step]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in steps.items()])
 
 
@@ -578,14 +578,14 @@ def test_check_says_why_it_cannot_tell(driver: Driver, server: Server, step: Ste
 def test_check_refuses_what_could_not_be_asked_for(driver: Driver, server: Server) -> None:
     naive = datetime(2030, 5, 4, 13)
     with driver.client(server) as client:
-        for fields, field in (({"appointment_start_date_time": naive}, "appointment_start_date_time"), ({}, "")):
-            error = failure(ValidationError, lambda given=fields: check(client, **given))
-            assert [problem.field for problem in error.problems] == [field]
+        error = failure(ValidationError, partial(check, client, appointment_start_date_time=naive))
+        assert [problem.field for problem in error.problems] == ["appointment_start_date_time"]
+        error = failure(ValidationError, partial(check, client))
         assert "give at least one field" in error.message
         with pytest.raises(TypeError):
             check(client, start=START)
     with driver.client(server, driver.hook(lambda: "")) as client:
-        failure(ConfigurationError, lambda: check(client, appointment_start_date_time=START))
+        failure(ConfigurationError, partial(check, client, appointment_start_date_time=START))
     assert server.requests == []
 
 
@@ -604,8 +604,7 @@ def test_a_read_of_the_callers_own_changes_nothing(
 ) -> None:
     server.script(step)
     with driver.client(server, retry_ambiguous=False) as client:
-        read: Callable[[], object] = lambda: client.run(client.raw.get_session, AI, EX, ES)  # noqa: E731
-        error = failure(kind, read)
+        error = failure(kind, partial(client.run, client.raw.get_session, AI, EX, ES))
         assert (error.maybe_applied, error.replays, error.check) == (False, 0, None)
         assert "change" not in error.message
         assert len(server.requests) == (3 if kind in (ServerError, APIConnectionError) else 1)

@@ -178,14 +178,14 @@ class AsyncSender(NoCopy, OnlyRequests):
             return False
         reading = call.reading(before_replay=before_replay)
         if reading is None:
-            return call.take_reading(None, NO_TIME_LEFT)
+            call.read_failed(NO_TIME_LEFT)
+            return False
         try:
             await self._attempts(self.request_for(reading.prepared), reading)
         except Exception as error:  # noqa: BLE001 - whatever it is, it says nothing of the change
-            problem = why(error)
-        else:
-            return call.take_reading(reading.reply, "")
-        return call.take_reading(None, problem)
+            call.read_failed(why(error))
+            return False
+        return call.take_read(reading.reply)
 
     async def _token(self, call: Call) -> Secret:
         """Ask for the token; a failing source becomes a problem of the token."""
