@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Any, cast
 
 import click
@@ -14,7 +14,7 @@ from smarterproctoring import errors
 from smarterproctoring._cli.changes import Change, Limits, checked, read_change
 from smarterproctoring._cli.connecting import client_of
 from smarterproctoring._cli.exit_codes import EPILOG, verdict_code
-from smarterproctoring._cli.moments import moment_text, value_text
+from smarterproctoring._cli.moments import time_text, value_text
 from smarterproctoring._cli.options import (
     Checking,
     all_option,
@@ -86,7 +86,7 @@ def check(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> No
         )
     else:
         _show(found, session_sid, change.zone, show_all=options["show_all"])
-        end(code)
+        end(code, of_read=True)
     sys.exit(code)
 
 
@@ -123,9 +123,7 @@ def _difference(difference: Difference, zone: tzinfo | None, *, show_all: bool) 
     if is_hidden(difference, show_all=show_all):
         return "differs (--all shows how)"
     field = _FIELDS.get(difference.field)
-    asked = difference.asked
-    seen = difference.seen or ""
     if field is not None and field.format == "date-time":
-        asked = moment_text(datetime.fromisoformat(asked), zone)
-        seen = moment_text(datetime.fromisoformat(seen), zone)
-    return f"is {value_text(seen)}, not {value_text(asked)}"
+        seen = time_text(difference.seen, zone)
+        return f"is {seen}, not {time_text(difference.asked, zone)}"
+    return f"is {value_text(difference.seen)}, not {value_text(difference.asked)}"

@@ -18,8 +18,8 @@ EXIT_CODES: Final = {
     6: "rate limit; try again later",
     7: "not applied: no connection, 501, or the read before the change failed; try again later",
     8: "MAY HAVE BEEN APPLIED, and was not read back: look at the session before you try again",
-    13: "looked: the session is not as asked; after reschedule, the change MAY STILL BE APPLIED",
-    14: "could not look; after reschedule, the change MAY HAVE BEEN APPLIED",
+    13: "looked: the session is not as asked; a change that was sent MAY STILL BE APPLIED",
+    14: "could not look; a change that was sent MAY HAVE BEEN APPLIED",
     130: "interrupted; nothing was changed",
 }
 """Those of `bulk` are its own; 9 to 12 are left to it, so that no number says two things."""
@@ -38,6 +38,11 @@ EPILOG: Final = "\b\nExit codes:\n" + "\n".join(
     f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items()
 )
 """The table as `--help` ends with it."""
+_OF_READS: Final = {
+    NOT_AS_ASKED: "looked: the session is not as asked",
+    COULD_NOT_LOOK: "could not look; try again later",
+}
+"""What a code means after a command that sends no change, where that is less than the table says."""
 _OF_VERDICTS: Final[dict[Verdict, int]] = {
     "as_asked": 0,
     "different": NOT_AS_ASKED,
@@ -75,6 +80,11 @@ def exit_code(error: Exception, *, of_read: bool = False) -> int:
         if isinstance(error, kind):
             return of_reading if of_read else of_change
     return FAILED
+
+
+def meaning(code: int, *, of_read: bool = False) -> str:
+    """Return what an exit code means, after a command that can only read if `of_read` is set."""
+    return _OF_READS.get(code, EXIT_CODES[code]) if of_read else EXIT_CODES[code]
 
 
 def verdict_code(check: Check) -> int:

@@ -43,10 +43,15 @@ def moment_from(value: object) -> datetime | None:
 
 def seen_text(value: object, zone: tzinfo | None) -> str:
     """Return a time of an answer as people read it, or what is there in its place."""
-    moment = moment_from(value)
-    if moment is None:
+    if moment_from(value) is None:
         return f"{CANNOT_TELL}: {value_text(value)}"
-    return moment_text(moment, zone)
+    return time_text(value, zone)
+
+
+def time_text(value: object, zone: tzinfo | None) -> str:
+    """Return a time of an answer as people read it, or the value if it is not a moment."""
+    moment = moment_from(value)
+    return value_text(value) if moment is None else moment_text(moment, zone)
 
 
 def value_text(value: object) -> str:

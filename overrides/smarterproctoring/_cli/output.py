@@ -12,7 +12,7 @@ from smarterproctoring_generated.records import Field
 from smarterproctoring_generated.results import Check, Difference
 
 from smarterproctoring import errors
-from smarterproctoring._cli.exit_codes import EXIT_CODES, exit_code
+from smarterproctoring._cli.exit_codes import exit_code, meaning
 from smarterproctoring.problems import Problem
 from smarterproctoring.terminal import echo, echo_json
 
@@ -141,7 +141,8 @@ def fail(
         if isinstance(error, errors.SmarterProctoringError)
         else errors.ValidationError(str(error))
     )
-    code = exit_code(known, of_read=command in _NOT_DONE)
+    of_read = command in _NOT_DONE
+    code = exit_code(known, of_read=of_read)
     problems = [str(problem) for problem in _problems(known)] or [str(error)]
     if as_json:
         not_done = _NOT_DONE.get(command, "not moved")
@@ -172,13 +173,13 @@ def fail(
             echo(f"could not look: {known.check.reason}", err=True)
         if known.request_id:
             echo(f"request id: {known.request_id}", err=True)
-        end(code)
+        end(code, of_read=of_read)
     sys.exit(code)
 
 
-def end(code: int) -> None:
+def end(code: int, *, of_read: bool) -> None:
     """Print what the exit code means."""
-    echo(f"({EXIT_CODES[code]}; exit code {code})", err=True)
+    echo(f"({meaning(code, of_read=of_read)}; exit code {code})", err=True)
 
 
 def _problems(error: errors.SmarterProctoringError) -> tuple[Problem, ...]:

@@ -11,10 +11,11 @@ from smarterproctoring_generated.operations import GET_EXAM_SESSION
 from smarterproctoring_generated.results import Result
 
 from smarterproctoring import errors
+from smarterproctoring._cli import moments
 from smarterproctoring._cli.changes import Change, Limits, read_zone
 from smarterproctoring._cli.connecting import client_of
 from smarterproctoring._cli.exit_codes import EPILOG
-from smarterproctoring._cli.moments import in_utc, in_zone, now, seen_text, value_text
+from smarterproctoring._cli.moments import in_utc, in_zone, seen_text, value_text
 from smarterproctoring._cli.options import (
     Showing,
     all_option,
@@ -43,8 +44,8 @@ _PLACES = {name: place for place, name in enumerate(_KNOWN)}
 def show(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> None:
     """Show an exam session as the service knows it.
 
-    The session is read, and nothing is changed. Times are in UTC, and with --timezone in that zone, too. A time that cannot be told, for instance because it has no
-    offset, is shown as it came.
+    The session is read, and nothing is changed. Times are in UTC, and with --timezone in that zone, too. A time that
+    cannot be told, for instance because it has no offset, is shown as it came.
 
     What the spec marks as personal or secret is named and not shown, and so are objects and lists; what it does not
     describe is counted. --all shows it.
@@ -191,7 +192,7 @@ class _Session:
         ):
             if names:
                 rows.append((label, ", ".join(names)))
-        rows.append(("read at", utc_time(now())))
+        rows.append(("read at", utc_time(moments.now())))
         table(rows)
 
 
