@@ -53,7 +53,8 @@ def test_the_documentation_of_a_method_describes_each_parameter(client: Any) -> 
 SNIPPET = """\
 from datetime import datetime
 
-from smarterproctoring import AsyncSmarterProctoring, Check, DryRun, Result, RescheduleExamSessionFields, SmarterProctoring
+from smarterproctoring import AsyncSmarterProctoring, SmarterProctoring
+from smarterproctoring import Check, DryRun, Result, RescheduleExamSessionFields
 from smarterproctoring_generated.models import ExamSession
 from typing_extensions import assert_type
 

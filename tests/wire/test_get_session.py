@@ -153,7 +153,8 @@ def generated(client: Caller, *sids: str) -> Response[Any]:
 
 def test_the_generated_function_obeys_the_rules(driver: Driver) -> None:
     with Server(answer(503), answer(200, json_body(sid=ES, notes=None))) as server, driver.client(server) as client:
-        assert generated(client).parsed.sid == ES
+        parsed: Any = generated(client).parsed
+        assert parsed.sid == ES
         with pytest.raises(ValidationError):
             generated(client, AI, EX, f"{ES}/../x")
     assert [request.method for request in server.requests] == ["GET", "GET"]

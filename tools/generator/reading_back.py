@@ -125,7 +125,7 @@ def reads_back(operation_id: str, name: str, prop: Node) -> tuple[str, str]:
         return "", ""
     if not isinstance(shown, str) or not shown:
         raise GenerationError(
-            f"{operation_id}: x-reads-back-as of {name!r} is {shown!r}: name a property of the GET's answer"
+            f"{operation_id}: x-reads-back-as of {name!r} is {shown!r}: name a property of the answer of the GET"
         )
     if letter not in EVIDENCE:
         raise GenerationError(
