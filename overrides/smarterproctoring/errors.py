@@ -122,7 +122,8 @@ class UnconfirmedError(SmarterProctoringError):
     """The server answered with 2xx, but not in the way in which the API confirms a change.
 
     It is an HTML page, an error object, or a status such as 202 or 206. The change may have been carried out, so
-    `maybe_applied` is true; the call is not repeated, because the same answer would follow.
+    `maybe_applied` is true; the call is not repeated, because the same answer would follow. It is not raised where
+    reading back shows that the change was made.
     """
 
     maybe_applied = True

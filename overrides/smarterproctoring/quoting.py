@@ -31,7 +31,7 @@ def without_token(reply: Reply, secret: Secret) -> Reply:
 
 
 def masked(text: str, secret: Secret, prepared: Prepared) -> str:
-    """Mask the token and what the request's body said: a server may quote it, and it is personal data."""
+    """Mask the token and values of the request's body: a server may quote them, and they are personal data."""
     return mask(mask_token(text, secret.reveal()), _personal(prepared))
 
 

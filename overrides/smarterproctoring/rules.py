@@ -109,7 +109,7 @@ class Rules:
         self._by_name = {item.name: item for item in operation.fields}
         self._around_parameters = re.split(r"\{[^{}]+\}", operation.path)
         self._times = [(place, self._label(place)) for place in operation.date_times]
-        self._comparable = [field.name for field in operation.fields if is_time(field)]
+        self._comparable = {field.name for field in operation.fields if is_time(field)}
         self._is_read = bool(operation.read_by)
 
     def _label(self, place: Place) -> str:
@@ -301,7 +301,7 @@ class Rules:
         """Tell whether a read can show that what a body asks for is so: it holds a time that can be compared."""
         if not self._is_read or not isinstance(body, dict):
             return False
-        return any(body.get(name) is not None for name in self._comparable)
+        return not self._comparable.isdisjoint(body)
 
     def not_json(self, body: object) -> list[Problem]:
         """Return what cannot be written as JSON in a body, each with its place."""

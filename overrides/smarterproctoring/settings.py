@@ -55,7 +55,10 @@ class Timeouts(NamedTuple):
 
 
 RetryHook = Callable[[SmarterProctoringError, float], object]
-"""Called before the wait for each retry, with the error that would have been raised and the seconds to wait."""
+"""Called before the wait for each retry, with the error that would have been raised and the seconds to wait.
+
+If reading back then confirms the change, no retry follows.
+"""
 
 
 ReadBack = Literal["when_unsure", "never"]
