@@ -277,7 +277,7 @@ class MockApp(MockControl):
         request.reason = reason
         request.answer = response
         if request.epoch != self._epoch:
-            return  # it began before a reset, and would turn up in what somebody else looks at
+            return  # it began before a reset, and would appear in the records of the next test
         if not self._is_read(request):
             digest = blake2b(request.body, digest_size=16).digest()
             self._store.record(

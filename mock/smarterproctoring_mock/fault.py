@@ -22,14 +22,14 @@ _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 
 
 class FaultError(ValueError):
-    """A script says something that is no fault."""
+    """A script is not valid."""
 
 
 class ConnectionDropped(ConnectionError):  # noqa: N818  says what happened, as the standard library's do
     """Raised out of the application where a fault ends the connection.
 
-    The server cuts the real connection then. In process there is none, so the caller sees this exception:
-    it stands for a connection that ended without a complete answer.
+    The server then cuts the real connection. In process there is none, so the caller sees this exception
+    instead of a connection that ended without a complete answer.
 
     Attributes:
         point: `before-read`, `before-store`, `after-store`, or `in-answer` (part of it was sent).
@@ -47,7 +47,7 @@ class Fault:
     """One rule: what happens, to which requests, how often. Every attribute is a key of the JSON form.
 
     Attributes:
-        status: Answer with this status. None: with what the spec says.
+        status: Answer with this status; None: with that of the spec.
         code: The vendor's code in the error's body.
         message: The message in the error's body.
         json: Answer with this as JSON instead.
@@ -63,17 +63,17 @@ class Fault:
         drop: Cut the connection instead of answering: one of `DROPS`.
         reset: End it with a reset (RST) instead of an orderly close (FIN).
         store: Whether the change is stored. None: yes below status 300 and for `after-store`, otherwise no.
-        times: For so many requests; None: for all.
+        times: The number of requests to which it applies; None: all.
         session: Only for requests of which a path parameter has this value.
         operation: Only for this operation id.
         method: Only for this method, such as `GET`.
-        within: Only within so many seconds after the session's last change.
+        within: Only within this many seconds after the session's last change.
         show: Show another state of the session than its own: one of `STATES`.
         dates: Show the session's dates in another form: one of `DATE_FORMS`.
         probability: Only for this share of the requests, drawn from the script's seed.
         name: To tell rules apart.
 
-    `show` and `dates` strike only requests whose success shows a session.
+    `show` and `dates` apply only to requests whose success shows a session.
     """
 
     status: int | None = None
@@ -189,7 +189,7 @@ class Fault:
 
     @property
     def label(self) -> str:
-        """What to call it: its name, or else what it does."""
+        """Its name, or a description of what it does."""
         if self.name:
             return self.name
         return ", ".join(

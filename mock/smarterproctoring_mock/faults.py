@@ -119,7 +119,7 @@ def load_scenario(name: str | Path) -> Script:
 
 @dataclass(frozen=True)
 class Target:
-    """A request that a rule may strike.
+    """A request to which a rule may apply.
 
     Attributes:
         operation: The operation's id.
@@ -195,7 +195,7 @@ class Faults:
         """
         with self._lock:
             for index, rule in enumerate(self._rules):
-                if not self._strikes(rule.fault, target):
+                if not self._applies(rule.fault, target):
                     continue
                 if rule.turns == 1:
                     del self._rules[index]
@@ -205,7 +205,7 @@ class Faults:
                 return rule.fault
             return None
 
-    def _strikes(self, fault: Fault, target: Target) -> bool:
+    def _applies(self, fault: Fault, target: Target) -> bool:
         # The draw comes last: a request that is not meant takes none.
         return (
             (fault.operation is None or fault.operation == target.operation)

@@ -79,7 +79,7 @@ READ_FAULTS: Final = (
     Fault(name="read-dropped", method="GET", drop="before-read"),
     Fault(name="read-reset", method="GET", drop="before-store", reset=True),
 )
-"""The faults of reads alone: a change is not struck by them."""
+"""The faults that apply only to reads."""
 
 FAULTS: Final[Mapping[str, Fault]] = {
     fault.name: fault

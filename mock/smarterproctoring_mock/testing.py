@@ -251,7 +251,7 @@ def fault_cases(
 
     Args:
         names: Only these; None for all but those of reads (`read_fault_cases`).
-        times: How many requests each strikes; None: all. (A client that repeats a request meets it once by default.)
+        times: How many requests each applies to; None: all. (A client that repeats a request meets it once by default.)
         pace: Seconds of every delay and between pieces of a dripping body, so that tests are fast, and no fault ends
             after a time; None: as named.
 
@@ -297,11 +297,11 @@ ReadShows: TypeAlias = Literal["state", "another state", "nothing"]
 
 @dataclass(frozen=True)
 class ReadFaultCase:
-    """A fault of reads, and what a reader can learn of the session when it struck.
+    """A fault of reads, and what a reader can learn of the session under it.
 
     Attributes:
         name: Its name.
-        fault: For `MockApp.add_faults`; changes are not struck by it.
+        fault: For `MockApp.add_faults`; it does not apply to changes.
         status: The status that the client sees; None: the connection ends before one.
         shows: `state`: the session as it is, though perhaps late or written otherwise. `another state`: one that the
             session had before or never had, and the answer does not tell. `nothing`: no moment can be read from the
@@ -345,8 +345,8 @@ def read_fault_cases(
     """Return the named faults of reads, each with what a reader can learn.
 
     Args:
-        names: Only these; None for all that strike reads alone.
-        times: How many reads each strikes; None: all.
+        names: Only these; None for all that apply only to reads.
+        times: How many reads each applies to; None: all.
         pace: As for `fault_cases`.
 
     Returns:
