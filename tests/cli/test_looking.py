@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from cli.commands import NOW, SIDS, ZONE, run, run_json
-from smarterproctoring import SmarterProctoring, cli
+from smarterproctoring import APIConnectionError, ServerError, SmarterProctoring, UnconfirmedError, cli
 from smarterproctoring._cli import exit_codes
 from smarterproctoring._cli.options import OWN_OPTIONS
 from smarterproctoring_generated.operations import GET_EXAM_SESSION, RESCHEDULE_EXAM_SESSION
+from smarterproctoring_generated.results import Check
 from smarterproctoring_mock import RunningServer
 
 FIELDS = {
@@ -560,6 +561,18 @@ def test_what_was_seen_could_not_be_seen_and_was_not_looked_at_have_codes_of_the
     codes = [0, exit_codes.MAYBE_APPLIED, exit_codes.NOT_AS_ASKED, exit_codes.COULD_NOT_LOOK]
     assert len({*codes, *range(1, 8), 130}) == 12
     assert set(exit_codes.EXIT_CODES) == {*codes, *range(1, 8), 130}
+
+
+def test_a_change_that_may_have_been_applied_never_ends_with_0() -> None:
+    codes = {
+        None: exit_codes.MAYBE_APPLIED,
+        Check("as_asked"): exit_codes.MAYBE_APPLIED,
+        Check("different"): exit_codes.NOT_AS_ASKED,
+        Check("unknown"): exit_codes.COULD_NOT_LOOK,
+    }
+    for check, code in codes.items():
+        for kind in (APIConnectionError, ServerError, UnconfirmedError):
+            assert exit_codes.exit_code(kind("x", maybe_applied=True, check=check)) == code
 
 
 @pytest.mark.parametrize("name", ["check", "doctor", "reschedule", "show"])
