@@ -136,7 +136,9 @@ class Call:
             return self._after_loss(failure, cause)
         reply = without_token(answer, self._secret)
         self._log(str(reply.status), reply)
-        doubt = reply.doubt() if 200 <= reply.status < 300 else None
+        doubt: str | None = None
+        if 200 <= reply.status < 300:
+            doubt = reply.doubt(changes=self._changes)
         if 200 <= reply.status < 300 and doubt is None:
             if self.hook_failed:
                 raise self._failed_after(reply)
