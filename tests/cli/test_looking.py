@@ -241,6 +241,7 @@ def test_a_session_that_is_as_asked(server: RunningServer) -> None:
     assert found.exit_code == 0, found.output
     assert f"as asked: {SIDS[2]}" in found.stdout
     assert "not compared  type\n" in found.stdout
+    assert found.stderr == ""
     code, printed = run_json("check", *SIDS, *AS_SEEDED[:2], *ZONE, "--duration", "2h30m")
     assert (code, printed["outcome"], printed["check"]["verdict"]) == (0, "as asked", "as_asked")
     assert printed["check"]["seen_at"].endswith("Z")

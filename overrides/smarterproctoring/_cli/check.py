@@ -86,7 +86,8 @@ def check(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> No
         )
     else:
         _show(found, session_sid, change.zone, show_all=options["show_all"])
-        end(code, of_read=True)
+        if code:
+            end(code, of_read=True)
     sys.exit(code)
 
 

@@ -18,7 +18,7 @@ EXIT_CODES: Final = {
     6: "rate limit; try again later",
     7: "not applied: no connection, 501, or the read before the change failed; try again later",
     8: "MAY HAVE BEEN APPLIED, and was not read back: look at the session before you try again",
-    13: "looked: the session is not as asked; a change that was sent MAY STILL BE APPLIED",
+    13: "looked: the session was not as asked; a change that was sent MAY HAVE BEEN APPLIED anyway",
     14: "could not look; a change that was sent MAY HAVE BEEN APPLIED",
     130: "interrupted; nothing was changed",
 }
