@@ -263,7 +263,7 @@ class Call:
     def completed(
         self, error: errors.SmarterProctoringError
     ) -> errors.SmarterProctoringError:
-        """Return the error that ends the call; one from outside the call gets what is known of the call."""
+        """Return the error if it ended the call; one from outside the call becomes one that holds what is known."""
         if error is self._error or not isinstance(error, errors.ConfigurationError):
             return error
         self._maybe_applied |= self.sending and self._changes
@@ -355,7 +355,7 @@ class Call:
         )
 
     def result(self) -> Result[Any]:
-        """Build the result of a success, without the model: the client adds it."""
+        """Build the result of a success; `parsed` is added where the operation's model is known."""
         reply = self.reply
         return Result(
             reply.data(),
