@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -237,6 +238,9 @@ class Store:
             self._file = self._open(Path(path))
 
     def _open(self, path: Path) -> sqlite3.Connection:
+        # For its owner alone: sessions have personal data. SQLite says what is wrong where this fails.
+        with suppress(OSError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         try:
             # A new file is readable by its owner alone, and SQLite gives its side files the same mode.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

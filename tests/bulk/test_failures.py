@@ -280,7 +280,7 @@ def test_rows_that_gave_up_are_tried_again(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "list.csv", 40)
     app.add_faults(
         {"fault": "not-found", "session": session(3), "times": None},
-        {"fault": "server-error", "session": session(5), "times": 5},
+        {"fault": "server-error", "session": session(5), "times": 5, "operation": "rescheduleExamSession"},
         {"status": 501, "session": session(6), "times": 1},
     )
     said = bulk.run("run", path, code=8)

@@ -21,6 +21,7 @@ from bulk.runs import Bulk, kill, sent, session, stored, wait_for, write_list
 from bulk.small_disk import small_disk
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.engine import no_pickle
+from smarterproctoring_bulk.engine.journal import JsonSerializer
 from smarterproctoring_bulk.journal import JournalError, Lock, find
 from smarterproctoring_mock import MockApp
 
@@ -55,12 +56,12 @@ def pickled(path: Path) -> str:
 @pytest.mark.parametrize("name", ["deserialize_value", "deserialize_args", "deserialize_exception"])
 def test_no_reader_of_dbos_unpickles(tmp_path: Path, name: str) -> None:
     """Expires when DBOS can be told to refuse pickle: then `no_pickle` can go."""
-    from dbos import _serialization
+    from dbos import _serialization  # pyright: ignore[reportPrivateUsage]
 
     made = tmp_path / "made"
     reader = vars(_serialization)[name]
     with pytest.raises(no_pickle.PickleRefusedError):
-        reader(pickled(made), "py_pickle", engine.journal.JsonSerializer())
+        reader(pickled(made), "py_pickle", JsonSerializer())
     assert not made.exists()
 
 
@@ -104,7 +105,9 @@ def test_a_pickled_value_in_the_journal_is_refused_unread(bulk: Bulk, app: MockA
                 (pickled(made),),
             )
         connection.execute("UPDATE workflow_input SET inputs = ?", (pickled(made),))
-    arguments = {"report": [job, bulk.folder / "r.csv"], "run": [path], "purge": [job, "--yes"]}
+    arguments: dict[str, list[str | Path]] = {
+        "report": [job, bulk.folder / "r.csv"], "run": [path], "purge": [job, "--yes"],
+    }  # fmt: skip
     said = bulk.run(command, *arguments.get(command, []), code=2)
     assert "values that are not JSON" in said
     assert not made.exists()
@@ -311,7 +314,7 @@ def test_a_terminal_that_is_closed_ends_the_run_gracefully(bulk: Bulk, app: Mock
 def test_settings_for_the_makers_service_of_dbos_are_ignored(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "list.csv", 3)
     variables = {"DBOS__CLOUD": "true", "DBOS__CONDUCTOR_KEY": "x", "DBOS__VMID": "y", "DBOS__APPVERSION": "z"}
-    bulk.run_anew("run", path, **variables)
+    bulk.run_anew("run", path, code=0, **variables)
     assert len(stored(app)) == 3
 
 

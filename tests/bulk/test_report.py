@@ -266,6 +266,6 @@ def test_the_page_does_not_grow_with_the_list(tmp_path: Path) -> None:
 
 
 def test_every_state_has_a_meaning_on_the_page(tmp_path: Path) -> None:
-    more = [Outcome(line, SIDS, state) for line, state in enumerate(("done", "superseded", "open"), 8)]
+    more = [Outcome(8, SIDS, "done"), Outcome(9, SIDS, "superseded"), Outcome(10, SIDS, "open")]
     text = page(tmp_path, [*OUTCOMES, *more]).text
     assert all(state.replace("_", " ") in text for state in STATES)

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from smarterproctoring_bulk.journal import Place
 
@@ -83,6 +83,6 @@ def reason_of(error: BaseException) -> str:
 
 def _cause(error: BaseException) -> BaseException:
     """Return the driver's own error."""
-    if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
+    if isinstance(error, DBAPIError) and error.orig is not None:
         return error.orig
     return error

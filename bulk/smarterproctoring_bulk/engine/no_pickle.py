@@ -12,7 +12,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import NoReturn
 
-from dbos import _serialization
+from dbos import _serialization  # pyright: ignore[reportPrivateUsage]
 
 
 class PickleRefusedError(Exception):

@@ -321,7 +321,7 @@ class Store:
         table = self._tables.jobs
         with self._engine.connect() as connection:
             found = connection.execute(sa.select(table).order_by(table.c.created))
-            return [_job(row) for row in found]
+            return [_job(row) for row in found.mappings()]
 
     def update(self, job_id: str, changes: JobChanges) -> None:
         """Change a job."""
@@ -464,7 +464,7 @@ class Store:
             )
             .where(table.c.job == job_id, table.c.number == number)
         )
-        return _chunk(connection.execute(query).one())
+        return _chunk(connection.execute(query).mappings().one())
 
     def chunk_of_part(self, job_id: str, number: int, part: int) -> Chunk | None:
         """Return the chunk that a part works on; None if another part has followed."""
@@ -726,12 +726,12 @@ class Store:
                 .limit(_PAGE)
             )
             with self._engine.connect() as connection:
-                page = connection.execute(query).all()
+                page = connection.execute(query).mappings().all()
             for row in page:
                 yield _outcome(row)
             if len(page) < _PAGE:
                 return
-            last = page[-1].line
+            last = page[-1]["line"]
 
     def gave_up(self, job_id: str) -> dict[int, tuple[Outcome, int]]:
         """Return the rows that gave up, by line, each with how often it was sent."""
@@ -740,8 +740,8 @@ class Store:
             table.c.job == job_id, table.c.state == "gave_up"
         )
         with self._engine.connect() as connection:
-            found = connection.execute(query).all()
-        return {row.line: (_outcome(row), row.sendings) for row in found}
+            found = connection.execute(query).mappings().all()
+        return {row["line"]: (_outcome(row), row["sendings"]) for row in found}
 
     def duplicates(self, job_id: str) -> Iterator[Duplicate]:
         """Yield the rows that repeat an earlier one, by line."""
@@ -880,8 +880,7 @@ def _unpack_histories(text: str) -> dict[int, History]:
     return {int(line): History.from_record(record) for line, record in records.items()}
 
 
-def _chunk(found: sa.Row[tuple[object, ...]]) -> Chunk:
-    values = found._mapping
+def _chunk(values: sa.RowMapping) -> Chunk:
     records = cast("list[RowRecord]", json.loads(values["rows"]))
     rows = []
     for record in records:
@@ -922,8 +921,7 @@ def _outcome_values(
     }
 
 
-def _outcome(found: sa.Row[tuple[object, ...]]) -> Outcome:
-    values = found._mapping
+def _outcome(values: sa.RowMapping) -> Outcome:
     return Outcome(
         line=values["line"],
         sids=("", "", values["session"] or ""),
@@ -969,8 +967,7 @@ def _job_values(job: Job) -> dict[str, str | int | float | bool | None]:
     }
 
 
-def _job(found: sa.Row[tuple[object, ...]]) -> Job:
-    values = found._mapping
+def _job(values: sa.RowMapping) -> Job:
     counts = Counts(
         rows=values["rows"],
         sendable=values["sendable"],
