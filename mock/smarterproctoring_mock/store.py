@@ -242,11 +242,7 @@ class Store:
         with suppress(OSError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         try:
-            # A new file is readable by its owner alone, and SQLite gives its side files the same mode.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}") from None
         except sqlite3.Error as error:
             raise StoreError(f"{path}: {error}") from None
         try:
