@@ -208,7 +208,8 @@ def check_one(mock: Mock, row: Row, kind: str, *, asynchronous: bool) -> None:
     except SmarterProctoringError as raised:
         error = raised
     audit = mock.app.audit()
-    check = result.check if result is not None else error and error.check
+    ended = result if result is not None else error
+    check = ended.check if ended is not None else None
     expected: End = row._asdict()[kind]
     found = End(
         len(audit),
