@@ -167,8 +167,6 @@ class CompiledSpec:
             if success.body
             else None
         )
-        if method == "get" and shown is not None:
-            read_back.check(shown, pointer)
         others = [p for p in parameters.values() if p.location != "path"]
         return ServedOperation(
             id=str(node.get("operationId", f"{method} {path.template}")),
@@ -243,7 +241,6 @@ class CompiledSpec:
         """Collect what the fields of a path's changes are shown as when it is read (`x-reads-back-as`)."""
         names: dict[str, str] = {}
         dates: set[str] = set()
-        pointers: dict[str, str] = {}
         for method in sorted(_WRITING & item.keys()):
             body, where = self._document.resolve(
                 item[method].get("requestBody", {}), f"{base}/{method}/requestBody"
@@ -256,10 +253,9 @@ class CompiledSpec:
                     shown_as = {**field, **unresolved}.get("x-reads-back-as")
                     if isinstance(shown_as, str):
                         names[name] = shown_as
-                        pointers[shown_as] = f"{pointer}/x-reads-back-as"
                         if field.get("format") == "date-time":
                             dates.add(shown_as)
-        return ReadBack(names, frozenset(dates), pointers)
+        return ReadBack(names, frozenset(dates))
 
     def _fields(self, pointer: str) -> dict[str, str]:
         """Collect the properties that a schema declares, through references and `allOf` and its like.

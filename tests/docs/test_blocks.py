@@ -10,7 +10,7 @@ from docs.quotes import FENCE, PORT, ROOT, SECONDS, Block, Quote, blocks, docume
 
 pytestmark = pytest.mark.tooling
 INPUTS = {"csv", "diff", "http", "ini", "json", "mermaid", "python", "sh", "toml", "yaml"}
-"""Languages of what a reader puts in somewhere, and of diagrams. `console` is what a reader types, with what is printed."""
+"""Languages of diagrams and of what a reader puts in somewhere. `console` is what a reader types, and its output."""
 BLOCKS = [block for document in documents() for block in blocks(document)]
 
 

@@ -66,8 +66,6 @@ DETAILS = {
         "sid": text(pattern="^ES[a-f0-9]{32}$"),
         "installSid": text(),
         "examSid": text(),
-        "appointmentDate": text(),
-        "appointmentEndDate": text(),
         "notes": text(nullable=True),
         "type": {"$ref": "#/components/schemas/SystemType"},
         "email": text(maxLength=5),
