@@ -6,15 +6,19 @@ The answers under faults are those of the mock server, recorded from it, so each
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Literal
 
 import httpx
-from smarterproctoring_mock.fault import ConnectionDropped, Fault
-from smarterproctoring_mock.testing import Mock, in_process, read_fault_cases
+from smarterproctoring_mock.fault import ConnectionDropped
+from smarterproctoring_mock.testing import (
+    Mock,
+    ReadFaultCase,
+    in_process,
+    read_fault_cases,
+)
 
 INSTALL = "AI" + "a1" * 16
 EXAM = "EX" + "b2" * 16
@@ -77,11 +81,12 @@ SILENT = "no answer in time"
 @cache
 def readings() -> tuple[Reading, ...]:
     """Return all of them: one that works first, then the mock's faults, one lie that no reader can notice, silence."""
-    faults = [
-        Reading(case.name, _KINDS[case.shows], _recorded(case.fault, case.shows))
-        for case in read_fault_cases(times=None)
-    ]
-    works = Reading(WORKS, "works", _recorded(None, "state"))
+    with in_process() as mock:
+        faults = [
+            Reading(case.name, _KINDS[case.shows], _recorded(mock, case))
+            for case in read_fault_cases(times=None)
+        ]
+        works = Reading(WORKS, "works", _recorded(mock, None))
     as_asked = works.answer(1)
     lie = Reading(ALWAYS_AS_ASKED, "lies", (as_asked,) * (MOST_STATES + 1))
     silent = Reading(
@@ -96,41 +101,40 @@ def reading(name: str) -> Reading:
     return found
 
 
-def _recorded(fault: Fault | None, shows: str) -> tuple[ReadAnswer, ...]:
+def _recorded(mock: Mock, case: ReadFaultCase | None) -> tuple[ReadAnswer, ...]:
     """Return what the mock answers after no change, one and two."""
-    return tuple(
-        [_answer_of_mock(fault, shows, applied) for applied in range(MOST_STATES + 1)]
-    )
+    states = range(MOST_STATES + 1)
+    return tuple([_answer_of_mock(mock, case, applied) for applied in states])
 
 
-def _answer_of_mock(fault: Fault | None, shows: str, applied: int) -> ReadAnswer:
-    with (
-        in_process() as mock,
-        httpx.Client(transport=mock.transport, base_url=mock.url) as client,
-    ):
-        read = _reader(client, mock)
+def _answer_of_mock(mock: Mock, case: ReadFaultCase | None, applied: int) -> ReadAnswer:
+    headers = {"token": mock.token}
+    mock.app.reset()
+    with httpx.Client(
+        transport=mock.transport, base_url=mock.url, headers=headers
+    ) as client:
         for start in (FORMER, *[ASKED] * applied):
-            body = {"appointmentStartDateTime": start}
-            client.put(
-                PATH, json=body, headers={"token": mock.token}
-            ).raise_for_status()
-        whole = read()
-        if fault is None:
+            change = {"appointmentStartDateTime": start}
+            client.put(PATH, json=change).raise_for_status()
+        whole = client.get(PATH)
+        if case is None:
             return _encoded(whole, has_moment=True)
+        fault = case.fault
         # A read waits as long as Retry-After says; here that proves nothing.
         mock.app.add_faults(replace(fault, retry_after=fault.retry_after and 0.01))
         try:
-            return _encoded(read(), has_moment=shows != "nothing")
+            return _encoded(client.get(PATH), has_moment=case.shows != "nothing")
         except (ConnectionDropped, httpx.TransportError):
-            encoded = _encoded(whole, has_moment=False).encoded
-            begun = encoded[: encoded.index(b"\r\n\r\n") + 4 + (fault.truncate or 0)]
-            return ReadAnswer(
-                begun if fault.truncate else b"", "RST" if fault.reset else "FIN"
-            )
+            ends: Literal["FIN", "RST"] = "RST" if fault.reset else "FIN"
+            return ReadAnswer(_begun(whole, fault.truncate), ends)
 
 
-def _reader(client: httpx.Client, mock: Mock) -> Callable[[], httpx.Response]:
-    return lambda: client.get(PATH, headers={"token": mock.token})
+def _begun(answer: httpx.Response, octets: int | None) -> bytes:
+    """Return what comes of an answer that breaks off after some octets of the body; nothing if it does not begin."""
+    if octets is None:
+        return b""
+    encoded = _encoded(answer, has_moment=False).encoded
+    return encoded[: encoded.index(b"\r\n\r\n") + 4 + octets]
 
 
 def _encoded(answer: httpx.Response, *, has_moment: bool) -> ReadAnswer:
