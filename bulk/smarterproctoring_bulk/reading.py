@@ -27,7 +27,10 @@ from smarterproctoring import (
     ServerError,
     SmarterProctoringError,
 )
+from smarterproctoring.commands import compare
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
+from smarterproctoring_generated.records import Hidden
+from smarterproctoring_generated.results import Check, Difference
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk.exits import Stop
@@ -50,6 +53,9 @@ SHOWN_AS: Final = {
     if field.reads_back_as
 }
 """The property of the answer that shows a field, by keyword."""
+_NAMES: Final = {item.keyword: item.name for item in RESCHEDULE_EXAM_SESSION.fields}
+KEYWORDS: Final = {item.name: item.keyword for item in RESCHEDULE_EXAM_SESSION.fields}
+"""The fields' keywords, by the API's names."""
 _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS about (what TEXT PRIMARY KEY, text TEXT);
     CREATE TABLE IF NOT EXISTS seen (
@@ -267,7 +273,7 @@ def shown_fields(answer: object) -> dict[str, str]:
     found: dict[str, str] = {}
     for keyword, name in SHOWN_AS.items():
         value: object = answer.get(name)
-        if isinstance(value, str) and value:
+        if isinstance(value, str):
             found[keyword] = _wire(value) if keyword in TIMES else value
     return found
 
@@ -294,30 +300,26 @@ def is_moment(text: str) -> bool:
     return _moment(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A field in which a session is not as its row says; the values may be personal."""
+def check_of(row: Row, seen: Seen) -> Check:
+    """Compare a session with its row, by the rules of the client's `check`.
 
-    keyword: str
-    listed: str
-    found: str
-
-
-def differences(row: Row, seen: Seen) -> list[Difference] | None:
-    """Compare a session with its row.
-
-    Times are compared as moments, other text without white space around it.
-
-    Returns:
-        The fields that differ; None if no time can be compared, so that nothing is known.
+    The differences may hold personal values.
     """
-    compared = 0
-    found: list[Difference] = []
-    for keyword, listed in row.fields.items():
-        value = seen.fields.get(keyword)
-        if value is None or (keyword in TIMES and not is_moment(value)):
-            continue
-        compared += keyword in TIMES
-        if value.strip() != listed.strip():
-            found.append(Difference(keyword, listed, value))
-    return found if compared or found else None
+    asked = {_NAMES[keyword]: value for keyword, value in row.fields.items()}
+    answer: dict[str, object] = {
+        SHOWN_AS[keyword]: value for keyword, value in seen.fields.items()
+    }
+    now = datetime.now(UTC)
+    return compare(RESCHEDULE_EXAM_SESSION, Hidden(asked), Hidden(answer), now)
+
+
+def why_unknown(seen: Seen) -> str:
+    """Say why a session that was read cannot be compared."""
+    return seen.problem or "the answer shows no time"
+
+
+def described(difference: Difference) -> str:
+    """Say how a field differs; of a field that is not a time, no value."""
+    if KEYWORDS[difference.field] in TIMES:
+        return f"{difference.field} is {difference.seen}, not {difference.asked}"
+    return f"{difference.field} differs"

@@ -4,6 +4,7 @@ Such a command is an entry point of the group `smarterproctoring.commands`: a fu
 the command's name, and returns the exit code or ends the process.
 """
 
+from smarterproctoring.comparison import compare
 from smarterproctoring.prepare import from_keywords
 from smarterproctoring.rules import Item, item_from_text, keyword_items, path_parameters
 from smarterproctoring.settings import read_environment
@@ -32,6 +33,7 @@ __all__ = [
     "TokenFile",
     "ZoneError",
     "colors",
+    "compare",
     "from_keywords",
     "item_from_text",
     "keyword_items",

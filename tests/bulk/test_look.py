@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from bulk.runs import EXAM, INSTALL, START, Bulk, session, stored, wait_for, write_list
-from smarterproctoring_bulk.reading import Difference, Seen, differences, shown_fields
+from smarterproctoring_bulk.reading import Seen, check_of, shown_fields
 from smarterproctoring_bulk.rows import Row
 from smarterproctoring_generated.operations import GET_EXAM_SESSION
+from smarterproctoring_generated.results import Difference
 from smarterproctoring_mock import MockApp
 
 LATER = START.replace("T13:", "T15:")
@@ -131,11 +132,25 @@ def test_times_are_compared_as_moments_and_text_without_white_space() -> None:
     row = Row(2, SIDS, fields)
     answer = {"appointmentDate": "2030-05-04T09:00:00-04:00", "notes": "x", "status": "Scheduled"}
     seen = Seen(2, SIDS, shown_fields(answer))
-    assert differences(row, seen) == []
+    assert check_of(row, seen).verdict == "as_asked"
     other = Seen(2, SIDS, shown_fields({**answer, "appointmentDate": "2030-05-04T14:00:00Z"}))
-    assert differences(row, other) == [
-        Difference("appointment_start_date_time", fields["appointment_start_date_time"], "2030-05-04T14:00:00.000Z")
-    ]
+    assert check_of(row, other).differences == (
+        Difference("appointmentStartDateTime", fields["appointment_start_date_time"], "2030-05-04T14:00:00.000Z"),
+    )
+
+
+def test_a_session_is_compared_as_the_client_does_it() -> None:
+    """Two fields that read back as one property: which of them it shows is not known. Empty text is a value."""
+    fields = {
+        "appointment_start_date_time": "2030-05-04T13:00:00.000Z",
+        "appointment_date_time": "2030-05-04T14:00:00.000Z",
+        "appointment_end_date_time": "2030-05-04T15:00:00.000Z",
+    }
+    answer = {"appointmentDate": fields["appointment_start_date_time"], "appointmentEndDate": "x", "notes": ""}
+    assert check_of(Row(2, SIDS, fields), Seen(2, SIDS, shown_fields(answer))).verdict != "different"
+    noted = Row(2, SIDS, {**fields, "notes": "x"})
+    check = check_of(noted, Seen(2, SIDS, shown_fields(answer)))
+    assert [difference.field for difference in check.differences] == ["notes"]
 
 
 @pytest.mark.parametrize(
@@ -143,4 +158,4 @@ def test_times_are_compared_as_moments_and_text_without_white_space() -> None:
 )
 def test_without_a_time_that_can_be_compared_nothing_is_known(answer: object) -> None:
     row = Row(2, SIDS, {"appointment_start_date_time": "2030-05-04T13:00:00.000Z", "notes": "x"})
-    assert differences(row, Seen(2, SIDS, shown_fields(answer))) is None
+    assert check_of(row, Seen(2, SIDS, shown_fields(answer))).verdict == "unknown"

@@ -16,6 +16,7 @@ import click
 from smarterproctoring import AsyncSmarterProctoring
 from smarterproctoring.commands import visible
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
+from smarterproctoring_generated.results import Difference
 
 from smarterproctoring_bulk import exits, pacing
 from smarterproctoring_bulk.exits import Stop
@@ -31,15 +32,16 @@ from smarterproctoring_bulk.outputs import Output, check_outputs, replaced
 from smarterproctoring_bulk.plan import Plan, plan
 from smarterproctoring_bulk.progress import progress
 from smarterproctoring_bulk.reading import (
-    Difference,
     Findings,
     Reading,
     Seen,
-    differences,
+    check_of,
+    described,
     is_moment,
+    why_unknown,
 )
 from smarterproctoring_bulk.report import csv_cell
-from smarterproctoring_bulk.rows import TIMES, InputError, Row
+from smarterproctoring_bulk.rows import InputError, Row
 
 _SHOWN: Final = 20
 """Sessions that are printed; all of them are in the output."""
@@ -50,6 +52,11 @@ _SIDS: Final = ("installSid", "examSid", "sessionSid")
 _COLUMNS: Final = ("line", *_SIDS, "result", "field", "listed", "found")
 Verdict: TypeAlias = Literal["as listed", "different", "unknown"]
 """How a session is, compared with its row."""
+_VERDICTS: Final[dict[str, Verdict]] = {
+    "as_asked": "as listed",
+    "different": "different",
+    "unknown": "unknown",
+}
 
 
 class LookArguments(InputArguments, ClientArguments):
@@ -139,7 +146,7 @@ class _Compared:
     row: Row
     seen: Seen
     verdict: Verdict
-    differences: list[Difference]
+    differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +171,9 @@ class _Looked:
     def compared(self) -> Iterator[_Compared]:
         """Compare each session with its row, in the order of the list."""
         for row, seen in zip(self.planned.rows(), self.findings, strict=True):
-            found = differences(row, seen)
-            if found is None:
-                yield _Compared(row, seen, "unknown", [])
-            else:
-                verdict: Verdict = "different" if found else "as listed"
-                yield _Compared(row, seen, verdict, found)
+            check = check_of(row, seen)
+            verdict = _VERDICTS[check.verdict]
+            yield _Compared(row, seen, verdict, check.differences)
 
 
 @contextmanager
@@ -252,7 +256,7 @@ def _show_wrong(count: int) -> None:
 def _show_unread(findings: Findings) -> None:
     """Say which sessions have no time in the output."""
     lines = [
-        f"line {seen.line}: {seen.problem or 'the answer shows no time'}"
+        f"line {seen.line}: {why_unknown(seen)}"
         for seen in findings
         if seen.problem or not (_time(seen, _START) or _time(seen, _END))
     ]
@@ -264,19 +268,12 @@ def _show_compared(looked: _Looked) -> None:
     lines: list[str] = []
     for compared in looked.compared():
         if compared.verdict == "unknown":
-            problem = compared.seen.problem or "the answer shows no time"
+            problem = why_unknown(compared.seen)
             lines.append(f"line {compared.row.line}: unknown: {problem}")
         elif compared.differences:
-            said = "; ".join(map(_difference, compared.differences))
+            said = "; ".join(map(described, compared.differences))
             lines.append(f"line {compared.row.line}: {said}")
     _show(lines)
-
-
-def _difference(difference: Difference) -> str:
-    name = _NAMES[difference.keyword]
-    if difference.keyword in TIMES:
-        return f"{name} is {difference.found}, not {difference.listed}"
-    return f"{name} differs"
 
 
 def _show(lines: list[str]) -> None:
@@ -299,5 +296,5 @@ def _compared_records(looked: _Looked) -> Iterator[list[object]]:
         if not compared.differences:
             yield [*begin, "", "", csv_cell(compared.seen.problem)]
         for difference in compared.differences:
-            values = (difference.listed, difference.found)
-            yield [*begin, _NAMES[difference.keyword], *map(csv_cell, values)]
+            values = (difference.asked, difference.seen)
+            yield [*begin, difference.field, *map(csv_cell, values)]
