@@ -9,7 +9,7 @@ import click
 from smarterproctoring.commands import colors
 
 from smarterproctoring_bulk import exits
-from smarterproctoring_bulk.commands import jobs, look, run, worker
+from smarterproctoring_bulk.commands import jobs, look, run, settle, worker
 
 
 class _Commands(click.Group):
@@ -50,6 +50,7 @@ for _command in (
     run.submit,
     look.look,
     look.verify,
+    settle.settle,
     worker.worker,
     jobs.status,
     jobs.cancel,

@@ -16,7 +16,12 @@ from smarterproctoring.commands import TokenFile, read_environment
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk.exits import Stop
-from smarterproctoring_bulk.jobs import IncompatibleError, UnknownJobError
+from smarterproctoring_bulk.jobs import (
+    IncompatibleError,
+    Job,
+    UnknownJobError,
+    service_key,
+)
 from smarterproctoring_bulk.options import ClientArguments
 
 if TYPE_CHECKING:
@@ -88,6 +93,18 @@ def service_of(client: AsyncSmarterProctoring) -> str:
     """Return the base URL in effect, wherever it was set."""
     url = client.with_options(allow_empty=True).dry_run_reschedule(*_SIDS).url
     return url.partition("/v1/installs/")[0]
+
+
+def check_service(job: Job, client: AsyncSmarterProctoring) -> None:
+    """Refuse to work on a job for another service than the client's.
+
+    Raises:
+        Stop: It is for another one.
+    """
+    if job.service != service_key(service_of(client)):
+        raise Stop(
+            f"job {job.id} is for {job.base_url}: set --base-url", exits.BAD_INPUT
+        )
 
 
 def measure(base_url: str) -> float | None:

@@ -326,6 +326,22 @@ def rate_of(options: JobOptions) -> float | None:
     return None if options.rate == pacing.NO_LIMIT else options.rate
 
 
+def read_rate_of(text: str | None, default: float | None) -> float | None:
+    """Return the reads per second; None for no limit.
+
+    Args:
+        text: What was given; None for nothing.
+        default: What holds then.
+
+    Raises:
+        click.UsageError: It is not a rate.
+    """
+    rate = _given_rate(text)
+    if rate is None:
+        return default
+    return None if rate == pacing.NO_LIMIT else rate
+
+
 def _given_rate(text: str | None) -> float | None:
     """Return requests per second, infinity for `none`; None if it was not given.
 

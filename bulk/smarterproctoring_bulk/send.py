@@ -23,6 +23,7 @@ from smarterproctoring import (
     ValidationError,
 )
 
+from smarterproctoring_bulk.doubts import CONFIRMED
 from smarterproctoring_bulk.jobs import MAX_SENDINGS, Kind
 from smarterproctoring_bulk.outcomes import History, Outcome, State
 from smarterproctoring_bulk.pacing import Breaker, Concurrency, Pace, Throttle
@@ -593,7 +594,7 @@ class Lane:
             as_asked = False  # it cannot be read, so it stays in doubt
         entry.read_back = True
         if as_asked:
-            self._settle(entry, "ok", message="confirmed by reading back")
+            self._settle(entry, "ok", message=CONFIRMED)
             return False
         now = self._gate.clock()
         wait = self._pace.due(now) - now

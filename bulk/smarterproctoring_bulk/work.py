@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from smarterproctoring_bulk.jobs import Job
 
 RESUME = "smarterproctoring bulk resume"
+SETTLE = "smarterproctoring bulk settle"
 
 
 class _Pause(NamedTuple):
@@ -89,7 +90,7 @@ def work(
     tally = journal.tally(job)
     write_reports(journal, job, reports)
     finish(job)
-    _show_tally(tally, job.total)
+    _show_tally(tally, job)
     if stopped.reason == "disk":
         exits.end(
             f"stopped: {visible(stopped.detail)}. Free some space; "
@@ -305,7 +306,8 @@ def write_reports(journal: Journal, job: Job, paths: tuple[str, ...]) -> None:
             )
 
 
-def _show_tally(tally: Tally, total: int) -> None:
+def _show_tally(tally: Tally, job: Job) -> None:
+    total = job.total
     counts = [
         f"{tally.counts[state]:,} {state}"
         for state in STATES
@@ -320,7 +322,7 @@ def _show_tally(tally: Tally, total: int) -> None:
     if tally.maybe_applied:
         click.secho(
             f"{tally.maybe_applied:,} that are not ok MAY HAVE BEEN APPLIED: "
-            "look at them",
+            f"read them back with: {SETTLE} {job.id}",
             fg="yellow",
             err=True,
         )

@@ -12,13 +12,13 @@ from smarterproctoring.commands import visible
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk.exits import Stop
-from smarterproctoring_bulk.jobs import Again, Job, service_key
+from smarterproctoring_bulk.jobs import Again, Job
 from smarterproctoring_bulk.opening import (
+    check_service,
     find_journal,
     lock_journal,
     open_client,
     open_journal,
-    service_of,
 )
 from smarterproctoring_bulk.options import (
     ResumeArguments,
@@ -167,11 +167,7 @@ def resume(job: str, no_wait: bool, **arguments: Unpack[ResumeArguments]) -> Non
                 "run `bulk run` with it again",
                 exits.BAD_INPUT,
             )
-        if found.service != service_key(service_of(client)):
-            raise Stop(
-                f"job {found.id} is for {found.base_url}: set --base-url",
-                exits.BAD_INPUT,
-            )
+        check_service(found, client)
         journal.unpause(found)
         journal.try_again(found, again)
         work(journal, found.id, client, arguments["patience"], arguments["reports"])

@@ -18,7 +18,7 @@ from smarterproctoring.commands import visible
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_generated.results import Difference
 
-from smarterproctoring_bulk import exits, pacing
+from smarterproctoring_bulk import exits
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.opening import open_client, service_of
 from smarterproctoring_bulk.options import (
@@ -27,6 +27,7 @@ from smarterproctoring_bulk.options import (
     client_options,
     input_of,
     input_options,
+    read_rate_of,
 )
 from smarterproctoring_bulk.outputs import Output, check_outputs, replaced
 from smarterproctoring_bulk.plan import Plan, plan
@@ -192,7 +193,7 @@ def _looked(
             kept["the token file"] = Path(arguments["token_file"])
         outputs = [Output("-o", Path(output)), Output("the file beside -o,", partial)]
         check_outputs(outputs, kept)
-    rate = _rate(arguments["rate"])
+    rate = read_rate_of(arguments["rate"], None)
     client = open_client(arguments)
     # A session may be read whatever its new time is.
     options = replace(
@@ -209,16 +210,6 @@ def _looked(
                 yield _Looked(planned, findings, whole)
     except InputError as error:
         raise Stop(str(error), exits.BAD_INPUT) from None
-
-
-def _rate(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        rate = pacing.read_rate(text)
-    except ValueError as error:
-        raise click.UsageError(f"--rate: {error}") from None
-    return None if rate == pacing.NO_LIMIT else rate
 
 
 async def _read(

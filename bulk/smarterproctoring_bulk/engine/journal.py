@@ -32,6 +32,7 @@ from smarterproctoring_bulk.compare import (
     may_be_sent,
     outcome_of,
 )
+from smarterproctoring_bulk.doubts import Doubt, confirmed, noted
 from smarterproctoring_bulk.engine import database
 from smarterproctoring_bulk.engine.database import Trouble
 from smarterproctoring_bulk.engine.store import (
@@ -629,6 +630,67 @@ class Journal:
             self._enqueue(connection, job, chunk.number, chunk.part + 1, _NEW)
         return len(mine)
 
+    # -- reading back --
+
+    def doubts(self, job: Job) -> Iterator[Doubt]:
+        """Yield the rows that may have been applied and are not `ok`, by line."""
+        settled = self.store.doubtful(job.id)
+        for chunk in self.store.chunks(job.id):
+            for row in chunk.rows:
+                outcome = settled.get(row.line)
+                history = chunk.histories.get(row.line)
+                if outcome is not None:
+                    known = outcome._replace(sids=row.sids)
+                    yield Doubt(row, known, chunk.number)
+                elif history is not None and history.maybe_applied:
+                    yield Doubt(row, _open_outcome(row, history), chunk.number)
+
+    def confirm(self, job: Job, doubts: Sequence[Doubt]) -> set[int]:
+        """Record in one transaction that rows were found applied by reading back.
+
+        Returns:
+            The lines that are `ok` now. The others stay as they are: another job holds or
+            changed their session, or a worker has them.
+        """
+        now = time.time()
+        lines: set[int] = set()
+        open_rows: dict[int, list[Outcome]] = {}
+        with self.store.begin() as connection:
+            for doubt in doubts:
+                outcome = confirmed(doubt.outcome, now)
+                if doubt.outcome.state == "open":
+                    open_rows.setdefault(doubt.chunk, []).append(outcome)
+                elif self.store.confirm(connection, job, outcome):
+                    lines.add(outcome.line)
+            for number, outcomes in open_rows.items():
+                lines |= self.store.confirm_open(connection, job, number, outcomes)
+        return lines
+
+    def note(self, job: Job, doubts: Sequence[Doubt]) -> None:
+        """Record that sessions were not as their rows ask when they were read."""
+        with self.store.begin() as connection:
+            for doubt in doubts:
+                if doubt.outcome.state != "open":
+                    self.store.note(connection, job.id, noted(doubt.outcome))
+
+    def reopen(self, job: Job, doubts: Sequence[Doubt]) -> int:
+        """Put settled rows back into the queue, to be sent again.
+
+        Args:
+            job: A job of which every row is settled.
+            doubts: The rows.
+
+        Returns:
+            How many; not those whose session another job holds or changed.
+        """
+        count = 0
+        for chunk in self.store.chunks(job.id):
+            mine = [doubt for doubt in doubts if doubt.chunk == chunk.number]
+            histories = {doubt.row.line: _reopened(doubt.outcome) for doubt in mine}
+            rows = [doubt.row for doubt in mine]
+            count += self._retry(job, chunk, rows, histories)
+        return count
+
     def take_over(self, job: Job) -> int:
         """Make the next part of every chunk whose worker died.
 
@@ -716,6 +778,16 @@ def in_doubt(chunk: Chunk, settled: set[int], window: int) -> dict[int, History]
         for line, history in sorted(histories.items())
         if line not in settled
     }
+
+
+def _reopened(outcome: Outcome) -> History:
+    """Return what is known of a row that is to be sent again because somebody asks for it."""
+    return History(
+        attempts=outcome.attempts,
+        replays=outcome.replays,
+        perhaps=outcome.perhaps,
+        maybe_applied=True,
+    )
 
 
 def _open_outcome(row: Row, history: History) -> Outcome:

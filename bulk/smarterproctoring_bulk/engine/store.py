@@ -596,6 +596,131 @@ class Store:
             return "superseded"
         return "recorded"
 
+    # -- reading back --
+
+    def doubtful(self, job_id: str) -> dict[int, Outcome]:
+        """Return the settled rows that are not `ok` and may have been applied, by line.
+
+        Of rows that another job has superseded, a read says nothing.
+        """
+        table = self._tables.outcomes
+        query = sa.select(table).where(
+            table.c.job == job_id,
+            table.c.maybe_applied,
+            table.c.state.not_in(("ok", "superseded")),
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(query).mappings().all()
+        return {row["line"]: _outcome(row) for row in found}
+
+    def confirm(self, connection: sa.Connection, job: Job, outcome: Outcome) -> bool:
+        """Record in the caller's transaction that a settled row was found applied.
+
+        Returns:
+            Whether it was recorded; False if another job holds or changed the session.
+        """
+        sessions = self._tables.sessions
+        mine = connection.execute(
+            sa.update(sessions)
+            .where(
+                sessions.c.service == job.service,
+                sessions.c.session == outcome.sids[2],
+                sessions.c.job == job.id,
+                sessions.c.holder.is_(None),
+            )
+            .values(state=outcome.state, maybe_applied=False, at=outcome.at)
+        ).rowcount
+        if mine != 1:
+            return False
+        return self.note(connection, job.id, outcome)
+
+    def note(self, connection: sa.Connection, job_id: str, outcome: Outcome) -> bool:
+        """Change the outcome of a row that may have been applied; tell whether it is there."""
+        table = self._tables.outcomes
+        changed = connection.execute(
+            sa.update(table)
+            .where(
+                table.c.job == job_id,
+                table.c.line == outcome.line,
+                table.c.maybe_applied,
+            )
+            .values(
+                state=outcome.state,
+                status=outcome.status,
+                code=outcome.code,
+                message=outcome.message,
+                maybe_applied=outcome.maybe_applied,
+                at=outcome.at,
+            )
+        ).rowcount
+        return changed == 1
+
+    def confirm_open(
+        self,
+        connection: sa.Connection,
+        job: Job,
+        number: int,
+        outcomes: Sequence[Outcome],
+    ) -> set[int]:
+        """Record in the caller's transaction that unsettled rows of a chunk were found applied.
+
+        Nothing is recorded while a part of the chunk runs: it reads back itself.
+
+        Returns:
+            The lines that are settled now; not those whose session another job has.
+        """
+        table = self._tables.chunks
+        mine = sa.and_(table.c.job == job.id, table.c.number == number)
+        workflow = connection.execute(sa.select(table.c.workflow).where(mine)).scalar()
+        status = self._tables.status
+        fence = sa.select(status.c.status).where(status.c.workflow_uuid == workflow)
+        if not self._is_sqlite:
+            fence = fence.with_for_update()
+        if connection.execute(fence).scalar() == "PENDING":
+            return set()
+        # A take-over that has read the chunk before sees by the portion that it changed.
+        moved = connection.execute(
+            sa.update(table)
+            .where(mine, table.c.workflow == workflow, table.c.done.is_(False))
+            .values(portion=table.c.portion + 1)
+        ).rowcount
+        if moved != 1:
+            return set()
+        chunk = self.chunk(job.id, number, connection)
+        left = dict(chunk.histories)
+        settled: set[int] = set()
+        for outcome in outcomes:
+            history = left.get(outcome.line)
+            if history is None or not self._apply(connection, job, outcome, history):
+                continue
+            values = _outcome_values(job.id, outcome, history.sendings)
+            connection.execute(self._statements.settle, values)
+            settled.add(outcome.line)
+            del left[outcome.line]
+        done = not left and chunk.begun >= len(chunk.rows)
+        connection.execute(
+            sa.update(table)
+            .where(mine)
+            .values(histories=_pack_histories(left), done=done)
+        )
+        return settled
+
+    def _apply(
+        self, connection: sa.Connection, job: Job, outcome: Outcome, history: History
+    ) -> bool:
+        """Note in a session that a row was applied; False if another job holds it."""
+        values = {
+            "for_service": job.service,
+            "for_session": outcome.sids[2],
+            "for_holder": job.id,
+            "new_state": outcome.state,
+            "new_job": job.id,
+            "new_at": outcome.at,
+            "new_maybe": False,
+            "new_sendings": history.sendings,
+        }
+        return connection.execute(self._statements.apply, values).rowcount == 1
+
     def waiting_parts(self, job: Job) -> list[str]:
         """Return DBOS's names of the job's parts that run now."""
         table = self._tables.status
