@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from smarterproctoring_generated.parsing import moment_of
 from smarterproctoring_generated.records import Field, Hidden, Operation
 from smarterproctoring_generated.results import Check, Difference
 
@@ -120,19 +121,11 @@ def _without_disputed(pairs: list[_Pair]) -> list[_Pair]:
     return [pair for pair in pairs if pair.field.reads_back_as not in disputed]
 
 
-def moment_of(text: str) -> datetime | None:
-    """Read ISO 8601 text with an offset; None if it is anything else."""
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return None if moment.utcoffset() is None else moment
-
-
 def utc_text(moment: datetime) -> str:
-    """Return a moment as the API writes times, in UTC."""
+    """Return a moment as the API writes times, in UTC; with microseconds where it has any."""
+    timespec = "microseconds" if moment.microsecond % 1000 else "milliseconds"
     try:
-        text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+        text = moment.astimezone(UTC).isoformat(timespec=timespec)
     except OverflowError:  # in UTC it is before the year 1, or after the year 9999
         return moment.isoformat()
     return text.removesuffix("+00:00") + "Z"
