@@ -12,6 +12,7 @@ from smarterproctoring import errors
 from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RETRY, SUCCESS, TIMED_OUT_RETRY, RetryBudget
 from smarterproctoring.credentials import Secret
+from smarterproctoring.masking import mask_token
 from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide, is_over
 from smarterproctoring.prepare import Prepared
 from smarterproctoring.quoting import masked, without_token
@@ -315,7 +316,8 @@ class Call:
 
     def read_failed(self, problem: str) -> None:
         """Note why a read brought no answer; the call goes on as if it had not been made."""
-        self._note_check(check_failed(self.prepared, self._masked(problem)))
+        problem = mask_token(problem, self._secret.reveal())
+        self._note_check(check_failed(self.prepared, problem))
 
     def _note_check(self, check: Check) -> None:
         self._check = check

@@ -9,6 +9,8 @@ from smarterproctoring_generated.records import Field, Hidden, Operation
 from smarterproctoring_generated.results import Check, Difference
 
 _NO_OBJECT = "the answer to the read is not a JSON object"
+_OWN = "sid"
+"""In the vendor's answers, the SID of the object itself, which the path names last."""
 _NO_TIME = "no time that was asked for could be compared with what the read shows"
 
 
@@ -74,6 +76,26 @@ def compare(
 def unknown(asked: Hidden[Mapping[str, object]], reason: str) -> Check:
     """Return the verdict of a read that shows nothing, with the reason in words."""
     return Check("unknown", (), tuple(asked.reveal()), reason)
+
+
+def of_another(sids: Mapping[str, str], answer: Hidden[object]) -> str:
+    """Return why an answer is about another object than was asked for; empty if it does not say so.
+
+    A cache or a proxy on the way may mix up answers.
+
+    Args:
+        sids: The path's parameters by their names in the API, in its order.
+        answer: The JSON value that the read gave; what it does not hold as text says nothing.
+    """
+    shown = answer.reveal()
+    if not isinstance(shown, dict) or not sids:
+        return ""
+    own = list(sids.values())[-1]
+    for name, sid in {_OWN: own, **sids}.items():
+        seen = shown.get(name)
+        if isinstance(seen, str) and seen.strip().lower() not in ("", sid.lower()):
+            return f"the answer to the read is about another object: its {name} is not the one that was asked for"
+    return ""
 
 
 def is_time(field: Field) -> bool:

@@ -198,6 +198,20 @@ def test_a_session_that_cannot_be_shown(server: RunningServer, fault: str, code:
     assert (got, printed["outcome"], printed["maybe_applied"]) == (code, "not shown", False)
 
 
+def test_another_session_is_called_so(server: RunningServer) -> None:
+    other = f"ES{'0' * 32}"
+    dates = {"appointmentDate": "2030-05-03T13:00:00Z", "appointmentEndDate": "2030-05-03T17:00:00Z"}
+    server.app.add_faults(always({"method": "GET", "json": {"sid": other, **dates}}))
+    shown = run("show", *SIDS)
+    assert (shown.exit_code, other in shown.stdout) == (0, True), shown.stdout
+    assert "about another object: its sid is not the one" in shown.stderr
+    moved = run("reschedule", *SIDS, *START, "--keep-duration")
+    assert (moved.exit_code, "about another object" in moved.stderr) == (2, True), moved.output
+    checked = run("check", *SIDS, *AS_SEEDED)
+    assert (checked.exit_code, "about another object" in checked.stderr) == (14, True), checked.output
+    assert not server.app.audit()
+
+
 def test_bad_input_reads_nothing(server: RunningServer) -> None:
     swapped = run("show", SIDS[1], SIDS[0], SIDS[2])
     assert swapped.exit_code == 2

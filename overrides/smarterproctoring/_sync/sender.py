@@ -179,7 +179,8 @@ class SyncSender(NoCopy, OnlyRequests):
             return False
         reading = call.reading(before_replay=before_replay)
         if reading is None:
-            call.read_failed(NO_TIME_LEFT)
+            if not before_replay:  # else the end of the call has time of its own
+                call.read_failed(NO_TIME_LEFT)
             return False
         try:
             self._attempts(self.request_for(reading.prepared), reading)
