@@ -528,6 +528,15 @@ def test_a_length_that_cannot_be_told_is_refused(server: RunningServer, form: st
     assert methods(server) == ["GET"]
 
 
+def test_a_length_without_end_is_refused(server: RunningServer) -> None:
+    session = {"appointmentDate": "0002-05-03T13:00:00Z", "appointmentEndDate": "9998-05-03T13:00:00Z"}
+    server.app.add_faults({"method": "GET", "json": session})
+    refused = run("reschedule", *SIDS, *START, "--keep-duration")
+    assert refused.exit_code == 2
+    assert "would end after the year 9999; give --duration or --end" in refused.stderr
+    assert methods(server) == ["GET"]
+
+
 def test_an_end_before_the_start_has_no_length(server: RunningServer) -> None:
     session = {"appointmentDate": "2030-05-03T13:00:00Z", "appointmentEndDate": "2030-05-03T13:00:00Z"}
     server.app.add_faults({"method": "GET", "json": session})

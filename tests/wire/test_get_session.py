@@ -193,6 +193,13 @@ def test_no_repr_shows_what_is_personal_or_secret(driver: Driver) -> None:
     assert result.parsed.access_key == "about accessKey"
 
 
+@pytest.mark.parametrize("name", [item.name for item in GET_EXAM_SESSION.answer if not item.type])
+def test_no_repr_shows_what_is_within_an_object_that_the_spec_does_not_describe(name: str) -> None:
+    shown = ExamSession.from_dict({"sid": ES, name: {"instructor": "Ada Example"}})
+    assert "Ada" not in repr(shown)
+    assert ES in repr(shown)
+
+
 def test_the_repr_of_a_change_shows_no_person() -> None:
     plain = {"type", "appointmentStartDateTime", "appointmentEndDateTime", "appointmentDateTime"}
     personal = {field.name for field in RESCHEDULE_EXAM_SESSION.fields if field.sensitive}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
 from smarterproctoring_generated.operations import (
@@ -115,9 +115,17 @@ def keep_duration(former: Former, change: Change) -> None:
     elif begins >= ends:
         _refuse(change, "the service shows an end that is not after the start")
     else:
-        end = start.astimezone(UTC) + (ends - begins)
-        change.fields[END] = end
-        change.check_limits("--keep-duration", "the end", end)
+        _add_end(change, start.astimezone(UTC), ends - begins)
+
+
+def _add_end(change: Change, start: datetime, length: timedelta) -> None:
+    try:
+        end = start + length
+    except OverflowError:
+        _refuse(change, "the service shows one that would end after the year 9999")
+        return
+    change.fields[END] = end
+    change.check_limits("--keep-duration", "the end", end)
 
 
 def _refuse(change: Change, why: str) -> None:
