@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from smarterproctoring.comparison import compare, unknown
 from smarterproctoring.wire_times import wire_time
@@ -204,6 +204,7 @@ def test_a_moment_without_its_offset_never_counts(moment: datetime, offset: time
     assert checked(asked, {"appointmentDate": naive}).verdict == "unknown"
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # it is about the machine
 @given(
     st.dictionaries(st.sampled_from([field.name for field in RESCHEDULE_EXAM_SESSION.fields] + ["more"]), JSON),
     st.dictionaries(st.sampled_from(["appointmentDate", "appointmentEndDate", "notes"]), JSON | st.just(START)) | JSON,
