@@ -9,7 +9,7 @@ import click
 from smarterproctoring.commands import colors
 
 from smarterproctoring_bulk import exits
-from smarterproctoring_bulk.commands import jobs, run, worker
+from smarterproctoring_bulk.commands import jobs, look, run, worker
 
 
 class _Commands(click.Group):
@@ -48,6 +48,8 @@ def main() -> None:
 for _command in (
     run.run,
     run.submit,
+    look.look,
+    look.verify,
     worker.worker,
     jobs.status,
     jobs.cancel,

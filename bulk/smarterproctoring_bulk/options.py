@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypedDict, TypeVar
+from typing import TypedDict, TypeVar, get_args
 
 import click
 
@@ -13,6 +12,7 @@ from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk import pacing
 from smarterproctoring_bulk.jobs import Again, JobOptions
 from smarterproctoring_bulk.rows import InputOptions
+from smarterproctoring_bulk.tables import Format
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -30,12 +30,15 @@ class InputArguments(TypedDict):
     day_first: bool | None
     allow_past: bool
     allow_far: bool
+    allow_long: bool
     shift: str | None
     sets: tuple[str, ...]
     common: tuple[str, ...]
     delimiter: str | None
     encoding: str | None
-    file_format: Literal["csv", "jsonl", "parquet"] | None
+    file_format: Format | None
+    sheet: str | None
+    empty: tuple[str, ...]
     ignore_unknown: bool
 
 
@@ -50,6 +53,8 @@ class JobArguments(TypedDict):
     supersede: bool
     strict: bool
     problems_file: str | None
+    limit: int | None
+    yes: bool
 
 
 class ClientArguments(TypedDict):
@@ -86,6 +91,7 @@ class RunArguments(SubmitArguments, ReportArguments):
     """The options of `bulk run`."""
 
     dry_run: bool
+    rest_file: str | None
 
 
 class ResumeArguments(WorkArguments, ReportArguments):
@@ -108,14 +114,10 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
 def check_reports(
     _context: click.Context, _option: click.Parameter, paths: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Refuse a report that could not be written, before hours of work."""
+    """Refuse a report of an unknown kind, before hours of work."""
     for path in map(Path, paths):
         if path.suffix.lower() not in (".csv", ".jsonl", ".html"):
             raise click.BadParameter(f"{path}: a report ends in .csv, .jsonl or .html")
-        if not os.access(path.parent, os.W_OK):
-            raise click.BadParameter(
-                f"{path}: the folder {path.parent} is not there, or not for you to write in"
-            )
     return paths
 
 
@@ -150,6 +152,10 @@ def input_options(command: Command) -> Command:
             "--allow-far", is_flag=True,
             help="Accept times more than two years ahead.",
         ),
+        click.option(
+            "--allow-long", is_flag=True,
+            help="Accept an end more than 24 hours after its start.",
+        ),
         click.option("--shift", help="Move every time of a row: +2d, -90m, +1d12h."),
         click.option(
             "--set", "sets", multiple=True, metavar="NAME=VALUE",
@@ -167,7 +173,16 @@ def input_options(command: Command) -> Command:
             "--encoding", help="[default: what the byte order mark says, else UTF-8]"
         ),
         click.option(
-            "--format", "file_format", type=click.Choice(["csv", "jsonl", "parquet"])
+            "--format", "file_format", type=click.Choice(get_args(Format)),
+            help="[default: what the content says]",
+        ),
+        click.option(
+            "--sheet",
+            help="The sheet of a workbook.  [default: the only one that is visible and not empty]",
+        ),
+        click.option(
+            "--empty", multiple=True, metavar="TEXT",
+            help="A text that stands for an empty cell, such as NULL.",
         ),
         click.option(
             "--ignore-unknown", is_flag=True,
@@ -210,6 +225,14 @@ def job_options(command: Command) -> Command:
         click.option(
             "--problems", "problems_file", type=click.Path(dir_okay=False),
             metavar="FILE", help="Write what is wrong with the list as CSV.",
+        ),
+        click.option(
+            "--limit", type=click.IntRange(1), metavar="N",
+            help="Move the first N sessions of the list, and stop: a trial.",
+        ),
+        click.option(
+            "--yes", is_flag=True,
+            help="Do not ask before sessions are moved; needed where there is no terminal.",
         ),
     )(command)  # fmt: skip
 
@@ -278,6 +301,9 @@ def input_of(arguments: InputArguments) -> InputOptions:
         unknown="ignore" if arguments["ignore_unknown"] else "refuse",
         allow_past=arguments["allow_past"],
         allow_far=arguments["allow_far"],
+        allow_long=arguments["allow_long"],
+        sheet=arguments["sheet"],
+        empty=arguments["empty"],
     )
 
 

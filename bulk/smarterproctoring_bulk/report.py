@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import heapq
 import json
-import os
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 from smarterproctoring_bulk.outcomes import Outcome
+from smarterproctoring_bulk.outputs import replaced
 from smarterproctoring_bulk.page import Summary, Tally, page
 from smarterproctoring_bulk.plan import Duplicate
 from smarterproctoring_bulk.rows import Problem
@@ -36,6 +36,10 @@ _COLUMNS = (
     "at",
     "job",
 )
+# Where a spreadsheet may take another delimiter than the comma, a cell begins after that one, too. The signs of full
+# width are those of East Asian keyboards.
+_SIGNS: Final = "=+-@\uff1d\uff0b\uff0d\uff20"
+_INSIDE: Final = re.compile(rf"([;|\t\r\n] *)(?=[{re.escape(_SIGNS)}])")
 _PROBLEM_COLUMNS = ("line", "column", "kind", "mend", "sessionSid")
 
 
@@ -66,7 +70,7 @@ def write_report(
         key=lambda record: record["line"],
     )
     records = (record | {"job": summary.job} for record in records)
-    with _replaced(Path(path), bom=format == "csv") as stream:
+    with replaced(Path(path), bom=format == "csv") as stream:
         if format == "jsonl":
             stream.writelines(
                 json.dumps(record, ensure_ascii=False) + "\n" for record in records
@@ -97,7 +101,7 @@ def write_html(
     tally = Tally(failures)
     for outcome in outcomes:
         tally.add(outcome)
-    with _replaced(Path(path)) as stream:
+    with replaced(Path(path)) as stream:
         stream.write(page(tally, summary, report))
 
 
@@ -107,7 +111,7 @@ def write_problems(path: Path | str, problems: Iterable[Problem]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    with _replaced(Path(path), bom=True) as stream:
+    with replaced(Path(path), bom=True) as stream:
         _write_csv(stream, _PROBLEM_COLUMNS, problems)
 
 
@@ -147,29 +151,14 @@ def _write_csv(
 ) -> None:
     writer = csv.writer(stream)
     writer.writerow(columns)
-    writer.writerows([_cell(value) for value in record] for record in records)
+    writer.writerows([csv_cell(value) for value in record] for record in records)
 
 
-def _cell(value: object) -> object:
+def csv_cell(value: object) -> object:
     """Keep a spreadsheet from running a text that came from elsewhere as a formula."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
+    if isinstance(value, str):
+        text = value.lstrip()
+        space = value[: len(value) - len(text)]
+        mark = "'" if text.startswith(tuple(_SIGNS)) else ""
+        return mark + space + _INSIDE.sub(r"\1'", text)
     return str(value).lower() if isinstance(value, bool) else value
-
-
-@contextmanager
-def _replaced(path: Path, *, bom: bool = False) -> Generator[TextIO]:
-    """Open a file that takes the place of `path` when it is whole.
-
-    With `bom` it begins with the mark without which Excel does not take a CSV for UTF-8.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open(
-            "w", encoding="utf-8-sig" if bom else "utf-8", errors="replace", newline=""
-        ) as stream:
-            yield stream
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,9 @@ from smarterproctoring.commands import (
     from_keywords,
     item_from_text,
     keyword_items,
+    length_problem,
     limit_problem,
+    order_of,
     path_parameters,
     place,
     read_time,
@@ -30,7 +33,15 @@ from smarterproctoring.commands import (
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION as OPERATION
 from smarterproctoring_generated.records import Hidden
 
-from smarterproctoring_bulk.tables import Format, InputError, Record, open_table
+from smarterproctoring_bulk.tables import (
+    Format,
+    InputError,
+    ListOptions,
+    Record,
+    Table,
+    Unusable,
+    open_table,
+)
 
 __all__ = [
     "TIMES",
@@ -92,7 +103,15 @@ _UNIX = re.compile(r"\d{9,11}([.,]\d+)?|\d{13}")
 _SHEET_ERROR = re.compile(
     r"#(REF!|N/A|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!)|#{3,}"
 )
-_SCIENTIFIC = re.compile(r"\d([.,]\d+)?E\+\d+")
+_SCIENTIFIC = re.compile(r"\d(?:[.,](?P<decimals>\d+))?E\+(?P<exponent>\d+)")
+_START: Final = "appointment_start_date_time"
+_END: Final = "appointment_end_date_time"
+_NUMERIC_DATE: Final = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{4}")
+_APOSTROPHES: Final = "'\u2018\u2019`"
+_PLACEHOLDERS: Final = frozenset(
+    {"NULL", "null", "(null)", "\\N", "nan", "NaN", "NAN", "NaT", "<NA>", "None"}
+)
+"""How databases and data frames write a cell that is empty. `Null` is a name of people."""
 _CELL_FORMAT = (
     "give its column the format yyyy-mm-dd hh:mm in the spreadsheet, and export again"
 )
@@ -148,6 +167,9 @@ class InputOptions:
         unknown: Whether a column that means nothing here refuses the list or is ignored.
         allow_past: Whether a time in the past is accepted.
         allow_far: Whether a time more than two years ahead is accepted.
+        allow_long: Whether an end more than 24 hours after its start is accepted.
+        sheet: The name of the sheet of a workbook; by default the only one that is visible and not empty.
+        empty: Texts that stand for an empty cell, such as NULL.
     """
 
     map: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -163,6 +185,20 @@ class InputOptions:
     unknown: Literal["refuse", "ignore"] = "refuse"
     allow_past: bool = False
     allow_far: bool = False
+    allow_long: bool = False
+    sheet: str | None = None
+    empty: tuple[str, ...] = ()
+
+    @property
+    def list_options(self) -> ListOptions:
+        """Return the options that open the file."""
+        return ListOptions(
+            format=self.format,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            sheet=self.sheet,
+            ignore_nameless=self.unknown == "ignore" or "" in self.map,
+        )
 
 
 def read_rows(
@@ -171,7 +207,7 @@ def read_rows(
     """Read a list, row by row, in the order of the list; memory does not grow with it.
 
     Args:
-        path: CSV, JSON Lines or Parquet.
+        path: CSV, JSON Lines, Parquet, .xlsx or .ods.
         options: How to read it.
         now: The moment that the past ends at, aware; by default the present.
 
@@ -200,6 +236,13 @@ class Reader:
         self._options = options
         self._now = now or datetime.now(UTC)
         self._meanings: dict[str, tuple[str, str]] = {}
+        self._orders: dict[str, tuple[bool, int]] = {}
+        """Whether the day is first in a column of dates, and in which line that shows."""
+        if options.map.get(""):
+            raise InputError(
+                "--map: a column without a name can only be ignored (--map =); "
+                "name it in the header"
+            )
         self._map = {
             column: meaning and _option(meaning, "--map")
             for column, meaning in options.map.items()
@@ -246,20 +289,22 @@ class Reader:
         """Read a list as `read_rows` does.
 
         Args:
-            path: CSV, JSON Lines or Parquet.
+            path: CSV, JSON Lines, Parquet, .xlsx or .ods.
             check: Whether to apply the client's own rules; rows that passed them once need them no more.
         """
-        options = self._options
-        table = open_table(
-            Path(path),
-            options.format,
-            options.encoding,
-            options.delimiter,
-            self._is_known,
-        )
-        if table.columns is not None:
-            self._check_columns(table.columns)
+        table = self.open(Path(path))
         return self._rows(table.records, check)
+
+    def open(self, path: Path) -> Table:
+        """Open a list, and check the names of its columns.
+
+        Raises:
+            InputError: The list as a whole cannot be used.
+        """
+        table = open_table(path, self._options.list_options, self._is_known)
+        if table.columns is not None:
+            self._check_columns(table.columns, table.header)
+        return table
 
     # -- columns ------------------------------------------------------------------------------------------------------
 
@@ -298,20 +343,28 @@ class Reader:
         self._meanings[column] = keyword or "", wrong
         return self._meanings[column]
 
-    def _check_columns(self, columns: tuple[str, ...]) -> None:
+    def _check_columns(self, columns: tuple[str, ...], line: int) -> None:
         """Find what is wrong with a header, once instead of in each row."""
-        asked = [
-            *self._map,
-            *([self._options.timezone_column] if self._options.timezone_column else []),
-        ]
-        if absent := [column for column in asked if column not in columns]:
+        if not any(map(self._is_known, columns)):
+            # Perhaps it is a row, so no cell of it is repeated.
+            count = len(columns)
+            cells = (
+                "its only cell is not"
+                if count == 1
+                else f"none of its {count} cells is"
+            )
+            raise InputError(
+                f"line {line} is not a header: {cells} the name of a known column. "
+                "Write the names of the columns above the rows. Known are "
+                f"{', '.join(_NAMES.values())}; for others: "
+                f"--map {_quoted('Their column', 'sessionSid')}"
+            )
+        requested = [column for column in self._map if column]
+        if self._options.timezone_column:
+            requested.append(self._options.timezone_column)
+        if absent := [column for column in requested if column not in columns]:
             raise InputError(
                 f"the list has no column {absent[0]!r}; it has: {_shown(columns)}"
-            )
-        if not any(map(self._is_known, columns)):
-            raise InputError(
-                f"the first line has to name the columns, and none of these is known: {_shown(columns)}. Known are "
-                f"{', '.join(_NAMES.values())}; for others: --map {_quoted('Their column', 'sessionSid')}"
             )
         given: dict[str, str] = {}
         problems: list[str] = []
@@ -393,9 +446,11 @@ class Reader:
             draft.raw[keyword] = value
             if first is not None:
                 draft.problem(keyword, f"the column {first!r} means the same; drop one")
+            elif isinstance(value, Unusable):
+                draft.problem(keyword, value.fix)
             elif isinstance(value, str):
                 text = " ".join(value.split()) if keyword in _TRIMMED else value
-                if not text or text.isspace():
+                if not text or text.isspace() or text.strip() in self._options.empty:
                     continue
                 if mend := _text_mend(keyword, text):
                     draft.problem(keyword, mend)
@@ -437,6 +492,8 @@ class Reader:
         found = {
             keyword: self._moment(value, where) for keyword, value in listed.items()
         }
+        for keyword, text in texts.items():
+            self._check_order(draft, keyword, text)
         if self._shift is not None:
             moved = found.keys() - self._sets.keys()
             if not moved and not draft.problems:
@@ -473,6 +530,29 @@ class Reader:
             )  # fmt: skip
             if problem is not None:
                 draft.problem(keyword, f"the time {problem}")
+        if _START in draft.given and _END in draft.given and _END not in draft.wrong:
+            start = datetime.fromisoformat(draft.given[_START])
+            end = datetime.fromisoformat(draft.given[_END])
+            problem = length_problem(start, end, allow_long=options.allow_long)
+            if problem is not None:
+                draft.problem(_END, f"the time {problem}")
+
+    def _check_order(self, draft: _Draft, keyword: str, text: str) -> None:
+        """Find a date whose order of day and month is not that of its column."""
+        column = draft.columns.get(keyword)
+        if column is None or self._options.day_first is not None:
+            return
+        day_first = _order(text) if _NUMERIC_DATE.search(text) else None
+        if day_first is None:
+            return
+        before, line = self._orders.setdefault(column, (day_first, draft.line))
+        if before != day_first:
+            here, there = ("day", "month") if day_first else ("month", "day")
+            draft.problem(
+                keyword,
+                f"it has the {here} first, and line {line} of this column has the {there} "
+                "first; correct one of them, or write 2030-05-04",
+            )
 
     def _moment(self, value: str | datetime, where: str | None) -> datetime | str:
         """Return the moment that is meant, or else how to mend it."""
@@ -603,12 +683,16 @@ def kind_of(value: object) -> str:
             if value
             else "empty"
         )
+    if isinstance(value, Unusable):
+        return value.kind
     kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
         (type(None), "empty"),
         (bool, "true or false"),
         ((int, float, Decimal), "a number"),
         (datetime, "a time"),
         (date, "a date without a time"),
+        (time, "a time without a date"),
+        (timedelta, "a length of time"),
         (bytes, "bytes"),
         (list, "a list"),
         (dict, "an object"),
@@ -621,6 +705,8 @@ def kind_of(value: object) -> str:
 _TYPE_MENDS: Final = {
     "a number": "write it as text (in JSON: in quotes); a number may have lost digits, such as zeros at its front",
     "a date without a time": "give the time of the day too",
+    "a time without a date": "give the date too",
+    "a length of time": "give the date and the time of the day",
 }
 
 
@@ -633,8 +719,20 @@ def _text_mend(keyword: str, text: str) -> str | None:
         mend = (
             "it is an error of the spreadsheet; mend the cell there, and export again"
         )
-    elif text[-1].isdigit() and _SCIENTIFIC.fullmatch(text):
-        mend = "the spreadsheet has rounded a long number; make its column text, enter it again, and export again"
+    elif text[-1].isdigit() and (number := _SCIENTIFIC.fullmatch(text)):
+        mend = _scientific_mend(number)
+    elif text.strip() in _PLACEHOLDERS:
+        shown = shlex.quote(text.strip())
+        mend = (
+            "it is how databases write an empty cell; empty it, "
+            f"or say that it is one with --empty {shown}"
+        )
+    elif keyword in _TRIMMED and (found := _invisible(text)):
+        mend = f"it has the invisible character {found}; delete it"
+    elif keyword in _TRIMMED and text[0] in _APOSTROPHES:
+        mend = (
+            "it begins with an apostrophe, by which spreadsheets mark text; delete it"
+        )
     elif keyword in TIMES:
         if _SERIAL.fullmatch(text):
             mend = f"it is a bare number, such as spreadsheets keep times in; {_CELL_FORMAT}"
@@ -643,6 +741,28 @@ def _text_mend(keyword: str, text: str) -> str | None:
         elif len(text) > _MAX_SHOWN:
             mend = "it is not a date and time, like 2030-05-04 09:00"
     return mend
+
+
+def _scientific_mend(number: re.Match[str]) -> str:
+    """Say how to fix a number that a spreadsheet shows in scientific notation."""
+    if int(number["exponent"]) > len(number["decimals"] or ""):
+        return (
+            "the spreadsheet has rounded a long number; make its column text, enter it "
+            "again, and export again"
+        )
+    return (
+        "it is a number in scientific notation; give its column the format 0.00 in the "
+        "spreadsheet, and export again"
+    )
+
+
+def _invisible(text: str) -> str:
+    """Name the first character that nobody sees; empty if there is none."""
+    for character in text:
+        if unicodedata.category(character) == "Cf":
+            name = unicodedata.name(character, "without a name")
+            return f"U+{ord(character):04X} ({name})"
+    return ""
 
 
 def _zone_problem(name: str | None) -> str | None:
@@ -664,6 +784,11 @@ def read_moment(text: str, where: str | None, day_first: bool | None) -> datetim
         )
     except TimeError as error:
         return f"it {error.reason}"
+
+
+@lru_cache(maxsize=2**12)
+def _order(text: str) -> bool | None:
+    return order_of(text)
 
 
 def _place(moment: datetime, where: str) -> datetime | str:

@@ -58,8 +58,18 @@ def work(
     client: AsyncSmarterProctoring,
     patience: float,
     reports: tuple[str, ...],
+    finish: Callable[[Job], object] = lambda _: None,
 ) -> NoReturn:
-    """Work on one job until it is done or has to stop; end the process with the code for it."""
+    """Work on one job until it is done or has to stop; end the process with the code for it.
+
+    Args:
+        journal: Where the job is.
+        job_id: Its name.
+        client: Sends its rows.
+        patience: Seconds to wait for a service that is down.
+        reports: Files to write at the end.
+        finish: Called at the end, whatever became of the job.
+    """
     job = journal.job(job_id)
     tally = journal.tally(job)
     stopped = _Stopped("", "")
@@ -78,6 +88,7 @@ def work(
             exits.end_now(str(error), exits.JOURNAL)
     tally = journal.tally(job)
     write_reports(journal, job, reports)
+    finish(job)
     _show_tally(tally, job.total)
     if stopped.reason == "disk":
         exits.end(

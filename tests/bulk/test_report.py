@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import stat
 import tracemalloc
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -61,7 +63,10 @@ def test_the_json_lines_say_the_same_with_types(tmp_path: Path) -> None:
     assert records[5]["maybeApplied"] is True
 
 
-@pytest.mark.parametrize("message", ["=1+1", "+1", "-1", "@x", "\t=1", "=cmd|' /C calc'!A0"])
+@pytest.mark.parametrize(
+    "message",
+    ["=1+1", "+1", "-1", "@x", "\t=1", " =1", "=cmd|' /C calc'!A0", "\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20x"],
+)
 def test_no_text_from_elsewhere_is_a_formula_in_a_spreadsheet(tmp_path: Path, message: str) -> None:
     write_report(tmp_path / "r.csv", [Outcome(2, SIDS, "rejected", 400, message, message)], SUMMARY)
     write_problems(tmp_path / "p.csv", [Problem(2, message, "empty", "mend it")])
@@ -69,6 +74,39 @@ def test_no_text_from_elsewhere_is_a_formula_in_a_spreadsheet(tmp_path: Path, me
         with (tmp_path / name).open(encoding="utf-8-sig", newline="") as stream:
             (record,) = csv.DictReader(stream)
         assert record[column] == f"'{message}"
+
+
+@pytest.mark.parametrize(
+    ("message", "written"),
+    [
+        ("x;=1+1", "x;'=1+1"),  # a spreadsheet may take the semicolon for the delimiter
+        ("x; \uff1d1", "x; '\uff1d1"),
+        ("x\t@y", "x\t'@y"),
+        ("x\n-1;+2", "x\n'-1;'+2"),
+        ("=a;=b", "'=a;'=b"),
+        ("a=b, c-d", "a=b, c-d"),
+        ("no; not 1-2", "no; not 1-2"),
+    ],
+)
+def test_no_part_of_a_text_is_a_formula_by_another_delimiter(tmp_path: Path, message: str, written: str) -> None:
+    write_report(tmp_path / "r.csv", [Outcome(2, SIDS, "rejected", 400, None, message)], SUMMARY)
+    with (tmp_path / "r.csv").open(encoding="utf-8-sig", newline="") as stream:
+        (record,) = csv.DictReader(stream)
+    assert record["message"] == written
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_what_is_written_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        (tmp_path / "old.csv").touch(mode=0o666)
+        write_report(tmp_path / "old.csv", OUTCOMES, SUMMARY)
+        write_report(tmp_path / "r.jsonl", OUTCOMES, SUMMARY, "jsonl")
+        write_html(tmp_path / "r.html", OUTCOMES, SUMMARY)
+        write_problems(tmp_path / "p.csv", [])
+    finally:
+        os.umask(umask)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
 def test_problems_are_written_with_line_column_kind_and_mend(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
@@ -27,6 +28,7 @@ from smarterproctoring_bulk.options import (
     report_option,
 )
 from smarterproctoring_bulk.outcomes import STATES
+from smarterproctoring_bulk.outputs import Output, check_outputs, journal_files
 from smarterproctoring_bulk.pacing import described_rate
 from smarterproctoring_bulk.work import work, write_reports
 
@@ -154,6 +156,8 @@ def resume(job: str, no_wait: bool, **arguments: Unpack[ResumeArguments]) -> Non
                 f"job {found.id} goes on; {count} rows that gave up earlier", err=True
             )
         return
+    reports = [Output("--report", Path(path)) for path in arguments["reports"]]
+    check_outputs(reports, journal_files(place.path))
     client = open_client(arguments)
     with lock_journal(place, f"bulk resume {job}"), open_journal(place) as journal:
         found = journal.job(job).check()
@@ -185,7 +189,10 @@ def resume(job: str, no_wait: bool, **arguments: Unpack[ResumeArguments]) -> Non
 @journal_option
 def report(job: str, files: tuple[str, ...], journal: str | None) -> None:
     """Write reports of a job as far as it is: .csv, .jsonl or .html."""
-    with open_journal(find_journal(journal)) as opened:
+    place = find_journal(journal)
+    reports = [Output("the report", Path(path)) for path in files]
+    check_outputs(reports, journal_files(place.path))
+    with open_journal(place) as opened:
         write_reports(opened, opened.job(job), files)
 
 

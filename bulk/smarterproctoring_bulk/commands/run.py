@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import sys
 from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +13,15 @@ import click
 from smarterproctoring import AsyncSmarterProctoring
 from smarterproctoring.commands import visible
 
-from smarterproctoring_bulk import exits, pacing
+from smarterproctoring_bulk import exits, pacing, preview
+from smarterproctoring_bulk.compare import Comparison
+from smarterproctoring_bulk.confirm import Move, confirm, require_answer
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Job, JobOptions, largest_chunk
 from smarterproctoring_bulk.journal import Place
+from smarterproctoring_bulk.left import LeftRows
+from smarterproctoring_bulk.limited import LimitedPlan, fingerprint_of, plan_first
+from smarterproctoring_bulk.local_times import Clock
 from smarterproctoring_bulk.opening import (
     find_journal,
     lock_journal,
@@ -38,7 +43,9 @@ from smarterproctoring_bulk.options import (
     rate_of,
     report_option,
 )
-from smarterproctoring_bulk.plan import Plan, fingerprint, plan
+from smarterproctoring_bulk.outcomes import GOOD
+from smarterproctoring_bulk.outputs import Output, check_outputs, journal_files
+from smarterproctoring_bulk.plan import Plan
 from smarterproctoring_bulk.report import write_problems
 from smarterproctoring_bulk.rows import InputError
 from smarterproctoring_bulk.work import RESUME, work
@@ -48,8 +55,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 """Problems that are printed; all of them are in the file that --problems names."""
-_PREVIEWED = 3
-"""Requests that a dry run shows."""
 
 
 @click.command(epilog=exits.EPILOG)
@@ -60,9 +65,16 @@ _PREVIEWED = 3
 @journal_option
 @report_option
 @click.option(
+    "--rest",
+    "rest_file",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write the rows that are not done at the end, as a list to correct and run.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
-    help="Check the whole list, show the first requests and the estimate.",
+    help="Check the whole list, show the first requests, the days and the estimate.",
 )
 def run(file: str, **arguments: Unpack[RunArguments]) -> None:
     """Move the sessions of a list: check it, submit it, work on it to the end.
@@ -71,11 +83,20 @@ def run(file: str, **arguments: Unpack[RunArguments]) -> None:
     again. With a Postgres journal, run the same command on a second host to go faster.
     """
     place = find_journal(arguments["journal"])
+    outputs = [Output("--report", Path(path)) for path in arguments["reports"]]
+    outputs += _output("--problems", arguments["problems_file"])
+    outputs += _output("--rest", arguments["rest_file"])
+    check_outputs(outputs, _kept(file, place, arguments))
+    if not arguments["dry_run"]:
+        require_answer(yes=arguments["yes"])
     client = open_client(arguments, token=not arguments["dry_run"])
+    left = LeftRows(arguments["rest_file"], Path(file), input_of(arguments))
     if arguments["dry_run"]:
         with _planned(file, arguments) as planned:
-            _show_dry_run(client, planned, arguments)
-        return
+            left.write_unsendable(planned)
+            _show_dry_run(client, planned, place, arguments)
+            wrong = planned.counts.invalid + planned.counts.conflict
+        sys.exit(exits.NOT_OK if wrong else 0)
     with contextlib.ExitStack() as stack:
         stack.enter_context(lock_journal(place, f"bulk run {Path(file).name}"))
         journal = stack.enter_context(open_journal(place))
@@ -88,7 +109,14 @@ def run(file: str, **arguments: Unpack[RunArguments]) -> None:
         if job.paused:
             journal.unpause(job)
         _retry(journal, job, arguments)
-        work(journal, job.id, client, arguments["patience"], arguments["reports"])
+        work(
+            journal,
+            job.id,
+            client,
+            arguments["patience"],
+            arguments["reports"],
+            lambda job: left.write(journal, job),
+        )
 
 
 @click.command(epilog=exits.EPILOG)
@@ -99,12 +127,28 @@ def run(file: str, **arguments: Unpack[RunArguments]) -> None:
 @journal_option
 def submit(file: str, **arguments: Unpack[SubmitArguments]) -> None:
     """Check a list and put it into the journal; `bulk worker` sends it."""
+    place = find_journal(arguments["journal"])
+    outputs = _output("--problems", arguments["problems_file"])
+    check_outputs(outputs, _kept(file, place, arguments))
+    require_answer(yes=arguments["yes"])
     client = open_client(arguments, token=False)
-    with open_journal(find_journal(arguments["journal"])) as journal:
+    with open_journal(place) as journal:
         job = _submit(journal, file, client, arguments)
         _retry(journal, job, arguments)
         click.echo(job.id)
         click.echo("submitted", err=True)
+
+
+def _output(option: str, path: str | None) -> list[Output]:
+    return [] if path is None else [Output(option, Path(path))]
+
+
+def _kept(file: str, place: Place, arguments: SubmitArguments) -> dict[str, Path]:
+    """Return the files that no output may replace."""
+    kept = {"the list itself": Path(file), **journal_files(place.path)}
+    if arguments["token_file"]:
+        kept["the token file"] = Path(arguments["token_file"])
+    return kept
 
 
 def _retry(journal: Journal, job: Job, arguments: SubmitArguments) -> None:
@@ -122,7 +166,9 @@ def _known(
     With `--again done` a list that is done is a new job.
     """
     try:
-        found = journal.find(fingerprint(Path(file), input_of(arguments)), base_url)
+        options = input_of(arguments)
+        said = fingerprint_of(Path(file), options, arguments["limit"])
+        found = journal.find(said, base_url)
     except OSError:
         return None  # the check of the list says why it cannot be read
     if found is None:
@@ -137,7 +183,8 @@ def _planned(
 ) -> Generator[Plan]:
     """Check a list; report all that is wrong with it before anything is sent."""
     try:
-        with plan(file, input_of(arguments), now=now) as planned:
+        options = input_of(arguments)
+        with plan_first(Path(file), options, arguments["limit"], now) as planned:
             _show_plan(planned, arguments["problems_file"])
             if arguments["strict"] and planned.counts.invalid + planned.counts.conflict:
                 raise Stop(
@@ -164,6 +211,12 @@ def _show_plan(planned: Plan, problems_file: str | None) -> None:
         write_problems(problems_file, planned.problems())
         click.echo(f"all problems: {problems_file}", err=True)
     counts = planned.counts
+    if isinstance(planned, LimitedPlan):
+        click.echo(
+            f"--limit: the first {counts.sendable:,} of {planned.whole.sendable:,} "
+            f"sessions of {planned.whole.rows:,} rows",
+            err=True,
+        )
     parts = [f"{counts.sendable:,} to send"]
     for number, name in (
         (counts.duplicate, "duplicate"),
@@ -197,9 +250,13 @@ def _submit(
         if known is None:
             job = _new_job(journal, planned, file, base_url, options)
         else:
+            if known.submitted:
+                _ask_again(journal, known, planned, arguments)
             job = _continued(journal, known, options)
         if not job.submitted:
-            _show_comparison(journal, planned, job, arguments)
+            comparison = _show_comparison(journal, planned, job, arguments)
+            done = comparison.done.total()
+            _ask(planned, job.base_url, comparison.send, done, arguments)
             job = _put_in(journal, planned, job, arguments)
         click.echo(
             f"job {job.id} for {job.base_url}; journal: {journal.place.shown}", err=True
@@ -253,7 +310,7 @@ def _continued(journal: Journal, known: Job, options: JobOptions) -> Job:
 
 def _show_comparison(
     journal: Journal, planned: Plan, job: Job, arguments: SubmitArguments
-) -> None:
+) -> Comparison:
     """Say which rows are not sent, and why; refuse a list that another job is busy with."""
     comparison = journal.compare(
         planned,
@@ -267,6 +324,24 @@ def _show_comparison(
         click.echo(line, err=True)
     if comparison.open:
         raise Stop(_open_elsewhere(journal, dict(comparison.open)), exits.BAD_INPUT)
+    return comparison
+
+
+def _ask_again(
+    journal: Journal, job: Job, planned: Plan, arguments: SubmitArguments
+) -> None:
+    """Ask before a job is continued."""
+    tally = journal.tally(job)
+    done = sum(tally.counts.get(state, 0) for state in GOOD)
+    _ask(planned, job.base_url, job.total - tally.settled, done, arguments)
+
+
+def _ask(
+    planned: Plan, base_url: str, sessions: int, done: int, arguments: SubmitArguments
+) -> None:
+    """Ask before sessions are moved."""
+    move = Move(base_url, sessions, done, planned.earliest, planned.latest)
+    confirm(move, Clock(arguments["timezone"]), yes=arguments["yes"])
 
 
 def _put_in(
@@ -301,48 +376,59 @@ def _open_elsewhere(journal: Journal, jobs: dict[str, int]) -> str:
 
 
 def _show_dry_run(
-    client: AsyncSmarterProctoring, planned: Plan, arguments: RunArguments
+    client: AsyncSmarterProctoring, planned: Plan, place: Place, arguments: RunArguments
 ) -> None:
     if not planned.counts.sendable:
         raise Stop("the list has nothing to send", exits.BAD_INPUT)
+    clock = Clock(arguments["timezone"])
     click.secho("dry run: nothing was sent", fg="yellow", bold=True)
-    for row, _ in zip(planned.rows(), range(_PREVIEWED), strict=False):
-        request = client.dry_run_reschedule(*row.sids, **row.fields)  # type: ignore[arg-type]
-        click.echo(f"\nline {row.line}: {request.method} {request.url}")
-        body = json.dumps(json.loads(request.content), indent=2, ensure_ascii=False)
-        click.echo(exits.visible_lines(body))
-    if planned.earliest:
-        click.echo(f"\ntimes from {planned.earliest} to {planned.latest}")
-    _show_estimate(client, planned, arguments)
+    requests = _show_known(client, planned, place, arguments)
+    preview.show_requests(client, planned, clock)
+    preview.show_days(planned, clock)
+    preview.show_estimate(requests, _speed(client, place, arguments))
 
 
-def _show_estimate(
-    client: AsyncSmarterProctoring, planned: Plan, arguments: RunArguments
-) -> None:
+def _show_known(
+    client: AsyncSmarterProctoring, planned: Plan, place: Place, arguments: RunArguments
+) -> int:
+    """Say what the journal knows of the sessions; return how many rows would be sent.
+
+    A journal that is not there is not made.
+    """
+    if place.path is not None and not place.path.exists():
+        return planned.counts.sendable
+    with open_journal(place) as journal:
+        base_url = service_of(client)
+        known = journal.find(planned.fingerprint, base_url)
+        comparison = journal.compare(
+            planned,
+            base_url,
+            "",
+            frozenset(arguments["again"]),
+            replay=arguments["replay"] is not False,
+            supersede=arguments["supersede"],
+        )
+        for line in comparison.lines():
+            click.echo(line)
+        others = dict(comparison.open)
+        own = 0 if known is None else others.pop(known.id, 0)
+        if others:
+            click.echo(_open_elsewhere(journal, others))
+    return comparison.send + own
+
+
+def _speed(
+    client: AsyncSmarterProctoring, place: Place, arguments: RunArguments
+) -> preview.Speed:
     options = job_options_of(arguments)
     rate = rate_of(options)
     measured = measure(service_of(client))
     latency = measured or pacing.LATENCY
-    place = find_journal(arguments["journal"])
     lanes = _lanes(place, rate, latency, options.lanes)
-    flying = min(lanes * pacing.window_for(lanes, rate) / 2, pacing.MAX_FLYING)
-    most = flying / latency
-    flow = min(most, rate or most)
-    known = "measured" if measured else "assumed, since the service does not answer"
-    rows = planned.counts.sendable
-    click.echo(
-        f"\n{rows:,} requests; an answer takes {latency * 1000:.3g} ms ({known})"
+    return preview.Speed(
+        latency=latency,
+        measured=measured is not None,
+        rate=rate,
+        lanes=lanes,
+        flying=min(lanes * pacing.window_for(lanes, rate) / 2, pacing.MAX_FLYING),
     )
-    shown = f"{flow:,.0f}/s" if flow >= 100 else f"{flow:.3g}/s"
-    bound = shown if flow == rate else f"{shown} at most (one host)"
-    click.echo(f"{lanes} lanes, {bound}: about {_duration(rows / flow)}")
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    if minutes:
-        return f"{minutes} min {rest} s"
-    return f"{rest} s"
