@@ -227,7 +227,7 @@ class Call:
         """
         if raised:
             raise self.after_hook("on_retry", raised)
-        if wait and is_over(self.remaining(), wait):
+        if is_over(self.remaining(), wait):
             raise self.error
 
     def after_hook(self, hook: str, raised: str) -> errors.SmarterProctoringError:

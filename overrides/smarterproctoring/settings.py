@@ -83,8 +83,9 @@ class Options(NamedTuple):
 
     Attributes:
         timeout: Time limits of an attempt; a number of seconds stands for all four.
-        deadline: Seconds for the whole call: attempts, waits, the token callable, name look-up, TLS, sending and the
-            answer.
+        deadline: Seconds for the whole call: attempts, waits, the token callable, asynchronous hooks, name look-up,
+            TLS, sending and the answer. Nothing can cut a synchronous hook; a synchronous transport of the caller's
+            is left only between two pieces of the answer.
         retries: How often a failed attempt is repeated at most, 0 to 10; the client's retry budget may end it sooner.
         retry_ambiguous: Whether an attempt that may have been applied is repeated. The final state is the same,
             but each replay may leave an audit record of its own (evidence: V).

@@ -164,7 +164,7 @@ class AsyncSender(NoCopy, OnlyRequests):
             wait = call.settle(await self._attempt(request, call))
             if wait is None:
                 return
-            call.check_wait(wait, await raised_by(call.hooked))
+            call.check_wait(wait, await raised_by(call.hooked, call.remaining()))
             await sleep(wait)
             if await self._confirmed(call, before_replay=True):
                 return
@@ -209,9 +209,12 @@ class AsyncSender(NoCopy, OnlyRequests):
     async def _attempt(self, request: Request, call: Call) -> Reply | Loss:
         """Send once and read the answer."""
         channel = self.shared.channel()
-        raised = await _call_hooks(self.hooks.request, request)
-        if raised:
-            return Loss(Failure.HOOK, raised)
+        if self.hooks.request:
+            raised = await _call_hooks(self.hooks.request, request, call)
+            if raised:
+                return Loss(Failure.HOOK, raised)
+            if call.remaining() <= 0:
+                return Loss(Failure.NOT_SENT, "the request hooks took until then")
         received = Received()
         with limited(call.remaining(), needed=not channel.keeps_deadline):
             call.sending = True
@@ -223,7 +226,9 @@ class AsyncSender(NoCopy, OnlyRequests):
                 raise interrupt.with_traceback(None) from None
             received.begin(response)
             try:
-                call.hook_failed = await _call_hooks(self.hooks.response, response)
+                call.hook_failed = await _call_hooks(
+                    self.hooks.response, response, call
+                )
                 # The status is known, which is enough.
                 with suppress(Exception):
                     await _read(received, call)
@@ -245,14 +250,17 @@ async def _read(received: Received, call: Call) -> None:
     received.end()
 
 
-async def _call_hooks(hooks: Iterable[Hook], shown: object) -> str:
-    """Call event hooks; return the name of what one raised (its text may hold headers), empty if none did."""
+async def _call_hooks(hooks: Iterable[Hook], shown: object, call: Call) -> str:
+    """Call event hooks; return the name of what one raised (its text may hold headers), empty if none did.
+
+    One that is awaited is cancelled at the call's deadline.
+    """
     for hook in hooks:
         try:
             value = hook(shown)
         except Exception as error:  # noqa: BLE001 - the caller's own; what is known of the call must not be lost
             return type(error).__name__
-        raised = await raised_by(value)
+        raised = await raised_by(value, call.remaining())
         if raised:
             return raised
     return ""

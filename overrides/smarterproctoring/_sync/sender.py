@@ -165,7 +165,7 @@ class SyncSender(NoCopy, OnlyRequests):
             wait = call.settle(self._attempt(request, call))
             if wait is None:
                 return
-            call.check_wait(wait, raised_by(call.hooked))
+            call.check_wait(wait, raised_by(call.hooked, call.remaining()))
             sleep(wait)
             if self._confirmed(call, before_replay=True):
                 return
@@ -210,9 +210,12 @@ class SyncSender(NoCopy, OnlyRequests):
     def _attempt(self, request: Request, call: Call) -> Reply | Loss:
         """Send once and read the answer."""
         channel = self.shared.channel()
-        raised = _call_hooks(self.hooks.request, request)
-        if raised:
-            return Loss(Failure.HOOK, raised)
+        if self.hooks.request:
+            raised = _call_hooks(self.hooks.request, request, call)
+            if raised:
+                return Loss(Failure.HOOK, raised)
+            if call.remaining() <= 0:
+                return Loss(Failure.NOT_SENT, "the request hooks took until then")
         received = Received()
         with limited(call.remaining(), needed=not channel.keeps_deadline):
             call.sending = True
@@ -224,7 +227,7 @@ class SyncSender(NoCopy, OnlyRequests):
                 raise interrupt.with_traceback(None) from None
             received.begin(response)
             try:
-                call.hook_failed = _call_hooks(self.hooks.response, response)
+                call.hook_failed = _call_hooks(self.hooks.response, response, call)
                 # The status is known, which is enough.
                 with suppress(Exception):
                     _read(received, call)
@@ -246,14 +249,17 @@ def _read(received: Received, call: Call) -> None:
     received.end()
 
 
-def _call_hooks(hooks: Iterable[Hook], shown: object) -> str:
-    """Call event hooks; return the name of what one raised (its text may hold headers), empty if none did."""
+def _call_hooks(hooks: Iterable[Hook], shown: object, call: Call) -> str:
+    """Call event hooks; return the name of what one raised (its text may hold headers), empty if none did.
+
+    One that is awaited is cancelled at the call's deadline.
+    """
     for hook in hooks:
         try:
             value = hook(shown)
         except Exception as error:  # noqa: BLE001 - the caller's own; what is known of the call must not be lost
             return type(error).__name__
-        raised = raised_by(value)
+        raised = raised_by(value, call.remaining())
         if raised:
             return raised
     return ""
