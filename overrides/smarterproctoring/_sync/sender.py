@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Self
 
-from smarterproctoring_generated.records import Operation
+from smarterproctoring_generated.records import Hidden, Operation
 from smarterproctoring_generated.results import Check, Result
 from smarterproctoring_transport import StillRunning, SyncShared, TransportOptions
 
@@ -44,7 +44,7 @@ class SyncSender(NoCopy, OnlyRequests):
 
     Args:
         source: The token, or a callable that returns it and is called before each attempt.
-    base_url: The origin and the prefix of every path.
+        base_url: The origin and the prefix of every path.
         options: Options of each call.
         transport: How bytes travel.
 
@@ -67,7 +67,7 @@ class SyncSender(NoCopy, OnlyRequests):
         self.call_options = options
         self._requests = requests_for(base_url, options)
 
-    def view(self, changes: CallOptions) -> Self:
+    def view(self, changes: Hidden[CallOptions]) -> Self:
         """Return a sender with other options on the same pool."""
         options = self.call_options.changed(changes)
         view = object.__new__(type(self))
