@@ -33,7 +33,11 @@ def model_or_none(make: Callable[[Mapping[str, Any]], T], data: object) -> T | N
 
 
 def is_moment(data: object) -> TypeGuard[str]:
-    """Tell whether a value is the text of a date and time with its zone; without one it says no moment."""
+    """Tell whether a value is the text of a date and time with its zone; without one it says no moment.
+
+    Raises:
+        ValueError: It is other text.
+    """
     if not isinstance(data, str):
         return False
     return datetime.datetime.fromisoformat(data).tzinfo is not None

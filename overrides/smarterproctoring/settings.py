@@ -90,7 +90,7 @@ class Options(NamedTuple):
             is left only between two pieces of the answer.
         retries: How often a failed attempt is repeated at most, 0 to 10; the client's retry budget may end it sooner.
         retry_ambiguous: Whether an attempt that may have been applied is repeated. The final state is the same,
-            but each replay may leave an audit record of its own (evidence: V).
+            but each replay may leave an audit record of its own: the vendor documents that changes are audited.
         allow_empty: Whether a change without any field may be sent.
         headers: Headers to add to each request.
         on_retry: Called before each retry; may be asynchronous for the asynchronous client.

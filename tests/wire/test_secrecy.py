@@ -257,7 +257,7 @@ def test_an_interrupt_shows_no_token(server: Server, phase: str, monkeypatch: py
         "fast.Connection.take",
         "sync_backend.Stream.write",
         "sync_backend.Stream.read",
-        "framing.Answer.take",
+        "framing.Framing.take",
     ],
 )
 def test_an_interrupt_of_the_fast_connection_shows_no_token(

@@ -233,7 +233,7 @@ FINE: dict[str, list[type]] = {
     "on_retry": [type(None), type(print)],
     "event_hooks": [dict],
     "read_back": [str],
-    **dict.fromkeys(["allow_http", "retry_ambiguous", "allow_empty", "fast", "trust_env"], [bool]),
+    **{name: [bool] for name in ("allow_http", "retry_ambiguous", "allow_empty", "fast", "trust_env")},
 }
 """The types of the values above that an option may have, if their content is right, too."""
 

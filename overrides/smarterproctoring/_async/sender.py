@@ -10,7 +10,7 @@ from smarterproctoring_generated.records import Hidden, Operation
 from smarterproctoring_generated.results import Check, Result
 from smarterproctoring_transport import AsyncShared, StillRunning, TransportOptions
 
-from smarterproctoring._async.waits import answer_of, limited, raised_by, sleep
+from smarterproctoring._async.waits import limited, raised_by, sleep, token_from
 from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RetryBudget
 from smarterproctoring.call import TOO_LATE, Call
@@ -193,7 +193,7 @@ class AsyncSender(NoCopy, OnlyRequests):
         if isinstance(source, Secret):
             return source
         try:
-            return Secret(await answer_of(source, call.remaining()))
+            return Secret(await token_from(source, call.remaining()))
         except StillRunning:
             return TOO_LATE
         except (

@@ -52,7 +52,7 @@ async def _value_of(value: object) -> object:
     return await value if inspect.isawaitable(value) else value
 
 
-async def answer_of(source: Callable[[], object], seconds: float) -> object:
+async def token_from(source: Callable[[], object], seconds: float) -> object:
     """Return what a token callable gives, asynchronous or not.
 
     One that is not asynchronous runs in a thread of its own, so that it cannot hold up the event loop.

@@ -11,7 +11,7 @@ from smarterproctoring_generated.records import Hidden, Operation
 from smarterproctoring_generated.results import Check, Result
 from smarterproctoring_transport import StillRunning, SyncShared, TransportOptions
 
-from smarterproctoring._sync.waits import answer_of, limited, raised_by, sleep
+from smarterproctoring._sync.waits import limited, raised_by, sleep, token_from
 from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RetryBudget
 from smarterproctoring.call import TOO_LATE, Call
@@ -194,7 +194,7 @@ class SyncSender(NoCopy, OnlyRequests):
         if isinstance(source, Secret):
             return source
         try:
-            return Secret(answer_of(source, call.remaining()))
+            return Secret(token_from(source, call.remaining()))
         except StillRunning:
             return TOO_LATE
         except (

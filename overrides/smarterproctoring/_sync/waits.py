@@ -49,7 +49,7 @@ def _value_of(value: object) -> object:
     )
 
 
-def answer_of(source: Callable[[], object], seconds: float) -> object:
+def token_from(source: Callable[[], object], seconds: float) -> object:
     """Return what a token callable gives.
 
     It runs in a thread of its own, because nothing else ends a wait for it.
