@@ -3,7 +3,6 @@
 import json
 import re
 import time
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -254,15 +253,8 @@ def harmless(text: str) -> str:
 
 
 def _is_harmful(character: str) -> bool:
-    # Cc: control characters; Cs: half of a character; Zl, Zp: line breaks.
-    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
-        return True
-    # These turn the reading direction.
-    return (
-        character in "\u200e\u200f\u061c"
-        or "\u202a" <= character <= "\u202e"
-        or "\u2066" <= character <= "\u2069"
-    )
+    # Control and format characters, halves of a character, and spaces that look like none or end a line.
+    return not character.isprintable() and character not in "\u00a0\u202f"
 
 
 def escape(character: str) -> str:
