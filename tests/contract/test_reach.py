@@ -151,7 +151,7 @@ def test_whether_the_token_is_looked_at_is_found_by_schemathesis_own_check(token
 @pytest.mark.slow
 def test_the_faults_of_the_second_pass_reach_every_documented_status() -> None:
     app = MockApp(token=TOKEN, scenario=fuzz.FAULTS)
-    assert drawn_failures(app, fuzz.CHECKS_WITH_FAULTS, examples=100) == []
+    assert drawn_failures(app, fuzz.CHECKS_WITH_FAULTS, examples=250) == []
     for method in ("PUT", "GET"):
         seen = {request.status for request in app.requests(method=method)}
         assert {200, 401, 403, 404, 429, 500, 502, 503} <= seen, method
