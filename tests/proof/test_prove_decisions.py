@@ -89,7 +89,7 @@ def pass_on(error: Exception) -> str:
 
 
 SLIPS = {
-    "returned_with_evidence": Slip(Reply, "doubt", lambda _: None),
+    "returned_with_evidence": Slip(Reply, "doubt", lambda _, **__: None),
     "deceived_only_by_a_lie": Slip(call, "check_of", as_asked),
     "not_applied_only_if_so": Slip(policy.AttemptOutcome, "maybe_applied", True),
     "said_is_true": Slip(policy.AttemptOutcome, "maybe_applied", False),
@@ -106,7 +106,7 @@ SLIPS = {
     ),
     "replays_are_counted": Slip(Call, "_note", lambda *_: None, "a tight deadline"),
     "keeps_the_deadline": Slip(call, "seconds_kept", lambda *_: 0.0, "a tight deadline"),
-    "nothing_in_vain": Slip(comparison, "_moment", lambda _: None),
+    "nothing_in_vain": Slip(comparison, "moment_of", lambda _: None),
     "error_of_the_last_attempt": Slip(sender, "why", pass_on),
 }
 
