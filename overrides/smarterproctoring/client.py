@@ -31,6 +31,7 @@ from smarterproctoring.settings import (
     Options,
     base_url_problem,
     read_environment,
+    switch_problem,
     turn_on_logging,
 )
 
@@ -63,12 +64,24 @@ class DryRun(NamedTuple):
         url: The whole URL.
         headers: The headers.
         content: The body's bytes.
+        path: The path as the spec has it, with names in the place of SIDs.
     """
 
     method: str
     url: str
     headers: Mapping[str, str]
     content: bytes
+    path: str = ""
+
+    def __repr__(self) -> str:  # the values are about a person, or the caller's own
+        names = ", ".join(sorted(self.headers))
+        return f"<DryRun {self.method} {self.path} headers={names} content={len(self.content)} bytes>"
+
+
+def _among(given: Hidden[Settings], names: Iterable[str]) -> Hidden[Any]:
+    """Return those of the settings that have one of these names."""
+    wanted = set(names)
+    return Hidden({name: v for name, v in given.reveal().items() if name in wanted})
 
 
 class _Client(NoCopy, Generic[SenderT, TokenT]):
@@ -78,26 +91,29 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
 
     def __init__(self, token: TokenT, **settings: Unpack[Settings]) -> None:
         source = token if callable(token) else Secret(token)
-        del token  # a traceback with locals must not show it
+        given: Hidden[Settings] = Hidden(settings)
+        # A traceback with local variables must not show the token, a header, or the password of a proxy.
+        del token
+        del settings
         log = turn_on_logging()
         problems = [log] if log else []
         problems += source.problems() if isinstance(source, Secret) else []
-        base_url = settings.pop("base_url", SERVERS[0])
-        unusable = base_url_problem(
-            base_url, allow_http=settings.pop("allow_http", False)
-        )
+        allow_http = given.reveal().get("allow_http", False)
+        wrong_switch = switch_problem("allow_http", allow_http)
+        problems += [wrong_switch] if wrong_switch else []
+        base_url: Hidden[str] = Hidden(given.reveal().get("base_url", SERVERS[0]))
+        unusable = base_url_problem(base_url.reveal(), allow_http=bool(allow_http))
         problems += [unusable] if unusable else []
-        # Hidden, because the URL of a proxy may hold a password.
-        names = [name for name in TransportOptions.__annotations__ if name in settings]
-        transport: Hidden[Any] = Hidden(
-            {name: settings.pop(name) for name in names}  # type: ignore[misc]
+        transport = _among(given, TransportOptions.__annotations__)
+        own = {*TransportOptions.__annotations__, "base_url", "allow_http"}
+        options, found = Options().with_problems(
+            _among(given, given.reveal().keys() - own)
         )
-        options, found = Options().with_problems(settings)
         problems += found
         sender: SenderT | None = None
         try:
             # With a base URL or an option that cannot be used, the rest is checked anyway.
-            url = SERVERS[0] if unusable else base_url.rstrip("/")
+            url = SERVERS[0] if unusable else base_url.reveal().rstrip("/")
             sender = self._kind(
                 source, url, Options() if found else options, transport.reveal()
             )
@@ -135,8 +151,11 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
             ConfigurationError: All options that cannot work.
             TypeError: An unknown option.
         """
+        given: Hidden[CallOptions] = Hidden(options)
+        # A traceback with local variables must not show the headers.
+        del options
         view = object.__new__(type(self))
-        view._sender = self._sender.view(options)
+        view._sender = self._sender.view(given)
         return view
 
     @property
@@ -181,6 +200,7 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
             str(request.url),
             {**request.headers, **token},
             request.content,
+            operation.path,
         )
 
     def __repr__(self) -> str:
@@ -244,7 +264,8 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[DryRun]):
             token nothing more is sent, and the rest have a `ConfigurationError` that says so.
 
         Raises:
-            ConfigurationError: `concurrency` is below 1, or `rate` is not above 0; nothing was sent.
+            ConfigurationError: `concurrency` is not a whole number from 1, or `rate` is not a number above 0; nothing
+                was sent.
             TypeError: A keyword that does not exist, a SID that is missing, or an item that is not a mapping; it names
                 the item by its index, and nothing was sent.
             KeyboardInterrupt: Ctrl-C. What was not begun is not sent, and calls under way have a second to end;

@@ -47,9 +47,9 @@ class ExamSession:
                 RP0123456789abcdef0123456789abcdef.
             workflow_module (None | str | Unset): The module that runs the session. Example: b-virtual.
             appointment_date (datetime.datetime | None | str | Unset): When the session starts. Example:
-                2030-05-04T13:00:00.000Z.
+                2029-11-07T08:20:00.000Z.
             appointment_end_date (datetime.datetime | None | str | Unset): When the session ends. Example:
-                2030-05-04T15:00:00.000Z.
+                2029-11-07T10:20:00.000Z.
             duration (float | None | Unset): How long the session takes; the unit is not documented, minutes are likely.
                 [unit I] Example: 120.
             date_approved (datetime.datetime | None | str | Unset): When the session was approved. Example:
@@ -138,10 +138,10 @@ class ExamSession:
     notes: None | str | Unset = _attrs_field(default=UNSET, repr=False)
     recording_start_date: datetime.datetime | None | str | Unset = UNSET
     session_report_count: float | None | Unset = UNSET
-    account: Any | Unset = UNSET
-    install: Any | Unset = UNSET
-    deployment: Any | Unset = UNSET
-    series: Any | Unset = UNSET
+    account: Any | Unset = _attrs_field(default=UNSET, repr=False)
+    install: Any | Unset = _attrs_field(default=UNSET, repr=False)
+    deployment: Any | Unset = _attrs_field(default=UNSET, repr=False)
+    series: Any | Unset = _attrs_field(default=UNSET, repr=False)
     review_required: bool | None | Unset = UNSET
     reviewed: bool | None | Unset = UNSET
     review_by_date: datetime.datetime | None | str | Unset = UNSET
@@ -154,10 +154,10 @@ class ExamSession:
     platform_version: None | str | Unset = UNSET
     system_check_start_date: datetime.datetime | None | str | Unset = UNSET
     system_check_end_date: datetime.datetime | None | str | Unset = UNSET
-    modality_options: Any | Unset = UNSET
-    exam: Any | Unset = UNSET
+    modality_options: Any | Unset = _attrs_field(default=UNSET, repr=False)
+    exam: Any | Unset = _attrs_field(default=UNSET, repr=False)
     enrollment: Any | Unset = _attrs_field(default=UNSET, repr=False)
-    course: Any | Unset = UNSET
+    course: Any | Unset = _attrs_field(default=UNSET, repr=False)
     exam_file: Any | Unset = _attrs_field(default=UNSET, repr=False)
     returned_file: Any | Unset = _attrs_field(default=UNSET, repr=False)
     photos: Any | Unset = _attrs_field(default=UNSET, repr=False)
