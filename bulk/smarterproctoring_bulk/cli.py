@@ -9,7 +9,7 @@ import click
 from smarterproctoring.commands import colors
 
 from smarterproctoring_bulk import exits
-from smarterproctoring_bulk.commands import jobs, look, run, settle, worker
+from smarterproctoring_bulk.commands import jobs, look, run, settle, undo, worker
 
 
 class _Commands(click.Group):
@@ -51,6 +51,7 @@ for _command in (
     look.look,
     look.verify,
     settle.settle,
+    undo.undo,
     worker.worker,
     jobs.status,
     jobs.cancel,

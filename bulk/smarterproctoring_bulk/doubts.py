@@ -1,4 +1,4 @@
-"""Rows that may have been applied, and what reading their sessions back says of them."""
+"""Rows that may have been applied, or were, and what reading their sessions says of them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,18 @@ class Doubt(NamedTuple):
     row: Row
     outcome: Outcome
     chunk: int
+
+
+class Applied(NamedTuple):
+    """A row that was applied.
+
+    Attributes:
+        row: The row.
+        before: The session's times before, as in `Outcome.found`.
+    """
+
+    row: Row
+    before: str | None
 
 
 def confirmed(outcome: Outcome, at: float) -> Outcome:

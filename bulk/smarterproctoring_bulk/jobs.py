@@ -49,12 +49,14 @@ class JobOptions:
         lanes: How many chunks run concurrently over all workers.
         lease: Seconds within which the work of a host that died is taken over.
         replay: Whether an attempt that may have been applied is repeated.
+        record_before: Whether each session's times are read and kept before it is moved.
     """
 
     rate: float | None = None
     lanes: int | None = None
     lease: float | None = None
     replay: bool | None = None
+    record_before: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Job:
             because a take-over counts with it.
         kind: What is done with each row.
         replay: Whether an attempt that may have been applied is repeated.
+        record_before: Whether each session's times are read and kept before it is moved.
         submitted: Whether all rows are in the journal.
         paused: Why no chunk of it is begun: `auth`, `api`, `settings`, `cancelled`,
             `superseded`; empty while they are.
@@ -96,6 +99,7 @@ class Job:
     window: int
     kind: Kind = "move"
     replay: bool = True
+    record_before: bool = False
     submitted: bool = False
     paused: str = ""
     detail: str = ""

@@ -49,6 +49,7 @@ class JobArguments(TypedDict):
     lanes: int | None
     lease: float | None
     replay: bool | None
+    record_before: bool | None
     again: tuple[Again, ...]
     supersede: bool
     strict: bool
@@ -213,6 +214,11 @@ def job_options(command: Command) -> Command:
             "[default: --replay]",
         ),
         click.option(
+            "--record-before/--no-record-before", default=None,
+            help="Whether to read each session's times before it is moved, and to keep "
+            "them for `bulk undo`: a second request a row.  [default: --no-record-before]",
+        ),
+        click.option(
             "--again", multiple=True, type=click.Choice(["done", "changed", "gave-up"]),
             help="Send rows that an earlier job has done, whose sessions another job "
             "changed since, or that gave up for good; can be repeated.",
@@ -318,6 +324,7 @@ def job_options_of(arguments: JobArguments) -> JobOptions:
         lanes=arguments["lanes"],
         lease=arguments["lease"],
         replay=arguments["replay"],
+        record_before=arguments["record_before"],
     )
 
 

@@ -37,7 +37,8 @@ class Outcome(NamedTuple):
             it could record them.
         elapsed: Seconds from the first attempt to the last answer, waits included.
         at: When it was recorded, in seconds since 1970 (UTC).
-        found: What a read of the session found, as JSON; None if it was not read.
+        found: The session's start and end before the first attempt, as a JSON object by
+            keyword; None if they are not known.
     """
 
     line: int
@@ -64,6 +65,7 @@ class HistoryRecord(TypedDict, total=False):
     perhaps: int
     maybe_applied: bool
     elapsed: float
+    found: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class History:
         perhaps: Attempts that a process that died may have made besides.
         maybe_applied: Whether the change may have been made.
         elapsed: Seconds since the first attempt.
+        found: The session's times before the first attempt, as in `Outcome`.
     """
 
     sendings: int = 0
@@ -85,6 +88,7 @@ class History:
     perhaps: int = 0
     maybe_applied: bool = False
     elapsed: float = 0.0
+    found: str | None = None
 
     def in_doubt(self) -> History:
         """Return what is known after the process that may have sent the row died."""
@@ -95,6 +99,7 @@ class History:
             perhaps=self.perhaps + 1,
             maybe_applied=True,
             elapsed=self.elapsed,
+            found=self.found,
         )
 
     def to_record(self) -> HistoryRecord:
@@ -112,6 +117,8 @@ class History:
             record["maybe_applied"] = True
         if self.elapsed:
             record["elapsed"] = round(self.elapsed, 3)
+        if self.found is not None:
+            record["found"] = self.found
         return record
 
     @classmethod

@@ -56,6 +56,8 @@ SHOWN_AS: Final = {
 _NAMES: Final = {item.keyword: item.name for item in RESCHEDULE_EXAM_SESSION.fields}
 KEYWORDS: Final = {item.name: item.keyword for item in RESCHEDULE_EXAM_SESSION.fields}
 """The fields' keywords, by the API's names."""
+MOVED: Final = ("appointment_start_date_time", "appointment_end_date_time")
+"""The times that a move changes, by keyword."""
 _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS about (what TEXT PRIMARY KEY, text TEXT);
     CREATE TABLE IF NOT EXISTS seen (

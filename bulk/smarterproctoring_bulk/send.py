@@ -6,6 +6,7 @@ It knows pacing and outcomes, and neither the journal nor its engine.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections import deque
@@ -27,6 +28,7 @@ from smarterproctoring_bulk.doubts import CONFIRMED
 from smarterproctoring_bulk.jobs import MAX_SENDINGS, Kind
 from smarterproctoring_bulk.outcomes import History, Outcome, State
 from smarterproctoring_bulk.pacing import Breaker, Concurrency, Pace, Throttle
+from smarterproctoring_bulk.reading import MOVED, is_moment, shown_fields
 from smarterproctoring_bulk.rows import Row
 
 COMMIT_AFTER = 2.0
@@ -90,6 +92,18 @@ async def is_as_asked(client: AsyncSmarterProctoring, row: Row) -> bool:
     return check.verdict == "as_asked"
 
 
+ReadBefore = Callable[[AsyncSmarterProctoring, Row], Awaitable[str | None]]
+"""Reads a session's times, as in `Outcome.found`; it raises as the client does."""
+
+
+async def times_before(client: AsyncSmarterProctoring, row: Row) -> str | None:
+    """Return the start and the end of a session, as in `Outcome.found`."""
+    result = await client.get_session(*row.sids)
+    shown = shown_fields(result.data)
+    times = {name: shown[name] for name in MOVED if is_moment(shown.get(name, ""))}
+    return json.dumps(times) if times else None
+
+
 @dataclass(eq=False)
 class Entry:
     """A row on its way.
@@ -103,6 +117,8 @@ class Entry:
         perhaps: Attempts that a process that died may have made besides.
         maybe_applied: Whether the change may have been made.
         read_back: Whether the session was read since it came into doubt.
+        read_before: Whether its times before the first attempt were read.
+        found: Those times, as in `Outcome.found`.
         began: The clock's reading at the first attempt.
         ready: The clock's reading before which it is not sent again.
         attempt_began: The clock's reading at the last attempt.
@@ -115,6 +131,8 @@ class Entry:
     perhaps: int = 0
     maybe_applied: bool = False
     read_back: bool = False
+    read_before: bool = False
+    found: str | None = None
     began: float | None = None
     ready: float = 0.0
     attempt_began: float = 0.0
@@ -129,6 +147,8 @@ class Entry:
             replays=history.replays,
             perhaps=history.perhaps,
             maybe_applied=history.maybe_applied,
+            read_before=history.found is not None,
+            found=history.found,
             began=now - history.elapsed if history.attempts else None,
         )
 
@@ -141,6 +161,7 @@ class Entry:
             perhaps=self.perhaps,
             maybe_applied=self.maybe_applied,
             elapsed=0.0 if self.began is None else now - self.began,
+            found=self.found,
         )
 
 
@@ -199,6 +220,7 @@ class Rules:
         replay: Whether an attempt that may have been applied is repeated.
         halted: Tells whether the job is to stop for now.
         read_back: Reads a session before a change in doubt is sent again.
+        read_before: Reads a session before its first change; None if nothing is kept.
     """
 
     rate: Callable[[], float | None]
@@ -209,6 +231,7 @@ class Rules:
     replay: bool = True
     halted: Callable[[], bool] = lambda: False
     read_back: ReadBack | None = None
+    read_before: ReadBefore | None = None
 
 
 @dataclass
@@ -549,6 +572,8 @@ class Lane:
         try:
             if not await self._read_first(entry):
                 return
+            if not await self._read_times(entry):
+                return
             reply = await self._act(self._client, entry.row)
         except ValidationError as error:
             # The list was checked by the same rules: only another version comes here.
@@ -596,6 +621,37 @@ class Lane:
         if as_asked:
             self._settle(entry, "ok", message=CONFIRMED)
             return False
+        return await self._next_slot(entry)
+
+    async def _read_times(self, entry: Entry) -> bool:
+        """Read the times of a session before its first change, once.
+
+        Returns:
+            Whether the row is to be sent now; False if it is put back.
+        """
+        read_before = self._rules.read_before
+        if read_before is None or entry.read_before or entry.maybe_applied:
+            return True
+        try:
+            entry.found = await read_before(self._client, entry.row)
+        except AuthenticationError as error:
+            self._gate.stop("auth", error.message)
+            self._put_back(entry, self._gate.clock())
+            return False
+        except RateLimitError as error:
+            self._limited(entry, error, self._gate.clock())
+            return False
+        except SmarterProctoringError:
+            pass  # they stay unknown, and the row is sent
+        entry.read_before = True
+        return await self._next_slot(entry)
+
+    async def _next_slot(self, entry: Entry) -> bool:
+        """Wait for a slot of the pace after a read.
+
+        Returns:
+            Whether the row is to be sent now; False if it is put back.
+        """
         now = self._gate.clock()
         wait = self._pace.due(now) - now
         self._pace.begin(now, self._interval(now))
@@ -716,7 +772,7 @@ class Lane:
                 perhaps=entry.perhaps,
                 elapsed=0.0 if entry.began is None else now - entry.began,
                 at=self._gate.wall(),
-                found=found,
+                found=found or entry.found,
             )
         )
 

@@ -132,7 +132,7 @@ class Process:
 def _confirmed(command: str | Path, arguments: tuple[str | Path, ...]) -> list[str]:
     """Return the arguments, with the confirmation that a command needs where there is no terminal."""
     words = [*map(str, arguments)]
-    if command in ("run", "submit") and not {"--dry-run", "--help"} & {*words}:
+    if command in ("run", "submit", "undo") and not {"--dry-run", "--help"} & {*words}:
         words.append("--yes")
     return words
 

@@ -82,6 +82,11 @@ def run(file: str, **arguments: Unpack[RunArguments]) -> None:
     The same command continues a run that was interrupted, and sends rows that gave up
     again. With a Postgres journal, run the same command on a second host to go faster.
     """
+    move(file, arguments)
+
+
+def move(file: str, arguments: RunArguments) -> None:
+    """Do what `bulk run` does with a list, and end the process with its exit code."""
     place = find_journal(arguments["journal"])
     outputs = [Output("--report", Path(path)) for path in arguments["reports"]]
     outputs += _output("--problems", arguments["problems_file"])
@@ -283,6 +288,7 @@ def _new_job(
         chunk=largest_chunk(rate, lanes, lease),
         window=pacing.window_for(lanes, rate),
         replay=options.replay is not False,
+        record_before=options.record_before is True,
         created=planned.checked_at.timestamp(),
     )
 
@@ -385,6 +391,8 @@ def _show_dry_run(
     requests = _show_known(client, planned, place, arguments)
     preview.show_requests(client, planned, clock)
     preview.show_days(planned, clock)
+    if arguments["record_before"]:
+        requests *= 2
     preview.show_estimate(requests, _speed(client, place, arguments))
 
 

@@ -32,7 +32,7 @@ from smarterproctoring_bulk.compare import (
     may_be_sent,
     outcome_of,
 )
-from smarterproctoring_bulk.doubts import Doubt, confirmed, noted
+from smarterproctoring_bulk.doubts import Applied, Doubt, confirmed, noted
 from smarterproctoring_bulk.engine import database
 from smarterproctoring_bulk.engine.database import Trouble
 from smarterproctoring_bulk.engine.store import (
@@ -266,6 +266,8 @@ class Journal:
             changes["lease"] = options.lease
         if options.replay is not None:
             changes["replay"] = options.replay
+        if options.record_before is not None:
+            changes["record_before"] = options.record_before
         self.store.update(job.id, changes)
         changed = replace(job, **changes)
         if changed.lanes != job.lanes and not changed.paused:
@@ -595,6 +597,7 @@ class Journal:
                 replays=outcome.replays,
                 perhaps=outcome.perhaps,
                 maybe_applied=outcome.maybe_applied,
+                found=outcome.found,
             )
             if "gave-up" in again:
                 found[line] = replace(history, sendings=0)
@@ -665,6 +668,21 @@ class Journal:
             for number, outcomes in open_rows.items():
                 lines |= self.store.confirm_open(connection, job, number, outcomes)
         return lines
+
+    def applied(self, job: Job) -> Iterator[Applied]:
+        """Yield the rows that a job has applied, by line."""
+        chunks = self.store.chunks(job.id)
+        rows = {row.line: row for chunk in chunks for row in chunk.rows}
+        for outcome in self.store.outcomes(job.id):
+            row = rows.get(outcome.line)
+            if outcome.state == "ok" and row is not None:
+                yield Applied(row, outcome.found)
+
+    def later_job(self, job: Job, rows: Sequence[Row]) -> dict[str, str]:
+        """Return the job that changed a session after `job`, or holds it, by session."""
+        known = self.store.look_up(job.service, (row.sids[2] for row in rows))
+        later = {sid: each.holder or each.job or "" for sid, each in known.items()}
+        return {sid: name for sid, name in later.items() if name not in ("", job.id)}
 
     def note(self, job: Job, doubts: Sequence[Doubt]) -> None:
         """Record that sessions were not as their rows ask when they were read."""
@@ -787,6 +805,7 @@ def _reopened(outcome: Outcome) -> History:
         replays=outcome.replays,
         perhaps=outcome.perhaps,
         maybe_applied=True,
+        found=outcome.found,
     )
 
 
@@ -801,4 +820,5 @@ def _open_outcome(row: Row, history: History) -> Outcome:
         replays=history.replays,
         perhaps=history.perhaps,
         elapsed=history.elapsed,
+        found=history.found,
     )

@@ -42,6 +42,7 @@ class JobChanges(TypedDict, total=False):
     lanes: int
     lease: float
     replay: bool
+    record_before: bool
     submitted: bool
     paused: str
     detail: str
@@ -166,6 +167,7 @@ class _Tables:
             sa.Column("chunk", sa.Integer, nullable=False),
             sa.Column("window", sa.Integer, nullable=False),
             sa.Column("replay", sa.Boolean, nullable=False),
+            sa.Column("record_before", sa.Boolean, nullable=False),
             sa.Column("submitted", sa.Boolean, nullable=False),
             sa.Column("paused", sa.Text, nullable=False),
             sa.Column("detail", sa.Text, nullable=False),
@@ -1083,6 +1085,7 @@ def _job_values(job: Job) -> dict[str, str | int | float | bool | None]:
         "chunk": job.chunk,
         "window": job.window,
         "replay": job.replay,
+        "record_before": job.record_before,
         "submitted": job.submitted,
         "paused": job.paused,
         "detail": job.detail,
@@ -1113,6 +1116,7 @@ def _job(values: sa.RowMapping) -> Job:
         window=values["window"],
         kind=cast("Kind", values["kind"]),
         replay=values["replay"],
+        record_before=values["record_before"],
         submitted=values["submitted"],
         paused=values["paused"],
         detail=values["detail"],

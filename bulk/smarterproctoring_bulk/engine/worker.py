@@ -35,6 +35,7 @@ from smarterproctoring_bulk.send import (
     Rules,
     Work,
     is_as_asked,
+    times_before,
 )
 
 T = TypeVar("T")
@@ -199,6 +200,7 @@ class Worker:
             replay=job.replay,
             halted=lambda: bool(self.jobs[job_id].paused),
             read_back=self.read_back,
+            read_before=times_before if job.record_before else None,
         )
         view = self.gate.client.with_options(
             retries=0, deadline=attempt_limit(job.lease), read_back="never"
