@@ -660,7 +660,7 @@ class Worker:
         """Open a lane for a chunk."""
         job = self.jobs[job_id]
         until = self.gate.clock() + _turn(job.lease)
-        view = self.gate.client.with_options(retries=0, deadline=attempt_limit(job.lease))
+        view = self.gate.client.with_options(retries=0, deadline=attempt_limit(job.lease), read_back="never")
         return Lane(
             self.gate, view, rows, rate=lambda: self.jobs[job_id].rate, lanes=job.lanes, until=until,
             replay=job.replay, halted=lambda: bool(self.jobs[job_id].paused),

@@ -163,7 +163,8 @@ class Operations(Generic[DryRunT]):
             postal_code: Postal code of an ad-hoc proctor.
 
         Returns:
-            What the server said, and how it went. Returning at all means that the call was carried out.
+            What the server said, and how it went. Returning at all means that the server confirmed the change, or that
+            reading back showed it (`confirmed_by`).
 
         Raises:
             ValidationError: Refused before anything was sent; lists all problems.
@@ -532,7 +533,8 @@ class AsyncOperations(Generic[DryRunT]):
             postal_code: Postal code of an ad-hoc proctor.
 
         Returns:
-            What the server said, and how it went. Returning at all means that the call was carried out.
+            What the server said, and how it went. Returning at all means that the server confirmed the change, or that
+            reading back showed it (`confirmed_by`).
 
         Raises:
             ValidationError: Refused before anything was sent; lists all problems.

@@ -52,7 +52,9 @@ class Check(NamedTuple):
 
 
 class Result(NamedTuple, Generic[ParsedT_co]):
-    """What happened: the call was carried out.
+    """What happened: the call was carried out, or what it asks for was read back.
+
+    Where a change was read back, `status`, `request_id` and `headers` are those of the read, and `data` is None.
 
     Attributes:
         data: The answer: the value if it was JSON, the text if it was other text, None if it was empty.
@@ -64,7 +66,7 @@ class Result(NamedTuple, Generic[ParsedT_co]):
         incomplete: Whether the answer's body broke off or was longer than 1 MiB; the change was made anyway.
         parsed: The answer as the model that the spec gives; None if it gives none, or the answer is not such an object.
         confirmed_by: What says that the change was made: the `answer`, or that it was `read back`.
-        check: What was read back; None if nothing was.
+        check: What was read back; None where the answer says it.
         headers: The headers of the answer, names in lower case, without cookies; the token is masked.
     """
 

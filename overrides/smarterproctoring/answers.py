@@ -11,6 +11,10 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
+MAX_BODY = 1024 * 1024
+"""Bytes of an answer that are read."""
+MAX_ERROR_BODY = 64 * 1024
+"""Bytes of it that are kept where it is not a success."""
 CONFIRMING = {200, 201, 203, 204, 205}
 """The 2xx statuses that confirm the change; any other leaves it uncertain."""
 _REQUEST_IDS = (

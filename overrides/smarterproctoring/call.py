@@ -1,33 +1,37 @@
 """The state of one call, without I/O: its limits, what follows each attempt, and its result or error."""
 
-import json
 import logging
 import random
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from smarterproctoring_generated.results import Result
+from smarterproctoring_generated.results import Check, Result
 
 from smarterproctoring import errors
-from smarterproctoring.answers import Reply, harmless
+from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RETRY, SUCCESS, TIMED_OUT_RETRY, RetryBudget
 from smarterproctoring.credentials import Secret
-from smarterproctoring.masking import mask, mask_token
 from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide, is_over
 from smarterproctoring.prepare import Prepared
+from smarterproctoring.quoting import masked, without_token
+from smarterproctoring.reading import (
+    check_failed,
+    check_of,
+    read_of,
+    read_options,
+    reader_of,
+    seconds_for,
+    seconds_kept,
+    what_was_seen,
+)
 from smarterproctoring.settings import Options, logger
 
-MAX_BODY = 1024 * 1024
-"""Bytes of an answer that are read."""
-MAX_ERROR_BODY = 64 * 1024
-"""Bytes of it that are kept where it is not a success."""
 _NONE_YET = Secret("")
+READS = ("GET", "HEAD", "OPTIONS")
+"""The methods that change nothing."""
 TOO_LATE = Secret("")
 """In the place of a token that did not come before the deadline."""
-_MAX_ESCAPED = 12
-"""Characters at most that one character of a token becomes by escapes."""
 ErrorT = TypeVar("ErrorT", bound=errors.SmarterProctoringError)
 
 
@@ -35,8 +39,10 @@ class Call:
     """The state of one call over its attempts. The sender asks it for limits and reports the outcome of each attempt.
 
     Attributes:
+        prepared: The request.
         operation: The operation that is called.
-        deadline_at: The end of the deadline on the monotonic clock, in seconds.
+        deadline_at: The end of the time for attempts on the monotonic clock, in seconds: the deadline, less what is
+            kept for reading back.
         hooked: What the retry hook returned; the sender awaits it if it is awaitable.
         reply: The answer, once the call is done.
         sending: Whether a request is under way and may be carried out.
@@ -54,27 +60,35 @@ class Call:
         budget: RetryBudget | None = None,
     ) -> None:
         self.operation = prepared.operation
-        self._content = prepared.content
-        self._options = options
+        self.prepared = prepared
+        self._changes = prepared.operation.method not in READS
+        # What changes nothing can be repeated freely.
+        self._options = (
+            options if self._changes else options._replace(retry_ambiguous=True)
+        )
         self._can_renew = can_renew
         self._budget = budget or RetryBudget()
         self._gain = SUCCESS
         self._started = prepared.began
         self._began = prepared.began
-        self.deadline_at = prepared.began + options.deadline
+        self._ends_at = prepared.began + options.deadline
+        self._kept = seconds_kept(prepared, options)
+        self.deadline_at = self._ends_at - self._kept
         self._secret = _NONE_YET
         self._refused = False
         self._attempts = 0
         self._replays = 0
         self._renewals = 0
         self._maybe_applied = False
+        self._is_confirmed = False
+        self._check: Check | None = None
         self._error: errors.SmarterProctoringError | None = None
         self.hooked: object = None
         self.sending = False
         self.hook_failed = ""
 
     def remaining(self) -> float:
-        """Return the seconds until the deadline."""
+        """Return the seconds that are left for attempts."""
         return self.deadline_at - time.monotonic()
 
     def begin(self, secret: Secret) -> dict[str, float]:
@@ -102,6 +116,7 @@ class Call:
         self.hooked = None
         self._attempts += 1
         self._replays += self._maybe_applied
+        self._check = None
         self._began = time.monotonic()
         connect, read, write, pool = [
             min(seconds, remaining) for seconds in self._options.timeout
@@ -119,7 +134,7 @@ class Call:
         if not isinstance(answer, Reply):
             failure, cause = answer
             return self._after_loss(failure, cause)
-        reply = self._without_token(answer)
+        reply = without_token(answer, self._secret)
         self._log(str(reply.status), reply)
         doubt = reply.doubt() if 200 <= reply.status < 300 else None
         if 200 <= reply.status < 300 and doubt is None:
@@ -148,7 +163,7 @@ class Call:
 
     def _note(self, outcome: Outcome) -> None:
         """Remember that the change may have been carried out, whatever follows."""
-        self._maybe_applied |= outcome.maybe_applied
+        self._maybe_applied |= outcome.maybe_applied and self._changes
 
     def _after(
         self, outcome: Outcome, error: errors.SmarterProctoringError, what: str
@@ -231,7 +246,8 @@ class Call:
         )
 
     def _failed_after(self, reply: Reply) -> errors.HookError:
-        self._maybe_applied = True
+        self._maybe_applied = self._changes
+        self._is_confirmed = True
         text = (
             f"an event hook raised {self.hook_failed} after the answer {reply.phrase()}"
         )
@@ -242,30 +258,94 @@ class Call:
         }
         return self.failure(errors.HookError, text, body=reply.text(), **facts)
 
-    def completed(self, error: errors.ConfigurationError) -> errors.ConfigurationError:
-        """Turn an error from outside the call into one that holds what is known of the call."""
-        if error is self._error:
+    def completed(
+        self, error: errors.SmarterProctoringError
+    ) -> errors.SmarterProctoringError:
+        """Return the error that ends the call; one from outside the call gets what is known of the call."""
+        if error is self._error or not isinstance(error, errors.ConfigurationError):
             return error
-        self._maybe_applied |= self.sending
+        self._maybe_applied |= self.sending and self._changes
         own = {"setting": error.setting, "problems": error.problems}
         return self.failure(errors.ConfigurationError, error.message, **own)
 
     def interrupted(self, interrupt: BaseException) -> None:
         """Attach what is known of the call to what ends it: Ctrl-C, or a cancellation."""
-        self._maybe_applied |= self.sending
+        self._maybe_applied |= self.sending and self._changes
         errors.attach_what_is_known(
             interrupt, self.failure(errors.InterruptedCallError, "interrupted")
         )
+
+    # -- reading back ------------------------------------------------------------------------------------
+
+    def is_unsure(self) -> bool:
+        """Tell whether the change may have been made, and can be read back, and was not since the last attempt."""
+        return (
+            self._maybe_applied
+            and self._kept > 0
+            and self._check is None
+            and not self._is_confirmed
+        )
+
+    def reading(self, *, before_replay: bool) -> "Call | None":
+        """Return the call that reads back what this one changes; None if there is no time for it."""
+        left = self._ends_at - time.monotonic()
+        left_for_attempts = self.remaining() if before_replay else None
+        seconds = seconds_for(self._kept, left, left_for_attempts)
+        if not seconds:
+            return None
+        return Call(
+            read_of(self.prepared, reader_of(self.operation)),
+            read_options(self._options, seconds),
+            can_renew=self._can_renew,
+            budget=self._budget,
+        )
+
+    def take_read(self, reply: Reply) -> bool:
+        """Compare what a read shows with what was asked for; True if that confirms the change, and so ends the call."""
+        check = check_of(self.prepared, reply)
+        self._note_check(check)
+        if check.verdict != "as_asked":
+            return False
+        self._budget.give(self._gain)
+        # Not the body: it answers another request, and holds more than a caller may show.
+        self.reply = Reply(reply.status, reply.headers, b"")
+        return True
+
+    def read_failed(self, problem: str) -> None:
+        """Note why a read brought no answer; the call goes on as if it had not been made."""
+        self._note_check(check_failed(self.prepared, self._masked(problem)))
+
+    def _note_check(self, check: Check) -> None:
+        self._check = check
+        logger.info("%s: read back, %s", self.operation.operation_id, check.verdict)
+
+    def with_check(
+        self, error: errors.SmarterProctoringError
+    ) -> errors.SmarterProctoringError:
+        """Return the error that ended the call, with what was read back; the change may be applied later anyway."""
+        check = self._check
+        if check is None:
+            return error
+        seen = ""
+        if check.verdict == "different":
+            seen = what_was_seen(self.operation, check)
+        elapsed = time.monotonic() - self._started
+        return error.with_more(seen, check=check, elapsed=elapsed)
+
+    # -- what the caller is told -------------------------------------------------------------------------
 
     def failure(self, kind: type[ErrorT], text: str, **fields: Any) -> ErrorT:
         """Make an error that holds what is known of the call."""
         tries = f" after {self._attempts} attempts" if self._attempts > 1 else ""
         elapsed = time.monotonic() - self._started
-        end = errors.what_became_of_the_change(maybe_applied=self._maybe_applied)
-        message = f"{text.rstrip('.')}{tries}. {end}"
+        message = f"{text.rstrip('.')}{tries}."
+        if self._changes:
+            end = errors.what_became_of_the_change(maybe_applied=self._maybe_applied)
+            message += f" {end}"
         return kind(
             message,
             maybe_applied=self._maybe_applied,
+            check=self._check,
             attempts=self._attempts,
             replays=self._replays,
             elapsed=elapsed,
@@ -283,6 +363,8 @@ class Call:
             self._replays,
             time.monotonic() - self._started,
             incomplete=reply.incomplete,
+            confirmed_by="answer" if self._check is None else "read back",
+            check=self._check,
             headers=reply.headers,
         )
 
@@ -295,7 +377,7 @@ class Call:
         )
         if doubt is not None:
             kind = errors.UnconfirmedError
-        code, reason = [self._masked(text) for text in reply.error()]
+        code, reason = [text and self._masked(text) for text in reply.error()]
         text = doubt or reply.phrase()
         if code:
             text += f" (code {code})"
@@ -334,43 +416,13 @@ class Call:
         return self.failure(errors.APITimeoutError, text)
 
     def _too_late(self) -> str:
-        return f"the deadline of {self._options.deadline:g} s has passed"
+        text = f"the deadline of {self._options.deadline:g} s has passed"
+        if self._kept:
+            text += f", but for {self._kept:g} s that are kept for reading back"
+        return text
 
-    def _without_token(self, reply: Reply) -> Reply:
-        """Mask the token where the server, or a proxy's error page, echoes it, and leave cookies out."""
-        token = self._secret.reveal()
-        headers = {
-            name: mask_token(value, token)
-            for name, value in reply.headers.items()
-            if name != "set-cookie"
-        }
-        limit = MAX_BODY if 200 <= reply.status < 300 else MAX_ERROR_BODY
-        # A token at the limit is seen whole, and not cut into view; latin-1 keeps every byte.
-        body = mask_token(
-            reply.body[: limit + _MAX_ESCAPED * len(token)].decode("latin-1"), token
-        )
-        return Reply(
-            reply.status, headers, body.encode("latin-1")[:limit], reply.incomplete
-        )
-
-    def _masked(self, text: str | None) -> str | None:
-        """Mask values of the request's body: a server may quote them, and they are personal data."""
-        return (
-            mask(mask_token(text, self._secret.reveal()), self._personal())
-            if text
-            else None
-        )
-
-    def _personal(self) -> list[str]:
-        """Return the values of the request that may say something of a person, as a server would quote them."""
-        body = json.loads(self._content.reveal() or b"{}")
-        plain = {
-            item.name for item in self.operation.fields if item.allowed or item.format
-        }
-        if isinstance(body, dict):
-            body = [value for name, value in body.items() if name not in plain]
-        values = [text.strip() for text in _texts(body)]
-        return [*values, *[harmless(value) for value in values]]
+    def _masked(self, text: str) -> str:
+        return masked(text, self._secret, self.prepared)
 
     def _log(self, what: str, reply: Reply | None) -> None:
         if not logger.isEnabledFor(logging.DEBUG):
@@ -384,12 +436,3 @@ class Call:
             milliseconds,
             request_id,
         )
-
-
-def _texts(value: object) -> Iterator[str]:
-    """Yield every text and number in a JSON value, as a server would quote it."""
-    if isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
-    elif value is not None and not isinstance(value, bool):
-        yield str(value)

@@ -13,7 +13,7 @@ from smarterproctoring_generated.facade import (
 )
 from smarterproctoring_generated.operations import SERVERS
 from smarterproctoring_generated.records import Hidden, Operation
-from smarterproctoring_generated.results import Result
+from smarterproctoring_generated.results import Check, Result
 from smarterproctoring_transport import TransportOptions
 
 from smarterproctoring._async.many import work as work_async
@@ -24,7 +24,7 @@ from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.many import Many, Outcome
-from smarterproctoring.prepare import Prepared, from_keywords
+from smarterproctoring.prepare import Prepared, from_keywords, to_compare
 from smarterproctoring.rules import warn_deprecated
 from smarterproctoring.settings import (
     CallOptions,
@@ -158,6 +158,16 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
             operation, sids, given, allow_empty=self._sender.call_options.allow_empty
         )
 
+    def _prepare_check(
+        self,
+        operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> Prepared:
+        # Above this: `_check`, the method of the operation, and its caller.
+        warn_deprecated(operation, given, stacklevel=4)
+        return to_compare(operation, sids, given)
+
     def _dry_run(
         self,
         operation: Operation,
@@ -204,6 +214,16 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[DryRun]):
         result = self._sender.call(self._prepare(operation, sids, given))
         return result._replace(parsed=parse(result.data))
 
+    def _check(
+        self,
+        operation: Operation,
+        read_operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> Check:
+        asked = self._prepare_check(operation, sids, given)
+        return self._sender.check(asked, read_operation)
+
     def reschedule_many(
         self,
         items: "Iterable[RescheduleExamSessionItem]",
@@ -216,7 +236,8 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[DryRun]):
         Args:
             items: Each the arguments of `reschedule` by keyword, the three SIDs included.
             concurrency: How many calls run concurrently, 1 or more.
-            rate: Calls per second at most; None for no limit. Retries within a call come on top.
+            rate: Calls per second at most; None for no limit. Retries within a call, and reads of a
+                session whose call is unsure, come on top.
 
         Returns:
             For each item, in their order, its result or the error that its call would have raised. After a refused
@@ -277,6 +298,16 @@ class AsyncSmarterProctoring(
     ) -> Result[ParsedT]:
         result = await self._sender.call(self._prepare(operation, sids, given))
         return result._replace(parsed=parse(result.data))
+
+    async def _check(
+        self,
+        operation: Operation,
+        read_operation: Operation,
+        sids: Sequence[object],
+        given: Hidden[Mapping[str, object]],
+    ) -> Check:
+        asked = self._prepare_check(operation, sids, given)
+        return await self._sender.check(asked, read_operation)
 
     async def reschedule_many(
         self,

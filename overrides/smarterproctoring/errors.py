@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Self
 
+from smarterproctoring_generated.results import Check
+
 from smarterproctoring.problems import Problem
 
 
@@ -24,6 +26,7 @@ class SmarterProctoringError(Exception):
         replays: How many of those followed an attempt that may have been applied.
         elapsed: Seconds from the start of the call.
         retry_budget_spent: Whether the call was not repeated because the client's retry budget is used up.
+        check: What was read back after the last attempt; None if that was not open, or could not be read back.
     """
 
     maybe_applied: bool = False
@@ -38,6 +41,7 @@ class SmarterProctoringError(Exception):
     replays: int = 0
     elapsed: float = 0.0
     retry_budget_spent: bool = False
+    check: Check | None = None
 
     def __init__(self, message: str, **fields: Any) -> None:
         super().__init__(message)
@@ -49,7 +53,7 @@ class SmarterProctoringError(Exception):
         known = {
             name: value for name, value in self.__dict__.items() if name != "message"
         }
-        return type(self)(f"{self.message} {text}", **{**known, **fields})
+        return type(self)(f"{self.message} {text}".rstrip(), **{**known, **fields})
 
 
 class ConfigurationError(SmarterProctoringError):
@@ -118,7 +122,8 @@ class UnconfirmedError(SmarterProctoringError):
     """The server answered with 2xx, but not in the way in which the API confirms a change.
 
     It is an HTML page, an error object, or a status such as 202 or 206. The change may have been carried out, so
-    `maybe_applied` is true; the call is not repeated, because the same answer would follow.
+    `maybe_applied` is true; the call is not repeated, because the same answer would follow. It is not raised where
+    reading back shows that the change was made.
     """
 
     maybe_applied = True

@@ -28,6 +28,8 @@ class Prepared(NamedTuple):
     content: Hidden[bytes]
     began: float
     """When the call began, in seconds of the monotonic clock: writing a large body takes time of the deadline."""
+    can_read_back: bool = False
+    """Whether a read can show that what the body asks for is so."""
 
     def __repr__(self) -> str:  # it is in frames, and says things of a person
         return f"<Prepared {self.operation.operation_id}>"
@@ -50,6 +52,34 @@ def from_keywords(
     return _or_raise(
         _from_keywords(rules, sids, given.reveal(), allow_empty=allow_empty)
     )
+
+
+def to_compare(
+    operation: Operation, sids: Sequence[object], given: Hidden[Mapping[str, object]]
+) -> Prepared:
+    """Prepare the change that a read is compared with; what is only sent with it, beside the body, may be missing.
+
+    Raises:
+        TypeError: A keyword that the operation does not have.
+        ValidationError: All problems with the arguments.
+    """
+    return _or_raise(_to_compare(rules_of(operation), sids, given.reveal()))
+
+
+def _to_compare(
+    rules: Rules, sids: Sequence[object], given: Mapping[str, object]
+) -> "Prepared | list[Problem]":
+    found = rules.from_keywords(given)
+    beside = {
+        item.keyword
+        for item in rules.operation.parameters
+        if item.location != "path" and item.keyword not in given
+    }
+    problems = [one for one in found.problems if one.field not in beside]
+    if not found.body and not problems:
+        text = "nothing to compare: give at least one field"
+        problems.append(Problem("", "empty", text))
+    return _prepare(rules, [*sids], found._replace(problems=problems), offsets=False)
 
 
 def _from_keywords(
@@ -143,7 +173,10 @@ def _prepare(
         headers["content-type"] = rules.operation.content_type
     query = rules.query_for(parts["query"])
     target = rules.path_for(path) + (f"?{query}" if query else "")
-    return Prepared(rules.operation, target, headers, Hidden(content), began)
+    can_read_back = rules.can_read_back(given.body)
+    return Prepared(
+        rules.operation, target, headers, Hidden(content), began, can_read_back
+    )
 
 
 def _content(rules: Rules, given: Given, problems: list[Problem]) -> bytes:

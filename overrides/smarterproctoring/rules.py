@@ -17,6 +17,7 @@ from smarterproctoring_generated.records import (
 )
 
 from smarterproctoring import json_values
+from smarterproctoring.comparison import is_time
 from smarterproctoring.json_values import matches, plain, type_problem, value_from_text
 from smarterproctoring.parameters import parameter_from_text, query_text, simple_text
 from smarterproctoring.problems import Problem, RuleError, problem_from
@@ -108,6 +109,8 @@ class Rules:
         self._by_name = {item.name: item for item in operation.fields}
         self._around_parameters = re.split(r"\{[^{}]+\}", operation.path)
         self._times = [(place, self._label(place)) for place in operation.date_times]
+        self._comparable = {field.name for field in operation.fields if is_time(field)}
+        self._is_read = bool(operation.read_by)
 
     def _label(self, place: Place) -> str:
         """Return what a message calls a place in the body."""
@@ -293,6 +296,12 @@ class Rules:
                     Problem(later, "order", f"must be after {item.keyword}")
                 )
         return problems
+
+    def can_read_back(self, body: object) -> bool:
+        """Tell whether a read can show that what a body asks for is so: it holds a time that can be compared."""
+        if not self._is_read or not isinstance(body, dict):
+            return False
+        return not self._comparable.isdisjoint(body)
 
     def not_json(self, body: object) -> list[Problem]:
         """Return what cannot be written as JSON in a body, each with its place."""

@@ -17,8 +17,7 @@ from smarterproctoring_generated.operations import VERSION as API_VERSION
 from smarterproctoring_transport import NotSent, ProxyFailure, Requests, Unpacker
 
 from smarterproctoring._version import VERSION
-from smarterproctoring.answers import Reply
-from smarterproctoring.call import MAX_BODY
+from smarterproctoring.answers import MAX_BODY, Reply
 from smarterproctoring.errors import ConfigurationError, wrong_settings
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict, get_args
 from urllib.parse import urlsplit
 
 from smarterproctoring_generated.operations import OPERATIONS
@@ -35,6 +35,7 @@ PLAIN_HTTP = "plain-http"
 """The code of the problem that a base URL is plain http to another machine."""
 _SECONDS = "must be a number of seconds above 0, at most 1e6"
 _RETRIES = "must be a whole number from 0 to 10"
+_READ_BACK = "must be 'when_unsure' or 'never'"
 
 
 class Timeouts(NamedTuple):
@@ -54,7 +55,14 @@ class Timeouts(NamedTuple):
 
 
 RetryHook = Callable[[SmarterProctoringError, float], object]
-"""Called before the wait for each retry, with the error that would have been raised and the seconds to wait."""
+"""Called before the wait for each retry, with the error that would have been raised and the seconds to wait.
+
+If reading back then confirms the change, no retry follows.
+"""
+
+
+ReadBack = Literal["when_unsure", "never"]
+"""When a session is read back after a call that changes it."""
 
 
 class CallOptions(TypedDict, total=False):
@@ -67,6 +75,7 @@ class CallOptions(TypedDict, total=False):
     allow_empty: bool
     headers: Mapping[str, str]
     on_retry: RetryHook | None
+    read_back: ReadBack
 
 
 class Options(NamedTuple):
@@ -82,6 +91,9 @@ class Options(NamedTuple):
         allow_empty: Whether a change without any field may be sent.
         headers: Headers to add to each request.
         on_retry: Called before each retry; may be asynchronous for the asynchronous client.
+        read_back: `when_unsure`: where an attempt may have been applied, the session is read back before a replay and
+            at the end of the call. Of the deadline, up to 5 s, and at most a quarter, are kept for that. Only for a
+            change with at least one time, because that alone shows whether it was made. `never`: it is not.
     """
 
     timeout: Timeouts = Timeouts()
@@ -91,6 +103,7 @@ class Options(NamedTuple):
     allow_empty: bool = False
     headers: Mapping[str, str] = MappingProxyType({})
     on_retry: RetryHook | None = None
+    read_back: ReadBack = "when_unsure"
 
     def changed(self, changes: CallOptions) -> "Options":
         """Return checked options with these changes; headers are added to those that are there.
@@ -145,6 +158,8 @@ class Options(NamedTuple):
                     "must be a callable that takes an error and seconds, or None",
                 )
             )
+        if new.read_back not in get_args(ReadBack):
+            problems.append(Problem("read_back", "value", _READ_BACK))
         return new, problems
 
 

@@ -29,6 +29,8 @@ SIDS = (f"AI{'1f' * 16}", f"EX{'2e' * 16}", f"ES{'3d' * 16}")
 TOKEN = "cli-secret-token-0123456789"
 NOW = datetime(2029, 6, 1, tzinfo=UTC)
 MOVE = ("--start", "2030-05-04 09:00", "--end", "2030-05-04 11:00", "--timezone", "America/New_York")
+NOTE = ("--notes", "moved")
+"""A change without a time, which is not read back."""
 
 
 @pytest.fixture(scope="module")
@@ -155,11 +157,11 @@ def test_bad_input_is_code_2_with_the_fix(server: RunningServer, arguments: tupl
 )
 def test_exit_codes(server: RunningServer, fault: dict[str, Any], code: int) -> None:
     server.app.add_faults(fault)
-    result = run("reschedule", *SIDS, *MOVE, "--retries", "0")
+    result = run("reschedule", *SIDS, *NOTE, "--retries", "0")
     assert result.exit_code == code
     assert cli.EXIT_CODES[code] in result.stderr
     server.app.add_faults(fault)
-    told = json.loads(run("reschedule", *SIDS, *MOVE, "--retries", "0", "--json").stdout)
+    told = json.loads(run("reschedule", *SIDS, *NOTE, "--retries", "0", "--json").stdout)
     assert (told["exit_code"], told["maybe_applied"]) == (code, code == 8)
     assert told["outcome"] == ("unknown" if code == 8 else "not moved")
 
@@ -172,13 +174,13 @@ def test_no_connection_is_code_7(server: RunningServer) -> None:
 
 def test_replays_can_be_turned_off(server: RunningServer) -> None:
     server.app.add_faults({"fault": "drop-after-store"})
-    assert run("reschedule", *SIDS, *MOVE, "--no-replay").exit_code == 8
+    assert run("reschedule", *SIDS, *NOTE, "--no-replay").exit_code == 8
     assert len(server.app.requests()) == 1
 
 
 def test_a_replay_is_shown(server: RunningServer) -> None:
     server.app.add_faults({"fault": "drop-after-store"})
-    result = run("reschedule", *SIDS, *MOVE)
+    result = run("reschedule", *SIDS, *NOTE)
     assert result.exit_code == 0
     assert "2 in" in result.stdout
     assert "after one that may have been applied" in result.stdout

@@ -9,8 +9,8 @@ import pytest
 from docs.quotes import FENCE, PORT, ROOT, SECONDS, Block, Quote, blocks, documents, quoted, quotes, same
 
 pytestmark = pytest.mark.tooling
-INPUTS = {"csv", "diff", "http", "ini", "json", "python", "sh", "toml", "yaml"}
-"""Languages of what a reader puts in somewhere. `console` is what a reader types, with what is printed."""
+INPUTS = {"csv", "diff", "http", "ini", "json", "mermaid", "python", "sh", "toml", "yaml"}
+"""Languages of what a reader puts in somewhere, and of diagrams. `console` is what a reader types, with what is printed."""
 BLOCKS = [block for document in documents() for block in blocks(document)]
 
 

@@ -54,6 +54,12 @@ class Peer:
             return self._buffer != b""
         return self.socket.recv(1, socket.MSG_PEEK) != b""
 
+    def method(self) -> str:
+        """Return the method of the request that is coming, and leave the request to be read."""
+        while b" " not in self._buffer:
+            self._more()
+        return self._buffer.partition(b" ")[0].decode()
+
     def read(self) -> Request:
         """Read one request and keep it."""
         while b"\r\n\r\n" not in self._buffer:
@@ -207,6 +213,15 @@ def answer(
 ) -> Step:
     """Read the request and answer it; `close` hangs up afterwards without having said so."""
     return say(response(status, body, headers), close=close)
+
+
+def by_method(change: Step, read: Step) -> Step:
+    """Answer reads in one way and changes in another, in whatever order they come."""
+
+    def step(peer: Peer) -> None:
+        (read if peer.method() == "GET" else change)(peer)
+
+    return step
 
 
 def say(data: bytes, *, close: bool = False) -> Step:

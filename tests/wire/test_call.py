@@ -15,12 +15,13 @@ from smarterproctoring import (
     ConfigurationError,
     DeadlineExceededError,
     RateLimitError,
+    Result,
     ServerError,
     SmarterProctoringError,
     UnexpectedRedirectError,
 )
-from smarterproctoring.answers import Reply
-from smarterproctoring.call import MAX_BODY, MAX_ERROR_BODY, TOO_LATE, Call
+from smarterproctoring.answers import MAX_BODY, MAX_ERROR_BODY, Reply
+from smarterproctoring.call import TOO_LATE, Call
 from smarterproctoring.credentials import Secret
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import from_keywords
@@ -33,6 +34,9 @@ from wire.driver import AI, ES, EX
 GOOD = Reply(200, {"x-request-id": "req-1"}, b'"moved"')
 BUSY = Reply(429, {}, b"")
 PREPARED = from_keywords(RESCHEDULE_EXAM_SESSION, (AI, EX, ES), Hidden({"notes": "moved"}), allow_empty=False)
+START = {"appointment_start_date_time": "2030-05-04T13:00:00.000Z"}
+TIMED = from_keywords(RESCHEDULE_EXAM_SESSION, (AI, EX, ES), Hidden(START), allow_empty=False)
+"""A change that can be read back."""
 FIRST, SECOND = Secret("first-token"), Secret("second-token")
 
 
@@ -276,3 +280,87 @@ def test_what_is_not_said_to_be_incomplete_is_whole() -> None:
     result = Result("moved", 200, None, 1, 0, 0.1)
     assert result.incomplete is False
     assert not hasattr(result, "__dict__")
+
+
+# -- the time for reading back -------------------------------------------------------------------------------------
+
+
+def timed(**options: Any) -> Call:
+    return Call(TIMED._replace(began=time.monotonic()), Options(**options), can_renew=False)
+
+
+def unsure(**options: Any) -> Call:
+    """A call whose only attempt may have been applied."""
+    one = timed(retries=0, **options)
+    one.begin(FIRST)
+    refused(ServerError, one.settle, Reply(503, {}, b""))
+    return one
+
+
+@pytest.mark.parametrize(("deadline", "kept"), [(60.0, 5.0), (20.0, 5.0), (8.0, 2.0), (1.0, 0.25)])
+def test_a_part_of_the_deadline_is_kept_for_reading_back(clock: Clock, deadline: float, kept: float) -> None:
+    one = timed(deadline=deadline)
+    assert (one.deadline_at, one.remaining()) == (5000 + deadline - kept, deadline - kept)
+    assert one.begin(FIRST)["read"] == min(30.0, deadline - kept)
+    clock.now += deadline - kept
+    error = refused(DeadlineExceededError, one.begin, FIRST)
+    assert f"the deadline of {deadline:g} s has passed, but for {kept:g} s that are kept" in error.message
+
+
+def test_nothing_is_kept_where_nothing_is_read_back(clock: Clock) -> None:
+    assert timed(deadline=8.0, read_back="never").deadline_at == clock.now + 8.0
+    assert call(deadline=8.0).deadline_at == clock.now + 8.0
+
+
+@pytest.mark.parametrize(
+    ("passed", "before_replay", "seconds"),
+    [
+        (0.0, False, 2.0),  # no longer than is kept
+        (7.0, False, 1.0),  # never past the deadline
+        (7.995, False, None),
+        (8.5, False, None),
+        (0.0, True, 2.0),
+        (4.0, True, 1.0),  # half of what is left for the replay
+        (5.985, True, None),
+        (6.5, True, None),
+    ],
+)
+def test_a_read_ends_in_time(clock: Clock, passed: float, *, before_replay: bool, seconds: float | None) -> None:
+    one = unsure(deadline=8.0)
+    clock.now += passed
+    reading = one.reading(before_replay=before_replay)
+    assert (reading and reading.deadline_at - clock.now) == seconds
+
+
+def test_a_read_is_a_call_of_its_own(clock: Clock) -> None:
+    reading = unsure(deadline=8.0, on_retry=lambda *_: pytest.fail("called for a read")).reading(before_replay=False)
+    assert reading is not None
+    assert reading.operation.method == "GET"
+    reading.begin(SECOND)
+    assert not reading.is_unsure()
+    assert reading.settle(Reply(503, {}, b"")) == 0.0
+    reading.begin(SECOND)
+    error = refused(ServerError, reading.settle, Reply(503, {}, b""))
+    assert (error.attempts, error.maybe_applied) == (2, False)
+    assert clock.now == 5000
+
+
+def test_what_is_read_is_not_what_the_caller_gets() -> None:
+    one = unsure()
+    shown = b'{"appointmentDate": "2030-05-04T13:00:00Z", "accessKey": "the key"}'
+    assert one.take_read(Reply(200, {"x-request-id": "of the read"}, shown))
+    result = one.result()
+    assert (result.data, result.request_id, result.confirmed_by) == (None, "of the read", "read back")
+
+
+def test_a_reason_holds_nothing_that_was_asked_for() -> None:
+    notes = from_keywords(
+        RESCHEDULE_EXAM_SESSION, (AI, EX, ES), Hidden({**START, "notes": "for Ada Example"}), allow_empty=False
+    )
+    one = Call(notes, Options(retries=0), can_renew=False)
+    one.begin(FIRST)
+    refused(ServerError, one.settle, Reply(503, {}, b""))
+    one.read_failed("404: for Ada Example there is nothing, first-token")
+    error = one.with_check(one.error)
+    assert error.check is not None
+    assert error.check.reason == "404: [redacted] there is nothing, [redacted]"

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Self
 
-from smarterproctoring_generated.results import Result
+from smarterproctoring_generated.records import Operation
+from smarterproctoring_generated.results import Check, Result
 from smarterproctoring_transport import AsyncShared, StillRunning, TransportOptions
 
 from smarterproctoring._async.waits import answer_of, limited, raised_by, sleep
@@ -14,9 +15,10 @@ from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RetryBudget
 from smarterproctoring.call import TOO_LATE, Call
 from smarterproctoring.credentials import Secret, TokenCallable
-from smarterproctoring.errors import ConfigurationError, NoCopy
+from smarterproctoring.errors import ConfigurationError, NoCopy, SmarterProctoringError
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared
+from smarterproctoring.reading import NO_TIME_LEFT, check_failed, check_of, read_of, why
 from smarterproctoring.seam import (
     Hook,
     Hooks,
@@ -99,6 +101,22 @@ class AsyncSender(NoCopy, OnlyRequests):
         call = await self._sent(prepared)
         return call.result()
 
+    async def check(self, asked: Prepared, reader: Operation) -> Check:
+        """Read back, and compare with what a change would ask for.
+
+        Raises:
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
+        """
+        try:
+            call = await self._sent(read_of(asked, reader))
+        except ConfigurationError:
+            raise
+        except SmarterProctoringError as error:
+            problem = why(error)
+        else:
+            return check_of(asked, call.reply)
+        return check_failed(asked, problem)
+
     async def aclose(self) -> None:
         """Close the connections of this sender and its views."""
         await self.shared.aclose()
@@ -117,18 +135,21 @@ class AsyncSender(NoCopy, OnlyRequests):
             can_renew=callable(self.source),
             budget=self.budget,
         )
-        failure: ConfigurationError
+        failure: SmarterProctoringError | None = None
         try:
-            await self._attempts(self.request_for(prepared), call)
-        except ConfigurationError as error:
-            failure = call.completed(error)
+            try:
+                await self._attempts(self.request_for(prepared), call)
+            except SmarterProctoringError as error:
+                failure = call.completed(error)
+            if failure is not None and await self._confirmed(call, before_replay=False):
+                failure = None
         except BaseException as interrupt:
             if not isinstance(interrupt, Exception | GeneratorExit):
                 call.interrupted(interrupt)
             raise
-        else:
+        if failure is None:
             return call
-        raise failure  # here, so that the other error is not its context
+        raise call.with_check(failure)  # here, so that no other error is its context
 
     async def _attempts(self, request: Request, call: Call) -> None:
         header = call.operation.token_header
@@ -145,6 +166,26 @@ class AsyncSender(NoCopy, OnlyRequests):
                 return
             call.check_wait(wait, await raised_by(call.hooked))
             await sleep(wait)
+            if await self._confirmed(call, before_replay=True):
+                return
+
+    async def _confirmed(self, call: Call, *, before_replay: bool) -> bool:
+        """Read back what an unsure call changes; tell whether that confirms the change, and so ends the call.
+
+        A read that fails, in whatever way, leaves the call as it is.
+        """
+        if not call.is_unsure():
+            return False
+        reading = call.reading(before_replay=before_replay)
+        if reading is None:
+            call.read_failed(NO_TIME_LEFT)
+            return False
+        try:
+            await self._attempts(self.request_for(reading.prepared), reading)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it says nothing of the change
+            call.read_failed(why(error))
+            return False
+        return call.take_read(reading.reply)
 
     async def _token(self, call: Call) -> Secret:
         """Ask for the token; a failing source becomes a problem of the token."""

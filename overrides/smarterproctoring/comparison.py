@@ -1,0 +1,137 @@
+"""Compares what a call asked for with what a read shows. Pure: no clock, no I/O."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from smarterproctoring_generated.records import Field, Hidden, Operation
+from smarterproctoring_generated.results import Check, Difference
+
+_NO_OBJECT = "the answer to the read is not a JSON object"
+_NO_TIME = "no time that was asked for could be compared with what the read shows"
+
+
+class _Pair(NamedTuple):
+    """A field that was compared.
+
+    Attributes:
+        field: Its record.
+        asked: The value of the request.
+        seen: The value of the answer.
+        agree: Whether both say the same.
+    """
+
+    field: Field
+    asked: str
+    seen: str
+    agree: bool
+
+    def __repr__(self) -> str:  # it is in frames, and says things of a person
+        return f"<_Pair {self.field.name}>"
+
+    def difference(self) -> Difference:
+        """Return what the caller is told where both do not agree."""
+        return Difference(self.field.name, self.asked, self.seen)
+
+
+def compare(
+    operation: Operation,
+    asked: Hidden[Mapping[str, object]],
+    answer: Hidden[object],
+    seen_at: datetime,
+) -> Check:
+    """Compare the fields of a request with the object that a read gave.
+
+    Times are compared as moments, other text after trimming. What has another type, is null or missing, or is not a
+    moment (because it has no offset, for instance) cannot be compared, and counts neither for nor against.
+
+    Args:
+        operation: The operation whose fields they are.
+        asked: The body of the request, with its times in the wire form.
+        answer: The JSON value that the read gave.
+        seen_at: When it gave it.
+
+    Returns:
+        `as_asked` if at least one time was compared and nothing differs; `different` if something differs.
+    """
+    body = asked.reveal()
+    shown = answer.reveal()
+    if not isinstance(shown, dict):
+        return unknown(asked, _NO_OBJECT)._replace(seen_at=seen_at)
+    pairs = _without_disputed(_pairs(operation, body, shown))
+    compared = {pair.field.name for pair in pairs}
+    not_compared = tuple([name for name in body if name not in compared])
+    different = [pair for pair in pairs if not pair.agree]
+    if different:
+        differences = tuple([pair.difference() for pair in different])
+        return Check("different", differences, not_compared, seen_at=seen_at)
+    if any(is_time(pair.field) for pair in pairs):
+        return Check("as_asked", (), not_compared, seen_at=seen_at)
+    return Check("unknown", (), not_compared, _NO_TIME, seen_at)
+
+
+def unknown(asked: Hidden[Mapping[str, object]], reason: str) -> Check:
+    """Return the verdict of a read that shows nothing, with the reason in words."""
+    return Check("unknown", (), tuple(asked.reveal()), reason)
+
+
+def is_time(field: Field) -> bool:
+    """Tell whether a field is a time that a read shows."""
+    return bool(field.reads_back_as) and field.format == "date-time"
+
+
+def _pairs(
+    operation: Operation, body: Mapping[str, object], shown: Mapping[str, object]
+) -> list[_Pair]:
+    """Return the fields that can be compared."""
+    pairs: list[_Pair] = []
+    for field in operation.fields:
+        asked = body.get(field.name)
+        seen = shown.get(field.reads_back_as) if field.reads_back_as else None
+        if not isinstance(asked, str) or not isinstance(seen, str):
+            continue
+        pair = (_moments if is_time(field) else _texts)(field, asked, seen)
+        if pair is not None:
+            pairs.append(pair)
+    return pairs
+
+
+def _texts(field: Field, asked: str, seen: str) -> _Pair:
+    return _Pair(field, asked, seen, asked.strip() == seen.strip())
+
+
+def _moments(field: Field, asked: str, seen: str) -> _Pair | None:
+    """Compare two times; None if one of them is not a moment."""
+    wanted = _moment(asked)
+    shown = _moment(seen)
+    if wanted is None or shown is None:
+        return None
+    return _Pair(field, _in_utc(wanted), _in_utc(shown), wanted == shown)
+
+
+def _without_disputed(pairs: list[_Pair]) -> list[_Pair]:
+    """Leave out fields that read back as one property, of which it shows one and so cannot show the other.
+
+    Which of them the server takes is not known.
+    """
+    agreeing = {pair.field.reads_back_as for pair in pairs if pair.agree}
+    differing = {pair.field.reads_back_as for pair in pairs if not pair.agree}
+    disputed = agreeing & differing
+    return [pair for pair in pairs if pair.field.reads_back_as not in disputed]
+
+
+def _moment(text: str) -> datetime | None:
+    """Read ISO 8601 text with an offset; None if it is anything else."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return None if moment.utcoffset() is None else moment
+
+
+def _in_utc(moment: datetime) -> str:
+    try:
+        text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    except OverflowError:  # in UTC it is before the year 1, or after the year 9999
+        return moment.isoformat()
+    return text.removesuffix("+00:00") + "Z"
