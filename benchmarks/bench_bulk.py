@@ -286,7 +286,7 @@ def hundred_thousand(bench: Bench) -> None:
 
 
 class Limited(MockApp):
-    """Admits so many requests in any second; the others get 429 and Retry-After: 1."""
+    """Admits a limited number of requests in any second; the others get 429 and Retry-After: 1."""
 
     def __init__(self, rate: int) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
     make bench                  all of it, some minutes
     make bench ARGS=--quick     a rough picture in half a minute
 
-What is measured, and how, stands in benchmarks/README.md.
+benchmarks/README.md describes what is measured, and how.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Load:
 
 
 def drive(server: Running, requests: list[bytes], connections: int, seconds: float) -> Load:
-    """Keep so many connections busy, one request at a time on each, and measure."""
+    """Keep this many connections busy, one request at a time on each, and measure."""
     poll = select.epoll()
     sockets: dict[int, socket.socket] = {}
     started: dict[int, float] = {}

@@ -80,7 +80,7 @@ def markdown(found: Report) -> str:
 
 def _lines(found: Report) -> Iterator[str]:
     yield from ("# The client beside its peers", "")
-    yield f"Written by `make bench{' ARGS=--quick' if found.quick else ''}`; how it is measured stands in"
+    yield f"Written by `make bench{' ARGS=--quick' if found.quick else ''}`; the method is described in"
     yield from ("[benchmarks/README.md](../../benchmarks/README.md). Compare figures of one run only.", "")
     yield from ("![CPU per call and calls per second](client.svg)", "")
     yield from (*(f"- {line}" for line in found.machine), f"- medians of {found.rounds} interleaved rounds")
@@ -107,7 +107,7 @@ def _lines(found: Report) -> Iterator[str]:
     if found.wheel is not None:
         yield f"- wheel: {found.wheel / 1024:.0f} KiB"
     if found.generate is not None:
-        yield f"- `make check-generated` (generates anew, checks and compares): {found.generate:.1f} s"
+        yield f"- `make check-generated` (generates again, checks and compares): {found.generate:.1f} s"
 
 
 def _entry(label: str, rows: list[Row]) -> str:

@@ -62,7 +62,9 @@ def load(root: Path, shipped: Sequence[Package] = PACKAGES) -> dict[str, griffe.
     Raises:
         ToolError: A package is missing, is not valid Python, or exports a name that it does not define.
     """
-    loader = griffe.GriffeLoader(search_paths=[root / each.folder for each in shipped], allow_inspection=False)
+    loader = griffe.GriffeLoader(
+        search_paths=[root / each.folder for each in shipped], allow_inspection=False
+    )
     packages: dict[str, griffe.Module] = {}
     try:
         for each in shipped:
@@ -85,7 +87,9 @@ def mark_public(package: griffe.Module, listed: Package) -> None:
     _mark_modules(package, listed)
     if listed.is_public(ITSELF) and not package.exports:
         for name, member in package.members.items():
-            if member.is_alias:  # what a package imports without an `__all__`, users import from it
+            if (
+                member.is_alias
+            ):  # what a package imports without an `__all__`, users import from it
                 member.public = not name.startswith("_")
 
 
@@ -94,7 +98,9 @@ def mark_keywords(package: griffe.Module, loader: griffe.GriffeLoader) -> None:
 
     `**settings: Unpack[Settings]` makes every key of Settings a keyword, wherever Settings is.
     """
-    for keywords in sorted(set(unpacked(package, loader)), key=lambda found: found.path):
+    for keywords in sorted(
+        set(unpacked(package, loader)), key=lambda found: found.path
+    ):
         if keywords.name not in package.members and not _shown(keywords):
             package.set_member(keywords.name, griffe.Alias(keywords.name, keywords))
             package.members[keywords.name].public = True
@@ -104,7 +110,11 @@ def _mark_modules(module: griffe.Module, listed: Package) -> bool:
     """Mark a module and those below it; return whether any of them is public."""
     name = module.path.partition(".")[2] or ITSELF
     own = listed.is_public(name)
-    inner = [member for member in module.members.values() if isinstance(member, griffe.Module)]
+    inner = [
+        member
+        for member in module.members.values()
+        if isinstance(member, griffe.Module)
+    ]
     below = [_mark_modules(each, listed) for each in inner]
     module.public = own or any(below)
     if not own:  # only the way to a public module leads through it
@@ -124,12 +134,24 @@ def _shown(member: griffe.Object) -> bool:
     return True
 
 
-def unpacked(package: griffe.Module, loader: griffe.GriffeLoader) -> Iterator[griffe.Class]:
+def unpacked(
+    package: griffe.Module, loader: griffe.GriffeLoader
+) -> Iterator[griffe.Class]:
     """Yield the TypedDicts of our packages whose keys are keywords of a package's public functions."""
-    notes = (parameter.annotation for _, member in surface(package) for parameter in parameters(member))
+    notes = (
+        parameter.annotation
+        for _, member in surface(package)
+        for parameter in parameters(member)
+    )
     for note in notes:
-        if isinstance(note, griffe.ExprSubscript) and note.canonical_path.endswith(".Unpack"):
-            path = note.slice.canonical_path if isinstance(note.slice, griffe.Expr) else note.slice
+        if isinstance(note, griffe.ExprSubscript) and note.canonical_path.endswith(
+            ".Unpack"
+        ):
+            path = (
+                note.slice.canonical_path
+                if isinstance(note.slice, griffe.Expr)
+                else note.slice
+            )
             if path.split(".")[0] in loader.modules_collection:
                 found = loader.modules_collection[path]
                 yield found.final_target if found.is_alias else found
@@ -138,10 +160,16 @@ def unpacked(package: griffe.Module, loader: griffe.GriffeLoader) -> Iterator[gr
 def parameters(member: griffe.Object | griffe.Alias) -> list[griffe.Parameter]:
     """Return the parameters of a function; an empty list for anything else."""
     found = member.final_target if isinstance(member, griffe.Alias) else member
-    return [p for p in found.parameters if p.name not in {"self", "cls"}] if isinstance(found, griffe.Function) else []
+    return (
+        [p for p in found.parameters if p.name not in {"self", "cls"}]
+        if isinstance(found, griffe.Function)
+        else []
+    )
 
 
-def surface(module: griffe.Object | griffe.Alias) -> Iterator[tuple[str, griffe.Object | griffe.Alias]]:
+def surface(
+    module: griffe.Object | griffe.Alias,
+) -> Iterator[tuple[str, griffe.Object | griffe.Alias]]:
     """Yield every public name below a module or class, with what it names."""
     for name, member in sorted(module.all_members.items()):
         if member.is_public:
@@ -164,7 +192,10 @@ def names(package: griffe.Module) -> dict[str, str]:
 
 
 def compare(
-    base: Path, revision: Path, shipped_before: Sequence[Package] = PACKAGES, shipped_now: Sequence[Package] = PACKAGES
+    base: Path,
+    revision: Path,
+    shipped_before: Sequence[Package] = PACKAGES,
+    shipped_now: Sequence[Package] = PACKAGES,
 ) -> list[Change]:
     """List what changed between the packages of two trees.
 
@@ -182,7 +213,11 @@ def compare(
     changes: list[Change] = []
     for name in dict.fromkeys([*before, *now]):
         if name not in now:
-            changes.append(Change("major", name, "is not shipped any more, or has no public module"))
+            changes.append(
+                Change(
+                    "major", name, "is not shipped any more, or has no public module"
+                )
+            )
         elif name not in before:
             changes.append(Change("minor", name, "added"))
         else:
@@ -198,8 +233,12 @@ def changes_of(before: griffe.Module, now: griffe.Module) -> Iterator[Change]:
     for breakage in griffe.find_breaking_changes(before, now):
         # Values follow the spec, and the spec's diff judges them.
         if breakage.kind is not griffe.BreakageKind.ATTRIBUTE_CHANGED_VALUE:
-            parameter = breakage.new_value if breakage.old_value is None else breakage.old_value
-            keyword = f"({parameter.name})" if isinstance(parameter, griffe.Parameter) else ""
+            parameter = (
+                breakage.new_value if breakage.old_value is None else breakage.old_value
+            )
+            keyword = (
+                f"({parameter.name})" if isinstance(parameter, griffe.Parameter) else ""
+            )
             where = breakage.obj.canonical_path
             details = f" ({breakage.details})" if breakage.details else ""
             called = old.get(where) or new.get(where) or where
@@ -208,7 +247,9 @@ def changes_of(before: griffe.Module, now: griffe.Module) -> Iterator[Change]:
             yield Change("major", called + keyword, f"{breakage.kind.value}{details}")
     # A name that is still there but no longer public counts as removed.
     left = {path for path, _ in surface(now)}
-    hidden = {path for path in old.values() if "(" not in path and path not in left} - gone
+    hidden = {
+        path for path in old.values() if "(" not in path and path not in left
+    } - gone
     for path in hidden:
         if not {*parents(path)} & (hidden | gone):
             yield Change("major", path, "is not public any more")
@@ -235,13 +276,17 @@ def since_release(root: Path, base: str | None) -> Report | None:
         return None
     shipped_before = shipped_at(root, base)
     folders = dict.fromkeys(each.folder for each in shipped_before)
-    archive = subprocess.run(["git", "-C", root, "archive", base, *folders], capture_output=True, check=False)
+    archive = subprocess.run(
+        ["git", "-C", root, "archive", base, *folders], capture_output=True, check=False
+    )
     if archive.returncode:
         raise ToolError(f"git archive {base}: {archive.stderr.decode().strip()}")
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
             tar.extractall(folder, filter="data")
-        changes = compare(Path(folder), root, shipped_before, packages_of(listed_in(root)))
+        changes = compare(
+            Path(folder), root, shipped_before, packages_of(listed_in(root))
+        )
     changes += spec_step(root, base)
     before = package_version(git(root, "show", f"{base}:{PROJECT}"))
     return judge(changes, base, before, version_of(root), PACKAGE_VERSION)
@@ -267,15 +312,25 @@ def shipped_at(root: Path, base: str) -> list[Package]:
         ToolError: There is no such revision, or its list cannot be read.
     """
     if git(root, "ls-tree", "--name-only", base, "--", LIST):
-        return [*packages_of(read(git(root, "show", f"{base}:{LIST}"), f"{base}:{LIST}"))]
+        return [
+            *packages_of(read(git(root, "show", f"{base}:{LIST}"), f"{base}:{LIST}"))
+        ]
     today = packages_of(listed_in(root))
-    return [each for each in today if git(root, "ls-tree", "--name-only", base, "--", f"{each.folder}/{each.name}")]
+    return [
+        each
+        for each in today
+        if git(root, "ls-tree", "--name-only", base, "--", f"{each.folder}/{each.name}")
+    ]
 
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", metavar="TAG", help="compare with this instead of the last release")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--base", metavar="TAG", help="compare with this instead of the last release"
+    )
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()

@@ -64,7 +64,9 @@ class Version(NamedTuple):
         """
         found = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", text)
         if not found:
-            raise ToolError(f"version {text!r} is not MAJOR.MINOR.PATCH, so no bump can be judged")
+            raise ToolError(
+                f"version {text!r} is not MAJOR.MINOR.PATCH, so no bump can be judged"
+            )
         return cls(*map(int, found.groups()))
 
     def after(self, bump: str) -> Version:
@@ -128,7 +130,9 @@ def git(root: Path, *arguments: str) -> str:
     Raises:
         ToolError: git failed; the text is its message.
     """
-    done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "-C", root, *arguments], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise ToolError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
@@ -157,15 +161,23 @@ def last_release(root: Path) -> str | None:
     if not is_checkout(root):
         return None
     tags = git(root, "tag", "--merged", "HEAD", "--list", "v*").split()
-    released = {tag: Version.read(tag[1:]) for tag in tags if re.fullmatch(r"v\d+\.\d+\.\d+", tag)}
+    released = {
+        tag: Version.read(tag[1:])
+        for tag in tags
+        if re.fullmatch(r"v\d+\.\d+\.\d+", tag)
+    }
     shipped = shipped_paths(listed_in(root))
     present = [name for name in shipped if (root / name).exists()]
     for tag in sorted(released, key=lambda name: released[name], reverse=True):
-        untracked = git(root, "ls-files", "--others", "--exclude-standard", "--", *present)
+        untracked = git(
+            root, "ls-files", "--others", "--exclude-standard", "--", *present
+        )
         if untracked or git(root, "diff", "--name-only", tag, "--", *shipped):
             return tag
     if git(root, "rev-parse", "--is-shallow-repository").strip() == "true":
-        raise ToolError("this clone is shallow, so the last release may be missing; run: git fetch --unshallow --tags")
+        raise ToolError(
+            "this clone is shallow, so the last release may be missing; run: git fetch --unshallow --tags"
+        )
     return None
 
 
@@ -188,7 +200,9 @@ def step(before: str, now: str) -> str:
     return higher(*raised)
 
 
-def judge(changes: list[Change], base_name: str, before: str, now: str, what: str) -> Report:
+def judge(
+    changes: list[Change], base_name: str, before: str, now: str, what: str
+) -> Report:
     """Judge a version by the changes since another one.
 
     Args:
@@ -207,7 +221,9 @@ def judge(changes: list[Change], base_name: str, before: str, now: str, what: st
     verdict = f"{what} is {now}, which is high enough: {bump} after {before}"
     if not enough:
         verdict = f"{what} is {now}, but these changes need a {bump} bump: {least} or higher after {before}"
-    ordered = sorted(changes, key=lambda change: (-BUMPS.index(change.bump), change.place))
+    ordered = sorted(
+        changes, key=lambda change: (-BUMPS.index(change.bump), change.place)
+    )
     return Report(base_name, before, now, bump, enough, verdict, ordered)
 
 
@@ -222,13 +238,24 @@ def show(subject: str, report: Report | None, root: Path, *, as_json: bool) -> i
             "changes": [],
         }
         changes = [change._asdict() for change in report.changes] if report else []
-        print(json.dumps({**report._asdict(), "changes": changes} if report else nothing, indent=2))
+        print(
+            json.dumps(
+                {**report._asdict(), "changes": changes} if report else nothing,
+                indent=2,
+            )
+        )
     elif report is None:
         print(no_release(root))
     else:
-        print(f"{subject} since {report.base}: {len(report.changes) or 'no'} change{'s'[: len(report.changes) != 1]}")
+        print(
+            f"{subject} since {report.base}: {len(report.changes) or 'no'} change{'s'[: len(report.changes) != 1]}"
+        )
         for change in report.changes:
             print(f"  {change.bump:<5}  {change}")
         sys.stdout.flush()
-        print(*([] if report.enough else ["error:"]), report.verdict, file=sys.stdout if report.enough else sys.stderr)
+        print(
+            *([] if report.enough else ["error:"]),
+            report.verdict,
+            file=sys.stdout if report.enough else sys.stderr,
+        )
     return 0 if report is None or report.enough else 1

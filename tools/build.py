@@ -32,7 +32,9 @@ NAME = CLIENT.name
 ARCHIVES = (".whl", ".tar.gz")
 # Times in the archives come from hatchling's own constant, and none is written into the bill of materials.
 # A missing Python is not downloaded.
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}
+ENVIRONMENT = {
+    key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"
+}
 ENVIRONMENT["UV_PYTHON_DOWNLOADS"] = "never"
 
 
@@ -51,7 +53,9 @@ def run(*command: str | Path, **environment: str) -> str:
         cwd=tempfile.gettempdir(),
     )
     if done.returncode:
-        raise ToolError(f"{Path(command[0]).name} {command[1]} failed:\n{done.stdout}{done.stderr}")
+        raise ToolError(
+            f"{Path(command[0]).name} {command[1]} failed:\n{done.stdout}{done.stderr}"
+        )
     return done.stdout
 
 
@@ -68,7 +72,17 @@ def build(source: Path, out: Path, *kinds: str) -> None:
         out: The output folder.
         *kinds: `--wheel`, `--sdist` or both; with both the wheel is made from the sdist.
     """
-    run(BIN / "uv", "build", *kinds, "--no-build-isolation", "--python", sys.executable, "--out-dir", out, source)
+    run(
+        BIN / "uv",
+        "build",
+        *kinds,
+        "--no-build-isolation",
+        "--python",
+        sys.executable,
+        "--out-dir",
+        out,
+        source,
+    )
     (out / ".gitignore").unlink(missing_ok=True)  # uv's; dist/ is ignored by our own
 
 
@@ -97,10 +111,16 @@ def bill_of_materials(root: Path, out: Path) -> Path:
     document["metadata"]["component"] |= {
         "version": version,
         "purl": f"pkg:pypi/{NAME}@{version}",
-        "components": [described(archive) for archive in sorted(out.iterdir()) if archive.name.endswith(ARCHIVES)],
+        "components": [
+            described(archive)
+            for archive in sorted(out.iterdir())
+            if archive.name.endswith(ARCHIVES)
+        ],
     }
     add_hashes(document, lock.read_text(encoding="utf-8"))
-    file.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    file.write_text(
+        json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
     return file
 
 
@@ -110,7 +130,9 @@ def described(archive: Path) -> dict[str, Any]:
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             names = sorted(name for name in wheel.namelist() if not name.endswith("/"))
-            component["components"] = [file_component(name, wheel.read(name)) for name in names]
+            component["components"] = [
+                file_component(name, wheel.read(name)) for name in names
+            ]
     return component
 
 
@@ -126,7 +148,9 @@ def file_component(name: str, content: bytes) -> dict[str, Any]:
 def locked_hashes(lock: str) -> dict[tuple[str, str], list[str]]:
     """Read a lock: the SHA-256 of each file that it accepts, by the package's normalized name and version."""
     found: dict[tuple[str, str], list[str]] = {}
-    for entry in re.finditer(r"(?m)^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?P<rest>.*(?:\n[ ].*)*)", lock):
+    for entry in re.finditer(
+        r"(?m)^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?P<rest>.*(?:\n[ ].*)*)", lock
+    ):
         digests = re.findall(r"--hash=sha256:([0-9a-f]{64})", entry["rest"])
         found[canonicalize_name(entry["name"]), entry["version"]] = sorted(digests)
     return found
@@ -140,20 +164,28 @@ def add_hashes(document: dict[str, Any], lock: str) -> None:
     """
     known = locked_hashes(lock)
     for component in document["components"]:
-        digests = known.get((canonicalize_name(component["name"]), component["version"]))
+        digests = known.get(
+            (canonicalize_name(component["name"]), component["version"])
+        )
         if not digests:
             raise ToolError(
                 f"{component['name']} {component['version']} is needed and is not in requirements/dev.txt with hashes, "
                 "so the bill of materials cannot have them; run: make lock"
             )
-        component["hashes"] = [{"alg": "SHA-256", "content": digest} for digest in digests]
+        component["hashes"] = [
+            {"alg": "SHA-256", "content": digest} for digest in digests
+        ]
 
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree to build")
-    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="replaced whole")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "dist", help="replaced whole"
+    )
     arguments = parser.parse_args()
     out: Path = arguments.out.resolve()
     try:

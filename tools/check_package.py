@@ -48,7 +48,12 @@ from redocly import ROOT, ToolError
 
 PYTHONS = ("3.11", "3.12", "3.13")
 # The configuration of the machine's installers must not matter.
-CLEAN = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "UV_FIND_LINKS": "", "UV_NO_CONFIG": "1"}
+CLEAN = {
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_FIND_LINKS": "",
+    "UV_FIND_LINKS": "",
+    "UV_NO_CONFIG": "1",
+}
 LIMIT = 600.0  # seconds; ends a hanging command; each normally takes a few
 HINT = "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ "  # the name is free on the public index
 SIDS = (f"AI{'0' * 32}", f"EX{'1' * 32}", f"ES{'2' * 32}")
@@ -98,7 +103,10 @@ class Files:
 
     def all(self) -> list[Path]:
         """Return every file."""
-        return [*(file for each in self.built for file in (each.wheel, each.sdist)), self.bill]
+        return [
+            *(file for each in self.built for file in (each.wheel, each.sdist)),
+            self.bill,
+        ]
 
 
 def built_files(dist: Path, version: str, root: Path = ROOT) -> Files:
@@ -108,11 +116,19 @@ def built_files(dist: Path, version: str, root: Path = ROOT) -> Files:
         ToolError: A file is missing from dist/, or does not belong there.
     """
     built = tuple(
-        Built(each, dist / f"{each.stem}-{version}-py3-none-any.whl", dist / f"{each.stem}-{version}.tar.gz")
+        Built(
+            each,
+            dist / f"{each.stem}-{version}-py3-none-any.whl",
+            dist / f"{each.stem}-{version}.tar.gz",
+        )
         for each in listed_in(root)
     )
     files = Files(built, dist / f"{built[0].distribution.stem}-{version}.cdx.json")
-    found = {file.name for file in dist.glob("*") if not release_record.is_companion(file.name)}
+    found = {
+        file.name
+        for file in dist.glob("*")
+        if not release_record.is_companion(file.name)
+    }
     expected = {file.name for file in files.all()}
     if found != expected:
         raise ToolError(
@@ -128,8 +144,14 @@ def content(archive: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(archive) as wheel:
             return {name: wheel.read(name) for name in wheel.namelist()}
     with tarfile.open(archive) as sdist:
-        files = [(member.name, sdist.extractfile(member)) for member in sdist.getmembers()]
-        return {name.partition("/")[2]: file.read() for name, file in files if file is not None}
+        files = [
+            (member.name, sdist.extractfile(member)) for member in sdist.getmembers()
+        ]
+        return {
+            name.partition("/")[2]: file.read()
+            for name, file in files
+            if file is not None
+        }
 
 
 def manifest_problems(names: set[str], patterns: list[str]) -> Iterator[str]:
@@ -167,12 +189,17 @@ def sdist_source_of(name: str, distribution: Distribution, root: Path) -> Path |
     return root / distribution.copied.get(name, f"{distribution.folder}/{name}")
 
 
-def content_problems(archive: Path, distribution: Distribution, root: Path) -> Iterator[str]:
+def content_problems(
+    archive: Path, distribution: Distribution, root: Path
+) -> Iterator[str]:
     """Compare a wheel or an sdist with the list of the packages and with the tree."""
     is_wheel = archive.suffix == ".whl"
     find_source = source_of if is_wheel else sdist_source_of
     files = content(archive)
-    yield from manifest_problems(set(files), distribution.wheel_files() if is_wheel else distribution.sdist_files())
+    yield from manifest_problems(
+        set(files),
+        distribution.wheel_files() if is_wheel else distribution.sdist_files(),
+    )
     for name, data in sorted(files.items()):
         source = find_source(name, distribution, root)
         if source and (not source.is_file() or source.read_bytes() != data):
@@ -206,9 +233,14 @@ def rebuild_problems(root: Path, files: Files) -> Iterator[str]:
         copy_tree(root, tree)
         pairs: list[tuple[Path, Path]] = []
         for each in files.built:
-            build(tree / each.distribution.folder, folder / "again", "--wheel", "--sdist")
+            build(
+                tree / each.distribution.folder, folder / "again", "--wheel", "--sdist"
+            )
             build(each.sdist, folder / "from-sdist", "--wheel")
-            pairs += [(folder / "again" / file.name, file) for file in (each.wheel, each.sdist)]
+            pairs += [
+                (folder / "again" / file.name, file)
+                for file in (each.wheel, each.sdist)
+            ]
             pairs.append((folder / "from-sdist" / each.wheel.name, each.wheel))
         pairs.append((bill_of_materials(root, folder / "again"), files.bill))
         for made, file in pairs:
@@ -221,7 +253,11 @@ def difference(one: Path, other: Path) -> str:
     if one.suffix == ".json":
         return "other packages, or another order"
     first, second = content(one), content(other)
-    names = [name for name in sorted({*first, *second}) if first.get(name) != second.get(name)]
+    names = [
+        name
+        for name in sorted({*first, *second})
+        if first.get(name) != second.get(name)
+    ]
     return ", ".join(names) or "the same files, packed in another way"
 
 
@@ -245,7 +281,9 @@ def bill_problems(bill: Path) -> Iterator[str]:
     from cyclonedx.schema import SchemaVersion  # noqa: PLC0415 - takes seconds, and is needed here only
     from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
 
-    problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill.read_text(encoding="utf-8"))
+    problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(
+        bill.read_text(encoding="utf-8")
+    )
     if problem is not None:
         yield f"{bill.name} is not valid CycloneDX 1.6: {str(problem).splitlines()[0]}"
 
@@ -260,7 +298,16 @@ def resolve_problems(root: Path) -> Iterator[str]:
         needed.write_text("\n".join(outside_requirements(root)), encoding="utf-8")
         for version in PYTHONS:
             try:
-                run(BIN / "uv", "pip", "compile", "--quiet", "--python-version", version, needed, **CLEAN)
+                run(
+                    BIN / "uv",
+                    "pip",
+                    "compile",
+                    "--quiet",
+                    "--python-version",
+                    version,
+                    needed,
+                    **CLEAN,
+                )
             except ToolError as error:
                 yield f"Python {version}: {error}"
 
@@ -271,14 +318,26 @@ def said(*command: str | Path) -> tuple[int, str]:
     Raises:
         ToolError: It does not end.
     """
-    keep = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR", "SYSTEMROOT") if key in os.environ}
+    keep = {
+        key: os.environ[key]
+        for key in ("PATH", "HOME", "TMPDIR", "SYSTEMROOT")
+        if key in os.environ
+    }
     with tempfile.TemporaryDirectory() as elsewhere:
         try:
             done = subprocess.run(
-                command, env=keep, cwd=elsewhere, capture_output=True, text=True, check=False, timeout=LIMIT
+                command,
+                env=keep,
+                cwd=elsewhere,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=LIMIT,
             )
         except subprocess.TimeoutExpired:
-            raise ToolError(f"{shown(command)}: still running after {LIMIT:g} s; it was ended") from None
+            raise ToolError(
+                f"{shown(command)}: still running after {LIMIT:g} s; it was ended"
+            ) from None
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
@@ -328,13 +387,29 @@ class Environment:
         """
         with pinned.open("a", encoding="utf-8") as file:
             file.writelines(f"{wheel.resolve().as_uri()}\n" for wheel in self.wheels)
-        run(BIN / "uv", "pip", "sync", "--quiet", "--python", self.python, pinned, **CLEAN)
+        run(
+            BIN / "uv",
+            "pip",
+            "sync",
+            "--quiet",
+            "--python",
+            self.python,
+            pinned,
+            **CLEAN,
+        )
 
     def probe(self, distributions: Iterable[Distribution], *more: str) -> Iterator[str]:
         """Run tools/probe_installed.py in the environment."""
         names = [package.name for package in packages_of(distributions)]
         yield from self.expect(
-            0, "", self.python, "-I", ROOT / "tools" / "probe_installed.py", self.version, *names, *more
+            0,
+            "",
+            self.python,
+            "-I",
+            ROOT / "tools" / "probe_installed.py",
+            self.version,
+            *names,
+            *more,
         )
 
     def expect(self, code: int, words: str, *arguments: str | Path) -> Iterator[str]:
@@ -344,7 +419,9 @@ class Environment:
             yield f"{shown(arguments)}: exit code {got} instead of {code}, or not {words!r}:\n{text}"
 
 
-def installed_problems(wheels: Sequence[Path], python: str, version: str, root: Path, bounds: bool) -> Iterator[str]:
+def installed_problems(
+    wheels: Sequence[Path], python: str, version: str, root: Path, bounds: bool
+) -> Iterator[str]:
     """Install the wheels into an empty environment: bare, then with `[cli]`, then with every extra; try each.
 
     Args:
@@ -360,13 +437,21 @@ def installed_problems(wheels: Sequence[Path], python: str, version: str, root: 
         run(BIN / "uv", "venv", "--quiet", "--python", python, inner.folder, **CLEAN)
         inner.install([], lock)
         yield from inner.probe(DISTRIBUTIONS[:1])
-        yield from inner.expect(1, f"{HINT}'smarterproctoring-client[cli]'", inner.command, "--version")
+        yield from inner.expect(
+            1, f"{HINT}'smarterproctoring-client[cli]'", inner.command, "--version"
+        )
         inner.install(["cli"], lock)
-        yield from inner.expect(0, f"smarterproctoring, version {version}", inner.command, "--version")
+        yield from inner.expect(
+            0, f"smarterproctoring, version {version}", inner.command, "--version"
+        )
         moved = (inner.command, "reschedule", *SIDS, "--notes", "Moved", "--dry-run")
         yield from inner.expect(0, '"notes": "Moved"', *moved)
-        yield from inner.expect(1, f"{HINT}'smarterproctoring-client[mock]'", inner.command, "mock")
-        yield from inner.expect(1, f"{HINT}'smarterproctoring-client[bulk]'", inner.command, "bulk", "run")
+        yield from inner.expect(
+            1, f"{HINT}'smarterproctoring-client[mock]'", inner.command, "mock"
+        )
+        yield from inner.expect(
+            1, f"{HINT}'smarterproctoring-client[bulk]'", inner.command, "bulk", "run"
+        )
         inner.install(extras(root), lock)
         yield from inner.probe(DISTRIBUTIONS, "--call")
         if bounds:
@@ -387,12 +472,18 @@ def requirements(wheels: Iterable[Path]) -> list[Requirement]:
         if name.endswith(".dist-info/METADATA")
     ]
     own = {canonicalize_name(each["Name"]) for each in metadata}
-    required = [Requirement(text) for each in metadata for text in each.get_all("Requires-Dist", [])]
+    required = [
+        Requirement(text)
+        for each in metadata
+        for text in each.get_all("Requires-Dist", [])
+    ]
     found: dict[str, Requirement] = {}
     for requirement in required:
         if canonicalize_name(requirement.name) in own:
             continue
-        if requirement.marker is not None:  # without the extra, but with what is said of the platform
+        if (
+            requirement.marker is not None
+        ):  # without the extra, but with what is said of the platform
             requirement.marker = _without_extra(str(requirement.marker))
         found[str(requirement)] = requirement
     return list(found.values())
@@ -417,7 +508,9 @@ def bounds_problems(inner: Environment, resolution: str) -> Iterator[str]:
     pinned = inner.folder / f"{resolution}.txt"
     try:
         wanted = requirements(inner.wheels)
-        asked.write_text("".join(f"{requirement}\n" for requirement in wanted), encoding="utf-8")
+        asked.write_text(
+            "".join(f"{requirement}\n" for requirement in wanted), encoding="utf-8"
+        )
         run(BIN / "uv", "pip", "compile", "--quiet", "--resolution", resolution, "--python", inner.python, asked,
             "--output-file", pinned, **CLEAN)  # fmt: skip
         inner.replace(pinned)
@@ -435,8 +528,14 @@ def untried_bounds(wanted: Iterable[Requirement], pinned: str) -> Iterator[str]:
     chosen = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", pinned))
     for requirement in wanted:
         lowest = chosen.get(canonicalize_name(requirement.name))
-        bounds = [bound.version for bound in requirement.specifier if bound.operator in {">=", "==", "~="}]
-        if lowest is not None and not any(Version(bound) == Version(lowest) for bound in bounds):
+        bounds = [
+            bound.version
+            for bound in requirement.specifier
+            if bound.operator in {">=", "==", "~="}
+        ]
+        if lowest is not None and not any(
+            Version(bound) == Version(lowest) for bound in bounds
+        ):
             yield f"{requirement}: {lowest} is the lowest that goes with the others; make that its lower bound"
 
 
@@ -455,10 +554,18 @@ def release_of(python: str) -> tuple[int, ...]:
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, default=ROOT, help="the tree it was built from")
-    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="the built files")
-    parser.add_argument("--python", action="append", help="a Python to install into; can be repeated")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--root", type=Path, default=ROOT, help="the tree it was built from"
+    )
+    parser.add_argument(
+        "--dist", type=Path, default=ROOT / "dist", help="the built files"
+    )
+    parser.add_argument(
+        "--python", action="append", help="a Python to install into; can be repeated"
+    )
     arguments = parser.parse_args()
     root: Path = arguments.root.resolve()
     pythons: list[str] = arguments.python or [sys.executable]
@@ -472,19 +579,34 @@ def main() -> int:
     for each in files.built:
         for kind, archive in (("wheel", each.wheel), ("sdist", each.sdist)):
             compared = partial(content_problems, archive, each.distribution, root)
-            checks.append((f"{kind} of {each.distribution.name}: files and bytes", compared))
+            checks.append(
+                (f"{kind} of {each.distribution.name}: files and bytes", compared)
+            )
     checks += [
-        ("built again elsewhere, and from the sdist: the same bytes", lambda: rebuild_problems(root, files)),
-        ("metadata: twine, check-wheel-contents, validate-pyproject", lambda: tool_problems(root, files)),
+        (
+            "built again elsewhere, and from the sdist: the same bytes",
+            lambda: rebuild_problems(root, files),
+        ),
+        (
+            "metadata: twine, check-wheel-contents, validate-pyproject",
+            lambda: tool_problems(root, files),
+        ),
         ("bill of materials: CycloneDX 1.6", lambda: bill_problems(files.bill)),
-        (f"extras {', '.join(extras(root))} resolve on {', '.join(PYTHONS)}", lambda: resolve_problems(root)),
+        (
+            f"extras {', '.join(extras(root))} resolve on {', '.join(PYTHONS)}",
+            lambda: resolve_problems(root),
+        ),
     ]
     oldest = min(pythons, key=release_of)
     for python in pythons:
         bounds = python == oldest
-        install = partial(installed_problems, files.wheels, python, version, root, bounds)
+        install = partial(
+            installed_problems, files.wheels, python, version, root, bounds
+        )
         also = ", the newest and the lowest" if bounds else ""
-        checks.append((f"installed with the locked{also} dependencies: {python}", install))
+        checks.append(
+            (f"installed with the locked{also} dependencies: {python}", install)
+        )
     failed = False
     for name, check in checks:
         started = time.monotonic()
@@ -493,7 +615,10 @@ def main() -> int:
         except ToolError as error:
             problems = [str(error)]
         failed = failed or bool(problems)
-        print(f"{'FAILED' if problems else 'ok':<6}  {name} ({time.monotonic() - started:.1f} s)", flush=True)
+        print(
+            f"{'FAILED' if problems else 'ok':<6}  {name} ({time.monotonic() - started:.1f} s)",
+            flush=True,
+        )
         for problem in problems:
             print(f"        {problem}", file=sys.stderr, flush=True)
     for file in files.all():

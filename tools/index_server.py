@@ -33,19 +33,34 @@ class _Handler(WSGIRequestHandler):
 
 def main() -> int:
     """Serve until a signal; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="where the packages are kept")
     parser.add_argument("--open", action="store_true", help="ask for no password")
-    parser.add_argument("--fallback", help="the simple index for packages that are not here; 404 by default")
-    parser.add_argument("--port", type=int, default=0, help="port to listen on (0: a free one)")
+    parser.add_argument(
+        "--fallback",
+        help="the simple index for packages that are not here; 404 by default",
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, help="port to listen on (0: a free one)"
+    )
     options = parser.parse_args()
-    user, secret = os.environ.get("INDEX_USERNAME", ""), os.environ.get("INDEX_PASSWORD", "")
+    user, secret = (
+        os.environ.get("INDEX_USERNAME", ""),
+        os.environ.get("INDEX_PASSWORD", ""),
+    )
     if not options.open and not (user and secret):
-        print("error: set INDEX_USERNAME and INDEX_PASSWORD, or pass --open", file=sys.stderr)
+        print(
+            "error: set INDEX_USERNAME and INDEX_PASSWORD, or pass --open",
+            file=sys.stderr,
+        )
         return 2
 
     def knows(name: str, password: str) -> bool:
-        return compare_digest(f"{name}:{password}".encode(), f"{user}:{secret}".encode())
+        return compare_digest(
+            f"{name}:{password}".encode(), f"{user}:{secret}".encode()
+        )
 
     options.folder.mkdir(parents=True, exist_ok=True)
     application: Any = pypiserver.app(
@@ -57,7 +72,9 @@ def main() -> int:
         backend_arg="simple-dir",  # a cache would learn of new files from another thread, and so too late for some
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with make_server("127.0.0.1", options.port, application, _Server, _Handler) as server:
+    with make_server(
+        "127.0.0.1", options.port, application, _Server, _Handler
+    ) as server:
         print(f"http://127.0.0.1:{server.server_port}/simple/", flush=True)
         try:
             server.serve_forever()

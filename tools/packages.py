@@ -46,7 +46,9 @@ class Package:
         """
         if ALL not in self.public:
             return module in self.public
-        return module == ITSELF or not any(part.startswith("_") for part in module.split("."))
+        return module == ITSELF or not any(
+            part.startswith("_") for part in module.split(".")
+        )
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,35 @@ class Distribution:
 
     def wheel_files(self) -> list[str]:
         """Return the patterns of all files of the wheel."""
-        modules = [f"{package.name}/{pattern}" for package in self.packages for pattern in package.files]
-        described = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
-        return [*modules, *self.copied, *(f"{self.stem}-*.dist-info/{name}" for name in described)]
+        modules = [
+            f"{package.name}/{pattern}"
+            for package in self.packages
+            for pattern in package.files
+        ]
+        described = (
+            "METADATA",
+            "RECORD",
+            "WHEEL",
+            "entry_points.txt",
+            "licenses/LICENSE",
+        )
+        return [
+            *modules,
+            *self.copied,
+            *(f"{self.stem}-*.dist-info/{name}" for name in described),
+        ]
 
     def sdist_files(self) -> list[str]:
         """Return the patterns of all files of the sdist, below its own folder."""
-        places = [(PurePosixPath(package.folder).relative_to(self.folder), package) for package in self.packages]
-        modules = (str(place / each.name / pattern) for place, each in places for pattern in each.files)
+        places = [
+            (PurePosixPath(package.folder).relative_to(self.folder), package)
+            for package in self.packages
+        ]
+        modules = (
+            str(place / each.name / pattern)
+            for place, each in places
+            for pattern in each.files
+        )
         return [*self.sdist, *self.copied, *modules]
 
 
@@ -116,7 +139,9 @@ def _text(entry: Mapping[str, object], key: str, place: str) -> str:
     return value
 
 
-def _entries(entry: Mapping[str, object], key: str, place: str) -> Iterable[tuple[Mapping[str, object], str]]:
+def _entries(
+    entry: Mapping[str, object], key: str, place: str
+) -> Iterable[tuple[Mapping[str, object], str]]:
     """Yield the tables of a list of them, each with how an error names it.
 
     Raises:
@@ -138,7 +163,9 @@ def _known(entry: Mapping[str, object], keys: set[str], place: str) -> None:
         ToolError: There is one.
     """
     if unknown := sorted(entry.keys() - keys):
-        raise ToolError(f"{place}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(keys))}")
+        raise ToolError(
+            f"{place}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(keys))}"
+        )
 
 
 def _read_package(entry: Mapping[str, object], place: str) -> Package:
@@ -154,7 +181,9 @@ def _read_package(entry: Mapping[str, object], place: str) -> Package:
 def _read_distribution(entry: Mapping[str, object], place: str) -> Distribution:
     _known(entry, {"name", "folder", "also", "copied", "sdist", "package"}, place)
     copied = entry.get("copied", {})
-    if not isinstance(copied, dict) or not all(isinstance(source, str) for source in copied.values()):
+    if not isinstance(copied, dict) or not all(
+        isinstance(source, str) for source in copied.values()
+    ):
         raise ToolError(f"{place}: `copied` must be a table of texts")
     return Distribution(
         name=_text(entry, "name", place),
@@ -162,7 +191,9 @@ def _read_distribution(entry: Mapping[str, object], place: str) -> Distribution:
         also=_texts(entry, "also", place),
         copied=copied,
         sdist=_texts(entry, "sdist", place),
-        packages=tuple(_read_package(*each) for each in _entries(entry, "package", place)),
+        packages=tuple(
+            _read_package(*each) for each in _entries(entry, "package", place)
+        ),
     )
 
 
@@ -181,12 +212,16 @@ def read(text: str, place: str = LIST) -> tuple[Distribution, ...]:
     except tomllib.TOMLDecodeError as error:
         raise ToolError(f"{place}: {error}") from None
     _known(content, {"distribution"}, place)
-    return tuple(_read_distribution(*each) for each in _entries(content, "distribution", place))
+    return tuple(
+        _read_distribution(*each) for each in _entries(content, "distribution", place)
+    )
 
 
 def packages_of(distributions: Iterable[Distribution]) -> tuple[Package, ...]:
     """Return the packages of some distributions."""
-    return tuple(package for distribution in distributions for package in distribution.packages)
+    return tuple(
+        package for distribution in distributions for package in distribution.packages
+    )
 
 
 def listed_in(tree: Path) -> tuple[Distribution, ...]:
@@ -213,7 +248,9 @@ def shipped_paths(distributions: Iterable[Distribution]) -> tuple[str, ...]:
 
 def extras_of(root: Path, distribution: Distribution) -> dict[str, list[str]]:
     """Return what the extras of a distribution require."""
-    project = tomllib.loads((root / distribution.project).read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((root / distribution.project).read_text(encoding="utf-8"))[
+        "project"
+    ]
     found: dict[str, list[str]] = project.get("optional-dependencies", {})
     return found
 
@@ -224,11 +261,17 @@ def outside_requirements(root: Path) -> list[str]:
     own = "|".join(re.escape(each.name) for each in distributions)
     found: list[str] = []
     for each in distributions:
-        project = tomllib.loads((root / each.project).read_text(encoding="utf-8"))["project"]
+        project = tomllib.loads((root / each.project).read_text(encoding="utf-8"))[
+            "project"
+        ]
         found += project["dependencies"]
         for required in extras_of(root, each).values():
             found += required
-    return [text for text in dict.fromkeys(found) if not re.match(rf"(?:{own})(?![\w-])", text)]
+    return [
+        text
+        for text in dict.fromkeys(found)
+        if not re.match(rf"(?:{own})(?![\w-])", text)
+    ]
 
 
 DISTRIBUTIONS = read((ROOT / LIST).read_text(encoding="utf-8"))
@@ -241,7 +284,9 @@ FOLDERS = tuple(dict.fromkeys(package.folder for package in PACKAGES))
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["folders", "editable", "requirements"])
     arguments = parser.parse_args()
     if arguments.what == "requirements":

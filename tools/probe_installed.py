@@ -67,16 +67,26 @@ def import_modules(name: str, path: Sequence[str], complete: bool) -> Iterator[s
 
 def versions(expected: str, packages: Sequence[str]) -> Iterator[str]:
     """Compare the versions of the package and of the API's description wherever they are shown."""
-    package = importlib.import_module("smarterproctoring")
+    import smarterproctoring as package  # noqa: PLC0415
+
     with package.SmarterProctoring(TOKEN) as client:
         request = client.dry_run_reschedule(*SIDS, notes="Moved")
-    if request.content != b'{"notes":"Moved"}' or not request.url.endswith(f"/sessions/{SIDS[2]}"):
+    if request.content != b'{"notes":"Moved"}' or not request.url.endswith(
+        f"/sessions/{SIDS[2]}"
+    ):
         yield f"the dry run gave {request}"
-    agent = re.match(r"smarterproctoring-client/(\S+) openapi/(\S+) ", request.headers["user-agent"])
+    agent = re.match(
+        r"smarterproctoring-client/(\S+) openapi/(\S+) ", request.headers["user-agent"]
+    )
     provided = importlib.metadata.packages_distributions()
-    distributions = sorted({name for each in packages for name in provided.get(each, [])})
+    distributions = sorted(
+        {name for each in packages for name in provided.get(each, [])}
+    )
     reported = {
-        **{f"the metadata of {name}": importlib.metadata.version(name) for name in distributions},
+        **{
+            f"the metadata of {name}": importlib.metadata.version(name)
+            for name in distributions
+        },
         "smarterproctoring.__version__": package.__version__,
         "the User-Agent": agent and agent[1],
     }
@@ -84,7 +94,10 @@ def versions(expected: str, packages: Sequence[str]) -> Iterator[str]:
         if version != expected:
             yield f"{place} says {version}, pyproject.toml {expected}"
     document = importlib.import_module("smarterproctoring_generated.operations").VERSION
-    described = {"smarterproctoring.__api_version__": package.__api_version__, "the User-Agent": agent and agent[2]}
+    described = {
+        "smarterproctoring.__api_version__": package.__api_version__,
+        "the User-Agent": agent and agent[2],
+    }
     for place, version in described.items():
         if version != document:
             yield f"{place} says {version} of the API, the generated package {document}"
@@ -92,29 +105,39 @@ def versions(expected: str, packages: Sequence[str]) -> Iterator[str]:
 
 def call(expected: str) -> Iterator[str]:
     """Move a session on the mock server, with each of the two HTTP parsers."""
-    client_class = importlib.import_module("smarterproctoring").SmarterProctoring
-    with importlib.import_module("smarterproctoring_mock").running_server(token=TOKEN) as server:
+    from smarterproctoring import SmarterProctoring  # noqa: PLC0415
+    from smarterproctoring_mock import running_server  # noqa: PLC0415
+
+    with running_server(token=TOKEN) as server:
         for fast in (False, True):
-            with client_class(TOKEN, base_url=server.url, fast=fast) as client:
+            with SmarterProctoring(TOKEN, base_url=server.url, fast=fast) as client:
                 result = client.reschedule(*SIDS, notes="Moved")
             if result.status != 200:
                 yield f"the call gave {result}"
         requests = server.app.requests()
     agents = [dict(request.headers).get("user-agent", "") for request in requests]
-    if [agent.split(" ")[0] for agent in agents] != [f"smarterproctoring-client/{expected}"] * 2:
+    if [agent.split(" ")[0] for agent in agents] != [
+        f"smarterproctoring-client/{expected}"
+    ] * 2:
         yield f"the mock server saw {agents}"
 
 
 def bulk() -> Iterator[str]:
     """Move a list of sessions on the mock server, by the command line."""
-    command = [str(Path(sys.executable).with_name("smarterproctoring")), "bulk", "run", "list.csv"]
+    from smarterproctoring_mock import running_server  # noqa: PLC0415
+
+    command = [
+        str(Path(sys.executable).with_name("smarterproctoring")),
+        "bulk",
+        "run",
+        "list.csv",
+    ]
     sessions = [f"ES{number:032x}" for number in range(LIST_LENGTH)]
     rows = [f"{SIDS[0]},{SIDS[1]},{session},Moved" for session in sessions]
-    with (
-        importlib.import_module("smarterproctoring_mock").running_server(token=TOKEN) as server,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        Path(folder, "list.csv").write_text("\n".join(["installSid,examSid,sessionSid,notes", *rows]), encoding="utf-8")
+    with running_server(token=TOKEN) as server, tempfile.TemporaryDirectory() as folder:
+        Path(folder, "list.csv").write_text(
+            "\n".join(["installSid,examSid,sessionSid,notes", *rows]), encoding="utf-8"
+        )
         settings = {
             "SMARTERPROCTORING_TOKEN": TOKEN,
             "SMARTERPROCTORING_BASE_URL": server.url,
@@ -129,7 +152,9 @@ def bulk() -> Iterator[str]:
             check=False,
             timeout=300,
         )  # the limit ends what hangs: it takes seconds, more on a busy machine
-        moved = sorted(session.params["sessionSid"] for session in server.app.sessions())
+        moved = sorted(
+            session.params["sessionSid"] for session in server.app.sessions()
+        )
     if done.returncode or moved != sessions:
         printed = done.stdout + done.stderr
         yield f"bulk moved {len(moved)} of {LIST_LENGTH} sessions, exit code {done.returncode}:\n{printed}"
@@ -137,12 +162,21 @@ def bulk() -> Iterator[str]:
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("version", help="the version that everything has to report")
-    parser.add_argument("packages", nargs="+", metavar="PACKAGE", help="an import package")
-    parser.add_argument("--call", action="store_true", help="all extras are installed: use them")
+    parser.add_argument(
+        "packages", nargs="+", metavar="PACKAGE", help="an import package"
+    )
+    parser.add_argument(
+        "--call", action="store_true", help="all extras are installed: use them"
+    )
     arguments = parser.parse_args()
-    problems = [*import_all(arguments.packages, arguments.call), *versions(arguments.version, arguments.packages)]
+    problems = [
+        *import_all(arguments.packages, arguments.call),
+        *versions(arguments.version, arguments.packages),
+    ]
     if arguments.call:
         problems += call(arguments.version)
         problems += bulk()

@@ -3,7 +3,7 @@
 #
 #     tools/propose.sh NAME TITLE PATH…
 #
-# The branch proposal/NAME-BASE is made anew each time, so an older proposal of the same kind is brought up to date.
+# The branch proposal/NAME-BASE is made again each time, so an older proposal of the same kind is brought up to date.
 # Needs git with a remote `origin` that may be pushed to, and GitHub's command line `gh` with GH_TOKEN.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -41,6 +41,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import attestation
+import baseline
 import release_record
 from baseline import PACKAGE_VERSION, SPEC_VERSION, version_of
 from packages import DISTRIBUTIONS
@@ -55,7 +56,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PROVEN_EXTRAS = ("cli", "fast")  # what bulk asks of the client
 # Each is called with --base TAG: 0 the version is high enough, 1 too low, else no verdict.
 PLACE = f"{PACKAGE_VERSION} and run: make generate"
-JUDGED = {"spec_diff.py": f"{SPEC_VERSION} in the spec and run: make generate", "api_diff.py": PLACE}
+JUDGED = {
+    "spec_diff.py": f"{SPEC_VERSION} in the spec and run: make generate",
+    "api_diff.py": PLACE,
+}
 INDEX_DELAY = 60.0  # seconds; some indexes list an upload only after a while
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -92,16 +96,27 @@ def checked_url(name: str, url: str) -> str:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise RefusedError(f"{name} must be a URL such as https://packages.example.com/simple/") from None
+        raise RefusedError(
+            f"{name} must be a URL such as https://packages.example.com/simple/"
+        ) from None
     if parts.username is not None or parts.password is not None:
         raise RefusedError(
             f"{name} holds a user name or a password, which process lists and logs would show. "
             "Take it out, and set UV_PUBLISH_USERNAME and UV_PUBLISH_PASSWORD"
         )
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise RefusedError(f"{name} must be a URL such as https://packages.example.com/simple/, without ? and #")
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+    ):
+        raise RefusedError(
+            f"{name} must be a URL such as https://packages.example.com/simple/, without ? and #"
+        )
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise RefusedError(f"{name} would send the password unencrypted to {parts.hostname}. Use https")
+        raise RefusedError(
+            f"{name} would send the password unencrypted to {parts.hostname}. Use https"
+        )
     return url.rstrip("/") + "/"
 
 
@@ -113,7 +128,9 @@ def settings() -> Settings:
     """
     given = os.environ.get("INDEX_URL", "")
     if not given:
-        raise RefusedError("INDEX_URL is missing. Run: make publish INDEX_URL=https://packages.example.com/simple/")
+        raise RefusedError(
+            "INDEX_URL is missing. Run: make publish INDEX_URL=https://packages.example.com/simple/"
+        )
     index_url = checked_url("INDEX_URL", given)
     target = os.environ.get("UPLOAD_URL", "")
     dependencies = os.environ.get("DEPENDENCIES_URL", "")
@@ -128,7 +145,9 @@ def upload_url(index_url: str) -> str:
     """Return where an index takes uploads, as most do it: one level above its simple index."""
     above, _, last = index_url.rstrip("/").rpartition("/")
     if last not in ("simple", "+simple"):
-        raise RefusedError("INDEX_URL does not end in /simple/, so it does not say where uploads go. Set UPLOAD_URL")
+        raise RefusedError(
+            "INDEX_URL does not end in /simple/, so it does not say where uploads go. Set UPLOAD_URL"
+        )
     return above + "/"
 
 
@@ -140,13 +159,23 @@ def credentials(index_url: str) -> Credentials | None:
     """
     if token := os.environ.get("UV_PUBLISH_TOKEN"):
         return Credentials("__token__", token)
-    username, password = os.environ.get("UV_PUBLISH_USERNAME"), os.environ.get("UV_PUBLISH_PASSWORD")
+    username, password = (
+        os.environ.get("UV_PUBLISH_USERNAME"),
+        os.environ.get("UV_PUBLISH_PASSWORD"),
+    )
     if not username:
         if password:
-            raise RefusedError("UV_PUBLISH_PASSWORD is set without a name. Set UV_PUBLISH_USERNAME too")
+            raise RefusedError(
+                "UV_PUBLISH_PASSWORD is set without a name. Set UV_PUBLISH_USERNAME too"
+            )
         return None
     if not password and (keyring := shutil.which("keyring")):
-        found = subprocess.run([keyring, "get", index_url, username], capture_output=True, text=True, check=False)
+        found = subprocess.run(
+            [keyring, "get", index_url, username],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         password = found.stdout.rstrip("\n")
     if not password:
         raise RefusedError(
@@ -162,9 +191,18 @@ def child_environment(**more: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in keep or not name.startswith(("UV_", "PIP_", "PYTHON", "MAKE", "MFLAGS", "VIRTUAL_ENV", "RELEASE_"))
+        if name in keep
+        or not name.startswith(
+            ("UV_", "PIP_", "PYTHON", "MAKE", "MFLAGS", "VIRTUAL_ENV", "RELEASE_")
+        )
     }
-    return {**kept, "UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1", "PYTHONDONTWRITEBYTECODE": "1", **more}
+    return {
+        **kept,
+        "UV_NO_CONFIG": "1",
+        "UV_NO_PROGRESS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **more,
+    }
 
 
 def uv() -> str:
@@ -176,11 +214,15 @@ def uv() -> str:
 
 
 def git(*arguments: str) -> str:
-    """Ask git."""
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RefusedError(f"git {arguments[0]} failed; publish from a git checkout. {done.stderr.strip()}")
-    return done.stdout.strip()
+    """Run git in this checkout and return what it prints.
+
+    Raises:
+        RefusedError: git failed.
+    """
+    try:
+        return baseline.git(ROOT, *arguments).strip()
+    except ToolError as error:
+        raise RefusedError(f"publish from a git checkout: {error}") from None
 
 
 def tree_version() -> Version:
@@ -232,7 +274,9 @@ def merged_tags() -> list[str]:
     return git("tag", "--merged", "HEAD", "--list", "v*").split()
 
 
-def history_problems(version: Version, listing: Listing, *, compare: bool) -> Iterator[str]:
+def history_problems(
+    version: Version, listing: Listing, *, compare: bool
+) -> Iterator[str]:
     """Yield the versions on the index whose tags are missing here.
 
     Without the tag, the changes since that release are unknown.
@@ -248,10 +292,16 @@ def history_problems(version: Version, listing: Listing, *, compare: bool) -> It
         )
         return
     by_git = last_release(merged_tags(), version)
-    by_index = max((other for other in held if other < version and not other.is_prerelease), default=None)
+    by_index = max(
+        (other for other in held if other < version and not other.is_prerelease),
+        default=None,
+    )
     if by_index is None or (by_git is not None and by_git >= by_index):
         if by_git is None:
-            say("judged", "no release before this one, neither in git nor on the index: nothing to compare with")
+            say(
+                "judged",
+                "no release before this one, neither in git nor on the index: nothing to compare with",
+            )
     elif compare:
         # Released from another branch: its tag is not below this commit.
         yield from bump_problems(f"v{by_index}", version)
@@ -264,8 +314,13 @@ def history_problems(version: Version, listing: Listing, *, compare: bool) -> It
 
 def changelog_problems(text: str, version: Version) -> Iterator[str]:
     """Yield what is wrong with a version's entry."""
-    entry = re.search(rf"(?ms)^## \[{re.escape(str(version))}\](?P<when>[^\n]*)\n(?P<body>.*?)(?=^## |\Z)", text)
-    heading = f"## [{version}] - {datetime.datetime.now(datetime.UTC).date().isoformat()}"
+    entry = re.search(
+        rf"(?ms)^## \[{re.escape(str(version))}\](?P<when>[^\n]*)\n(?P<body>.*?)(?=^## |\Z)",
+        text,
+    )
+    heading = (
+        f"## [{version}] - {datetime.datetime.now(datetime.UTC).date().isoformat()}"
+    )
     if entry is None:
         yield f"CHANGELOG.md has no entry for {version}. Write one under `{heading}`"
         return
@@ -285,14 +340,24 @@ def last_release(tags: Iterable[str], version: Version) -> Version | None:
             found.append(Version(tag.removeprefix("v")))
         except InvalidVersion:
             continue  # another kind of tag
-    return max((other for other in found if other != version and not other.is_prerelease), default=None)
+    return max(
+        (other for other in found if other != version and not other.is_prerelease),
+        default=None,
+    )
 
 
 def bump_problems(base: str, version: Version) -> Iterator[str]:
     """Yield it if what changed since a release demands a larger step than the version makes."""
     for judge, place in JUDGED.items():
         command = [sys.executable, f"tools/{judge}", "--base", base]
-        done = subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=child_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         said = "\n    ".join(f"{done.stdout}{done.stderr}".strip().splitlines())
         if done.returncode == 0:
             say("judged", f"{version} is a large enough step from {base} for {judge}")
@@ -305,15 +370,37 @@ def bump_problems(base: str, version: Version) -> Iterator[str]:
 @contextmanager
 def built() -> Generator[Path]:
     """Build what the last commit holds, and nothing else, by `make build` in a clone; gives the folder."""
-    with tempfile.TemporaryDirectory(prefix="publish-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="publish-", ignore_cleanup_errors=True
+    ) as folder:
         clone = Path(folder, "tree")
         git("clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(clone))
-        git("-C", str(clone), "checkout", "--quiet", "--detach", git("rev-parse", "HEAD"))
+        git(
+            "-C",
+            str(clone),
+            "checkout",
+            "--quiet",
+            "--detach",
+            git("rev-parse", "HEAD"),
+        )
         environment = Path(sys.prefix)
         # -o: this environment is ready, however young the clone's files are.
-        command = ["make", "-C", str(clone), "-o", str(environment / ".ready"), f"VENV={environment}", "build"]
+        command = [
+            "make",
+            "-C",
+            str(clone),
+            "-o",
+            str(environment / ".ready"),
+            f"VENV={environment}",
+            "build",
+        ]
         done = subprocess.run(
-            command, env=child_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            command,
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise RefusedError(
@@ -333,11 +420,17 @@ def judged_files(version: Version) -> Record:
     problems = [*release_record.changes(dist, record)]
     expected = os.environ.get("JUDGED_SHA256", "")
     if expected and sha256((dist / release_record.RECORD).read_bytes()) != expected:
-        problems.append("dist/judged.json is not the record that the gates gave (JUDGED_SHA256). Run the release again")
+        problems.append(
+            "dist/judged.json is not the record that the gates gave (JUDGED_SHA256). Run the release again"
+        )
     if record.version != str(version):
-        problems.append(f"dist/ holds {record.version}, and pyproject.toml says {version}. Run: make check-package")
+        problems.append(
+            f"dist/ holds {record.version}, and pyproject.toml says {version}. Run: make check-package"
+        )
     elif record.commit != git("rev-parse", "HEAD"):
-        problems.append("the files in dist/ were not judged for this commit. Run: make check-package")
+        problems.append(
+            "the files in dist/ were not judged for this commit. Run: make check-package"
+        )
     if not any(name.endswith(".whl") for name in record.files):
         problems.append("dist/ holds no wheel. Run: make check-package")
     if problems:
@@ -347,7 +440,11 @@ def judged_files(version: Version) -> Record:
 
 def rebuild_problems(record: Record, folder: Path) -> Iterator[str]:
     """Yield the differences between the judged files and those that the commit builds."""
-    made = {file.name: sha256(file.read_bytes()) for file in folder.iterdir() if file.is_file()}
+    made = {
+        file.name: sha256(file.read_bytes())
+        for file in folder.iterdir()
+        if file.is_file()
+    }
     for name in sorted(record.files.keys() | made.keys()):
         if record.files.get(name) != made.get(name):
             yield f"dist/{name} is not what this commit builds. Run: make check-package"
@@ -363,7 +460,9 @@ def copies(record: Record, folder: Path) -> list[Path]:
     for name in record.distributions:
         content = (ROOT / "dist" / name).read_bytes()
         if sha256(content) != record.files[name]:
-            raise RefusedError(f"dist/{name} has other bytes than the gates judged. Run: make check-package")
+            raise RefusedError(
+                f"dist/{name} has other bytes than the gates judged. Run: make check-package"
+            )
         copy = folder / name
         copy.write_bytes(content)
         made.append(copy)
@@ -374,7 +473,12 @@ def copies(record: Record, folder: Path) -> list[Path]:
 
 
 def missing_from(
-    index: Index, listing: Listing, version: Version, expected: Mapping[str, str], *, resume: bool
+    index: Index,
+    listing: Listing,
+    version: Version,
+    expected: Mapping[str, str],
+    *,
+    resume: bool,
 ) -> list[str]:
     """Return the names of the files that are still to be uploaded.
 
@@ -396,9 +500,13 @@ def missing_from(
         )
     for file in there:
         if file.name not in expected:
-            raise RefusedError(f"{version} is on the index already, under another file name: {file.name}. {raise_it}")
+            raise RefusedError(
+                f"{version} is on the index already, under another file name: {file.name}. {raise_it}"
+            )
         if index.digest(file) != expected[file.name]:
-            raise RefusedError(f"{version} is on the index already, with other bytes: {file.name}. {raise_it}")
+            raise RefusedError(
+                f"{version} is on the index already, with other bytes: {file.name}. {raise_it}"
+            )
     names = {file.name for file in there}
     missing = [name for name in expected if name not in names]
     if not missing:
@@ -422,10 +530,16 @@ def upload(files: list[Path], url: str, login: Credentials | None) -> None:
     Raises:
         RefusedError: The index did not take them.
     """
-    secret = {"UV_PUBLISH_USERNAME": login.username, "UV_PUBLISH_PASSWORD": login.password} if login else {}
+    secret = (
+        {"UV_PUBLISH_USERNAME": login.username, "UV_PUBLISH_PASSWORD": login.password}
+        if login
+        else {}
+    )
     command = [uv(), "publish", "--trusted-publishing", "never", "--publish-url", url]
     for distribution in reversed(DISTRIBUTIONS):
-        own = [str(path) for path in files if path.name.startswith(f"{distribution.stem}-")]
+        own = [
+            str(path) for path in files if path.name.startswith(f"{distribution.stem}-")
+        ]
         if own:
             run([*command, *own], "the index did not take the upload", **secret)
 
@@ -467,20 +581,32 @@ def compare(index: Index, version: Version, expected: Mapping[str, str]) -> None
         ProofFailedError: The index gives other bytes or other files.
     """
     end = time.monotonic() + INDEX_DELAY
-    while missing := expected.keys() - {file.name for file in index.listing().of(version)}:
+    while missing := expected.keys() - {
+        file.name for file in index.listing().of(version)
+    }:
         if time.monotonic() >= end:
-            raise RefusedError(f"the index does not list {', '.join(sorted(missing))} after {INDEX_DELAY:g} s")
+            raise RefusedError(
+                f"the index does not list {', '.join(sorted(missing))} after {INDEX_DELAY:g} s"
+            )
         time.sleep(1)
     for file in index.listing().of(version):
         if file.name not in expected:
-            raise ProofFailedError(f"the index has another file of {version}, which nobody judged: {file.name}")
+            raise ProofFailedError(
+                f"the index has another file of {version}, which nobody judged: {file.name}"
+            )
         if index.digest(file) != expected[file.name]:
-            raise ProofFailedError(f"the index gives other bytes than were judged: {file.name}")
+            raise ProofFailedError(
+                f"the index gives other bytes than were judged: {file.name}"
+            )
     say("proof", "the index gives the same bytes that were built and judged")
 
 
 def install_and_call(
-    index: Index, version: Version, expected: Mapping[str, str], login: Credentials | None, dependencies: str
+    index: Index,
+    version: Version,
+    expected: Mapping[str, str],
+    login: Credentials | None,
+    dependencies: str,
 ) -> None:
     """Install what was published from the index alone, and make a call with it.
 
@@ -488,16 +614,45 @@ def install_and_call(
         RefusedError: It cannot be installed now.
         ProofFailedError: It was installed, and does not work.
     """
-    with tempfile.TemporaryDirectory(prefix="proof-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="proof-", ignore_cleanup_errors=True
+    ) as folder:
         environment = Path(folder, "venv")
         python = str(environment / "bin" / "python")
-        run([uv(), "venv", "--quiet", "--python", sys.executable, str(environment)], "no environment could be made")
+        run(
+            [uv(), "venv", "--quiet", "--python", sys.executable, str(environment)],
+            "no environment could be made",
+        )
         # First our own alone. One index is known, no cache is used, and only the built wheels' bytes fit.
-        wheels = {parse_wheel_filename(name)[0]: digest for name, digest in expected.items() if name.endswith(".whl")}
+        wheels = {
+            parse_wheel_filename(name)[0]: digest
+            for name, digest in expected.items()
+            if name.endswith(".whl")
+        }
         pinned = Path(folder, "packages.txt")
-        pinned.write_text("".join(f"{name}=={version} --hash=sha256:{sha}\n" for name, sha in wheels.items()))
-        install = [uv(), "pip", "install", "--quiet", "--python", python, "--only-binary", ":all:"]
-        alone = ["--no-deps", "--no-cache", "--require-hashes", "--default-index", f"release={index.url}"]
+        pinned.write_text(
+            "".join(
+                f"{name}=={version} --hash=sha256:{sha}\n"
+                for name, sha in wheels.items()
+            )
+        )
+        install = [
+            uv(),
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            python,
+            "--only-binary",
+            ":all:",
+        ]
+        alone = [
+            "--no-deps",
+            "--no-cache",
+            "--require-hashes",
+            "--default-index",
+            f"release={index.url}",
+        ]
         run(
             [*install, *alone, "--requirement", str(pinned)],
             "the version cannot be installed from the index",
@@ -505,17 +660,33 @@ def install_and_call(
         )
         # Then what they ask for, by the installed metadata, from a place where they themselves do not count.
         wanted = Path(folder, "dependencies.txt")
-        wanted.write_text("".join(f"{line}\n" for line in installed_requirements(environment, [*wheels])))
-        source = ["--default-index", f"dependencies={dependencies}"] if dependencies else []
-        known = login if dependencies and origin(dependencies) == origin(index.url) else None
+        wanted.write_text(
+            "".join(
+                f"{line}\n" for line in installed_requirements(environment, [*wheels])
+            )
+        )
+        source = (
+            ["--default-index", f"dependencies={dependencies}"] if dependencies else []
+        )
+        known = (
+            login
+            if dependencies and origin(dependencies) == origin(index.url)
+            else None
+        )
         run(
             [*install, *source, "--requirement", str(wanted)],
             "the dependencies cannot be installed",
             **(index_login("DEPENDENCIES", known)),
         )
         try:
-            run([uv(), "pip", "check", "--quiet", "--python", python], "the dependencies do not fit together")
-            say("proof", f"{', '.join(wheels)} {version}: installed from the index into an empty environment")
+            run(
+                [uv(), "pip", "check", "--quiet", "--python", python],
+                "the dependencies do not fit together",
+            )
+            say(
+                "proof",
+                f"{', '.join(wheels)} {version}: installed from the index into an empty environment",
+            )
             # -I: ignore this checkout and Python's environment variables, so that only the installed packages are used.
             call = [python, "-I", str(ROOT / "tools" / "first_call.py"), str(version)]
             say("proof", run(call, "the installed package does not work"))
@@ -527,7 +698,10 @@ def index_login(name: str, login: Credentials | None) -> dict[str, str]:
     """Return the variables by which uv gets a named index's credentials."""
     if login is None:
         return {}
-    return {f"UV_INDEX_{name}_USERNAME": login.username, f"UV_INDEX_{name}_PASSWORD": login.password}
+    return {
+        f"UV_INDEX_{name}_USERNAME": login.username,
+        f"UV_INDEX_{name}_PASSWORD": login.password,
+    }
 
 
 def installed_requirements(environment: Path, names: Sequence[str]) -> Iterator[str]:
@@ -539,7 +713,9 @@ def installed_requirements(environment: Path, names: Sequence[str]) -> Iterator[
             requirement = Requirement(text)
             marker = requirement.marker
             requirement.marker = None
-            wanted = marker is None or any(marker.evaluate({"extra": extra}) for extra in PROVEN_EXTRAS)
+            wanted = marker is None or any(
+                marker.evaluate({"extra": extra}) for extra in PROVEN_EXTRAS
+            )
             if wanted and canonicalize_name(requirement.name) not in names:
                 yield str(requirement)
 
@@ -568,7 +744,9 @@ def publish(options: Options) -> int:
     login: Credentials | None = None
     listing = Listing()
     record: Record | None = None
-    problems = [*tree_problems(version, compare=not options.built, tagged=not options.dry_run)]
+    problems = [
+        *tree_problems(version, compare=not options.built, tagged=not options.dry_run)
+    ]
     with ExitStack() as stack:
         # All problems are reported together, those of the tree and those of the index.
         try:
@@ -580,7 +758,9 @@ def publish(options: Options) -> int:
             raise RefusedError(*problems, *refused.problems) from None
         try:
             record = judged_files(version)
-            missing = missing_from(index, listing, version, distributions(record), resume=options.resume)
+            missing = missing_from(
+                index, listing, version, distributions(record), resume=options.resume
+            )
         except RefusedError as refused:
             raise RefusedError(*problems, *refused.problems) from None
         if problems:
@@ -589,16 +769,31 @@ def publish(options: Options) -> int:
             made = stack.enter_context(built())
             if different := [*rebuild_problems(record, made)]:
                 raise RefusedError(*different)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="upload-")))
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="upload-"))
+        )
         files = copies(record, folder)
         for path in files:
-            say("judged", f"{path.name}  sha256:{record.files[path.name]}  {path.stat().st_size:,} bytes")
+            say(
+                "judged",
+                f"{path.name}  sha256:{record.files[path.name]}  {path.stat().st_size:,} bytes",
+            )
         who = login.username if login else "nobody (no credentials are set)"
         if options.dry_run:
             return describe(to, version, missing, who, signed=key is not None)
         stated = attestation.write(ROOT / "dist", record, f"v{version}", key, ROOT)
-        say("stated", f"dist/{stated.name}, {'signed' if key else 'not signed (RELEASE_SIGNING_KEY is not set)'}")
-        code = send(index, version, record, [path for path in files if path.name in missing], to, login)
+        say(
+            "stated",
+            f"dist/{stated.name}, {'signed' if key else 'not signed (RELEASE_SIGNING_KEY is not set)'}",
+        )
+        code = send(
+            index,
+            version,
+            record,
+            [path for path in files if path.name in missing],
+            to,
+            login,
+        )
         if code is not None:
             return code
         code = proven(index, version, record, to, login, install=not options.built)
@@ -606,7 +801,10 @@ def publish(options: Options) -> int:
             return code
     say("published", f"{PACKAGE} {version}")
     if options.built:
-        say("", f"not yet installed from there; for that: make prove-release VERSION={version}")
+        say(
+            "",
+            f"not yet installed from there; for that: make prove-release VERSION={version}",
+        )
     return 0
 
 
@@ -615,19 +813,38 @@ def distributions(record: Record) -> dict[str, str]:
     return {name: record.files[name] for name in record.distributions}
 
 
-def describe(to: Settings, version: Version, missing: list[str], who: str, *, signed: bool) -> int:
+def describe(
+    to: Settings, version: Version, missing: list[str], who: str, *, signed: bool
+) -> int:
     """Say what would be done; return the exit code."""
     say("dry run", f"would upload {', '.join(missing)} to {to.upload_url} as {who}")
-    say("dry run", f"would state the commit of these files, {'signed' if signed else 'not signed'}")
-    say("dry run", f"would install {version} from {to.index_url} into an empty environment, and make one call")
-    say("dry run", f"would take the dependencies from {to.dependencies_url or 'the public index'}")
+    say(
+        "dry run",
+        f"would state the commit of these files, {'signed' if signed else 'not signed'}",
+    )
+    say(
+        "dry run",
+        f"would install {version} from {to.index_url} into an empty environment, and make one call",
+    )
+    say(
+        "dry run",
+        f"would take the dependencies from {to.dependencies_url or 'the public index'}",
+    )
     if f"v{version}" not in git("tag", "--points-at", "HEAD").split():
-        say("dry run", f"make publish will ask for the tag that is missing yet: git tag v{version}")
+        say(
+            "dry run",
+            f"make publish will ask for the tag that is missing yet: git tag v{version}",
+        )
     return 0
 
 
 def send(
-    index: Index, version: Version, record: Record, files: list[Path], to: Settings, login: Credentials | None
+    index: Index,
+    version: Version,
+    record: Record,
+    files: list[Path],
+    to: Settings,
+    login: Credentials | None,
 ) -> int | None:
     """Upload; return the exit code if that was the end, None if the index holds all files now."""
     names = ", ".join(path.name for path in files)
@@ -640,7 +857,9 @@ def send(
     return None
 
 
-def after_failure(index: Index, version: Version, record: Record, failure: RefusedError) -> int | None:
+def after_failure(
+    index: Index, version: Version, record: Record, failure: RefusedError
+) -> int | None:
     """Check which files a failed upload has left on the index.
 
     The answer to an upload can be lost although the files have arrived.
@@ -652,7 +871,9 @@ def after_failure(index: Index, version: Version, record: Record, failure: Refus
     print(f"error: {failure}", file=sys.stderr)
     try:
         there = index.listing().of(version)
-        other = [file.name for file in there if expected.get(file.name) != index.digest(file)]
+        other = [
+            file.name for file in there if expected.get(file.name) != index.digest(file)
+        ]
     except RefusedError as unknown:
         print(
             f"error: {unknown}\nSo it is unknown which files of {version} were uploaded. Look at the index; then: "
@@ -670,7 +891,10 @@ def after_failure(index: Index, version: Version, record: Record, failure: Refus
         )
         return 3
     if not missing:
-        say("uploaded", "the answer was lost or was an error, and yet the index holds all files with the same bytes")
+        say(
+            "uploaded",
+            "the answer was lost or was an error, and yet the index holds all files with the same bytes",
+        )
         return None
     if not there:
         print(
@@ -688,7 +912,13 @@ def after_failure(index: Index, version: Version, record: Record, failure: Refus
 
 
 def proven(
-    index: Index, version: Version, record: Record, to: Settings, login: Credentials | None, *, install: bool
+    index: Index,
+    version: Version,
+    record: Record,
+    to: Settings,
+    login: Credentials | None,
+    *,
+    install: bool,
 ) -> int:
     """Prove the upload; return the exit code."""
     expected = distributions(record)
@@ -715,13 +945,23 @@ def proven(
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--dry-run", action="store_true", help="upload nothing")
-    parser.add_argument("--resume", action="store_true", help="upload what an interrupted upload left out")
-    parser.add_argument("--built", action="store_true", help="take dist/ as it was judged elsewhere")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="upload what an interrupted upload left out",
+    )
+    parser.add_argument(
+        "--built", action="store_true", help="take dist/ as it was judged elsewhere"
+    )
     given = parser.parse_args()
     try:
-        return publish(Options(dry_run=given.dry_run, resume=given.resume, built=given.built))
+        return publish(
+            Options(dry_run=given.dry_run, resume=given.resume, built=given.built)
+        )
     except RefusedError as refused:
         for problem in refused.problems:
             print(f"refused: {problem}", file=sys.stderr)

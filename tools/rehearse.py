@@ -25,12 +25,34 @@ from typing import NamedTuple
 
 import release_record
 from baseline import PROJECT, version_of
-from loopback import BIN, LOGIN, PACKAGE, PASSWORD, USERNAME, UV, Done, Index, check, make, running_index, wheels
+from loopback import (
+    BIN,
+    LOGIN,
+    PACKAGE,
+    PASSWORD,
+    USERNAME,
+    UV,
+    Done,
+    Index,
+    check,
+    make,
+    running_index,
+    wheels,
+)
 from packages import CLIENT
 from redocly import ROOT, ToolError
 
 # Long ones first, because two run concurrently. `make test` is left to CI: it takes longer than all of this.
-GATES = ("typecheck", "contract", "check-generated", "lint-spec", "lint-workflows", "diff-api", "diff-spec", "lint")
+GATES = (
+    "typecheck",
+    "contract",
+    "check-generated",
+    "lint-spec",
+    "lint-workflows",
+    "diff-api",
+    "diff-spec",
+    "lint",
+)
 AT_A_TIME = 2
 
 
@@ -63,7 +85,9 @@ class Rehearsal:
             well, words = False, str(error)
         step = Step(name, time.monotonic() - started, well, words)
         self.steps.append(step)
-        print(f"{'ok' if well else 'FAILED':<7}{name} ({step.seconds:.1f} s)", flush=True)
+        print(
+            f"{'ok' if well else 'FAILED':<7}{name} ({step.seconds:.1f} s)", flush=True
+        )
         if not well:
             print(words, file=sys.stderr, flush=True)
 
@@ -82,7 +106,11 @@ class Rehearsal:
         """Yield the lines of a table."""
         width = max(len(step.name) for step in self.steps)
         for name, seconds, well, words in self.steps:
-            first = textwrap.shorten(words.partition("\n")[0], 100, placeholder=" …") if well else ""
+            first = (
+                textwrap.shorten(words.partition("\n")[0], 100, placeholder=" …")
+                if well
+                else ""
+            )
             yield f"{'ok' if well else 'FAILED':<7}{name:<{width}}{seconds:7.1f} s  {first}".rstrip()
 
 
@@ -95,8 +123,21 @@ def candidate(tree: Path, version: str) -> str:
     Raises:
         ToolError: This is not a git checkout.
     """
-    check(["git", "clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(tree)])
-    check(["git", "--git-dir", str(tree / ".git"), "--work-tree", str(ROOT), "add", "--all"], ROOT)
+    check(
+        ["git", "clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(tree)]
+    )
+    check(
+        [
+            "git",
+            "--git-dir",
+            str(tree / ".git"),
+            "--work-tree",
+            str(ROOT),
+            "add",
+            "--all",
+        ],
+        ROOT,
+    )
     check(["git", "config", "user.name", "Rehearsal"], tree)
     check(["git", "config", "user.email", "rehearsal@localhost"], tree)
     commit(tree, "The content of the checkout")
@@ -104,7 +145,9 @@ def candidate(tree: Path, version: str) -> str:
     changelog = tree / "CHANGELOG.md"
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     heading = rf"(?m)^## \[{re.escape(version)}\] - unreleased$"
-    changelog.write_text(re.sub(heading, f"## [{version}] - {today}", changelog.read_text()))
+    changelog.write_text(
+        re.sub(heading, f"## [{version}] - {today}", changelog.read_text())
+    )
     check(["git", "add", "CHANGELOG.md"], tree)
     commit(tree, f"Release {version}")
     # The differ is installed here; a link to it must not make the clone's tree dirty.
@@ -131,7 +174,14 @@ def made(tree: Path, target: str, *arguments: str, **variables: str) -> str:
     done = make(tree, target, *arguments, **variables)
     if done.code:
         raise ToolError(done.output)
-    return next((line.strip(" =") for line in reversed(done.output.splitlines()) if line.strip(" =")), "")
+    return next(
+        (
+            line.strip(" =")
+            for line in reversed(done.output.splitlines())
+            if line.strip(" =")
+        ),
+        "",
+    )
 
 
 def built_twice(tree: Path) -> str:
@@ -142,7 +192,10 @@ def built_twice(tree: Path) -> str:
     """
     made(tree, "check-package")
     files = release_record.read(tree / "dist").files
-    return ", ".join(f"{name.removeprefix(f'{release_record.STEM}-')} {digest[:12]}…" for name, digest in files.items())
+    return ", ".join(
+        f"{name.removeprefix(f'{release_record.STEM}-')} {digest[:12]}…"
+        for name, digest in files.items()
+    )
 
 
 def refused(done: Done, words: str) -> str:
@@ -151,8 +204,15 @@ def refused(done: Done, words: str) -> str:
     Raises:
         ToolError: It was not, or for another reason.
     """
-    reasons = [line for line in done.output.splitlines() if line.startswith("refused: ")]
-    if done.code and "Nothing was uploaded." in done.output and len(reasons) == 1 and words in reasons[0]:
+    reasons = [
+        line for line in done.output.splitlines() if line.startswith("refused: ")
+    ]
+    if (
+        done.code
+        and "Nothing was uploaded." in done.output
+        and len(reasons) == 1
+        and words in reasons[0]
+    ):
         return reasons[0].removeprefix("refused: ")
     raise ToolError(f"this should have been refused because {words!r}:\n{done.output}")
 
@@ -163,7 +223,11 @@ def refused_for(done: Done, words: str) -> str:
     Raises:
         ToolError: It was not refused, or for other reasons only.
     """
-    reasons = [line for line in done.output.splitlines() if line.startswith("refused: ") and words in line]
+    reasons = [
+        line
+        for line in done.output.splitlines()
+        if line.startswith("refused: ") and words in line
+    ]
     if done.code and "Nothing was uploaded." in done.output and reasons:
         return reasons[0].removeprefix("refused: ")
     raise ToolError(f"this should have been refused because {words!r}:\n{done.output}")
@@ -185,8 +249,14 @@ def without_tags(tree: Path, **variables: str) -> str:
     check(["git", "clone", "--quiet", "--no-tags", f"file://{tree}", str(clone)])
     project = clone / PROJECT
     version = version_of(clone)
-    project.write_text(project.read_text().replace(f'\nversion = "{version}"', '\nversion = "9999.0.0"'))
-    return refused_for(make(clone, "publish-dry-run", **variables), "the tag is missing here")
+    project.write_text(
+        project.read_text().replace(
+            f'\nversion = "{version}"', '\nversion = "9999.0.0"'
+        )
+    )
+    return refused_for(
+        make(clone, "publish-dry-run", **variables), "the tag is missing here"
+    )
 
 
 def changed_byte(tree: Path, **variables: str) -> str:
@@ -195,7 +265,9 @@ def changed_byte(tree: Path, **variables: str) -> str:
     content = wheel.read_bytes()
     wheel.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     try:
-        return refused(make(tree, "publish", **variables), "other bytes than the gates judged")
+        return refused(
+            make(tree, "publish", **variables), "other bytes than the gates judged"
+        )
     finally:
         wheel.write_bytes(content)
 
@@ -218,7 +290,17 @@ def installed(folder: Path, index: Index, version: str) -> str:
     netrc.write_text(f"machine 127.0.0.1 login {USERNAME} password {PASSWORD}\n")
     check([UV, "venv", "--quiet", "--python", sys.executable, str(folder / "venv")])
     python = str(folder / "venv" / "bin" / "python")
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--index-url", index.url]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--index-url",
+        index.url,
+    ]
     check([*pip, f"{PACKAGE}[bulk,mock]=={version}"], NETRC=str(netrc))
     return check([python, "-I", str(ROOT / "tools" / "first_call.py"), version]).strip()
 
@@ -233,7 +315,15 @@ def downstream(index: Index, tests: str) -> str:
     Raises:
         ToolError: One failed.
     """
-    pytest = [str(BIN / "pytest"), "-q", "-n", "0", "tests/package/test_downstream.py", "-k", tests]
+    pytest = [
+        str(BIN / "pytest"),
+        "-q",
+        "-n",
+        "0",
+        "tests/package/test_downstream.py",
+        "-k",
+        tests,
+    ]
     return check(pytest, ROOT, RELEASED=str(index.folder)).strip().splitlines()[-1]
 
 
@@ -249,7 +339,10 @@ def rehearse(rehearsal: Rehearsal, folder: Path, version: str) -> None:
     rehearsal.together(
         ("built twice", partial(built_twice, tree)),
         *((gate, partial(made, ROOT, gate)) for gate in GATES),
-        ("dependencies", lambda: f"{sum(1 for _ in wheels().iterdir())} locked wheels downloaded"),
+        (
+            "dependencies",
+            lambda: f"{sum(1 for _ in wheels().iterdir())} locked wheels downloaded",
+        ),
     )
     if not rehearsal.well:
         return
@@ -260,7 +353,10 @@ def rehearse(rehearsal: Rehearsal, folder: Path, version: str) -> None:
         to = {"INDEX_URL": private.url, "DEPENDENCIES_URL": outside.url, **LOGIN}
         wrong = {**to, "UV_PUBLISH_PASSWORD": "mistyped"}
         take("refused: dirty tree", partial(dirty, tree, **to))
-        take("refused: wrong password", lambda: refused(make(tree, "publish", **wrong), "does not know this name"))
+        take(
+            "refused: wrong password",
+            lambda: refused(make(tree, "publish", **wrong), "does not know this name"),
+        )
         take("refused: changed byte", partial(changed_byte, tree, **to))
         take("published", partial(made, tree, "publish", **to))
         if rehearsal.well:
@@ -270,7 +366,10 @@ def rehearse(rehearsal: Rehearsal, folder: Path, version: str) -> None:
                 ("downstream: stranger", partial(downstream, private, "not service")),
                 ("proven again", partial(proven_again, tree, version, **to)),
                 ("refused: no tags", partial(without_tags, tree, **to)),
-                ("refused: once more", lambda: refused(again(), "is on the index already")),
+                (
+                    "refused: once more",
+                    lambda: refused(again(), "is on the index already"),
+                ),
                 ("installed by pip", partial(installed, folder, private, version)),
             )
 
@@ -280,11 +379,15 @@ def main() -> int:
     started = time.monotonic()
     version = version_of(ROOT)
     rehearsal = Rehearsal()
-    with tempfile.TemporaryDirectory(prefix="rehearsal-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="rehearsal-", ignore_cleanup_errors=True
+    ) as folder:
         rehearse(rehearsal, Path(folder), version)
     print(f"\n{PACKAGE} {version}: rehearsal of its release")
     print("\n".join(rehearsal.summary()))
-    outcome = "it can be released" if rehearsal.well else "it cannot be released; see above"
+    outcome = (
+        "it can be released" if rehearsal.well else "it cannot be released; see above"
+    )
     print(f"{outcome} ({time.monotonic() - started:.0f} s)")
     return int(not rehearsal.well)
 

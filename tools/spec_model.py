@@ -260,7 +260,9 @@ class Spec:
     def token_header(self, operation: Node) -> str | None:
         """Name the header that carries the token, or None for an operation without security."""
         security = sequence(operation.get("security", self.document.get("security")))
-        schemes = self.document.get("components", {}).get("securitySchemes", {})
+        schemes = mapping(
+            mapping(self.document.get("components")).get("securitySchemes")
+        )
         for requirement in filter(None, security):
             scheme = self.resolve(schemes.get(next(iter(requirement))))
             in_header = scheme.get("type") == "apiKey" and scheme.get("in") == "header"
@@ -397,7 +399,7 @@ class Spec:
                 times.append(at)
             elif schema.get("type") == "string":
                 texts.add(at)
-            for name, inner in schema.get("properties", {}).items():
+            for name, inner in mapping(schema.get("properties")).items():
                 walk(inner, (*at, name), above)
             for key in ("items", "additionalProperties"):
                 if key in schema:
@@ -457,7 +459,7 @@ class Spec:
             if at and self.flat(schema).get("readOnly"):
                 places.append(at)
                 return
-            for name, inner in schema.get("properties", {}).items():
+            for name, inner in mapping(schema.get("properties")).items():
                 walk(inner, (*at, name), above)
             if "items" in schema:
                 walk(schema["items"], (*at, "*"), above)

@@ -50,7 +50,7 @@ class Moved(BaseModel):
 
 
 class Problem(BaseModel):
-    """What went wrong (RFC 9457), and whether the appointment may have been moved all the same."""
+    """What went wrong (RFC 9457), and whether the appointment may have been moved anyway."""
 
     title: str
     status: int

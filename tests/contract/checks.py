@@ -25,7 +25,7 @@ _expected: dict[object, Sessions] = {}
 
 
 def template_values(template: str, path: str) -> tuple[str, ...] | None:
-    """Return what stands in the path for the parameters of a template."""
+    """Return the values of the path parameters of a template."""
     route = re.sub(r"\\\{[^}]+\\\}", "([^/]+)", re.escape(template))
     match = re.fullmatch(route, path)
     return tuple(unquote(value) for value in match.groups()) if match else None

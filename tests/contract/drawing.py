@@ -113,7 +113,7 @@ VALID = Change(tuple(prefix + "0123456789abcdef" * 2 for prefix in ("AI", "EX", 
 
 
 def _damaged_sid(sid: str) -> st.SearchStrategy[Any]:
-    """Draw what a SID becomes by a slip; some are valid all the same, and filtered out later."""
+    """Draw what a SID becomes by a slip; some are still valid, and filtered out later."""
     place = st.integers(0, len(sid) - 1)
     odd = st.sampled_from([*string.ascii_uppercase, *"ghz/\\%?#.;:@ \t\r\n\0", "é", "\uff10", "\u0661", "\ud800"])
     return st.one_of(

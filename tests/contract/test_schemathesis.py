@@ -84,7 +84,7 @@ def test_the_token_decides_the_exit_code_of_the_command(tmp_path: Path, more: li
 
 
 def test_the_settings_alone_fail_a_run_without_the_right_token() -> None:
-    # For whoever runs schemathesis by hand, without this project's own checks.
+    # For manual runs of schemathesis, without this project's own checks.
     command: list[str | Path] = [Path(sys.executable).with_name("schemathesis"), "run", SPEC, "--max-examples", "5"]
     with network(token=TOKEN) as mock:
         command += ["--url", mock.url, "-H", "token:another", "--phases", "fuzzing"]

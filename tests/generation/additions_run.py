@@ -241,7 +241,7 @@ def generated_functions(client: Any, recorder: Recorder) -> Iterator[str]:
             yield f"{name} lets another value through"
         except smarterproctoring.ValidationError:
             if len(recorder.seen) != before:
-                yield f"{name} sends it all the same"
+                yield f"{name} sends it anyway"
 
 
 def errors_of_any_body(client: Any, mock: Mock) -> Iterator[str]:

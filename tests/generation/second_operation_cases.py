@@ -207,7 +207,7 @@ def test_deadline_cuts_a_dripping_answer(call: Call) -> None:
         began = time.monotonic()
         answer = fetch(call, server, options={"deadline": 2.0})
         took = time.monotonic() - began
-    # Each byte gives httpx its two seconds anew: its own limits would not end it for 17 s.
+    # Each byte restarts the two seconds of httpx: its own limits would not end it for 17 s.
     assert 1.8 < took < 15
     assert (answer.status_code, answer.parsed) == (200, None)
     assert len(server.seen) == 1

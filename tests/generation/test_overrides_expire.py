@@ -1,6 +1,6 @@
 """Each fault that overrides/README.md lists is still there in the plain generated client, or in plain httpx.
 
-Once a new release of either has mended a fault, its test fails and names the row, the override and the test to delete.
+Once a new release of either has fixed a fault, its test fails and names the row, the override and the test to delete.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def row(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
                 test(*arguments, **named)
             except (Exception, pytest.fail.Exception) as gone:
                 pytest.fail(
-                    f"the fault `{name}` is no longer seen. If it is mended upstream, delete its row in "
+                    f"the fault `{name}` is no longer seen. If it is fixed upstream, delete its row in "
                     f"overrides/README.md, the override that the row names, and {test.__name__}.\n{gone!r}"
                 )
 

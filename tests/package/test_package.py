@@ -242,7 +242,7 @@ def test_a_file_too_many_too_few_or_changed_is_named(files: Files, tmp_path: Pat
     assert problems == [
         "smarterproctoring/__pycache__/client.cpython-311.pyc is not in the manifest",
         "tests/test_client.py is not in the manifest",
-        "smarterproctoring_transport/py.typed is in the manifest, and no such file is there",
+        "smarterproctoring_transport/py.typed is in the manifest, but there is no such file",
         "smarterproctoring/__pycache__/client.cpython-311.pyc differs from "
         "overrides/smarterproctoring/__pycache__/client.cpython-311.pyc",
         "smarterproctoring/errors.py differs from overrides/smarterproctoring/errors.py",
@@ -253,7 +253,7 @@ def test_a_file_too_many_too_few_or_changed_is_named(files: Files, tmp_path: Pat
 
 def test_a_star_stands_for_one_name() -> None:
     assert [*check_package.manifest_problems({"a/b/c.py"}, ["a/*.py", "a/b/*"])] == [
-        "a/*.py is in the manifest, and no such file is there"
+        "a/*.py is in the manifest, but there is no such file"
     ]
 
 

@@ -74,7 +74,7 @@ def test_a_record_of_todays_sizes_allows_them_and_a_little_growth() -> None:
         ({"lines": {"a": 949}, "bytes": {"a-b": 20_001}}, "a has 949 lines only; lower the limit of 1050"),
         ({"lines": {"a": 1_001}, "bytes": {"a-b": 25_001}}, "a-b has 25001 bytes; the limit is 25000"),
         ({"lines": {"a": 1_001, "c": 9}, "bytes": {"a-b": 20_001}}, "c is not recorded: 9 lines"),
-        ({"lines": {}, "bytes": {"a-b": 20_001}}, "a is recorded, and there is no such thing any more"),
+        ({"lines": {}, "bytes": {"a-b": 20_001}}, "a is recorded, but no longer exists"),
     ],
     ids=["grown", "shrunk", "wheel", "new", "gone"],
 )

@@ -67,7 +67,7 @@ NOTIFY = "        - {name: notify, in: query, description: Whom to tell., schema
 
 
 class Change(NamedTuple):
-    """One change: texts to replace, each of which must stand in the spec exactly once, and the bump it demands."""
+    """One change: texts to replace, each of which must occur exactly once in the spec, and the bump that it needs."""
 
     name: str
     bump: str

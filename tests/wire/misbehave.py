@@ -130,7 +130,7 @@ class Server:
             self._steps = list(steps)
 
     def arrived(self, number: int) -> list[Request]:
-        """Return the requests once there are so many: an early answer outruns the reading of its request."""
+        """Return the requests once this many have come: an early answer outruns the reading of its request."""
         until = time.monotonic() + 10
         while len(self.requests) < number and time.monotonic() < until:
             time.sleep(0.002)

@@ -233,7 +233,7 @@ def test_the_context_manager_closes(server: Server) -> None:
 
 
 def test_a_generated_client_as_a_context_closes(driver: Driver, server: Server) -> None:
-    """Whoever knows generated clients writes `with client:`; leaving it closes, as it does elsewhere."""
+    """Users of generated clients write `with client:`; leaving the block closes the client."""
 
     def use() -> None:
         with client.raw.generated:

@@ -54,7 +54,7 @@ def cut(most: float = 10.0) -> Generator[None]:
 
 
 class Names:
-    """Stands in for the system's name look-up: one name, whose addresses and whose slowness the test decides."""
+    """Replaces the system's name look-up: one name, whose addresses and whose slowness the test decides."""
 
     def __init__(self) -> None:
         self.addresses: list[str] = []

@@ -75,7 +75,7 @@ def test_the_jitter_is_full_and_bounded(retried: int, draw: float) -> None:
 @pytest.mark.parametrize(
     ("asked", "left", "expected"),
     [
-        (2.0, 60.0, Decision("retry", 2.0)),  # a floor: never earlier
+        (2.0, 60.0, Decision("retry", 2.0)),  # never earlier than Retry-After
         (0.1, 60.0, Decision("retry", 0.25)),  # and no more than that
         (60.0, 61.0, Decision("retry", 60.0)),
         (60.0, 60.0, Decision("raise")),  # would end at the deadline

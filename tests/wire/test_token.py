@@ -1,4 +1,4 @@
-"""Rule 3: the token is sent raw, asked for anew, kept to one origin, and never shown."""
+"""Rule 3: the token is sent raw, read again for each attempt, kept to one origin, and never shown."""
 
 from __future__ import annotations
 
