@@ -69,7 +69,7 @@ lock: $(READY)  ## resolve the dependencies again and lock them with hashes; UPG
 	@mkdir -p build
 	$(BIN)/python tools/packages.py requirements > build/required.in
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
-	    --python-version 3.11 --group pyproject.toml:dev build/required.in --output-file requirements/dev.txt
+	    --python-version 3.11 --group pyproject.toml:dev --group pyproject.toml:docs build/required.in --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
 	    --python-version 3.11 --extra fast --group bench pyproject.toml --output-file requirements/bench.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \

@@ -83,7 +83,7 @@ class Operations(Generic[DryRunT]):
             ValidationError: Refused before anything was sent; lists all problems.
             APIStatusError: The server did not accept; see its subclasses.
             APIConnectionError: No answer; see `maybe_applied`.
-            ConfigurationError: The token cannot be had or sent, or the client is closed.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
         """
         _given: _Hidden[Mapping[str, Any]] = _Hidden({})
 
@@ -453,7 +453,7 @@ class AsyncOperations(Generic[DryRunT]):
             ValidationError: Refused before anything was sent; lists all problems.
             APIStatusError: The server did not accept; see its subclasses.
             APIConnectionError: No answer; see `maybe_applied`.
-            ConfigurationError: The token cannot be had or sent, or the client is closed.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
         """
         _given: _Hidden[Mapping[str, Any]] = _Hidden({})
 
