@@ -211,6 +211,14 @@ MUTATE := build/mutate
 mutate: $(MUTATE)/.ready  ## mutation testing of the decision code, about 15 minutes; ARGS="--only policy.py"
 	@$(MUTATE)/bin/python tools/mutate.py --python $(BIN)/python $(ARGS)
 
+.PHONY: docs
+docs: $(READY)  ## build the documentation site into build/docs, without network; a warning or a broken link is an error
+	@$(BIN)/python tools/build_docs.py
+
+.PHONY: docs-serve
+docs-serve: $(READY)  ## build the site, and show it on this machine until Ctrl-C; ARGS="--port 8001"
+	@$(BIN)/python tools/build_docs.py --serve $(ARGS)
+
 # -- the package ----------------------------------------------------------------------------------------------------
 
 .PHONY: changelog

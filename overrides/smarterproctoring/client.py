@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
     from smarterproctoring.generated import GeneratedClient
 
+PRODUCTION = SERVERS[0]
+"""The base URL of the API: the first server of the spec."""
 SenderT = TypeVar("SenderT", SyncSender, AsyncSender)
 TokenT = TypeVar("TokenT", TokenSource, AsyncTokenSource)
 
@@ -83,7 +85,7 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         self,
         token: TokenT,
         *,
-        base_url: str = SERVERS[0],
+        base_url: str = PRODUCTION,
         allow_http: bool = False,
         timeout: float | Timeouts = Timeouts(),
         deadline: float = 60.0,
@@ -176,7 +178,7 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         sender: SenderT | None = None
         try:
             # With a base URL or an option that cannot be used, the rest is checked anyway.
-            url = SERVERS[0] if unusable else base_url.rstrip("/")
+            url = PRODUCTION if unusable else base_url.rstrip("/")
             sender = self._kind(
                 source, url, Options() if found else options, transport_options.reveal()
             )
