@@ -77,10 +77,16 @@ def main() -> int:
     parser.add_argument(
         "--port", type=int, default=8000, help="port to serve on (8000; 0: a free one)"
     )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build") / "docs",
+        help="where the site goes (build/docs)",
+    )
     options = parser.parse_args()
-    code = build(ROOT, Path("build") / "docs")
+    code = build(ROOT, options.out)
     if options.serve and code == 0:
-        serve(Path("build") / "docs", options.port)
+        serve(options.out, options.port)
     return code
 
 
