@@ -51,6 +51,7 @@ html_title = f"smarterproctoring {version}"
 smartquotes = False  # `--option` would get a dash
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(ROOT / "docs" / "_static" / "scorer.js")
 html_copy_source = False
 html_show_sphinx = False
 html_use_index = True
