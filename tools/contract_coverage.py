@@ -1,10 +1,12 @@
 """How much of the spec a contract run has reached, counted from the HAR files that it wrote.
 
-tools/contract_coverage.py FILE.json…    print the table; exit code 1 unless it reached all responses and their keywords
+tools/contract_coverage.py FILE.json…    print the table; exit code 1 unless it reached all responses, their keywords
+                                         and all links
 
 A response is reached when an answer has its status. A keyword of a response is reached when an answer of that response
 holds the value to which it applies. A keyword of a request is reached when one request satisfied it, and another one
-broke it. (The type of a path parameter cannot be broken, since every path is text, and is not counted.)
+broke it. (The type of a path parameter cannot be broken, since every path is text, and is not counted.) A link is
+reached when the operation to which it leads succeeded for the path of an earlier success of its own operation.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class Reach:
         satisfied: For each keyword of the request's schemas, whether a request satisfied it.
         broken: The same, whether a request broke it.
         statuses: The statuses seen, with how often.
+        links: For each link of the responses, how often it was followed.
     """
 
     responses: dict[str, bool] = field(default_factory=dict[str, bool])
@@ -53,13 +56,14 @@ class Reach:
     satisfied: dict[str, bool] = field(default_factory=dict[str, bool])
     broken: dict[str, bool] = field(default_factory=dict[str, bool])
     statuses: dict[int, int] = field(default_factory=dict[int, int])
+    links: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
     def missing(self) -> list[str]:
-        """The responses and their keywords that were not reached."""
+        """The responses, their keywords and their links that were not reached."""
         return [
             name
-            for found in (self.responses, self.answer_keywords)
+            for found in (self.responses, self.answer_keywords, self.links)
             for name, reached in found.items()
             if not reached
         ]
@@ -103,12 +107,20 @@ class Operation:
             for name, schema in self._parameters.items()
             if schema.get("type") == "string"
         }
+        self.id = str(node.get("operationId", ""))
+        self._changed: set[str] = set()
         self._body = self._schema(self._resolve(node.get("requestBody", {})))
         self._answers = {
             key: self._schema(self._resolve(answer))
             for key, answer in node["responses"].items()
         }
         self.reach = Reach(dict.fromkeys(self._answers, False))
+        self._links: dict[str, str] = {
+            f"link {name}": self._resolve(link).get("operationId", "")
+            for answer in node["responses"].values()
+            for name, link in self._resolve(answer).get("links", {}).items()
+        }
+        self.reach.links = dict.fromkeys(self._links, 0)
         for key, schema in self._answers.items():
             self.reach.answer_keywords |= {
                 f"{key}: {place}": False for place, _, _ in self._keywords(schema, "")
@@ -160,6 +172,26 @@ class Operation:
                 fulfils = self._fulfils(part, keyword, value)
                 target = reach.satisfied if fulfils else reach.broken
                 target[f"{name}{place}"] = True
+
+    def begin_run(self) -> None:
+        """Forget the paths of the run before: another run had another server."""
+        self._changed.clear()
+
+    def succeeded(self, url: str) -> None:
+        """Remember the path of a success, from which links lead."""
+        self._changed.add(urlsplit(url).path)
+
+    def follow(self, operation: Operation, url: str) -> None:
+        """Count a success of an operation that links lead to.
+
+        Args:
+            operation: That operation.
+            url: Where its request went.
+        """
+        if urlsplit(url).path in self._changed:
+            for name, target in self._links.items():
+                if target == operation.id:
+                    self.reach.links[name] += 1
 
     # --- the document ----------------------------------------------------------------------------------------
 
@@ -260,6 +292,8 @@ def measure(files: Iterable[Path], document: Node) -> list[Operation]:
     """
     operations = operations_of(document)
     for file in files:
+        for operation in operations:
+            operation.begin_run()
         for entry in json.loads(file.read_text(encoding="utf-8"))["log"]["entries"]:
             request = entry["request"]
             response = entry["response"]
@@ -272,6 +306,10 @@ def measure(files: Iterable[Path], document: Node) -> list[Operation]:
                         response["status"],
                         _json(response.get("content")),
                     )
+                    if 200 <= response["status"] < 300:
+                        for other in operations:
+                            other.follow(operation, request["url"])
+                        operation.succeeded(request["url"])
     return operations
 
 
@@ -301,6 +339,10 @@ def report(operations: Sequence[Operation]) -> str:
             f"  keywords of requests  {_share(reach.satisfied)} satisfied, {_share(reach.broken)} broken",
             f"  statuses              {seen}",
             *(
+                f"  {name:<22}followed {count:,} times"
+                for name, count in reach.links.items()
+            ),
+            *(
                 f"  not reached: {name}"
                 for name in [*reach.missing, *reach.missing_of_requests]
             ),
@@ -313,7 +355,7 @@ def _share(found: Mapping[str, bool]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; return 1 where a response or a keyword of one was not reached."""
+    """Print the table; return 1 where a response, a keyword of one or a link was not reached."""
     files = [
         Path(argument)
         for argument in (sys.argv[1:] if arguments is None else arguments)

@@ -4,11 +4,12 @@ tools/fuzz.py             the same cases every time, with the state in memory, t
 tools/fuzz.py --random    a new seed each time, ten times the examples, and the tests of tests/contract too
 tools/fuzz.py -- ARGS     further arguments for `schemathesis run`
 
-Besides schemathesis's own checks, those of tests/contract/checks.py run: what is stored is what was accepted, and the
-token of the run is not refused. The pass with faults (tests/contract/faults.json) reaches the answers that a server
-without trouble never gives; there the checks are those that such an answer can pass. Each pass writes a JUnit and a HAR
-file into build/schemathesis, and from all of them tools/contract_coverage.py counts what of the spec was reached: it
-has to be every response, and every keyword of them.
+Besides schemathesis's own checks, those of tests/contract/checks.py run: what is stored is what was accepted, what is
+read is what was changed (the stateful phase follows the spec's links from a change to a read), and the token of the
+run is not refused. The pass with faults (tests/contract/faults.json) reaches the answers that a server without trouble
+never gives; there the checks are those that such an answer can pass. Each pass writes a JUnit and a HAR file into
+build/schemathesis, and from all of them tools/contract_coverage.py counts what of the spec was reached: it has to be
+every response, every keyword of them, and every link.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ REPORTS = ROOT / "build" / "schemathesis"
 FAULTS = ROOT / "tests" / "contract" / "faults.json"
 CHECKS_WITH_FAULTS = (
     "status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,"
-    "negative_data_rejection,stored_as_sent"
+    "negative_data_rejection,stored_as_sent,read_as_changed"
 )
 BIN = Path(sys.executable).parent
 TOKEN = "contract-token"  # noqa: S105 - the mock server's own; schemathesis.toml sends it

@@ -41,9 +41,9 @@ def path(number: int) -> str:
     return f"/v1/installs/AI{0:032x}/exams/EX{0:032x}/sessions/ES{number:032x}"
 
 
-def request(target: str, fields: str, body: bytes = b"") -> bytes:
+def request(target: str, fields: str, body: bytes = b"", method: str = "PUT") -> bytes:
     """Put a request together."""
-    head = f"PUT {target} HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {len(body)}\r\n\r\n"
+    head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {len(body)}\r\n\r\n"
     return head.encode("latin-1") + body
 
 
@@ -177,6 +177,29 @@ KINDS: Final = (
         frozenset({400}),
         500,
     ),
+    Kind("a read", lambda _: _read(path(0)), frozenset({200})),
+    Kind("a read of a new session", lambda n: _read(path(n)), frozenset({200})),
+    Kind(
+        "a read with a body",
+        lambda n: request(path(0), GOOD, _notes(n, 9000), "GET"),
+        frozenset({200}),
+    ),
+    Kind(
+        "a read of a new path",
+        lambda n: _read(f"{path(n)}/{n}" + "a" * 3000),
+        frozenset({404}),
+    ),
+    Kind(
+        "a method that is not described",
+        lambda n: request(path(n), GOOD, BODY, ("POST", "DELETE", "PATCH")[n % 3]),
+        frozenset({405}),
+    ),
+    Kind(
+        "a read with 8 MB of lists",
+        lambda _: request(path(0), GOOD, lists(), "GET"),
+        frozenset({200}),
+        500,
+    ),
     Kind("a bomb", lambda _: request(path(0), PACKED, bomb()), frozenset({413}), 500),
 )
 
@@ -185,6 +208,10 @@ def _typed(more: str) -> bytes:
     return request(
         path(0), f"token: {TOKEN}\r\nContent-Type: text/plain{more},\r\n", BODY
     )
+
+
+def _read(target: str) -> bytes:
+    return request(target, f"token: {TOKEN}\r\n", method="GET")
 
 
 def _notes(number: int, length: int) -> bytes:

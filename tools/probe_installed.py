@@ -23,8 +23,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 HINT = "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client["
-# Prints for the command line, which says which extra is missing.
-INNER = {"smarterproctoring.terminal"}
+# What the command line is made of; `smarterproctoring.cli` says which extra is missing.
+INNER = ("smarterproctoring.terminal", "smarterproctoring._cli.")
 SIDS = (f"AI{'0' * 32}", f"EX{'1' * 32}", f"ES{'2' * 32}")
 TOKEN = "token-of-the-probe"  # noqa: S105 - made up here
 LIST_LENGTH = 10
@@ -61,7 +61,9 @@ def import_modules(name: str, path: Sequence[str], complete: bool) -> Iterator[s
         try:
             importlib.import_module(module.name)
         except (ImportError, SystemExit) as error:
-            if complete or (HINT not in str(error) and module.name not in INNER):
+            if complete or (
+                HINT not in str(error) and not module.name.startswith(INNER)
+            ):
                 yield f"import {module.name}: {error!r}"
 
 

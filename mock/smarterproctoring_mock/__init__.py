@@ -17,14 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from smarterproctoring_mock.app import MockApp
     from smarterproctoring_mock.document import SpecError
-    from smarterproctoring_mock.faults import (
-        FAULTS,
-        ConnectionDropped,
-        Fault,
-        FaultError,
-        parse_fault,
-        scenario_names,
-    )
+    from smarterproctoring_mock.fault import ConnectionDropped, Fault, FaultError
+    from smarterproctoring_mock.faults import parse_fault, scenario_names
+    from smarterproctoring_mock.named_faults import FAULTS
     from smarterproctoring_mock.record import RecordedAnswer, RecordedRequest
     from smarterproctoring_mock.server import RunningServer, main, running_server
     from smarterproctoring_mock.store import AuditRow, Session, StoreError
@@ -52,14 +47,9 @@ __all__ = [
 
 _HOMES = {
     "app": ("MockApp",),
-    "faults": (
-        "FAULTS",
-        "ConnectionDropped",
-        "Fault",
-        "FaultError",
-        "parse_fault",
-        "scenario_names",
-    ),
+    "fault": ("ConnectionDropped", "Fault", "FaultError"),
+    "faults": ("parse_fault", "scenario_names"),
+    "named_faults": ("FAULTS",),
     "document": ("SpecError",),
     "record": ("RecordedAnswer", "RecordedRequest"),
     "server": ("RunningServer", "main", "running_server"),

@@ -18,14 +18,9 @@ from urllib.parse import parse_qsl
 from smarterproctoring_mock import page, strict_json, wire
 from smarterproctoring_mock.asgi import Receive, Send, send_response
 from smarterproctoring_mock.control import MockControl
-from smarterproctoring_mock.faults import (
-    FAULTS,
-    SCENARIOS,
-    FaultError,
-    Rule,
-    load_scenario,
-    scenario_names,
-)
+from smarterproctoring_mock.fault import FaultError
+from smarterproctoring_mock.faults import SCENARIOS, Rule, load_scenario, scenario_names
+from smarterproctoring_mock.named_faults import ABOUT_FAULTS, FAULTS
 from smarterproctoring_mock.record import newest
 from smarterproctoring_mock.request import ClientGone, Refused, Request
 from smarterproctoring_mock.request_body import read_body
@@ -44,7 +39,7 @@ _Handler: TypeAlias = Callable[[MockControl, _Query, Json], object]
 
 # Answers hold what clients sent; a browser must neither keep nor guess them.
 _HEADERS: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
-_OBJECTS: Final = ("params", "headers", "fields")
+_OBJECTS: Final = ("params", "headers", "fields", "answer")
 _STRINGS: Final = ("operation", "method", "path", "session", "body")
 
 
@@ -97,6 +92,7 @@ def _catalogue(_mock: MockControl, _query: _Query, _body: Json) -> object:
     files = {name: SCENARIOS / f"{name}.json" for name in scenario_names()}
     return {
         "faults": {name: fault.to_json() for name, fault in FAULTS.items()},
+        "about": ABOUT_FAULTS,
         "scenarios": {
             name: json.loads(file.read_bytes()) for name, file in files.items()
         },

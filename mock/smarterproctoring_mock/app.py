@@ -8,7 +8,7 @@ media type (415), parameters and body against the spec (400, every violation in 
 
 import time
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -31,7 +31,8 @@ from smarterproctoring_mock.checks import (
 )
 from smarterproctoring_mock.control import MockControl
 from smarterproctoring_mock.document import to_pointer
-from smarterproctoring_mock.faults import ConnectionDropped, Fault
+from smarterproctoring_mock.fault import ConnectionDropped, Fault
+from smarterproctoring_mock.faults import Target
 from smarterproctoring_mock.operations import ServedOperation
 from smarterproctoring_mock.request import ClientGone, Refused, Request
 from smarterproctoring_mock.request_body import read_body
@@ -132,8 +133,7 @@ class MockApp(MockControl):
             else:
                 await read_body(request, receive, self.body_memory)
             raise
-        values = request.key[1]
-        fault = self._faults.take(operation.id, values) if self._faults.active else None
+        fault = self._fault_for(request, operation) if self._faults.active else None
         if fault is not None and fault.drop == "before-read":
             raise ConnectionDropped("before-read", reset=fault.reset)
         try:
@@ -146,6 +146,17 @@ class MockApp(MockControl):
                 self._faults.give_back(fault)
             raise
         return _Accepted(operation, fault, fields)
+
+    def _fault_for(self, request: Request, operation: ServedOperation) -> Fault | None:
+        """Use up a turn of the first fault that matches a request."""
+        target = Target(
+            operation=operation.id,
+            method=operation.method,
+            values=request.key[1],
+            shows_session=operation.shown is not None,
+            since_change=partial(self._store.since_change, request.key),
+        )
+        return self._faults.take(target)
 
     def _route(self, request: Request) -> Route:
         """Find the operation for the target."""
@@ -267,19 +278,25 @@ class MockApp(MockControl):
         request.answer = response
         if request.epoch != self._epoch:
             return  # it began before a reset, and would appear in the records of the next test
-        digest = blake2b(request.body, digest_size=16).digest()
-        self._store.record(
-            request.time,
-            request.operation_id,
-            request.key,
-            status,
-            reason,
-            digest,
-            fields,
-        )
+        if not self._is_read(request):
+            digest = blake2b(request.body, digest_size=16).digest()
+            self._store.record(
+                request.time,
+                request.operation_id,
+                request.key,
+                status,
+                reason,
+                digest,
+                fields,
+            )
         self._recorder.add(request)
         # The record keeps the fields packed; unpacked they would take several times the memory.
         del request.head
+
+    def _is_read(self, request: Request) -> bool:
+        """Whether a request can only read: the audit is of changes, and of what no operation is described for."""
+        operation = self.spec.operations.get(request.operation_id)
+        return operation is not None and operation.is_read
 
     # --- faults --------------------------------------------------------------------------------------------
 
@@ -294,7 +311,7 @@ class MockApp(MockControl):
         if fault.drop is not None:
             await self._finish(request, 0, reason, fields)
             raise ConnectionDropped(fault.drop, reset=fault.reset)
-        success = self._current(request, accepted.operation, fields)
+        success = self._reshaped(request, accepted.operation, fields, fault)
         response = self._faulty(accepted.operation, fault, success)
         await self._finish(request, response.status, reason, fields, response)
         await send(response_start(response))
@@ -306,6 +323,27 @@ class MockApp(MockControl):
             await send_body(send, response.body)
         else:
             await _drip(send, response.body, fault.drip, fault.drip_bytes)
+
+    def _reshaped(
+        self,
+        request: Request,
+        operation: ServedOperation,
+        fields: Mapping[str, Json] | None,
+        fault: Fault,
+    ) -> Response:
+        """Return the success as a fault shows the session, otherwise as it is."""
+        shown = operation.shown
+        if shown is None or not fault.reshapes:
+            return self._current(request, operation, fields)
+        is_former = fault.show == "former"
+        known = self._store.former_fields if is_former else self._store.fields
+        stored = {**known(request.key), **(fields or {})}
+        members = operation.members(shown, request.key[1], stored)
+        if fault.show == "invented":
+            members = shown.invented(members)
+        if fault.dates is not None:
+            members = shown.in_other_form(members, fault.dates)
+        return operation.showing(members)
 
     def _faulty(
         self, operation: ServedOperation, fault: Fault, success: Response

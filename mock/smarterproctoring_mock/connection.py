@@ -13,7 +13,7 @@ from typing import Final, cast
 from smarterproctoring_mock import eager
 from smarterproctoring_mock.asgi import Application
 from smarterproctoring_mock.exchange import Exchange, Stream
-from smarterproctoring_mock.faults import ConnectionDropped
+from smarterproctoring_mock.fault import ConnectionDropped
 from smarterproctoring_mock.http_parser import (
     BadRequestError,
     RequestHead,

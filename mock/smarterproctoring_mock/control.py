@@ -1,18 +1,13 @@
 """The part of `MockApp` that tests configure and query."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, TypeAlias, TypedDict, Unpack
 
 from smarterproctoring_mock import export
-from smarterproctoring_mock.faults import (
-    Fault,
-    Faults,
-    Rule,
-    load_scenario,
-    parse_script,
-)
+from smarterproctoring_mock.fault import Fault
+from smarterproctoring_mock.faults import Faults, Rule, load_scenario, parse_script
 from smarterproctoring_mock.record import RecordedRequest, Recorder
 from smarterproctoring_mock.redaction import Redactor
 from smarterproctoring_mock.request_body import BodyMemory
@@ -169,11 +164,38 @@ class MockControl:
         Args:
             times: How many; None for at least one.
             **expected: `operation`, `method`, `path`, `session`, `status`, `params`, `headers`, `json`,
-                `fields`, `body`.
+                `fields`, `body`, `answer`.
         """
         verification = self.verify(times=times, **expected)
         if not verification.ok:
             raise AssertionError(verification.message)
+
+    def reads(self, session: str | None = None) -> list[RecordedRequest]:
+        """Return the GET requests that were received, the oldest first; `session` narrows it down."""
+        return self.requests(method="GET", session=session)
+
+    def assert_read(
+        self,
+        session: str,
+        *,
+        answer: Mapping[str, object] | None = None,
+        status: int | None = None,
+        times: int | None = None,
+    ) -> None:
+        """Raise an AssertionError with a diff unless a session was read.
+
+        Args:
+            session: The value of a path parameter.
+            answer: What the reader was shown, such as `{"notes": "…"}`: these members and more.
+            status: What was answered.
+            times: How often; None for at least once, 0 for never.
+        """
+        expected: ExpectedRequest = {"method": "GET", "session": session}
+        if answer is not None:
+            expected["answer"] = answer
+        if status is not None:
+            expected["status"] = status
+        self.assert_called(times=times, **expected)
 
     def har(self) -> dict[str, Json]:
         """Return the recorded exchanges as an HTTP Archive 1.2, without secrets."""

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple, cast
 
@@ -23,6 +25,19 @@ class _Described(NamedTuple):
 
     node: Node
     pointer: str
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """Which properties of a session show the fields of a change, as `x-reads-back-as` says.
+
+    Attributes:
+        names: The properties by the fields' names.
+        dates: Those of the properties that show a date.
+    """
+
+    names: Mapping[str, str]
+    dates: frozenset[str]
 
 
 class DrawnResponses:
@@ -83,12 +98,15 @@ class DrawnResponses:
             body = _text(_with_status(example, status))
         return Response(status, body.encode(), name, headers)
 
-    def shown_session(self, pointer: str, status: int) -> ShownSession | None:
+    def shown_session(
+        self, pointer: str, status: int, read_back: ReadBack
+    ) -> ShownSession | None:
         """Tell what an operation's success shows of the stored session; None where it is not an object.
 
         Args:
             pointer: The operation's place in the document.
             status: Of the success.
+            read_back: Which properties show the fields of a change.
         """
         described = self._described(pointer, status)
         if described is None:
@@ -97,15 +115,32 @@ class DrawnResponses:
         name = next((name for name in content if is_json(name)), None)
         if name is None or "schema" not in content[name]:
             return None
-        template = self._example(f"{described.pointer}/content/{escape(name)}")
+        where = f"{described.pointer}/content/{escape(name)}"
+        template = self._example(where)
         if not isinstance(template, dict):
             return None
-        schema = self._examples.merged(content[name]["schema"])
-        properties = cast("dict[str, Node]", schema.get("properties", {}))
+        whole = self._examples.merged(content[name]["schema"])
+        properties = cast("dict[str, Node]", whole.get("properties", {}))
         accepts = {
             name: self._inline(schema).is_valid for name, schema in properties.items()
         }
-        return ShownSession(template, accepts)
+        dates = {name for name, schema in properties.items() if self._is_date(schema)}
+        return ShownSession(
+            template=template,
+            accepts=accepts,
+            names=read_back.names,
+            dates=(frozenset(dates) | read_back.dates) & properties.keys(),
+            pointer=where,
+        )
+
+    def _is_date(self, schema: Node) -> bool:
+        """Whether a schema, or an alternative of it, is a date and time."""
+        node = self._examples.merged(schema)
+        alternatives = [*node.get("oneOf", ()), *node.get("anyOf", ())]
+        return node.get("format") == "date-time" or any(
+            self._document.resolved(part).get("format") == "date-time"
+            for part in alternatives
+        )
 
     # --- the document --------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ import h11
 import httpx
 
 from smarterproctoring_mock.asgi import Application, Message, Scope
-from smarterproctoring_mock.faults import ConnectionDropped
+from smarterproctoring_mock.fault import ConnectionDropped
 from smarterproctoring_mock.waiting import PAUSE
 
 URL: Final = "https://smarterproctoring-mock.invalid"

@@ -9,9 +9,12 @@ from typing import Final, TypeAlias
 from smarterproctoring_mock.parameters import Parameter, coerce
 from smarterproctoring_mock.responses import Response
 from smarterproctoring_mock.rules import Accepts, Rules
+from smarterproctoring_mock.shown_dates import MISSING, amiss, in_form
 from smarterproctoring_mock.strict_json import Json
 
 _PARAMETER: Final = re.compile(r"\{([^{}]+)\}")
+_NEVER: Final = "never sent by anybody"
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 RespondWith: TypeAlias = Callable[[int], Response]
 """Makes the spec's response with a status."""
@@ -35,19 +38,44 @@ class ShownSession:
     template: Mapping[str, Json]
     accepts: Mapping[str, Accepts]
     """Whether a property can have a value, by the property's name."""
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The properties that show fields of a change, by the fields' names (`x-reads-back-as`); others keep their name."""
+    dates: frozenset[str] = frozenset()
+    """The properties that are dates."""
+    pointer: str = ""
+    """Where the response's content stands."""
 
-    def body(self, known: Mapping[str, Json]) -> bytes:
-        """Write the response.
+    def members(self, known: Mapping[str, Json]) -> dict[str, Json]:
+        """Return what the response holds.
 
         Args:
-            known: Values by their names; those that the response has no property for are left out.
+            known: Values by their names. Of two that one property shows, the last counts; those that the response has
+                no property for are left out.
         """
-        shown = {
-            name: value
-            for name, value in known.items()
-            if name in self.accepts and self.accepts[name](value)
+        shown = dict(self.template)
+        for name, value in known.items():
+            shown_as = self.names.get(name, name)
+            if shown_as in self.accepts and self.accepts[shown_as](value):
+                shown[shown_as] = value
+        return shown
+
+    def in_other_form(self, members: Mapping[str, Json], form: str) -> dict[str, Json]:
+        """Return the members of a response with its dates in one of `DATE_FORMS`."""
+        if form == MISSING:
+            return {
+                name: value for name, value in members.items() if name not in self.dates
+            }
+        return {
+            name: in_form(value, form) if name in self.dates else value
+            for name, value in members.items()
         }
-        return json.dumps({**self.template, **shown}, ensure_ascii=False).encode()
+
+    def invented(self, members: Mapping[str, Json]) -> dict[str, Json]:
+        """Return the members of a response with what shows a change replaced by what was never asked for."""
+        replaced = dict(members)
+        for name in self.names.values():
+            replaced[name] = amiss(members.get(name)) if name in self.dates else _NEVER
+        return replaced
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,10 +110,13 @@ class ServedOperation:
             rules = self.bodies.get(whole_type) or self.bodies.get("*/*")
         return rules
 
-    def current(self, values: Sequence[str], fields: Mapping[str, Json]) -> Response:
-        """Return the success with what is stored put in by name: the path's parameters, then the fields.
+    @property
+    def is_read(self) -> bool:
+        """Whether it only shows something (a safe method, RFC 9110 9.2.1)."""
+        return self.method in _SAFE_METHODS
 
-        In the vendor's answers `sid` is the object's own, which the path names last.
+    def current(self, values: Sequence[str], fields: Mapping[str, Json]) -> Response:
+        """Return the success with what is stored put in: the path's parameters, then the fields.
 
         Args:
             values: Of the path's parameters.
@@ -93,13 +124,27 @@ class ServedOperation:
         """
         if self.shown is None:
             return self.success
+        return self.showing(self.members(self.shown, values, fields))
+
+    def showing(self, members: Mapping[str, Json]) -> Response:
+        """Return the success with other members."""
+        body = json.dumps(members, ensure_ascii=False).encode()
+        return replace(self.success, body=body)
+
+    def members(
+        self, shown: ShownSession, values: Sequence[str], fields: Mapping[str, Json]
+    ) -> dict[str, Json]:
+        """Return the members of the success; arguments as for `current`.
+
+        In the vendor's answers `sid` is the object's own, which the path names last.
+        """
         pairs = zip(self.path_parameters, values, strict=True)
         known = {
             parameter.name: coerce(text, parameter.type) for parameter, text in pairs
         }
         if known:
             known["sid"] = list(known.values())[-1]
-        return replace(self.success, body=self.shown.body({**known, **fields}))
+        return shown.members({**known, **fields})
 
 
 @dataclass(frozen=True, slots=True)

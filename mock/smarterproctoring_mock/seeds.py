@@ -1,12 +1,12 @@
 """Read seeded sessions, and validate them against the spec."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, cast
 
 from smarterproctoring_mock import strict_json
-from smarterproctoring_mock.operations import PathItem
+from smarterproctoring_mock.operations import PathItem, ShownSession
 from smarterproctoring_mock.rules import Violation, describe
 from smarterproctoring_mock.spec import CompiledSpec
 from smarterproctoring_mock.store import Key, StoreError
@@ -94,4 +94,18 @@ def _violations(
         found += parameter.rules.violations(params[parameter.name], parameter.name)
     for rules in operation.bodies.values():
         found += rules.violations(dict(fields), "fields")
+    for read in operations:
+        if read.is_read and read.shown is not None:
+            found += _unshown(read.shown, operation.body_fields, fields)
     return found
+
+
+def _unshown(
+    shown: ShownSession, sent: Collection[str] | None, fields: Mapping[str, Json]
+) -> Iterator[Violation]:
+    """Yield the values that no change can send and that a read does not take either."""
+    for name, accepts in shown.accepts.items():
+        is_sent = sent is not None and name in sent
+        if name in fields and not is_sent and not accepts(fields[name]):
+            rule = "is not what a read may show of the session"
+            yield Violation(f"fields.{name}", rule, shown.pointer)

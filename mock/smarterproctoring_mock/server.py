@@ -15,6 +15,7 @@ from smarterproctoring_mock.app import MockApp
 from smarterproctoring_mock.asgi import Application
 from smarterproctoring_mock.control import AllSettings
 from smarterproctoring_mock.http_server import HttpServer
+from smarterproctoring_mock.named_faults import ABOUT_FAULTS
 
 IDLE = 75.0
 """Seconds after which a connection is closed that waits for a request, or for the rest of one."""
@@ -147,10 +148,21 @@ class _Options:
     admin_peer: list[str] = field(default_factory=list[str])
 
 
+def _faults_in_words() -> str:
+    """Return the table of the named faults."""
+    width = max(map(len, ABOUT_FAULTS))
+    lines = [f"  {name:<{width}}  {about}" for name, about in ABOUT_FAULTS.items()]
+    return "\n".join(
+        ["faults by name, for a --scenario file and for POST /_mock/faults:", *lines]
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smarterproctoring-mock",
         description="A mock of the SmarterProctoring API. Prints its URL on the first line once it listens.",
+        epilog=_faults_in_words(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (%(default)s)"

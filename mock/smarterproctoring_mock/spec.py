@@ -20,7 +20,7 @@ from smarterproctoring_mock.document import (
     to_pointer,
     walk,
 )
-from smarterproctoring_mock.drawn_responses import DrawnResponses
+from smarterproctoring_mock.drawn_responses import DrawnResponses, ReadBack
 from smarterproctoring_mock.operations import (
     PathItem,
     PathTemplate,
@@ -137,15 +137,21 @@ class CompiledSpec:
         path = PathTemplate(template)
         if len(set(path.names)) != len(path.names):
             raise SpecError(f"{base}: a parameter is twice in the path")
+        read_back = self._read_back(node, base)
         operations = {
-            method.upper(): self._operation(path, method, node, base)
+            method.upper(): self._operation(path, method, node, base, read_back)
             for method in METHODS
             if method in node
         }
         return PathItem(path, operations, allow=", ".join(sorted(operations)))
 
     def _operation(
-        self, path: PathTemplate, method: str, item: Node, base: str
+        self,
+        path: PathTemplate,
+        method: str,
+        item: Node,
+        base: str,
+        read_back: ReadBack,
     ) -> ServedOperation:
         pointer = f"{base}/{method}"
         node = cast("Node", item[method])
@@ -157,7 +163,7 @@ class CompiledSpec:
         success = self._responses.success(pointer)
         self._responses.check(pointer)
         shown = (
-            self._responses.shown_session(pointer, success.status)
+            self._responses.shown_session(pointer, success.status, read_back)
             if success.body
             else None
         )
@@ -226,14 +232,41 @@ class CompiledSpec:
             schema = f"{where}/content/{escape(name)}/schema"
             media_type = name.partition(";")[0].strip().lower()
             rules[media_type] = self._rules_at(schema)
-            fields |= self._fields(schema)
+            fields |= self._fields(schema).keys()
         return _Bodies(
             rules, frozenset(fields), bool(body.get("required", False)), where
         )
 
-    def _fields(self, pointer: str) -> set[str]:
-        """Collect the property names that a schema declares, through references and `allOf` and its like."""
-        found: set[str] = set()
+    def _read_back(self, item: Node, base: str) -> ReadBack:
+        """Collect what the fields of a path's changes are shown as when it is read (`x-reads-back-as`)."""
+        names: dict[str, str] = {}
+        dates: set[str] = set()
+        for method in sorted(_WRITING & item.keys()):
+            body, where = self._document.resolve(
+                item[method].get("requestBody", {}), f"{base}/{method}/requestBody"
+            )
+            for media_type in body.get("content", {}):
+                schema = f"{where}/content/{escape(media_type)}/schema"
+                for name, pointer in self._fields(schema).items():
+                    unresolved = self._document.unresolved_at(pointer)
+                    field = self._document.resolved(unresolved, pointer)
+                    shown_as = {**field, **unresolved}.get("x-reads-back-as")
+                    if isinstance(shown_as, str):
+                        names[name] = shown_as
+                        if field.get("format") == "date-time":
+                            dates.add(shown_as)
+        return ReadBack(names, frozenset(dates))
+
+    def _fields(self, pointer: str) -> dict[str, str]:
+        """Collect the properties that a schema declares, through references and `allOf` and its like.
+
+        Args:
+            pointer: Where the schema stands.
+
+        Returns:
+            Where each property stands, by its name.
+        """
+        found: dict[str, str] = {}
         seen: set[str] = set()
         todo = [pointer]
         while todo:
@@ -243,7 +276,8 @@ class CompiledSpec:
             if where in seen:
                 continue
             seen.add(where)
-            found |= set(schema.get("properties", ()))
+            for name in schema.get("properties", ()):
+                found.setdefault(name, f"{where}/properties/{escape(name)}")
             for key in ("allOf", "anyOf", "oneOf"):
                 parts = len(schema.get(key, ()))
                 todo += [f"{where}/{key}/{index}" for index in range(parts)]

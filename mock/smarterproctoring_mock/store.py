@@ -7,8 +7,10 @@ by `kill -9`, loses no row, and sessions that were dropped from memory are read 
 
 import asyncio
 import json
+import math
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -131,7 +133,16 @@ class _Row(NamedTuple):
 class _KeptSession:
     """A session in memory."""
 
-    __slots__ = ("_rest", "_sizes", "digest", "fields", "history", "seeded", "weight")
+    __slots__ = (
+        "_rest",
+        "_sizes",
+        "changed",
+        "digest",
+        "fields",
+        "history",
+        "seeded",
+        "weight",
+    )
 
     def __init__(
         self,
@@ -140,9 +151,12 @@ class _KeptSession:
         digest: bytes,
         *,
         seeded: dict[str, Json] | None = None,
+        changed: float = -math.inf,
     ) -> None:
         self.fields = fields
         self.digest = digest
+        self.changed = changed
+        """When it was last changed, in seconds since 1970; -inf where that is not known."""
         self.history: tuple[dict[str, Json], ...] = ()
         self.seeded = seeded
         """The fields to restore when its changes are dropped; None if the session is dropped."""
@@ -154,8 +168,14 @@ class _KeptSession:
         self.weight = self._rest + size
         """Octets of memory, roughly."""
 
-    def change(self, fields: dict[str, Json], digest: bytes) -> None:
-        """Set the fields, and keep those before them as history."""
+    def change(self, change: Mapping[str, Json], digest: bytes, changed: float) -> None:
+        """Merge a change into the fields, and keep what they were before as history.
+
+        What was sent last stands last: where two fields say the same thing, it counts.
+        """
+        # A new dict, so that a reader in another thread sees the session before or after, whole.
+        rest = {name: self.fields[name] for name in self.fields if name not in change}
+        fields = {**rest, **change}
         history = (*self.history[1 - HISTORY_LIMIT :], self.fields)
         sizes = (*self._sizes[-len(history) :], _size(fields))
         total = sum(sizes)
@@ -166,6 +186,7 @@ class _KeptSession:
         self.history = history
         self.fields = fields
         self.digest = digest
+        self.changed = changed
         self._sizes = sizes
         self.weight = self._rest + total
 
@@ -256,9 +277,19 @@ class Store:
         kept = self._find(key)
         return kept.fields if kept is not None else {}
 
+    def former_fields(self, key: Key) -> Mapping[str, Json]:
+        """Return what was stored of a session before its last change; nothing where that is not known."""
+        kept = self._find(key)
+        return kept.history[-1] if kept is not None and kept.history else {}
+
+    def since_change(self, key: Key) -> float:
+        """Return the seconds since a session was last changed; infinite where it was not since the start."""
+        kept = self._find(key)
+        return time.time() - kept.changed if kept is not None else math.inf
+
     def record(
         self,
-        time: float,
+        moment: float,
         operation: str,
         key: Key,
         status: int,
@@ -269,7 +300,7 @@ class Store:
         """Add an audit row and, where a change is given, merge it into the session.
 
         Args:
-            time: Seconds since 1970.
+            moment: Seconds since 1970.
             operation: The operation's id; empty where the request matched none.
             key: Names and values of the path parameters.
             status: The status that is going to be answered; 0 for none.
@@ -285,7 +316,7 @@ class Store:
             stored = change is not None
             row = _Row(
                 self._number,
-                time,
+                moment,
                 operation,
                 key,
                 status,
@@ -307,14 +338,13 @@ class Store:
         kept = self._sessions.get(key) or self._find(key)
         replay = False
         if kept is None:
-            kept = _KeptSession(key, dict(change), digest)
+            kept = _KeptSession(key, dict(change), digest, changed=time.time())
             self._keep(key, kept)
         elif kept.digest == digest:
             replay = True
         else:
             before = kept.weight
-            # A new dict, so that a reader in another thread sees the session before or after, whole.
-            kept.change({**kept.fields, **change}, digest)
+            kept.change(change, digest, time.time())
             self._weight += kept.weight - before
         if self._file is not None:
             self._dirty[key] = kept
@@ -512,9 +542,9 @@ def params_of(key: Key) -> dict[str, str]:
     return dict(zip(names, values, strict=True))
 
 
-def iso(time: float) -> str:
-    """Write a moment in UTC, with milliseconds and a Z."""
-    moment = datetime.fromtimestamp(time, UTC)
+def iso(seconds: float) -> str:
+    """Write a moment, in seconds since 1970, in UTC with milliseconds and a Z."""
+    moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

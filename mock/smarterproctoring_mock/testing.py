@@ -15,14 +15,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, Unpack, cast
 
 from smarterproctoring_mock.app import MockApp
 from smarterproctoring_mock.asgi import Receive, Scope, Send
 from smarterproctoring_mock.control import MockSettings
-from smarterproctoring_mock.faults import FAULTS, Fault, Rule, parse_fault
+from smarterproctoring_mock.fault import Fault
+from smarterproctoring_mock.faults import Rule, parse_fault
 from smarterproctoring_mock.http_server import HttpServer
 from smarterproctoring_mock.in_process import URL, InProcessTransport
+from smarterproctoring_mock.named_faults import FAULTS, READ_FAULTS
 from smarterproctoring_mock.server import IDLE, running_in_thread, running_server
 
 if TYPE_CHECKING:
@@ -248,9 +250,10 @@ def fault_cases(
     """Return the named faults, each with what a caller can know after it.
 
     Args:
-        names: Only these; None for all.
+        names: Only these; None for all but those of reads (`read_fault_cases`).
         times: How many requests each applies to; None: all. (A client that repeats a request meets it once by default.)
-        pace: Seconds of every delay and between pieces of a dripping body, so that tests are fast; None: as named.
+        pace: Seconds of every delay and between pieces of a dripping body, so that tests are fast, and no fault ends
+            after a time; None: as named.
 
     Returns:
         The cases, in the order of the names.
@@ -258,14 +261,17 @@ def fault_cases(
     Raises:
         FaultError: There is no fault of a name.
     """
-    cases: list[FaultCase] = []
-    for fault in (parse_fault(name) for name in (FAULTS if names is None else names)):
-        changed = replace(fault, times=times)
-        if pace is not None:
-            drip = min(fault.drip, pace) if fault.drip is not None else None
-            changed = replace(changed, delay=min(fault.delay, pace), drip=drip)
-        cases.append(fault_case(changed))
-    return cases
+    others = [fault for fault in FAULTS.values() if fault not in READ_FAULTS]
+    faults = others if names is None else list(map(parse_fault, names))
+    return [fault_case(_paced(replace(fault, times=times), pace)) for fault in faults]
+
+
+def _paced(fault: Fault, pace: float | None) -> Fault:
+    """Return a fault without long waits, and without a time at which it ends by itself."""
+    if pace is None:
+        return fault
+    drip = min(fault.drip, pace) if fault.drip is not None else None
+    return replace(fault, delay=min(fault.delay, pace), drip=drip, within=None)
 
 
 def fault_params(
@@ -280,4 +286,91 @@ def fault_params(
     return [
         pytest.param(case, id=case.name)
         for case in fault_cases(names, times=times, pace=pace)
+    ]
+
+
+# --- faults of reads ----------------------------------------------------------------------------------------
+
+
+ReadShows: TypeAlias = Literal["state", "another state", "nothing"]
+
+
+@dataclass(frozen=True)
+class ReadFaultCase:
+    """A fault of reads, and what a reader can learn of the session under it.
+
+    Attributes:
+        name: Its name.
+        fault: For `MockApp.add_faults`; it does not apply to changes.
+        status: The status that the client sees; None: the connection ends before one.
+        shows: `state`: the session as it is, though perhaps late or written otherwise. `another state`: one that the
+            session had before or never had, and the answer does not tell. `nothing`: no moment can be read from the
+            answer (a date without a zone, or a number, names none), or there is no answer.
+    """
+
+    name: str
+    fault: Fault
+    status: int | None
+    shows: ReadShows
+
+
+_READABLE: Final = frozenset({None, "offset", "no-milliseconds"})
+"""Forms of dates that name a moment by themselves."""
+
+
+def read_fault_case(fault: Fault | Rule) -> ReadFaultCase:
+    """Say what a reader can learn under a fault: a name of `FAULTS`, a rule in JSON form, or a `Fault`.
+
+    Raises:
+        FaultError: It is none.
+    """
+    fault = fault if isinstance(fault, Fault) else parse_fault(fault)
+    return ReadFaultCase(fault.name, fault, _seen_status(fault), _shows(fault))
+
+
+def _shows(fault: Fault) -> ReadShows:
+    is_answer = fault.drop is None and fault.truncate is None
+    is_session = fault.body is None and fault.status in {None, 200}
+    if not (is_answer and is_session and fault.dates in _READABLE):
+        return "nothing"
+    return "state" if fault.show is None else "another state"
+
+
+def read_fault_cases(
+    names: Sequence[str] | None = None,
+    *,
+    times: int | None = 1,
+    pace: float | None = 0.005,
+) -> list[ReadFaultCase]:
+    """Return the named faults of reads, each with what a reader can learn.
+
+    Args:
+        names: Only these; None for all that apply only to reads.
+        times: How many reads each applies to; None: all.
+        pace: As for `fault_cases`.
+
+    Returns:
+        The cases, in the order of the names.
+
+    Raises:
+        FaultError: There is no fault of a name.
+    """
+    faults = READ_FAULTS if names is None else list(map(parse_fault, names))
+    return [
+        read_fault_case(_paced(replace(fault, times=times), pace)) for fault in faults
+    ]
+
+
+def read_fault_params(
+    names: Sequence[str] | None = None,
+    *,
+    times: int | None = 1,
+    pace: float | None = 0.005,
+) -> list[ParameterSet]:
+    """Return `read_fault_cases` for `pytest.mark.parametrize`, with the names as ids."""
+    import pytest  # noqa: PLC0415  an extra; unittest does without
+
+    return [
+        pytest.param(case, id=case.name)
+        for case in read_fault_cases(names, times=times, pace=pace)
     ]

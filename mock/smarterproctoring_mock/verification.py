@@ -32,6 +32,8 @@ class ExpectedRequest(TypedDict, total=False):
     fields: Mapping[str, object]
     """These members of the body and more."""
     body: str | bytes
+    answer: Mapping[str, object]
+    """These members of the answer's body and more."""
 
 
 EXPECTABLE: Final = frozenset(ExpectedRequest.__annotations__)
@@ -130,6 +132,9 @@ class Verifier:
             came["path"] = self._redactor.target(exchange)
         if "fields" in expected:
             came["fields"] = _members(_parsed(exchange.body), expected["fields"])
+        if "answer" in expected:
+            answer = self._redactor.response_body(exchange)
+            came["answer"] = _members(_parsed(answer), expected["answer"])
         return came
 
     def _headers(

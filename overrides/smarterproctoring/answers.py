@@ -17,6 +17,14 @@ MAX_ERROR_BODY = 64 * 1024
 """Bytes of it that are kept where it is not a success."""
 CONFIRMING = {200, 201, 203, 204, 205}
 """The 2xx statuses that confirm the change; any other leaves it uncertain."""
+_OF_A_CHANGE = {
+    0: "this does not confirm the change",
+    202: "the change was accepted and is not made yet",
+    206: "a part of an answer",
+}
+"""What a status that does not confirm says of a change; 0 stands for any other."""
+_OF_A_READ = {0: "this is not the answer to a read", 206: "a part of an answer"}
+"""What it says of a read."""
 _REQUEST_IDS = (
     "x-request-id",
     "request-id",
@@ -136,14 +144,16 @@ class Reply(_Reply):
         """Return the type of the body in lower case, without parameters; empty if the server does not say."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    def doubt(self) -> str | None:
-        """Return why a 2xx does not confirm that the change was made; None if it does."""
+    def doubt(self, *, changes: bool = True) -> str | None:
+        """Return why a 2xx is not the API's answer to a request that was carried out; None if it is.
+
+        Args:
+            changes: Whether the request changes anything.
+        """
         if self.status not in CONFIRMING:
-            known = {
-                202: "the change was accepted and is not made yet",
-                206: "a part of an answer",
-            }
-            return f"answered {self.phrase()}: {known.get(self.status, 'this does not confirm the change')}"
+            meanings = _OF_A_CHANGE if changes else _OF_A_READ
+            meaning = meanings.get(self.status, meanings[0])
+            return f"answered {self.phrase()}: {meaning}"
         if not self.body.strip() and not (self.incomplete and self._is_page()):
             return None
         what = self._stranger()

@@ -136,7 +136,9 @@ class Call:
             return self._after_loss(failure, cause)
         reply = without_token(answer, self._secret)
         self._log(str(reply.status), reply)
-        doubt = reply.doubt() if 200 <= reply.status < 300 else None
+        doubt: str | None = None
+        if 200 <= reply.status < 300:
+            doubt = reply.doubt(changes=self._changes)
         if 200 <= reply.status < 300 and doubt is None:
             if self.hook_failed:
                 raise self._failed_after(reply)
@@ -261,7 +263,7 @@ class Call:
     def completed(
         self, error: errors.SmarterProctoringError
     ) -> errors.SmarterProctoringError:
-        """Return the error that ends the call; one from outside the call gets what is known of the call."""
+        """Return the error if it ended the call; one from outside the call becomes one that holds what is known."""
         if error is self._error or not isinstance(error, errors.ConfigurationError):
             return error
         self._maybe_applied |= self.sending and self._changes
@@ -353,7 +355,7 @@ class Call:
         )
 
     def result(self) -> Result[Any]:
-        """Build the result of a success, without the model: the client adds it."""
+        """Build the result of a success; `parsed` is added where the operation's model is known."""
         reply = self.reply
         return Result(
             reply.data(),

@@ -102,11 +102,11 @@ def _texts(field: Field, asked: str, seen: str) -> _Pair:
 
 def _moments(field: Field, asked: str, seen: str) -> _Pair | None:
     """Compare two times; None if one of them is not a moment."""
-    wanted = _moment(asked)
-    shown = _moment(seen)
+    wanted = moment_of(asked)
+    shown = moment_of(seen)
     if wanted is None or shown is None:
         return None
-    return _Pair(field, _in_utc(wanted), _in_utc(shown), wanted == shown)
+    return _Pair(field, utc_text(wanted), utc_text(shown), wanted == shown)
 
 
 def _without_disputed(pairs: list[_Pair]) -> list[_Pair]:
@@ -120,7 +120,7 @@ def _without_disputed(pairs: list[_Pair]) -> list[_Pair]:
     return [pair for pair in pairs if pair.field.reads_back_as not in disputed]
 
 
-def _moment(text: str) -> datetime | None:
+def moment_of(text: str) -> datetime | None:
     """Read ISO 8601 text with an offset; None if it is anything else."""
     try:
         moment = datetime.fromisoformat(text.strip())
@@ -129,7 +129,8 @@ def _moment(text: str) -> datetime | None:
     return None if moment.utcoffset() is None else moment
 
 
-def _in_utc(moment: datetime) -> str:
+def utc_text(moment: datetime) -> str:
+    """Return a moment as the API writes times, in UTC."""
     try:
         text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     except OverflowError:  # in UTC it is before the year 1, or after the year 9999

@@ -13,48 +13,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from cli.commands import MOVE, NOTE, SIDS, TOKEN, run
+from click.testing import CliRunner
 from smarterproctoring import SmarterProctoring, __api_version__, __version__, cli, errors, token_file
+from smarterproctoring._cli import exit_codes
 from smarterproctoring._sync import sender
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_mock import RunningServer, running_server
-
-SIDS = (f"AI{'1f' * 16}", f"EX{'2e' * 16}", f"ES{'3d' * 16}")
-TOKEN = "cli-secret-token-0123456789"
-NOW = datetime(2029, 6, 1, tzinfo=UTC)
-MOVE = ("--start", "2030-05-04 09:00", "--end", "2030-05-04 11:00", "--timezone", "America/New_York")
-NOTE = ("--notes", "moved")
-"""A change without a time, which is not read back."""
-
-
-@pytest.fixture(scope="module")
-def _running() -> Iterator[RunningServer]:
-    with running_server(token=TOKEN) as server:
-        yield server
-
-
-@pytest.fixture(name="server")
-def a_server(_running: RunningServer, monkeypatch: pytest.MonkeyPatch) -> RunningServer:
-    _running.app.reset()
-    monkeypatch.setenv("SMARTERPROCTORING_TOKEN", TOKEN)
-    monkeypatch.setenv("SMARTERPROCTORING_BASE_URL", _running.url)
-    # A machine's own certificates are many, and each client would load them.
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-    monkeypatch.setattr(cli, "now", lambda: NOW)
-    return _running
-
-
-def run(*arguments: str, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(cli.main, list(arguments), input=stdin)
-    assert TOKEN not in result.output
-    return result
 
 
 def test_moves_a_session_and_says_so(server: RunningServer) -> None:
@@ -159,7 +129,7 @@ def test_exit_codes(server: RunningServer, fault: dict[str, Any], code: int) -> 
     server.app.add_faults(fault)
     result = run("reschedule", *SIDS, *NOTE, "--retries", "0")
     assert result.exit_code == code
-    assert cli.EXIT_CODES[code] in result.stderr
+    assert exit_codes.EXIT_CODES[code] in result.stderr
     server.app.add_faults(fault)
     told = json.loads(run("reschedule", *SIDS, *NOTE, "--retries", "0", "--json").stdout)
     assert (told["exit_code"], told["maybe_applied"]) == (code, code == 8)
@@ -231,9 +201,9 @@ def test_ctrl_c_while_waiting_tells_what_is_known(
 def test_every_error_has_a_documented_code() -> None:
     for kind in vars(errors).values():
         if isinstance(kind, type) and issubclass(kind, errors.SmarterProctoringError):
-            code = cli.exit_code(kind("x"))
-            assert code in cli.EXIT_CODES
-            assert cli.exit_code(kind("x", maybe_applied=True)) == 8
+            code = exit_codes.exit_code(kind("x"))
+            assert code in exit_codes.EXIT_CODES
+            assert exit_codes.exit_code(kind("x", maybe_applied=True)) == 8
             assert code != 1 or kind is errors.SmarterProctoringError
 
 
@@ -243,7 +213,7 @@ def test_version_and_help() -> None:
     shown = run("reschedule", "--help").stdout
     for item in RESCHEDULE_EXAM_SESSION.fields:
         assert f"--{item.keyword.replace('_', '-')}" in shown
-    for code, meaning in cli.EXIT_CODES.items():
+    for code, meaning in exit_codes.EXIT_CODES.items():
         assert f"{code:<4} {meaning}" in shown
 
 

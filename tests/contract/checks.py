@@ -1,7 +1,9 @@
-"""Two checks beside schemathesis's own; schemathesis.toml names this module as its hooks.
+"""Three checks beside schemathesis's own; schemathesis.toml names this module as its hooks.
 
 `stored_as_sent`: after every exchange the sessions that the mock holds are those that its accepted requests add up
-to. `credentials_accepted`: no valid case is answered 401, for then a run would prove nothing.
+to. `read_as_changed`: a read shows what the accepted changes of its session say, under the names that the spec gives
+(`x-reads-back-as`), and the SIDs of its path. `credentials_accepted`: no valid case is answered 401, for then a run
+would prove nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ MANY = 200
 """Sessions from which on the mock is reset: every check compares all of them."""
 
 _expected: dict[object, Sessions] = {}
+_shown: dict[object, Sessions] = {}
 
 
 def template_values(template: str, path: str) -> tuple[str, ...] | None:
@@ -69,6 +72,7 @@ def stored_as_sent(ctx: CheckContext, response: Response, case: Case[Any]) -> No
     request = response.request
     target = Target(case, str(request.url))
     expected = _expected.setdefault(target.key, {})
+    shown = _shown.setdefault(target.key, {})
     body = case.operation.definition.raw.get("requestBody")  # a read has none, and stores nothing
     if body is not None and 200 <= response.status_code < 300:
         key = template_values(case.operation.path, urlsplit(str(request.url)).path)
@@ -78,16 +82,37 @@ def stored_as_sent(ctx: CheckContext, response: Response, case: Case[Any]) -> No
         assert key is not None, "accepted, but the path is not the operation's"
         merged = {name: as_stored(value) for name, value in sent.items() if name in properties}
         expected[key] = {**expected.get(key, {}), **merged}
+        read = {properties[name].get("x-reads-back-as"): value for name, value in merged.items()}
+        shown[key] = {**shown.get(key, {}), **read}
     stored = target.sessions()
     if stored != expected:
         wrong = sorted(key for key in stored.keys() | expected.keys() if stored.get(key) != expected.get(key))
         message = f"stored {stored.get(wrong[0])!r}, accepted requests add up to {expected.get(wrong[0])!r}"
         expected.clear()
+        shown.clear()
         target.reset()  # so that one fault is not reported for every case after it
         raise AssertionError(message)
     if len(expected) > MANY:
         expected.clear()
+        shown.clear()
         target.reset()
+
+
+@schemathesis.check
+def read_as_changed(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
+    """Hold what a read shows against what was accepted for its session."""
+    if case.method != "GET" or response.status_code != 200:
+        return
+    request = response.request
+    key = template_values(case.operation.path, urlsplit(str(request.url)).path)
+    assert key is not None, "accepted, but the path is not the operation's"
+    changed = _shown.get(Target(case, str(request.url)).key, {}).get(key, {})
+    names = re.findall(r"\{([^}]+)\}", case.operation.path)
+    expected = {**changed, **dict(zip(names[:-1], key[:-1], strict=True)), "sid": key[-1]}
+    expected.pop(None, None)  # the fields that no read shows
+    answer = json.loads(response.content)
+    came = {name: answer.get(name, "no such member") for name in expected}
+    assert came == expected, f"read {came!r}, accepted changes say {expected!r}"
 
 
 @schemathesis.check

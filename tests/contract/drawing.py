@@ -34,6 +34,8 @@ FIELDS: dict[str, dict[str, Any]] = {
 PARAMETERS: dict[str, dict[str, Any]] = DOCUMENT["components"]["parameters"]
 PATTERNS: dict[str, str] = {one["name"]: one["schema"]["pattern"] for one in PARAMETERS.values()}
 TIMES = [name for name, schema in FIELDS.items() if schema.get("format") == "date-time"]
+SHOWN = {name: schema["x-reads-back-as"] for name, schema in FIELDS.items() if "x-reads-back-as" in schema}
+"""What a read calls the fields."""
 BEFORE = {name: schema["x-before"] for name, schema in FIELDS.items() if "x-before" in schema}
 
 

@@ -6,7 +6,7 @@ Valid ones must arrive as the spec says, octet for octet; what the spec forbids 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -15,8 +15,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 from contract import drawing
-from contract.bridge import Wire, problems, wire
-from contract.drawing import FIELDS, TIMES, VALID, Change, drawn, keyword
+from contract.bridge import Wire, problems, read_of, wire
+from contract.drawing import FIELDS, SHOWN, TIMES, VALID, Change, drawn, keyword
 from hypothesis import Phase, currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
 from smarterproctoring import SmarterProctoringError, ValidationError
@@ -58,6 +58,10 @@ class Bridge:
             for name, value in change.fields.items()
         }
         return self.caller.generated(*change.sids, body=SessionChange(**fields))
+
+    def read(self, sids: Sequence[Any]) -> Any:
+        """Call `get_session`."""
+        return self.caller.run(partial(self.caller.raw.get_session, *sids))
 
     def arrives(self, change: Change, call: Any) -> None:
         """Hold a valid call to the wire, and what is stored to the call."""
@@ -134,6 +138,46 @@ def test_what_was_rescheduled_is_what_is_stored(bridge: Bridge, several: list[Ch
             expected |= json.loads(sent.body)
     stored = [dict(session.fields) for session in bridge.mock.app.sessions()]
     assert stored == ([expected] if expected else [])
+
+
+@drawn(15)
+@given(several=st.lists(drawing.changes(), min_size=1, max_size=4))
+def test_what_was_rescheduled_is_what_is_read(bridge: Bridge, several: list[Change]) -> None:
+    bridge.mock.app.reset()
+    expected: dict[str, Any] = {}
+    for change in several:
+        sent = wire(change)
+        if sent is None:
+            continue
+        bridge.public(Change(VALID.sids, change.fields))
+        stored = json.loads(sent.body)
+        # In the order of the body: of two fields that a read calls the same, the last counts.
+        expected |= {SHOWN[name]: value for name, value in stored.items() if name in SHOWN}
+        seen = bridge.read(VALID.sids)
+        assert {name: seen.data[name] for name in expected} == expected
+        for name, value in expected.items():
+            parsed = getattr(seen.parsed, keyword(name))
+            if isinstance(parsed, datetime):
+                assert drawing.wire_time(parsed) == value
+            else:
+                assert parsed == value
+        bridge.mock.app.assert_read(VALID.sids[2], answer=expected)
+
+
+@drawn(15)
+@given(change=drawing.changes())
+def test_reads_arrive_as_the_spec_says(bridge: Bridge, change: Change) -> None:
+    show(change)
+    bridge.mock.app.reset()
+    assert bridge.read(change.sids).data["sid"] == change.sids[2]
+    assert problems(bridge.mock, read_of(change.sids)) == []
+    assert bridge.mock.app.audit() == []
+
+
+@drawn(25)
+@given(change=drawing.wrong_sids())
+def test_reads_of_wrong_sids_stop_before_the_wire(refusing: Bridge, change: Change) -> None:
+    refusing.stops(change, lambda wrong: refusing.read(wrong.sids), ValidationError)
 
 
 def test_every_field_was_among_the_cases() -> None:

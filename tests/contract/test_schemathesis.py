@@ -20,21 +20,24 @@ from smarterproctoring_mock.testing import network
 
 ROOT = SPEC.parents[1]
 TOKEN = "contract-token"
+PHASES = frozenset({"examples", "coverage", "fuzzing", "stateful"})
+STATEFUL = frozenset({"stateful"})
 pytestmark = pytest.mark.slow
 
 
-def fuzz(app: MockApp, *, examples: int, token: str | None = TOKEN) -> list[str]:
-    """Run every phase and check on an application in this process; return what failed."""
+def fuzz(app: MockApp, *, examples: int, token: str | None = TOKEN, phases: frozenset[str] = PHASES) -> list[str]:
+    """Run phases and every check on an application in this process; return what failed."""
     settings = tomllib.loads((ROOT / "schemathesis.toml").read_text())
     settings["auth"] = {} if token is None else {"openapi": {"token": {"api_key": token}}}
     settings["generation"] |= {"deterministic": not EXAMPLES, "max-examples": examples, "database": "none"}
+    settings["phases"] = {name: {"enabled": name in phases} for name in PHASES}
     schema = schemathesis.openapi.from_path(SPEC, config=schemathesis.Config.from_dict(settings))
     schema.app = app
     failures: list[str] = []
-    phases: set[str] = set()
+    seen: set[str] = set()
     for event in from_schema(schema).execute():
         if isinstance(event, events.ScenarioFinished):
-            phases.add(event.phase.name)
+            seen.add(event.phase.name.lower().removesuffix("_testing"))
             for nodes in event.recorder.checks.values():
                 failures += [
                     f"{node.name}: {node.failure_info.failure.message}"
@@ -43,7 +46,7 @@ def fuzz(app: MockApp, *, examples: int, token: str | None = TOKEN) -> list[str]
                 ]
         elif isinstance(event, events.NonFatalError | events.FatalError):
             failures.append(repr(event))
-    assert phases >= {"EXAMPLES", "COVERAGE", "FUZZING"}
+    assert seen == phases
     return failures
 
 
@@ -54,7 +57,7 @@ def found(failures: list[str], check: str, said: str = "") -> bool:
 @pytest.mark.parametrize("kept", ["in memory", "in a file"])
 def test_no_check_fails_in_process(tmp_path: Path, kept: str) -> None:
     app = MockApp(token=TOKEN, db=tmp_path / "mock.db" if kept == "in a file" else None)
-    assert fuzz(app, examples=EXAMPLES or 40) == []  # `make contract` draws more, over the network
+    assert fuzz(app, examples=EXAMPLES or 20) == []  # `make contract` draws more, over the network
     assert app.total > 20
     app.close()
 
@@ -134,6 +137,50 @@ def test_a_store_that_replaces_instead_of_merging_is_found(monkeypatch: pytest.M
 
     monkeypatch.setattr(Store, "record", wrong)
     assert found(fuzz(MockApp(token=TOKEN), examples=30), "stored_as_sent", "add up to")
+
+
+# --- proof that it bites: reads, by the phase that follows links --------------------------------------------
+
+
+def test_the_stateful_phase_reads_what_it_changed() -> None:
+    app = MockApp(token=TOKEN)
+    assert fuzz(app, examples=EXAMPLES or 10, phases=STATEFUL) == []
+    changed: set[str] = set()
+    compared = 0
+    for request in app.requests(status=200):
+        if request.method == "PUT":
+            changed.add(request.path)
+        else:
+            compared += request.path in changed
+    assert compared > 5, compared
+    app.close()
+
+
+def _without_the_last_change(self: MockApp, request: Any, operation: Any, fields: Any) -> Any:
+    former = self._store.former_fields(request.key)  # pyright: ignore[reportPrivateUsage]
+    return operation.current(request.key[1], former)
+
+
+def _of_another_session(self: MockApp, request: Any, operation: Any, fields: Any) -> Any:
+    values = (*request.key[1][:-1], "ES" + "f" * 32)
+    return operation.current(values, self._store.fields(request.key))  # pyright: ignore[reportPrivateUsage]
+
+
+def _with_the_start_as_the_end(self: MockApp, request: Any, operation: Any, fields: Any) -> Any:
+    stored = dict(self._store.fields(request.key))  # pyright: ignore[reportPrivateUsage]
+    if "appointmentStartDateTime" in stored:
+        stored["appointmentEndDateTime"] = stored["appointmentStartDateTime"]
+    return operation.current(request.key[1], stored)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [_without_the_last_change, _of_another_session, _with_the_start_as_the_end],
+    ids=["ignores the last change", "another session", "the end is the start"],
+)
+def test_a_read_that_shows_something_else_is_found(monkeypatch: pytest.MonkeyPatch, wrong: Any) -> None:
+    monkeypatch.setattr(MockApp, "_current", wrong)
+    assert found(fuzz(MockApp(token=TOKEN), examples=10, phases=STATEFUL), "read_as_changed", "accepted changes say")
 
 
 def test_a_refused_request_that_changes_something_is_found() -> None:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.tooling
 DIRECTIVES = {"{eval-rst}", "{exit-codes}", "{http-api}", "{toctree}"}
 """What the site makes from a block of such a name (tools/docs_site)."""
 INPUTS = {"csv", "diff", "http", "ini", "json", "mermaid", "python", "sh", "toml", "yaml"}
-"""Languages of what a reader puts in somewhere, and of diagrams; `console` is what one types, with what is printed."""
+"""Languages of diagrams and of what a reader puts in somewhere. `console` is what a reader types, and its output."""
 BLOCKS = [block for document in documents() for block in blocks(document)]
 
 

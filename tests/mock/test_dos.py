@@ -78,7 +78,7 @@ def test_every_pattern_of_the_package_is_known_here() -> None:
     dynamic = [file for file, pattern in FOUND if not pattern]
     assert {file: dynamic.count(file) for file in dynamic} == DYNAMIC
     assert len(PATTERNS) > 20
-    assert {"wire.py", "strict_json.py", "faults.py", "http_parser.py", "requests.js"} <= {file for file, _ in PATTERNS}
+    assert {"wire.py", "strict_json.py", "fault.py", "http_parser.py", "requests.js"} <= {file for file, _ in PATTERNS}
 
 
 @pytest.mark.parametrize(("file", "pattern"), PATTERNS, ids=[f"{file}: {pattern}" for file, pattern in PATTERNS])

@@ -20,7 +20,16 @@ import pytest
 from mock.rawhttp import PATH, SESSION, path_of
 from smarterproctoring_mock import FAULTS
 from smarterproctoring_mock.asgi import Receive, Scope, Send
-from smarterproctoring_mock.testing import FaultCase, Listener, Mock, fault_case, fault_cases, in_process, network
+from smarterproctoring_mock.testing import (
+    FaultCase,
+    Listener,
+    Mock,
+    fault_case,
+    fault_cases,
+    in_process,
+    network,
+    read_fault_cases,
+)
 
 HERE = Path(__file__).parent
 KINDS = ("sync", "asyncio", "trio")
@@ -367,9 +376,24 @@ def test_the_strictness_cases(listener: Listener, case: dict[str, Any]) -> None:
 def test_every_fault_looks_the_same(listener: Listener, kind: str) -> None:
     def run(caller: Caller) -> list[Seen]:
         seen: list[Seen] = []
-        for case in fault_cases([name for name in FAULTS if name not in {"drop-before-read", "rate-limited-until"}]):
+        for case in fault_cases():
+            if case.name not in {"drop-before-read", "rate-limited-until"}:
+                caller.app.add_faults(case.fault)
+                seen += [caller.put({"notes": case.name}), caller.put()]
+        return seen
+
+    both(listener, run, kind)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_reads_and_their_faults_look_the_same(listener: Listener, kind: str) -> None:
+    def run(caller: Caller) -> list[Seen]:
+        token = [("token", caller.mock.token)]
+        seen = [caller.send("GET", PATH, token, b""), caller.put(), caller.send("GET", PATH, [], b"")]
+        for case in read_fault_cases():
             caller.app.add_faults(case.fault)
-            seen += [caller.put({"notes": case.name}), caller.put()]
+            seen += [caller.put({"notes": case.name}), caller.send("GET", PATH, token, b"")]
         return seen
 
     both(listener, run, kind)

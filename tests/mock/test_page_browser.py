@@ -198,6 +198,68 @@ def test_a_move_shows_before_and_after(page: Page, client: Client) -> None:
     expect(moved.locator(".mark.was")).to_have_count(2)
 
 
+def read(client: Client, number: int) -> None:
+    assert client.call("GET", path_of(number), None, [("token", TOKEN)]).status == 200
+
+
+def test_a_read_shows_what_it_was_shown(page: Page, client: Client, server: RunningServer) -> None:
+    read(client, 2)
+    expect(row(page, 1).locator(".what")).to_contain_text("GET getExamSession")
+    expect(row(page, 1).locator(".reason")).to_have_text("shows Wed 8 May 2030 09:00–11:00")
+    expect(session(page, 2)).to_contain_text("proctoru · read")
+    client.put(times(10, 14), path_of(2))
+    server.app.add_faults("read-stale", "read-dates-null", "read-html")
+    for _ in range(4):
+        read(client, 2)
+    shown = {
+        3: "fault: read-stale · shows Wed 8 May 2030 09:00–11:00",
+        4: "fault: read-dates-null",
+        5: "fault: read-html",
+        6: "shows Fri 10 May 2030 14:00–16:00",
+    }
+    for number, text in shown.items():
+        expect(row(page, number).locator(".reason")).to_have_text(text)
+    expect(session(page, 2)).to_contain_text("moved · read 5×")
+    row(page, 6).locator("summary").click()
+    expect(row(page, 6).get_by_label("Body of the answer")).to_contain_text('"appointmentDate": "2030-05-10T14')
+
+
+def test_reads_and_changes_are_told_apart(page: Page, client: Client) -> None:
+    client.put(times(20, 9), path_of(1))
+    read(client, 1)
+    client.put({"type": "zoom"}, path_of(1))
+    expect(page.locator("#request-list > li:visible")).to_have_count(3)
+    choice = page.get_by_role("combobox", name="Show", exact=True)
+    choice.select_option("reads")
+    expect(page.locator("#request-list > li:visible .number")).to_have_text(["2"])
+    choice.select_option("all but reads")
+    expect(page.locator("#request-list > li:visible .number")).to_have_text(["3", "1"])
+
+
+def test_a_fault_of_reads_is_switched_on(page: Page, client: Client, server: RunningServer) -> None:
+    page.get_by_role("combobox", name="Fault", exact=True).select_option("read-stale-seconds")
+    expect(page.locator("#fault-about")).to_have_text("shows the session as it was before its last change")
+    page.get_by_role("checkbox", name="until cleared").check()
+    page.get_by_role("button", name="Switch on").click()
+    expect(page.locator("#fault-list")).to_contain_text("until cleared · only GET · within 2 s of a change")
+    (fault,) = server.app.faults()
+    assert (fault.method, fault.show, fault.within, fault.times) == ("GET", "former", 2.0, None)
+    page.get_by_role("combobox", name="Fault", exact=True).select_option("read-dates-us")
+    expect(page.locator("#fault-about")).to_have_text("dates in the form us")
+
+
+def test_a_session_is_read_from_the_page(page: Page, server: RunningServer) -> None:
+    page.get_by_role("combobox", name="Operation").select_option("GET getExamSession")
+    page.get_by_role("textbox", name="sessionSid").fill(sid(3))
+    page.get_by_role("textbox", name="installSid").fill(INSTALL)
+    page.get_by_role("textbox", name="examSid").fill(EXAM)
+    page.get_by_role("textbox", name="Token").fill(TOKEN)
+    expect(page.get_by_role("textbox", name="Body")).to_be_hidden()
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("#try-answer")).to_contain_text('"appointmentDate": "2030-05-09T09:00:00.000Z"')
+    server.app.assert_read(sid(3), times=1)
+
+
 def test_a_session_leads_to_its_requests(page: Page, client: Client) -> None:
     for number in (1, 2, 1):
         client.put(times(20, 9), path_of(number))
@@ -399,10 +461,10 @@ def test_exports(page: Page, client: Client) -> None:
 
 def test_the_reference_holds_what_the_spec_says(page: Page, server: RunningServer) -> None:
     document = server.app.spec.document
-    reference = page.locator("#reference")
-    expect(reference.locator(".path")).to_have_text(
-        "PUT /v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}"
-    )
+    template = "/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}"
+    paths = page.locator("#reference .path")
+    expect(paths).to_have_text([f"GET {template}", f"PUT {template}"])
+    read, reference = (page.locator("#reference article").nth(number) for number in range(2))
 
     def entry(name: str) -> Any:
         return reference.locator(".entry").filter(has=page.locator(f".name:text-is('{name}')")).first
@@ -419,6 +481,11 @@ def test_the_reference_holds_what_the_spec_says(page: Page, server: RunningServe
         parts += [stated[key] for key in ("pattern", "format", "x-before") if key in stated]
         assert [part for part in parts if str(part) not in shown] == [], name
         expect(entry(name).locator(".evidence")).to_have_text(f"evidence {stated.get('x-evidence', 'D')}")
+    names = document["components"]["schemas"]["ExamSession"]["properties"]
+    shown_names = read.locator(".response").first.locator(".entry .name").all_text_contents()
+    assert [name.strip() for name in shown_names] == list(names)
+    letters = set(read.locator(".response").first.locator(".entry .evidence").all_text_contents())
+    assert letters == {"evidence V"}, "the schema says so of all its fields"
     responses = reference.locator(".response")
     expect(responses).to_have_count(3)
     responses.nth(1).locator("summary").first.click()
@@ -497,7 +564,8 @@ def busy(client: Client, page: Page) -> None:
     client.put({"type": "zoom", "notes": "x" * 300, "appointmentDateTime": "y"}, path_of(1))
     client.call("GET", "/" + "z" * 300, None, [("X-Long", "w" * 300)])
     client.admin("POST", "faults", [{"fault": "proxy-html", "session": sid(3), "times": None}, "drop-after-store"])
-    expect(page.locator("#fault-list > li")).to_have_count(2)
+    client.admin("POST", "faults", [{"fault": "read-stale-seconds", "session": sid(3)}])
+    expect(page.locator("#fault-list > li")).to_have_count(3)
     for number in (4, 3):
         row(page, number).locator("summary").click()
     for response in page.locator(".response").all():
@@ -509,7 +577,8 @@ def test_nothing_is_wider_than_the_window(page: Page, client: Client) -> None:
     for width in (320, 375, 768, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        outside = page.locator("button:visible, input:visible, select:visible, .when, .reason, h2").evaluate_all(
+        parts = "button:visible, input:visible, select:visible, .when, .reason, .badge, h2"
+        outside = page.locator(parts).evaluate_all(
             "(all, width) => all.filter((e) => { const b = e.getBoundingClientRect();"
             " return b.width && (b.left < 0 || b.right > width); }).map((e) => e.id || e.textContent)",
             width,

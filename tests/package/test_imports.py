@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 THIRD_PARTY = {"httpx", "certifi", "idna", "anyio", "sniffio"}
 """httpx and what it imports itself; httpcore and attrs come with the first client and the first generated function."""
 OWN = {
@@ -87,3 +89,16 @@ def test_the_budget_would_notice(code: str, loaded: frozenset[str]) -> None:
     """The three tests above can fail: something heavier is seen."""
     extra = modules(f"import smarterproctoring; {code}") - modules("pass") - loaded
     assert extra - {f"{package}.{part}" for package, parts in OWN.items() for part in parts}
+
+
+def test_without_the_extra_only_the_command_line_is_missing() -> None:
+    """As tools/check_package.py finds it in the wheel, without the extras."""
+    program = (
+        "import sys; sys.modules['click'] = None\n"
+        f"sys.path.insert(0, {str(ROOT / 'tools')!r})\n"
+        "import probe_installed, smarterproctoring\n"
+        "found = probe_installed.import_modules('smarterproctoring', smarterproctoring.__path__, complete=False)\n"
+        "print(*found, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

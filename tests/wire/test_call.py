@@ -28,7 +28,6 @@ from smarterproctoring.prepare import from_keywords
 from smarterproctoring.settings import Options, Timeouts
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_generated.records import Hidden
-from smarterproctoring_generated.results import Result
 from wire.driver import AI, ES, EX
 
 GOOD = Reply(200, {"x-request-id": "req-1"}, b'"moved"')

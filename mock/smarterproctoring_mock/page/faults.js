@@ -9,13 +9,17 @@ const DROPS = {
   "before-store": "cuts the connection; the change is not stored",
   "after-store": "stores the change, then cuts the connection",
 };
+const STATES = {
+  former: "shows the session as it was before its last change",
+  invented: "shows times that the session never had",
+};
 
 let catalogue = { faults: {}, scenarios: {} };
 let shown = "";
 
 /** A rule in words. */
 function describe(rule) {
-  const { status, code, retry_after, retry_after_date, delay, drip, truncate, drop, reset, store, text, json } = rule;
+  const { status, code, retry_after, retry_after_date, delay, drip, truncate, drop, reset, store, text, json, dates } = rule;
   const body = json !== undefined ? JSON.stringify(json) : text;
   return [
     status !== undefined && `answers ${status}${code === undefined ? "" : ` with code ${code}`}`,
@@ -26,21 +30,26 @@ function describe(rule) {
     drip && `the body in pieces, ${drip} s apart`,
     truncate !== undefined && `cuts the connection after ${truncate} octets of the body`,
     drop && DROPS[drop] + (reset ? " (RST)" : ""),
+    rule.show !== undefined && STATES[rule.show],
+    dates !== undefined && `dates in the form ${dates}`,
     store === true && "the change is stored",
   ].filter(Boolean).join(" · ") || "answers as the spec says";
 }
 
 /** Whom a rule strikes, and how often. */
-function reach({ times, session, operation, probability }) {
+function reach({ times, session, operation, method, within, probability }) {
   return [
     times === null || times === undefined ? "until cleared" : times === 1 ? "once" : `${times} times`,
     probability !== undefined && `${+(probability * 100).toFixed(2)} % of the requests`,
     session !== undefined && `only ${short(session)}`,
     operation !== undefined && `only ${operation}`,
+    method !== undefined && `only ${method}`,
+    within !== undefined && `within ${within} s of a change`,
   ].filter(Boolean).join(" · ");
 }
 
-function group({ status, drop, truncate, delay, drip }) {
+function group({ status, drop, truncate, delay, drip, method }) {
+  if (method === "GET") return "Reads";
   if (drop || truncate !== undefined) return "Lost connections";
   if (delay || drip) return "Slow answers";
   if (status >= 500) return "Server errors";

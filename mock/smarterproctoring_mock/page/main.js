@@ -34,7 +34,7 @@ async function ask() {
   try {
     const changed = await askRequests();
     if (changed || round % SESSIONS_EVERY === 0) {
-      timeline.draw((await get(`sessions?limit=${timeline.MOST_SESSIONS + 1}`)).sessions);
+      timeline.draw((await get(`sessions?limit=${timeline.MOST_SESSIONS + 1}`)).sessions, requests.reads);
     }
     faults.draw(await get("faults"));
     round += 1;

@@ -93,7 +93,9 @@ function body(document, holder, standard) {
   const found = content(document, holder);
   if (found === undefined) return [];
   const { type, schema, examples } = found;
-  const list = schema === undefined ? [] : fields(document, schema, standard);
+  // What is known of a schema is known of its fields, unless one says something else.
+  const known = standard && (schema?.node["x-evidence"] ?? standard);
+  const list = schema === undefined ? [] : fields(document, schema, known);
   return [
     h("p", {}, h("code", {}, type), schema && `: ${schema.node.title ?? kind(schema.node)}`,
       schema?.node.description && h("span", { class: "muted" }, ` ${schema.node.description}`)),

@@ -2,6 +2,7 @@
 
 import { $, code, h, say, short, shortPath, show } from "./dom.js";
 import { place } from "./reference.js";
+import { readAs } from "./timeline.js";
 
 export const KEPT = 300;
 
@@ -13,6 +14,20 @@ const SAYS = { ok: "accepted", refused: "refused", fault: "fault" };
 function kindOf({ reason }) {
   if (reason === "accepted") return "ok";
   return reason.startsWith("fault: ") ? "fault" : "refused";
+}
+
+const isRead = ({ method, operation }) => method === "GET" && operation !== "";
+
+/** What a read showed, in words; nothing where the answer shows no session. */
+function sight(request) {
+  if (!isRead(request) || !request.answer?.body) return undefined;
+  try {
+    const value = JSON.parse(request.answer.body);
+    const when = value !== null && typeof value === "object" ? readAs(value) : undefined;
+    return when && `shows ${when}`;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The status in as many words as a badge holds. */
@@ -72,7 +87,9 @@ function item(request) {
   const kind = kindOf(request);
   const sid = Object.values(request.params).at(-1);
   const what = request.operation ? [`${request.operation} `, h("span", { class: "whole mono" }, short(sid ?? ""))] : [shortPath(request.path)];
-  const first = kind === "refused" ? problems(request.reason) : [request.reason];
+  const seen = sight(request);
+  const plain = seen && (kind === "ok" ? seen : `${request.reason} · ${seen}`);
+  const first = kind === "refused" ? problems(request.reason) : [plain ?? request.reason];
   const reason = first[0].replace(/ \(#[^()]*\)$/, "") + (first.length > 1 ? ` (and ${first.length - 1} more)` : "");
   const element = h("li", { value: request.number },
     h("details", {
@@ -90,7 +107,8 @@ function item(request) {
 
 function matches({ request, kind }) {
   const [outcome, session] = [$("filter-outcome").value, $("filter-session").value.trim()];
-  return (!outcome || kind === outcome) && (!session || Object.values(request.params).some((sid) => sid.includes(session)));
+  const sort = isRead(request) ? "read" : "change";
+  return (!outcome || kind === outcome || sort === outcome) && (!session || Object.values(request.params).some((sid) => sid.includes(session)));
 }
 
 /** Apply the filters to what is shown. */
@@ -134,6 +152,10 @@ export function add(requests, count, { restart = false, announce = true } = {}) 
     say($("news"), `${many}request ${request.number}, ${request.status || "no answer"}, ${SAYS[kind]}${why}`);
   }
 }
+
+/** How often a session was read, as far as the requests are shown. */
+export const reads = (sid) =>
+  items.filter(({ request }) => isRead(request) && Object.values(request.params).includes(sid)).length;
 
 /** The newest request shown, if there is one. */
 export const newest = () => items[0]?.request;

@@ -18,26 +18,39 @@ const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-dig
 
 const rows = new Map();
 let times = []; // the fields that are times: {name, end?}
+let shown = []; // the same as a read shows them
 let actions = {};
 
-/** Learn from the spec which fields are times; `x-before` tells which two are the ends of one span. */
+/**
+ * Learn from the spec which fields are times; `x-before` tells which two are the ends of one span, `x-reads-back-as`
+ * what a read calls them.
+ */
 export function setUp(document, handlers) {
   actions = handlers;
   const fields = new Map();
+  const names = new Map();
   for (const operation of operations(document)) {
     const schema = content(document, operation.body)?.schema;
     for (const [name, { node }] of schema ? properties(document, schema) : []) {
-      if (node.format === "date-time") fields.set(name, node["x-before"]);
+      if (node.format !== "date-time") continue;
+      fields.set(name, node["x-before"]);
+      names.set(name, node["x-reads-back-as"]);
     }
   }
   const ends = new Set(fields.values());
   times = [...fields].filter(([name]) => !ends.has(name)).map(([name, end]) => ({ name, end }));
+  // Two fields may be read under one name; the one that is the start of a span says more.
+  const read = new Map();
+  for (const { name, end } of times) {
+    if (names.get(name) !== undefined) read.set(names.get(name), read.get(names.get(name)) ?? names.get(end));
+  }
+  shown = [...read].map(([name, end]) => ({ name, end }));
 }
 
-/** The schedule that a session's fields state: spans and points in milliseconds. */
-function schedule(fields) {
+/** The schedule that a session's fields, or a read of it, state: spans and points in milliseconds. */
+function schedule(fields, named = times) {
   const found = [];
-  for (const { name, end } of times) {
+  for (const { name, end } of named) {
     const from = Date.parse(fields[name]);
     const to = end === undefined ? NaN : Date.parse(fields[end]);
     if (!Number.isNaN(from) && to > from) found.push({ from, to });
@@ -67,6 +80,12 @@ function words(spans) {
       return `${start}–${other}${clock.format(to)}`;
     })
     .join(", ");
+}
+
+/** The schedule that an answer shows, in words; undefined where it shows none. */
+export function readAs(answer) {
+  const found = schedule(answer, shown);
+  return found.length ? words(found) : undefined;
 }
 
 /** The axis over some spans: its days, its hours, and a function from a moment to a place within 0 and 1. */
@@ -135,15 +154,16 @@ class Row {
       }, "Move…"));
   }
 
-  update(session, past, scale) {
-    const state = JSON.stringify([session, scale.days, scale.hours]);
+  update(session, past, scale, reads) {
+    const state = JSON.stringify([session, scale.days, scale.hours, reads]);
     if (state === this.state) return;
     const changed = this.state !== undefined && JSON.stringify(session) !== this.session;
     [this.state, this.session] = [state, JSON.stringify(session)];
     const now = past.at(-1);
     const moves = past.length - 1;
     const kind = typeof session.fields.type === "string" ? session.fields.type : "";
-    say(this.about, [kind, moves > 0 ? `moved${moves > 1 ? ` ${moves}×` : ""}` : ""].filter(Boolean).join(" · "));
+    const often = (word, count) => (count > 0 ? `${word}${count > 1 ? ` ${count}×` : ""}` : "");
+    say(this.about, [kind, often("moved", moves), often("read", reads)].filter(Boolean).join(" · "));
     const days = scale.days.map((day, index) => h("span", { class: index && day - scale.days[index - 1] > 1 ? "day gap" : "day" }));
     const arrows = past.slice(0, -1).map((spans, index) => arrow(scale, spans, past[index + 1]));
     const before = past.slice(0, -1).flat().map((span) => mark(scale, span, "was"));
@@ -160,8 +180,11 @@ class Row {
   }
 }
 
-/** Draw the sessions, the earliest first. What has not changed keeps its elements, and with them the focus. */
-export function draw(sessions) {
+/**
+ * Draw the sessions, the earliest first; `reads` tells how often one was read. What has not changed keeps its elements,
+ * and with them the focus.
+ */
+export function draw(sessions, reads) {
   const more = sessions.length > MOST_SESSIONS;
   const shown = sessions.slice(-MOST_SESSIONS).map((session) => ({ session, past: trail(session) }));
   shown.sort((a, b) => (a.past.at(-1)?.[0].from ?? Infinity) - (b.past.at(-1)?.[0].from ?? Infinity));
@@ -188,7 +211,7 @@ export function draw(sessions) {
     keys.add(key);
     const row = rows.get(key) ?? new Row(session);
     rows.set(key, row);
-    row.update(session, past, scale);
+    row.update(session, past, scale, reads(row.sid));
     if (list.children[index] !== row.element) list.insertBefore(row.element, list.children[index] ?? null);
   });
   for (const [key, row] of rows) {

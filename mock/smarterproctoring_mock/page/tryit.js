@@ -89,6 +89,10 @@ async function send(event) {
   }
 }
 
+/** The operations, those that change something first. */
+const changesFirst = (document) =>
+  [...operations(document)].sort((a, b) => Number(Boolean(b.body)) - Number(Boolean(a.body)));
+
 /** Fill the form for one session. */
 export function move(sids) {
   const names = Object.keys(sids);
@@ -105,7 +109,7 @@ export function move(sids) {
 
 /** A first request as a curl command, out of the spec's examples. */
 export function curl(document) {
-  const [first] = [...operations(document)].sort((a, b) => Number(Boolean(b.body)) - Number(Boolean(a.body)));
+  const [first] = changesFirst(document);
   if (first === undefined) return `curl ${location.origin}/`;
   const path = first.parameters.filter(({ node }) => node.in === "path")
     .reduce((text, parameter) => text.replace(`{${parameter.node.name}}`, encodeURIComponent(sample(parameter))), first.template);
@@ -120,7 +124,7 @@ export function curl(document) {
 }
 
 export function setUp(document, sent) {
-  [document_, known, done] = [document, operations(document), sent];
+  [document_, known, done] = [document, changesFirst(document), sent];
   if (known.length === 0) {
     $("try-form").hidden = true;
     say($("try-answer"), "The spec describes no operation.");
