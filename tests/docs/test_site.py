@@ -134,9 +134,8 @@ def test_what_is_inherited_and_what_has_a_letter_of_its_own() -> None:
 
 
 def test_exit_codes_are_those_of_the_program() -> None:
-    assert "| 8 | MAY HAVE BEEN APPLIED: look at the session before you try again |" in exit_codes(
-        "smarterproctoring.cli"
-    )
+    shown = exit_codes("smarterproctoring._cli.exit_codes")
+    assert "| 4 | no such install, exam or session |" in shown
 
 
 def test_llms_txt_lists_pages_below_their_headings() -> None:

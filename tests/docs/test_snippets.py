@@ -90,7 +90,8 @@ def names(mock: Mock, tmp_path: Path) -> Iterator[dict[str, Any]]:
 
     def code_under_test(url: str) -> None:
         with SmarterProctoring("T", base_url=url, read_back="never") as client:
-            client.reschedule(*SIDS, type="proctoru")
+            client.reschedule(*SIDS, type="proctoru", notes="moved")
+            client.get_session(*SIDS)
 
     with SmarterProctoring(**mock.settings()) as client:
         yield {

@@ -1,4 +1,4 @@
-"""docs/maintaining/releasing.md and docs/maintaining/spec-changes.md show what checking, publishing, rehearsing and upgrading really print."""
+"""The pages for maintainers show what checking, publishing, rehearsing and upgrading really print."""
 
 from __future__ import annotations
 

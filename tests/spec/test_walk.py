@@ -1,4 +1,4 @@
-"""docs/maintaining/spec-changes.md and docs/maintaining/releasing.md show what the tools really print when a field is added to the spec."""
+"""The pages for maintainers show what the tools really print when a field is added to the spec."""
 
 from __future__ import annotations
 
