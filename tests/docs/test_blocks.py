@@ -11,8 +11,8 @@ from docs.quotes import FENCE, PORT, ROOT, SECONDS, Block, Quote, blocks, docume
 pytestmark = pytest.mark.tooling
 DIRECTIVES = {"{eval-rst}", "{exit-codes}", "{http-api}", "{toctree}"}
 """What the site makes from a block of such a name (tools/docs_site)."""
-INPUTS = {"csv", "diff", "http", "ini", "json", "mermaid", "python", "sh", "toml", "yaml"}
-"""Languages of diagrams and of what a reader puts in somewhere. `console` is what a reader types, and its output."""
+INPUTS = {"csv", "diff", "http", "ini", "json", "python", "sh", "toml", "yaml"}
+"""Languages of what a reader puts in somewhere. `console` is what a reader types, and its output."""
 BLOCKS = [block for document in documents() for block in blocks(document)]
 
 

@@ -29,7 +29,7 @@ from sybil.parsers.myst import CodeBlockParser
 
 SIDS = ("AI" + "0" * 32, "EX" + "1" * 32, "ES" + "2" * 32)
 FILES = {
-    "docs/testing.md": ["moving.py", "test_moving.py", "test_moving_unittest.py"],
+    "docs/how-to/testing.md": ["moving.py", "test_moving.py", "test_moving_unittest.py"],
     "docs/tutorial/first-session.md": ["move.py", "mistake.py"],
 }
 """Files that documents show: tests/downstream/test_docs.py and test_tutorial.py run them, as a reader would."""

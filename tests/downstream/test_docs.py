@@ -1,4 +1,4 @@
-"""docs/testing.md, run as its reader would run it, and the plugin as pytest loads it."""
+"""docs/how-to/testing.md, run as its reader would run it, and the plugin as pytest loads it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-DOC = Path(__file__).resolve().parents[2] / "docs" / "testing.md"
+DOC = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "testing.md"
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "SMARTERPROCTORING"))
 }

@@ -1,4 +1,4 @@
-"""Tools that users put around httpx, and what sees each attempt; docs/how-to/instrumentation.md says it for both ways."""
+"""Tools around httpx, and what sees each attempt; docs/how-to/instrumentation.md says it for both ways."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ INDEX = """\
 <a href="docs/index.html">smarterproctoring-client</a>
 </html>
 """
-PLAIN = ("csv", "http", "mermaid")
+PLAIN = ("csv", "http")
 """Languages of fenced blocks that are shown without colors: Pygments does not know them, or only whole messages."""
 log = logging.getLogger(__name__)
 
