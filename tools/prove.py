@@ -242,7 +242,9 @@ def main() -> int:
         help="how many faults to try at once (%(default)s)",
     )
     parser.add_argument(
-        "--write", action="store_true", help="put the table into docs/explanation/proof.md"
+        "--write",
+        action="store_true",
+        help="put the table into docs/explanation/proof.md",
     )
     options = parser.parse_args()
     started = time.monotonic()

@@ -756,7 +756,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--seed", type=int, default=1, help="where a sample begins (%(default)s)"
     )
     parser.add_argument(
-        "--write", action="store_true", help="put the table into docs/explanation/proof.md"
+        "--write",
+        action="store_true",
+        help="put the table into docs/explanation/proof.md",
     )
     options = parser.parse_args(arguments)
     results = prove(options.runs, options.seed)
