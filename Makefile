@@ -202,6 +202,10 @@ hostile: $(READY)  ## send the mock server 100,000 hostile requests: it must ans
 prove: $(READY)  ## put each seeded fault of tools/prove.toml into a copy, and see a test fail; ARGS="--only TEXT"
 	@$(BIN)/python tools/prove.py $(ARGS)
 
+.PHONY: prove-decisions
+prove-decisions: $(READY)  ## make every call that can be: each order of attempts, answers and reads, and what was true
+	@$(BIN)/python tools/prove_decisions.py $(ARGS)
+
 .PHONY: prove-outcome
 prove-outcome: $(READY)  ## cut calls at every byte and compare what they say with what was applied; ARGS="--runs 5000"
 	@$(BIN)/python tools/prove_outcome.py $(ARGS)

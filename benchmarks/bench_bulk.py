@@ -97,7 +97,10 @@ def start(command: str, *arguments: str | Path, url: str, journal: str, token: s
         "SMARTERPROCTORING_BASE_URL": url,
         "SMARTERPROCTORING_BULK_JOURNAL": journal,
     }
-    call = [sys.executable, "-m", "smarterproctoring.cli", "bulk", command, *map(str, arguments)]
+    words = [command, *map(str, arguments)]
+    if command in ("run", "submit"):
+        words.append("--yes")
+    call = [sys.executable, "-m", "smarterproctoring.cli", "bulk", *words]
     return subprocess.Popen(call, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 

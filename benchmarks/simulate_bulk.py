@@ -14,7 +14,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from smarterproctoring_bulk.engine import chunk_sizes, largest_chunk
+from smarterproctoring_bulk.jobs import chunk_sizes, largest_chunk
 from smarterproctoring_bulk.pacing import MARGIN, MAX_FLYING, Pace, lanes_for, window_for
 
 POLL, POLL_UNLIMITED = 0.1, 0.15

@@ -133,6 +133,7 @@ def bulk() -> Iterator[str]:
         "bulk",
         "run",
         "list.csv",
+        "--yes",
     ]
     sessions = [f"ES{number:032x}" for number in range(LIST_LENGTH)]
     rows = [f"{SIDS[0]},{SIDS[1]},{session},Moved" for session in sessions]

@@ -4,26 +4,63 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
+import stat
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple, Self
-from urllib.parse import quote, urlsplit, urlunsplit
+from typing import Final, NamedTuple, Self
+from urllib.parse import quote, urlencode, urlsplit
 
-VARIABLE = "SMARTERPROCTORING_BULK_JOURNAL"
+VARIABLE: Final = "SMARTERPROCTORING_BULK_JOURNAL"
 """The environment variable that names the journal: a path, or a Postgres URL."""
-RESERVE = 4 * 1024 * 1024
-"""Bytes that must be free on the journal's disk; below, a run stops while it can still write down what it did."""
+RESERVE: Final = 4 * 1024 * 1024
+"""Bytes that must be free on the journal's disk.
+
+Below, a run stops while it can still write down what it did.
+"""
+_SCHEMES: Final = ("postgresql", "postgres", "postgresql+psycopg")
+_LIBPQ: Final = re.compile(
+    r"\s*(host|hostaddr|port|dbname|user|password|service|sslmode|options"
+    r"|application_name|connect_timeout|target_session_attrs)\s*="
+)
+_ENCODE: Final = (
+    "the journal's URL cannot be read. Percent-encode the characters of the user and the "
+    "password that mean something in a URL: # is %23, / is %2F, ? is %3F, @ is %40, "
+    "% is %25"
+)
 
 
 class JournalError(Exception):
-    """The journal cannot be used; the message says how to mend it."""
+    """The journal cannot be used; the message says how to fix it."""
 
 
 class BusyError(JournalError):
     """Another process works on this journal."""
+
+
+class JournalFullError(JournalError):
+    """The journal's disk is full."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(
+            f"the journal {place.shown} cannot be written: its disk is full. "
+            "Free some space; the same command continues"
+        )
+
+
+class JournalGoneError(JournalError):
+    """The journal's file was deleted or replaced while it was open."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(
+            f"the journal {place.shown} was deleted or replaced while it was in use, "
+            "and with it what was recorded. Nothing more was sent. Restore it from a "
+            "backup, or write a list of what is left: without it, the same command sends "
+            "every row again"
+        )
 
 
 class Place(NamedTuple):
@@ -37,6 +74,9 @@ class Place(NamedTuple):
     url: str
     path: Path | None
 
+    def __repr__(self) -> str:
+        return f"Place({self.shown!r})"
+
     @property
     def shown(self) -> str:
         """Return the place for people, without a password."""
@@ -46,40 +86,101 @@ class Place(NamedTuple):
         host = parts.hostname or ""
         user = f"{parts.username}@" if parts.username else ""
         port = f":{parts.port}" if parts.port else ""
-        return urlunsplit((parts.scheme, f"{user}{host}{port}", parts.path, "", ""))
+        return f"{parts.scheme}://{user}{host}{port}{parts.path}"
 
 
 def default_path() -> Path:
     """Return where the embedded journal is unless it is told: the user's state directory."""
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        local = os.environ.get("LOCALAPPDATA")
+        base = Path(local) if local else Path.home() / "AppData" / "Local"
     else:
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        state = os.environ.get("XDG_STATE_HOME")
+        base = Path(state) if state else Path.home() / ".local" / "state"
     return base / "smarterproctoring" / "bulk.sqlite"
 
 
 def find(text: str | None) -> Place:
     """Read where the journal is, from an option, else the environment, else the default.
 
+    Args:
+        text: A path, a Postgres URL, or a connection string such as `host=db dbname=jobs`.
+
     Raises:
-        JournalError: It is a URL of another kind.
+        JournalError: It is a URL of another kind, or cannot be read; no part of it is in
+            the message.
     """
     text = text or os.environ.get(VARIABLE) or str(default_path())
-    if "://" not in text:
-        path = Path(text).expanduser().absolute()
-        # Quoted, since a question mark would end the name, and the rows would go into another file.
-        return Place(f"sqlite:///{quote(str(path))}", path)
-    scheme = text.partition("://")[0]
-    if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
-        raise JournalError("the journal must be a file, or a Postgres URL like postgresql://user@host/database")
-    return Place("postgresql://" + text.partition("://")[2], None)
+    if "://" in text:
+        return Place(_checked_url(text), None)
+    if _LIBPQ.match(text):
+        return Place(_url_of(text), None)
+    path = Path(text).expanduser().absolute()
+    # Quoted, since a question mark would end the name, and the rows would go elsewhere.
+    return Place(f"sqlite:///{quote(str(path))}", path)
+
+
+def _checked_url(text: str) -> str:
+    scheme, _, rest = text.partition("://")
+    if scheme not in _SCHEMES:
+        raise JournalError(
+            "the journal must be a file, or a Postgres URL like "
+            "postgresql://user@host/database"
+        )
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    path = rest.removeprefix(authority).partition("?")[0]
+    # An @ after the authority, or two in it, are part of a password.
+    if authority.count("@") > 1 or "@" in path or "#" in rest:
+        raise JournalError(_ENCODE)
+    if "@" not in authority and "@" in rest.partition("?")[2]:
+        raise JournalError(_ENCODE)
+    url = f"postgresql://{rest}"
+    try:
+        urlsplit(url).port  # noqa: B018 - reading it checks it
+    except ValueError:
+        raise JournalError(_ENCODE) from None
+    return url
+
+
+def _url_of(text: str) -> str:
+    """Return the URL of a connection string in the form of libpq."""
+    try:
+        from psycopg import Error, conninfo  # noqa: PLC0415 - only a Postgres journal needs it
+    except ImportError:
+        raise JournalError(
+            "a Postgres journal needs psycopg; install it with: pip install "
+            "--index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[bulk]'"
+        ) from None
+    try:
+        found = conninfo.conninfo_to_dict(text)
+    except Error:
+        raise JournalError(
+            "the journal's connection string cannot be read; write it like "
+            "host=HOST dbname=DATABASE user=USER, with values that contain a space in "
+            "single quotes"
+        ) from None
+    values = {name: str(value) for name, value in found.items() if value is not None}
+    user = quote(values.pop("user", ""), safe="")
+    password = quote(values.pop("password", ""), safe="")
+    host = values.pop("host", "")
+    port = values.pop("port", "")
+    database = quote(values.pop("dbname", ""), safe="")
+    login = f"{user}:{password}" if password else user
+    if host.startswith("/"):  # a folder of Unix sockets
+        values["host"] = host
+        host = ""
+    where = f"{login}@{host}" if login else host
+    if port:
+        where += f":{port}"
+    query = f"?{urlencode(values)}" if values else ""
+    return f"postgresql://{where}/{database}{query}"
 
 
 def make_private(path: Path) -> None:
-    """Create the journal's file, readable by its owner alone, since its rows hold personal data.
+    """Create the journal's file, readable by its owner alone: its rows hold personal data.
 
     Raises:
-        JournalError: It cannot be created.
+        JournalError: It cannot be created, or its disk is full.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -88,13 +189,52 @@ def make_private(path: Path) -> None:
         path.chmod(0o600)
     except OSError as error:
         raise JournalError(
-            f"the journal {path} cannot be written: {error.strerror}; name another with --journal"
+            f"the journal {path} cannot be written: {error.strerror}; "
+            "name another with --journal"
         ) from None
 
 
 def disk_full(path: Path) -> bool:
     """Tell whether less than `RESERVE` is free on the journal's disk."""
     return shutil.disk_usage(path.parent).free < RESERVE
+
+
+def check_disk(place: Place) -> None:
+    """Refuse to begin on a disk that is nearly full.
+
+    Raises:
+        JournalError: It is.
+    """
+    if place.path is None:
+        return
+    try:
+        full = disk_full(place.path)
+    except OSError:
+        return  # opening the journal says what is wrong
+    if full:
+        raise JournalError(
+            f"the disk of the journal {place.path} is nearly full "
+            f"({RESERVE // 1024 // 1024} MB must be free). Free some space; "
+            "the same command continues"
+        )
+
+
+class Identity(NamedTuple):
+    """Which file a path names."""
+
+    device: int
+    number: int
+
+
+def identity(place: Place) -> Identity | None:
+    """Return which file a journal is; None if there is none, or for Postgres."""
+    if place.path is None:
+        return None
+    try:
+        found = place.path.stat()
+    except OSError:
+        return None
+    return Identity(found.st_dev, found.st_ino)
 
 
 class Lock:
@@ -106,22 +246,35 @@ class Lock:
 
     Raises:
         BusyError: Another process has it; the message says which.
+        JournalError: It cannot be created, or its name is a link.
     """
 
     def __init__(self, path: Path, what: str) -> None:
-        self._file = Path(f"{path}.lock").open("a+b")  # noqa: SIM115 - held until close()
+        name = Path(f"{path}.lock")
+        self._file = os.fdopen(_open_lock(name), "r+b", buffering=0)
         try:
             _lock(self._file.fileno())
         except OSError:
-            self._file.seek(0)
             holder = self._file.read().decode("utf-8", "replace")
             self._file.close()
-            raise BusyError(f"another process works on the journal {path}: {_who(holder)}") from None
-        Path(self._file.name).chmod(0o600)
-        self._file.truncate(0)
-        facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "what": what}
-        self._file.write(json.dumps(facts).encode())
-        self._file.flush()
+            raise BusyError(
+                f"another process works on the journal {path}: {_who(holder)}"
+            ) from None
+        facts = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": time.time(),
+            "what": what,
+        }
+        try:
+            self._file.truncate(0)
+            self._file.write(json.dumps(facts).encode())
+        except OSError as error:
+            self._file.close()
+            raise JournalError(
+                f"{name} cannot be written: {error.strerror}. Free some space; "
+                "the same command continues"
+            ) from None
 
     def close(self) -> None:
         """Let others in."""
@@ -132,6 +285,37 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _open_lock(name: Path) -> int:
+    """Open the lock's file, and follow no link to another: that would be overwritten."""
+    flags = os.O_RDWR | os.O_CREAT
+    if sys.platform != "win32":
+        flags |= os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(name, flags, 0o600)
+    except OSError as error:
+        if name.is_symlink():
+            raise _not_ours(name) from None
+        raise JournalError(
+            f"{name} cannot be opened: {error.strerror}; "
+            "name another journal with --journal"
+        ) from None
+    facts = os.fstat(descriptor)
+    foreign = sys.platform != "win32" and facts.st_uid != os.geteuid()
+    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink > 1 or foreign:
+        os.close(descriptor)
+        raise _not_ours(name)
+    if sys.platform != "win32":
+        os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def _not_ours(name: Path) -> JournalError:
+    return JournalError(
+        f"{name} is a link, or belongs to somebody else; remove it, or keep the journal "
+        "in a folder that only you can write in (--journal)"
+    )
 
 
 def _who(holder: str) -> str:

@@ -1,32 +1,43 @@
-"""What became of one row of the list."""
+"""What became of one row of the list, and what is known of it until then."""
 
 from __future__ import annotations
 
-import json
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
-State: TypeAlias = Literal["ok", "rejected", "conflict", "invalid", "gave_up"]
+State: TypeAlias = Literal[
+    "ok", "done", "rejected", "conflict", "invalid", "superseded", "gave_up", "open"
+]
 STATES: tuple[State, ...] = get_args(State)
-"""Every state a row can end in, from best to worst to read."""
+"""Every state of a row, from best to worst to read."""
+GOOD: frozenset[str] = frozenset({"ok", "done"})
+"""The states of rows whose session is as the list says."""
 
 
 class Outcome(NamedTuple):
-    """What became of one row; every distinct session of a list ends in exactly one.
+    """What became of one row; every distinct session of a list has exactly one.
 
     Attributes:
         line: The row's line in the list; 1 is the first.
-        sids: Install, exam and session. Empty text where the row was so wrong that they are not known.
-        state: `ok`: moved. `rejected`: the API refused it (4xx). `conflict`: not sent, the list says two things about
-            this session. `invalid`: not sent, the row is wrong. `gave_up`: no answer that settles it; a re-run tries
-            again.
+        sids: Install, exam and session. Empty text where they are not known.
+        state: `ok`: moved. `done`: not sent, an earlier job applied the same change.
+            `rejected`: the API refused it (4xx). `conflict`: not sent, the list contains
+            two different changes of this session. `invalid`: not sent, the row is wrong.
+            `superseded`: not sent, or sent no more, because another job changed the
+            session. `gave_up`: no answer that settles it. `open`: not settled yet.
         status: The last HTTP status, if there was an answer.
         code: The API's error code.
-        message: The API's error message, or what is wrong with the row. Never a value of the row.
-        maybe_applied: Whether the change may have been made although the state is not `ok`.
-        attempts: How often a request was begun.
-        replays: How many of those followed an attempt that may have been applied already.
-        elapsed: Seconds from the first attempt to the last answer, waits between them included.
+        message: The API's error message, or what is wrong with the row. Never a value of
+            the row.
+        maybe_applied: Whether the change may have been made although the state is not
+            `ok`.
+        attempts: How often a request was certainly begun.
+        replays: How many of those followed an attempt that may have been applied.
+        perhaps: How many more attempts may have been made by a process that died before
+            it could record them.
+        elapsed: Seconds from the first attempt to the last answer, waits included.
         at: When it was recorded, in seconds since 1970 (UTC).
+        found: What a read of the session found, as JSON; None if it was not read.
     """
 
     line: int
@@ -38,26 +49,72 @@ class Outcome(NamedTuple):
     maybe_applied: bool = False
     attempts: int = 0
     replays: int = 0
+    perhaps: int = 0
     elapsed: float = 0.0
     at: float = 0.0
+    found: str | None = None
 
-    def to_json(self) -> str:
-        """Return compact JSON: an array in the order of the attributes."""
-        compact = self._replace(elapsed=round(self.elapsed, 4), at=round(self.at, 3))
-        return json.dumps(compact, ensure_ascii=False, separators=(",", ":"))
+
+class HistoryRecord(TypedDict, total=False):
+    """A `History` as JSON; what is left out has its default."""
+
+    sendings: int
+    attempts: int
+    replays: int
+    perhaps: int
+    maybe_applied: bool
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is known of a row that was begun and is not settled.
+
+    Attributes:
+        sendings: Attempts that count towards the limit: all but those answered with 429.
+        attempts: Attempts that were certainly begun.
+        replays: How many of those followed one that may have been applied.
+        perhaps: Attempts that a process that died may have made besides.
+        maybe_applied: Whether the change may have been made.
+        elapsed: Seconds since the first attempt.
+    """
+
+    sendings: int = 0
+    attempts: int = 0
+    replays: int = 0
+    perhaps: int = 0
+    maybe_applied: bool = False
+    elapsed: float = 0.0
+
+    def in_doubt(self) -> History:
+        """Return what is known after the process that may have sent the row died."""
+        return History(
+            sendings=self.sendings + 1,
+            attempts=self.attempts,
+            replays=self.replays,
+            perhaps=self.perhaps + 1,
+            maybe_applied=True,
+            elapsed=self.elapsed,
+        )
+
+    def to_record(self) -> HistoryRecord:
+        """Return what differs from the defaults."""
+        record: HistoryRecord = {}
+        if self.sendings:
+            record["sendings"] = self.sendings
+        if self.attempts:
+            record["attempts"] = self.attempts
+        if self.replays:
+            record["replays"] = self.replays
+        if self.perhaps:
+            record["perhaps"] = self.perhaps
+        if self.maybe_applied:
+            record["maybe_applied"] = True
+        if self.elapsed:
+            record["elapsed"] = round(self.elapsed, 3)
+        return record
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Outcome:
-        """Read what `to_json` wrote.
-
-        Raises:
-            ValueError: It is something else.
-        """
-        try:
-            line, (install, exam, session), state, *rest = json.loads(text)
-            outcome = cls(line, (install, exam, session), state, *rest)
-        except (TypeError, ValueError):
-            raise ValueError("this is not the JSON of an outcome") from None
-        if outcome.state not in STATES:
-            raise ValueError("this outcome has a state that this version does not know")
-        return outcome
+    def from_record(cls, record: HistoryRecord) -> History:
+        """Return the history that `to_record` wrote."""
+        return cls(**record)

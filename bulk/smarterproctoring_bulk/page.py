@@ -15,15 +15,24 @@ from smarterproctoring_bulk.outcomes import STATES, Outcome, State
 
 _WIDTHS: Final = (1, 2, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 86400)
 """Seconds of a bin; each divides the next."""
-_MAX_BINS, _MAX_ATTEMPTS, _MAX_REASONS, _SHOWN_REASONS, _MAX_MESSAGE = 160, 6, 1000, 12, 400
+_MAX_BINS, _MAX_ATTEMPTS, _MAX_REASONS, _SHOWN_REASONS, _MAX_MESSAGE = (
+    160,
+    6,
+    1000,
+    12,
+    400,
+)
 _PER_DECADE, _LOWEST, _HIGHEST = 60, -3, 539  # steps of 4 %, from a millisecond on
 _BAR_STEPS = 6  # so many make one bar
 _MEANINGS: Final[dict[State, str]] = {
     "ok": "the session was moved",
+    "done": "not sent: an earlier job applied the same change",
     "rejected": "the API refused it; see the reasons",
     "conflict": "not sent: the list says two things about the session",
     "invalid": "not sent: the row is wrong",
-    "gave_up": "no settling answer; a re-run tries again",
+    "superseded": "not sent, or no more: another job changed the session",
+    "gave_up": "no answer that settles it",
+    "open": "not settled yet: the job is not finished",
 }
 
 
@@ -82,7 +91,11 @@ class Tally:
         self.states[outcome.state] += 1
         if outcome.state != "ok":
             reason = (outcome.state, outcome.status, outcome.code or "")
-            self.reasons[reason if len(self.reasons) < _MAX_REASONS else (outcome.state, None, "others")] += 1
+            self.reasons[
+                reason
+                if len(self.reasons) < _MAX_REASONS
+                else (outcome.state, None, "others")
+            ] += 1
             kept = self._unsure if outcome.maybe_applied else self._failures
             if len(kept) < self._limit:
                 kept.append(outcome)
@@ -95,12 +108,19 @@ class Tally:
         self.replays += outcome.replays
         self.attempts[min(outcome.attempts, _MAX_ATTEMPTS)] += 1
         self.slowest = max(self.slowest, outcome.elapsed)
-        step = math.floor((math.log10(max(outcome.elapsed, 1e-9)) - _LOWEST) * _PER_DECADE)
+        step = math.floor(
+            (math.log10(max(outcome.elapsed, 1e-9)) - _LOWEST) * _PER_DECADE
+        )
         self.steps[min(max(step, 0), _HIGHEST)] += 1
         second = int(outcome.at)
-        self.first, self.last = min(self.first or second, second), max(self.last, second)
+        self.first, self.last = (
+            min(self.first or second, second),
+            max(self.last, second),
+        )
         while self.last // self.width - self.first // self.width >= _MAX_BINS:
-            wider = next((width for width in _WIDTHS if width > self.width), self.width * 2)
+            wider = next(
+                (width for width in _WIDTHS if width > self.width), self.width * 2
+            )
             merged: Counter[tuple[int, bool]] = Counter()
             for (place, is_ok), count in self.times.items():
                 merged[place * self.width // wider, is_ok] += count
@@ -123,7 +143,9 @@ class Tally:
         for step in sorted(self.steps):
             wanted -= self.steps[step]
             if wanted <= 0:
-                return float(min(10 ** ((step + 0.5) / _PER_DECADE + _LOWEST), self.slowest))
+                return float(
+                    min(10 ** ((step + 0.5) / _PER_DECADE + _LOWEST), self.slowest)
+                )
         return self.slowest
 
 
@@ -137,7 +159,11 @@ def page(tally: Tally, summary: Summary, report: str = "") -> str:
     """
     moved = tally.states["ok"]
     title = f"{moved:,} of {tally.total:,} sessions moved"
-    sections = [_head(summary, title), _notices(tally, summary, report), _outcomes(tally)]
+    sections = [
+        _head(summary, title),
+        _notices(tally, summary, report),
+        _outcomes(tally),
+    ]
     if tally.attempts:
         sections += [_throughput(tally, summary), _latency(tally), _retries(tally)]
     if tally.reasons:
@@ -148,7 +174,9 @@ def page(tally: Tally, summary: Summary, report: str = "") -> str:
 def _head(summary: Summary, title: str) -> str:
     facts = [("Job", summary.job), ("List", summary.source)]
     if summary.rows is not None:
-        repeated = f", {summary.duplicates:,} of them repeated" if summary.duplicates else ""
+        repeated = (
+            f", {summary.duplicates:,} of them repeated" if summary.duplicates else ""
+        )
         facts.append(("Rows", f"{summary.rows:,}{repeated}"))
     if summary.started is not None:
         facts.append(("Started", _when(summary.started)))
@@ -159,7 +187,9 @@ def _head(summary: Summary, title: str) -> str:
     if summary.rate is not None:
         facts.append(("Limit", f"{summary.rate:g} requests/s"))
     shown = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in (*facts, *summary.facts) if text
+        f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>"
+        for name, text in (*facts, *summary.facts)
+        if text
     )
     return f"<header><h1>{escape(title)}</h1><dl>{shown}</dl></header>"
 
@@ -172,7 +202,9 @@ def _notices(tally: Tally, summary: Summary, report: str) -> str:
             if count == 1
             else ("sessions may have been moved without a confirmation")
         )
-        said.append(f"<p class='notice'><b>{count:,} {were}.</b> Look at them first; they lead the list below.</p>")
+        said.append(
+            f"<p class='notice'><b>{count:,} {were}.</b> Look at them first; they lead the list below.</p>"
+        )
     if count := tally.states["gave_up"]:
         said.append(
             f"<p class='notice'>{count:,} {_rows(count)} could not be settled. The same command tries them again.</p>"
@@ -201,15 +233,21 @@ def _outcomes(tally: Tally) -> str:
         for state in states
     )
     return (
-        f"<section><h2>Outcomes</h2><div class='stack'>{parts}</div><table class='outcomes'>{lines}</table></section>"
+        f"<section><h2>Outcomes</h2><div class='stack'>{parts}</div>"
+        f"<table class='outcomes'>{lines}</table></section>"
     )
 
 
 def _throughput(tally: Tally, summary: Summary) -> str:
     first, last = tally.first // tally.width, tally.last // tally.width
-    bins = [(tally.times[place, True], tally.times[place, False]) for place in range(first, last + 1)]
+    bins = [
+        (tally.times[place, True], tally.times[place, False])
+        for place in range(first, last + 1)
+    ]
     top = max(good + bad for good, bad in bins) / tally.width
-    limit = summary.rate if summary.rate is not None and top / 4 < summary.rate else None
+    limit = (
+        summary.rate if summary.rate is not None and top / 4 < summary.rate else None
+    )
     scale = _nice(max(top, limit or 0.0))
     shapes: list[str] = []
     for place, (good, bad) in enumerate(bins):
@@ -223,7 +261,9 @@ def _throughput(tally: Tally, summary: Summary) -> str:
     note = ""
     if limit is not None:
         height = 100 - 100 * limit / scale
-        shapes.append(f"<line class='limit' x1='0' x2='{len(bins)}' y1='{height:.2f}' y2='{height:.2f}'/>")
+        shapes.append(
+            f"<line class='limit' x1='0' x2='{len(bins)}' y1='{height:.2f}' y2='{height:.2f}'/>"
+        )
         note = f"<span class='legend'><i class='key limit'></i>limit of {limit:g} requests/s</span>"
     seconds = max(1, tally.last - tally.first + 1)
     sent = sum(tally.attempts.values())
@@ -244,13 +284,18 @@ def _latency(tally: Tally) -> str:
     per_decade = _PER_DECADE // _BAR_STEPS
     low, high = low // per_decade * per_decade, (high // per_decade + 1) * per_decade
     bars = [
-        sum(tally.steps[step] for step in range(place * _BAR_STEPS, (place + 1) * _BAR_STEPS))
+        sum(
+            tally.steps[step]
+            for step in range(place * _BAR_STEPS, (place + 1) * _BAR_STEPS)
+        )
         for place in range(low, high)
     ]
     scale = _nice(max(bars))
     shapes: list[str] = []
     for place, count in enumerate(bars):
-        start, end = (10 ** ((low + edge) / per_decade + _LOWEST) for edge in (place, place + 1))
+        start, end = (
+            10 ** ((low + edge) / per_decade + _LOWEST) for edge in (place, place + 1)
+        )
         height = 100 * count / scale
         shapes.append(
             f"<g><title>{_seconds(start)} to {_seconds(end)}: {count:,} {_rows(count)}</title>"
@@ -258,7 +303,9 @@ def _latency(tally: Tally) -> str:
         )
     decades = range(low // per_decade, high // per_decade + 1)
     shares = {"half within": 0.5, "90 % within": 0.9, "99 % within": 0.99}
-    said = [f"{name} {_seconds(tally.percentile(share))}" for name, share in shares.items()]
+    said = [
+        f"{name} {_seconds(tally.percentile(share))}" for name, share in shares.items()
+    ]
     said.append(f"slowest {_seconds(tally.slowest)}")
     return (
         f"<section><h2>Time per row</h2><p>Retries and waits included: {', '.join(said)}."
@@ -275,7 +322,11 @@ def _retries(tally: Tally) -> str:
         f"<td class='wide'>{_strip(tally.attempts[attempts] / most)}</td></tr>"
         for attempts in range(1, max(tally.attempts) + 1)
     )
-    replays = f", {tally.replays:,} of them after an attempt that may have been applied" if tally.replays else ""
+    replays = (
+        f", {tally.replays:,} of them after an attempt that may have been applied"
+        if tally.replays
+        else ""
+    )
     return (
         f"<section><h2>Retries</h2><p>{tally.retries:,} {'retry' if tally.retries == 1 else 'retries'}{replays}.</p>"
         f"<table class='strips'><tr><th>Attempts</th><th class='n'>Rows</th><th></th></tr>{lines}</table></section>"
@@ -300,7 +351,9 @@ def _reasons(tally: Tally) -> str:
 def _failures(tally: Tally, report: str) -> str:
     lines: list[str] = []
     for outcome in tally.failures:
-        what = _name(outcome.state) + (", may be applied" if outcome.maybe_applied else "")
+        what = _name(outcome.state) + (
+            ", may be applied" if outcome.maybe_applied else ""
+        )
         answer = " ".join(str(part) for part in (outcome.status, outcome.code) if part)
         cells = {
             "Line": f"{outcome.line:,}",
@@ -311,12 +364,20 @@ def _failures(tally: Tally, report: str) -> str:
         }
         lines.append(
             "<tr>"
-            + "".join(f"<td data-name='{name}'>{escape(text)}</td>" for name, text in cells.items() if text or name)
+            + "".join(
+                f"<td data-name='{name}'>{escape(text)}</td>"
+                for name, text in cells.items()
+                if text or name
+            )
             + "</tr>"
         )
     total = tally.total - tally.states["ok"]
     where = f"{_link(report)}" if report else "the full report"
-    more = f"<p>{len(lines):,} of {total:,} are shown; all are in {where}.</p>" if total > len(lines) else ""
+    more = (
+        f"<p>{len(lines):,} of {total:,} are shown; all are in {where}.</p>"
+        if total > len(lines)
+        else ""
+    )
     return (
         f"<section><h2>Rows that were not moved</h2>{more}<table class='rows'><thead><tr><th>Line</th><th>Session</th>"
         f"<th>Outcome</th><th>Answer</th><th>Message</th></tr></thead><tbody>{''.join(lines)}</tbody></table></section>"
@@ -333,7 +394,10 @@ def _strip(share: float) -> str:
 
 def _chart(shapes: Iterable[str], width: int, scale: float, label: str) -> str:
     """Draw shapes on a field of `width` by 100, with a scale beside it; text stays outside, where it keeps its size."""
-    grid = "".join(f"<line class='grid' x1='0' x2='{width}' y1='{y}' y2='{y}'/>" for y in (0, 50, 100))
+    grid = "".join(
+        f"<line class='grid' x1='0' x2='{width}' y1='{y}' y2='{y}'/>"
+        for y in (0, 50, 100)
+    )
     return (
         f"<div class='chart'><div class='scale'><span>{scale:,g}</span><span>{scale / 2:,g}</span><span>0</span></div>"
         f"<svg viewBox='0 0 {width} 100' preserveAspectRatio='none' role='img' aria-label='{escape(label)}'>"
@@ -345,7 +409,8 @@ def _spread(labels: list[str]) -> str:
     """Write labels below a chart, the first at its left edge and the last at its right one."""
     places = (100 * place / max(1, len(labels) - 1) for place in range(len(labels)))
     spans = "".join(
-        f"<span style='left:{left:.4g}%'>{label}</span>" for left, label in zip(places, labels, strict=True)
+        f"<span style='left:{left:.4g}%'>{label}</span>"
+        for left, label in zip(places, labels, strict=True)
     )
     return f"<div class='axis'>{spans}</div>"
 
@@ -353,7 +418,11 @@ def _spread(labels: list[str]) -> str:
 def _nice(value: float) -> float:
     """Round up to a few digits that read well."""
     power = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
-    return next(step * power for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * power >= value * 0.999999)
+    return next(
+        step * power
+        for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+        if step * power >= value * 0.999999
+    )
 
 
 def _name(state: State) -> str:
@@ -365,7 +434,13 @@ def _rows(count: int) -> str:
 
 
 def _share(share: float) -> str:
-    return "< 0.1 %" if 0 < share < 0.001 else "> 99.9 %" if 0.999 < share < 1 else f"{share * 100:.3g} %"
+    return (
+        "< 0.1 %"
+        if 0 < share < 0.001
+        else "> 99.9 %"
+        if 0.999 < share < 1
+        else f"{share * 100:.3g} %"
+    )
 
 
 def _when(at: float) -> str:
@@ -378,7 +453,11 @@ def _clock(at: float) -> str:
 
 def _seconds(seconds: float) -> str:
     return (
-        f"{seconds * 1000:.3g} ms" if seconds < 0.9995 else f"{seconds:.3g} s" if seconds < 600 else _duration(seconds)
+        f"{seconds * 1000:.3g} ms"
+        if seconds < 0.9995
+        else f"{seconds:.3g} s"
+        if seconds < 600
+        else _duration(seconds)
     )
 
 
@@ -396,9 +475,11 @@ def _duration(seconds: float) -> str:
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #5b646e; --line: #d9dee3; --paper: #fff; --tile: #f4f6f8;
-  --ok: #0a7f5a; --rejected: #c2410c; --conflict: #a21caf; --invalid: #b7791f; --gave_up: #475569; --bar: #2563a8; }
+  --ok: #0a7f5a; --rejected: #c2410c; --conflict: #a21caf; --invalid: #b7791f; --gave_up: #475569;
+  --done: #5b9a86; --superseded: #7c5cbf; --open: #a8b0b8; --bar: #2563a8; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --soft: #9aa4af; --line: #353c44; --paper: #15181b;
   --tile: #1f2429; --ok: #34b58a; --rejected: #f0793f; --conflict: #d774e2; --invalid: #e0b04a; --gave_up: #94a3b8;
+  --done: #6fa896; --superseded: #a58ae0; --open: #5d666f;
   --bar: #6aa5e3; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 60rem; background: var(--paper); color: var(--ink);
@@ -424,7 +505,8 @@ td.wide { width: 55%; color: var(--soft); }
 .legend { margin-right: 1.2em; white-space: nowrap; font-size: .9rem; }
 i.ok { background: var(--ok); } i.rejected, i.other { background: var(--rejected); }
 i.conflict { background: var(--conflict); } i.invalid { background: var(--invalid); }
-i.gave_up { background: var(--gave_up); }
+i.gave_up { background: var(--gave_up); } i.done { background: var(--done); }
+i.superseded { background: var(--superseded); } i.open { background: var(--open); }
 i.limit { background: var(--ink); height: 2px; width: 1.2em; margin-bottom: .25em; }
 .chart { display: flex; height: 10rem; gap: .4rem; margin-top: .6rem; }
 .scale { display: flex; flex-direction: column; justify-content: space-between; text-align: right; width: 3.2rem;

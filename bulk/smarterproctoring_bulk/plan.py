@@ -20,7 +20,7 @@ from smarterproctoring_bulk.tables import InputError, signature
 _CACHE_KIB = 32 * 1024
 _EVERY, _NONE = 1000, (0,)
 _SCHEMA: Final = """
-    CREATE TABLE session (sid TEXT PRIMARY KEY, digest BLOB, line INTEGER) WITHOUT ROWID;
+    CREATE TABLE session (sid TEXT PRIMARY KEY, digest TEXT, line INTEGER) WITHOUT ROWID;
     CREATE TABLE again (line INTEGER PRIMARY KEY, sid TEXT, same INTEGER);
     CREATE TABLE problem (id INTEGER PRIMARY KEY, line INTEGER, "column" TEXT, kind TEXT, mend TEXT, sid TEXT);
     CREATE TABLE duplicate (line INTEGER PRIMARY KEY, first INTEGER);
@@ -59,6 +59,18 @@ class Counts(NamedTuple):
     invalid: int
 
 
+class SessionDigest(NamedTuple):
+    """What a list says of one session.
+
+    Attributes:
+        session: The session's SID.
+        digest: The digest of its row.
+    """
+
+    session: str
+    digest: str
+
+
 class Duplicate(NamedTuple):
     """A row that says exactly what an earlier one says."""
 
@@ -79,7 +91,11 @@ class Plan:
     """
 
     def __init__(
-        self, path: Path, options: InputOptions, hook: Callable[[int], object] | None, now: datetime | None
+        self,
+        path: Path,
+        options: InputOptions,
+        hook: Callable[[int], object] | None,
+        now: datetime | None,
     ) -> None:
         self._path = path
         self._options = options
@@ -95,7 +111,9 @@ class Plan:
             self._take_in(items, hook)
         except sqlite3.OperationalError as error:
             self._db.close()
-            raise InputError(f"no room for temporary data ({error}); free some, or set SQLITE_TMPDIR") from None
+            raise InputError(
+                f"no room for temporary data ({error}); free some, or set SQLITE_TMPDIR"
+            ) from None
         except BaseException:
             self._db.close()
             raise
@@ -103,7 +121,9 @@ class Plan:
         self.fingerprint = fingerprint(path, options)
         self._check_unchanged()
 
-    def _take_in(self, items: Iterator[Row | Problem], hook: Callable[[int], object] | None) -> None:
+    def _take_in(
+        self, items: Iterator[Row | Problem], hook: Callable[[int], object] | None
+    ) -> None:
         """Take all rows and problems in; settle what repeats and what contradicts."""
         insert = "INSERT OR IGNORE INTO session VALUES (?, ?, ?)"
         rows = last = 0
@@ -118,18 +138,29 @@ class Plan:
             if isinstance(item, Problem):
                 execute("INSERT INTO problem VALUES (NULL, ?, ?, ?, ?, ?)", item)
                 continue
-            digest, sid = _digest(item), item.sids[2]
-            if not execute(insert, (sid, digest, item.line)).rowcount:
-                (first,) = execute("SELECT digest FROM session WHERE sid = ?", (sid,)).fetchone()
-                execute("INSERT INTO again VALUES (?, ?, ?)", (item.line, sid, first == digest))
+            said = digest(item)
+            sid = item.sids[2]
+            if not execute(insert, (sid, said, item.line)).rowcount:
+                (first,) = execute(
+                    "SELECT digest FROM session WHERE sid = ?", (sid,)
+                ).fetchone()
+                execute(
+                    "INSERT INTO again VALUES (?, ?, ?)",
+                    (item.line, sid, first == said),
+                )
             for keyword in TIMES & item.fields.keys():
                 moment = item.fields[keyword]
                 earliest, latest = min(earliest or moment, moment), max(latest, moment)
         execute("COMMIT")
         self._db.executescript(_SETTLE)
-        duplicate, conflict = self._count("count(*) FROM duplicate"), self._count("count(*) FROM conflict")
+        duplicate, conflict = (
+            self._count("count(*) FROM duplicate"),
+            self._count("count(*) FROM conflict"),
+        )
         invalid = self._count("count(DISTINCT line) FROM problem")
-        self.counts = Counts(rows, rows - duplicate - conflict - invalid, duplicate, conflict, invalid)
+        self.counts = Counts(
+            rows, rows - duplicate - conflict - invalid, duplicate, conflict, invalid
+        )
         self.earliest, self.latest = earliest or None, latest or None
 
     def _count(self, what: str) -> int:
@@ -155,6 +186,15 @@ class Plan:
                 yield item
         self._check_unchanged()
 
+    def digests(self) -> Iterator[SessionDigest]:
+        """Yield each session that can be sent, with the digest of its row; in any order."""
+        query = """
+            SELECT sid, digest FROM session
+            WHERE line NOT IN (SELECT line FROM conflict)
+        """
+        for session, said in self._db.execute(query):
+            yield SessionDigest(session, said)
+
     def problems(self) -> Iterator[Problem]:
         """Yield all that is wrong, conflicts included, by line."""
         return (problem for _, problem in self._told())
@@ -174,7 +214,9 @@ class Plan:
 
     def duplicates(self) -> Iterator[Duplicate]:
         """Yield the rows that say what an earlier one says, by line."""
-        for line, first in self._db.execute("SELECT line, first FROM duplicate ORDER BY line"):
+        for line, first in self._db.execute(
+            "SELECT line, first FROM duplicate ORDER BY line"
+        ):
             yield Duplicate(line, first)
 
     def not_sent(self) -> Iterator[Outcome]:
@@ -186,8 +228,17 @@ class Plan:
         for line, group in groupby(self._told(), key=lambda told: told[1].line):
             told = list(group)
             state, first = told[0]
-            said = (f"{problem.column}: {problem.mend}" if problem.column else problem.mend for _, problem in told)
-            yield Outcome(line, ("", "", first.session or ""), state, message="; ".join(said), at=now)
+            said = (
+                f"{problem.column}: {problem.mend}" if problem.column else problem.mend
+                for _, problem in told
+            )
+            yield Outcome(
+                line,
+                ("", "", first.session or ""),
+                state,
+                message="; ".join(said),
+                at=now,
+            )
 
     def close(self) -> None:
         """Give the temporary storage back."""
@@ -205,11 +256,16 @@ class Plan:
         except OSError:
             same = False
         if not same:
-            raise InputError(f"{self._path.name} was changed while it was read; start again")
+            raise InputError(
+                f"{self._path.name} was changed while it was read; start again"
+            )
 
 
 def plan(
-    path: Path | str, options: InputOptions, hook: Callable[[int], object] | None = None, now: datetime | None = None
+    path: Path | str,
+    options: InputOptions,
+    hook: Callable[[int], object] | None = None,
+    now: datetime | None = None,
 ) -> Plan:
     """Read and check a whole list; memory does not grow with it.
 
@@ -226,10 +282,10 @@ def plan(
     return Plan(Path(path), options, hook, now)
 
 
-def _digest(row: Row) -> bytes:
-    """Return 16 bytes that are the same for rows that say the same."""
+def digest(row: Row) -> str:
+    """Return 32 hexadecimal digits that are the same for rows that ask for the same."""
     said = json.dumps([row.sids, sorted(row.fields.items())], separators=(",", ":"))
-    return hashlib.blake2b(said.encode(), digest_size=16).digest()
+    return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 
 def fingerprint(path: Path, options: InputOptions) -> str:

@@ -20,7 +20,9 @@ from smarterproctoring_bulk.outcomes import STATES
 
 _EVERY, _WINDOW = 5.0, 30.0
 """Seconds between two plain lines, and over which their rate is taken."""
-_BAR: Final = "{percentage:3.0f}%|{bar}| {n:,}/{total:,} {rate_noinv_fmt}, {remaining} left"
+_BAR: Final = (
+    "{percentage:3.0f}%|{bar}| {n:,}/{total:,} {rate_noinv_fmt}, {remaining} left"
+)
 
 
 class Progress(Protocol):
@@ -57,8 +59,14 @@ def progress(total: int, done: int = 0, stream: TextIO | None = None) -> Progres
 
 def described(counts: Mapping[str, int], retries: int = 0) -> str:
     """Say how many rows came to what: `187 ok, 3 rejected; 12 retries`."""
-    parts = [f"{counts[state]:,} {state.replace('_', ' ')}" for state in STATES if counts.get(state)]
-    return "; ".join([", ".join(parts) or "none yet", *([f"{retries:,} retries"] if retries else [])])
+    parts = [
+        f"{counts[state]:,} {state.replace('_', ' ')}"
+        for state in STATES
+        if counts.get(state)
+    ]
+    return "; ".join(
+        [", ".join(parts) or "none yet", *([f"{retries:,} retries"] if retries else [])]
+    )
 
 
 class Bar:
@@ -67,9 +75,21 @@ class Bar:
     def __init__(self, total: int, done: int, stream: TextIO) -> None:
         self._stream = stream
         self._bar = tqdm(
-            total=total, initial=done, file=stream, unit=" rows", bar_format=_BAR, dynamic_ncols=True, smoothing=0.1
+            total=total,
+            initial=done,
+            file=stream,
+            unit=" rows",
+            bar_format=_BAR,
+            dynamic_ncols=True,
+            smoothing=0.1,
         )
-        self._below = tqdm(total=0, position=1, file=stream, bar_format="     {desc}", dynamic_ncols=True)
+        self._below = tqdm(
+            total=0,
+            position=1,
+            file=stream,
+            bar_format="     {desc}",
+            dynamic_ncols=True,
+        )
 
     def update(self, counts: Mapping[str, int], retries: int = 0) -> None:
         """Show where the run stands."""
@@ -88,7 +108,10 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         for line in (self._bar, self._below):
             line.refresh()
-        for line in (self._bar, self._below):  # each is left standing where the cursor is
+        for line in (
+            self._bar,
+            self._below,
+        ):  # each is left standing where the cursor is
             line.close()
 
 
@@ -96,9 +119,19 @@ class Lines:
     """A line of text every few seconds."""
 
     def __init__(
-        self, total: int, done: int, stream: TextIO, clock: Callable[[], float] = time.monotonic, every: float = _EVERY
+        self,
+        total: int,
+        done: int,
+        stream: TextIO,
+        clock: Callable[[], float] = time.monotonic,
+        every: float = _EVERY,
     ) -> None:
-        self._total, self._stream, self._clock, self._every = total, stream, clock, every
+        self._total, self._stream, self._clock, self._every = (
+            total,
+            stream,
+            clock,
+            every,
+        )
         self._counts: Mapping[str, int] = {}
         self._retries = 0
         self._seen = deque([(clock(), done)])

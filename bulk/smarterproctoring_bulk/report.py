@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import heapq
 import json
-import os
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 from smarterproctoring_bulk.outcomes import Outcome
+from smarterproctoring_bulk.outputs import replaced
 from smarterproctoring_bulk.page import Summary, Tally, page
 from smarterproctoring_bulk.plan import Duplicate
 from smarterproctoring_bulk.rows import Problem
@@ -31,10 +31,15 @@ _COLUMNS = (
     "maybeApplied",
     "attempts",
     "replays",
+    "perhaps",
     "seconds",
     "at",
     "job",
 )
+# Where a spreadsheet may take another delimiter than the comma, a cell begins after that one, too. The signs of full
+# width are those of East Asian keyboards.
+_SIGNS: Final = "=+-@\uff1d\uff0b\uff0d\uff20"
+_INSIDE: Final = re.compile(rf"([;|\t\r\n] *)(?=[{re.escape(_SIGNS)}])")
 _PROBLEM_COLUMNS = ("line", "column", "kind", "mend", "sessionSid")
 
 
@@ -59,17 +64,27 @@ def write_report(
     Raises:
         OSError: The file cannot be written.
     """
-    records = heapq.merge(map(_record, outcomes), map(_duplicate, duplicates), key=lambda record: record["line"])
+    records = heapq.merge(
+        map(_record, outcomes),
+        map(_duplicate, duplicates),
+        key=lambda record: record["line"],
+    )
     records = (record | {"job": summary.job} for record in records)
-    with _replaced(Path(path), bom=format == "csv") as stream:
+    with replaced(Path(path), bom=format == "csv") as stream:
         if format == "jsonl":
-            stream.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+            stream.writelines(
+                json.dumps(record, ensure_ascii=False) + "\n" for record in records
+            )
         else:
             _write_csv(stream, _COLUMNS, (record.values() for record in records))
 
 
 def write_html(
-    path: Path | str, outcomes: Iterable[Outcome], summary: Summary, report: str = "", failures: int = 200
+    path: Path | str,
+    outcomes: Iterable[Outcome],
+    summary: Summary,
+    report: str = "",
+    failures: int = 200,
 ) -> None:
     """Write one HTML file with charts that needs no network.
 
@@ -86,7 +101,7 @@ def write_html(
     tally = Tally(failures)
     for outcome in outcomes:
         tally.add(outcome)
-    with _replaced(Path(path)) as stream:
+    with replaced(Path(path)) as stream:
         stream.write(page(tally, summary, report))
 
 
@@ -96,12 +111,16 @@ def write_problems(path: Path | str, problems: Iterable[Problem]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    with _replaced(Path(path), bom=True) as stream:
+    with replaced(Path(path), bom=True) as stream:
         _write_csv(stream, _PROBLEM_COLUMNS, problems)
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
-    at = datetime.fromtimestamp(outcome.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = (
+        datetime.fromtimestamp(outcome.at, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
     values = (
         outcome.line,
         outcome.state,
@@ -112,6 +131,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         outcome.maybe_applied,
         outcome.attempts,
         outcome.replays,
+        outcome.perhaps,
         round(outcome.elapsed, 3),
         at if outcome.at else None,
         None,
@@ -121,33 +141,24 @@ def _record(outcome: Outcome) -> dict[str, Any]:
 
 def _duplicate(duplicate: Duplicate) -> dict[str, Any]:
     record = dict.fromkeys(_COLUMNS) | {"line": duplicate.line, "state": "duplicate"}
-    return record | {"message": f"says what line {duplicate.first} says, whose outcome is its own"}
+    return record | {
+        "message": f"says what line {duplicate.first} says, whose outcome is its own"
+    }
 
 
-def _write_csv(stream: TextIO, columns: Iterable[str], records: Iterable[Iterable[Any]]) -> None:
+def _write_csv(
+    stream: TextIO, columns: Iterable[str], records: Iterable[Iterable[Any]]
+) -> None:
     writer = csv.writer(stream)
     writer.writerow(columns)
-    writer.writerows([_cell(value) for value in record] for record in records)
+    writer.writerows([csv_cell(value) for value in record] for record in records)
 
 
-def _cell(value: object) -> object:
+def csv_cell(value: object) -> object:
     """Keep a spreadsheet from running a text that came from elsewhere as a formula."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
+    if isinstance(value, str):
+        text = value.lstrip()
+        space = value[: len(value) - len(text)]
+        mark = "'" if text.startswith(tuple(_SIGNS)) else ""
+        return mark + space + _INSIDE.sub(r"\1'", text)
     return str(value).lower() if isinstance(value, bool) else value
-
-
-@contextmanager
-def _replaced(path: Path, *, bom: bool = False) -> Generator[TextIO]:
-    """Open a file that takes the place of `path` when it is whole.
-
-    With `bom` it begins with the mark without which Excel does not take a CSV for UTF-8.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8-sig" if bom else "utf-8", errors="replace", newline="") as stream:
-            yield stream
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,9 @@ from smarterproctoring.commands import (
     from_keywords,
     item_from_text,
     keyword_items,
+    length_problem,
     limit_problem,
+    order_of,
     path_parameters,
     place,
     read_time,
@@ -30,7 +33,15 @@ from smarterproctoring.commands import (
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION as OPERATION
 from smarterproctoring_generated.records import Hidden
 
-from smarterproctoring_bulk.tables import Format, InputError, Record, open_table
+from smarterproctoring_bulk.tables import (
+    Format,
+    InputError,
+    ListOptions,
+    Record,
+    Table,
+    Unusable,
+    open_table,
+)
 
 __all__ = [
     "TIMES",
@@ -49,17 +60,23 @@ _SID_ITEMS: Final = path_parameters(OPERATION)
 _KEYWORDS: Final = keyword_items(OPERATION)
 _SIDS: Final = tuple(item.keyword for item in _SID_ITEMS)
 _FIELDS: Final = tuple(item.keyword for item in _KEYWORDS)
-TIMES: Final = frozenset(item.keyword for item in _KEYWORDS if item.format == "date-time")
+TIMES: Final = frozenset(
+    item.keyword for item in _KEYWORDS if item.format == "date-time"
+)
 """The fields that are times, by keyword."""
 _ZONE: Final = "time zone"
 _CHOICES: Final = frozenset(item.keyword for item in _KEYWORDS if item.allowed)
-_TYPED: Final = {item.keyword: item for item in _KEYWORDS if item.type not in ("string", "", None)}
+_TYPED: Final = {
+    item.keyword: item for item in _KEYWORDS if item.type not in ("string", "", None)
+}
 """The fields that are not text, such as numbers; a list gives them as text."""
 _TRIMMED: Final = {*_SIDS, *TIMES, *_CHOICES, _ZONE}
 _ALL: Final[tuple[Item, ...]] = (*_SID_ITEMS, *_KEYWORDS)
 _NAMES: Final = {item.keyword: item.name for item in _ALL}
 _DESCRIPTIONS: Final = {item.keyword: item.description.rstrip(".") for item in _ALL}
-_EXACT: Final = {name: keyword for keyword, name in _NAMES.items()} | {keyword: keyword for keyword in _NAMES}
+_EXACT: Final = {name: keyword for keyword, name in _NAMES.items()} | {
+    keyword: keyword for keyword in _NAMES
+}
 
 
 def _plain(name: str) -> str:
@@ -71,7 +88,11 @@ def _plain(name: str) -> str:
 _LOOSE: Final = {
     _plain(name): keyword
     for keyword in (*_SIDS, *sorted(TIMES))
-    for name in (keyword, keyword.removesuffix("_sid"), keyword.removesuffix("_sid") + "_id")
+    for name in (
+        keyword,
+        keyword.removesuffix("_sid"),
+        keyword.removesuffix("_sid") + "_id",
+    )
 } | {"start": "appointment_start_date_time", "end": "appointment_end_date_time"}
 _SIMILAR: Final = {_plain(keyword): keyword for keyword in _NAMES} | _LOOSE
 _HINTS: Final = {"(start|begin)(s|ing)?": "start", "(end|finish)(s|es|ing)?": "end"}
@@ -79,9 +100,21 @@ _HINTS: Final = {"(start|begin)(s|ing)?": "start", "(end|finish)(s|es|ing)?": "e
 _MAX_COLUMNS, _MAX_SHOWN = 1000, 80
 _SERIAL = re.compile(r"\d{1,6}([.,]\d+)?")
 _UNIX = re.compile(r"\d{9,11}([.,]\d+)?|\d{13}")
-_SHEET_ERROR = re.compile(r"#(REF!|N/A|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!)|#{3,}")
-_SCIENTIFIC = re.compile(r"\d([.,]\d+)?E\+\d+")
-_CELL_FORMAT = "give its column the format yyyy-mm-dd hh:mm in the spreadsheet, and export again"
+_SHEET_ERROR = re.compile(
+    r"#(REF!|N/A|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!)|#{3,}"
+)
+_SCIENTIFIC = re.compile(r"\d(?:[.,](?P<decimals>\d+))?E\+(?P<exponent>\d+)")
+_START: Final = "appointment_start_date_time"
+_END: Final = "appointment_end_date_time"
+_NUMERIC_DATE: Final = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{4}")
+_APOSTROPHES: Final = "'\u2018\u2019`"
+_PLACEHOLDERS: Final = frozenset(
+    {"NULL", "null", "(null)", "\\N", "nan", "NaN", "NAN", "NaT", "<NA>", "None"}
+)
+"""How databases and data frames write a cell that is empty. `Null` is a name of people."""
+_CELL_FORMAT = (
+    "give its column the format yyyy-mm-dd hh:mm in the spreadsheet, and export again"
+)
 
 
 class Row(NamedTuple):
@@ -134,6 +167,9 @@ class InputOptions:
         unknown: Whether a column that means nothing here refuses the list or is ignored.
         allow_past: Whether a time in the past is accepted.
         allow_far: Whether a time more than two years ahead is accepted.
+        allow_long: Whether an end more than 24 hours after its start is accepted.
+        sheet: The name of the sheet of a workbook; by default the only one that is visible and not empty.
+        empty: Texts that stand for an empty cell, such as NULL.
     """
 
     map: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -149,13 +185,29 @@ class InputOptions:
     unknown: Literal["refuse", "ignore"] = "refuse"
     allow_past: bool = False
     allow_far: bool = False
+    allow_long: bool = False
+    sheet: str | None = None
+    empty: tuple[str, ...] = ()
+
+    @property
+    def list_options(self) -> ListOptions:
+        """Return the options that open the file."""
+        return ListOptions(
+            format=self.format,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            sheet=self.sheet,
+            ignore_nameless=self.unknown == "ignore" or "" in self.map,
+        )
 
 
-def read_rows(path: Path | str, options: InputOptions, now: datetime | None = None) -> Iterator[Row | Problem]:
+def read_rows(
+    path: Path | str, options: InputOptions, now: datetime | None = None
+) -> Iterator[Row | Problem]:
     """Read a list, row by row, in the order of the list; memory does not grow with it.
 
     Args:
-        path: CSV, JSON Lines or Parquet.
+        path: CSV, JSON Lines, Parquet, .xlsx or .ods.
         options: How to read it.
         now: The moment that the past ends at, aware; by default the present.
 
@@ -184,15 +236,44 @@ class Reader:
         self._options = options
         self._now = now or datetime.now(UTC)
         self._meanings: dict[str, tuple[str, str]] = {}
-        self._map = {column: meaning and _option(meaning, "--map") for column, meaning in options.map.items()}
-        self._common = {_option(name, "a column for all rows"): value for name, value in options.common.items()}
+        self._orders: dict[str, tuple[bool, int]] = {}
+        """Whether the day is first in a column of dates, and in which line that shows."""
+        if options.map.get(""):
+            raise InputError(
+                "--map: a column without a name can only be ignored (--map =); "
+                "name it in the header"
+            )
+        self._map = {
+            column: meaning and _option(meaning, "--map")
+            for column, meaning in options.map.items()
+        }
+        self._common = {
+            _option(name, "a column for all rows"): value
+            for name, value in options.common.items()
+        }
         sets = {_option(name, "--set"): value for name, value in options.sets.items()}
-        if blank := [_NAMES[keyword] for keyword, value in (self._common | sets).items() if not value.strip()]:
-            raise InputError(f"{blank[0]} is given no value; leave it out if it is not to be changed")
+        if blank := [
+            _NAMES[keyword]
+            for keyword, value in (self._common | sets).items()
+            if not value.strip()
+        ]:
+            raise InputError(
+                f"{blank[0]} is given no value; leave it out if it is not to be changed"
+            )
         if both := self._common.keys() & sets.keys():
-            raise InputError(f"{_NAMES[both.pop()]} is given twice: for all rows, and by --set")
-        self._relative = {keyword: found for keyword, value in sets.items() if (found := _relative(keyword, value))}
-        self._sets = {keyword: value for keyword, value in sets.items() if keyword not in self._relative}
+            raise InputError(
+                f"{_NAMES[both.pop()]} is given twice: for all rows, and by --set"
+            )
+        self._relative = {
+            keyword: found
+            for keyword, value in sets.items()
+            if (found := _relative(keyword, value))
+        }
+        self._sets = {
+            keyword: value
+            for keyword, value in sets.items()
+            if keyword not in self._relative
+        }
         if problem := _zone_problem(options.timezone):
             raise InputError(f"--timezone: {problem}")
         self._shift = None if options.shift is None else Shift.parse(options.shift)
@@ -208,19 +289,31 @@ class Reader:
         """Read a list as `read_rows` does.
 
         Args:
-            path: CSV, JSON Lines or Parquet.
+            path: CSV, JSON Lines, Parquet, .xlsx or .ods.
             check: Whether to apply the client's own rules; rows that passed them once need them no more.
         """
-        options = self._options
-        table = open_table(Path(path), options.format, options.encoding, options.delimiter, self._is_known)
-        if table.columns is not None:
-            self._check_columns(table.columns)
+        table = self.open(Path(path))
         return self._rows(table.records, check)
+
+    def open(self, path: Path) -> Table:
+        """Open a list, and check the names of its columns.
+
+        Raises:
+            InputError: The list as a whole cannot be used.
+        """
+        table = open_table(path, self._options.list_options, self._is_known)
+        if table.columns is not None:
+            self._check_columns(table.columns, table.header)
+        return table
 
     # -- columns ------------------------------------------------------------------------------------------------------
 
     def _is_known(self, column: str) -> bool:
-        return column in self._map or column == self._options.timezone_column or _meaning(column) is not None
+        return (
+            column in self._map
+            or column == self._options.timezone_column
+            or _meaning(column) is not None
+        )
 
     def _learn(self, column: str) -> tuple[str, str]:
         """Return what a column means, or else what is wrong with it, and remember it."""
@@ -230,29 +323,48 @@ class Reader:
         elif column in self._map:
             keyword = self._map[column]
         elif keyword is None:
-            near = _near(column, cutoff=0.85 if self._options.unknown == "ignore" else 0.7)
+            near = _near(
+                column, cutoff=0.85 if self._options.unknown == "ignore" else 0.7
+            )
             if near or self._options.unknown == "refuse":
                 wrong = "means nothing here"
                 if near:
-                    wrong += (
-                        f"; it may be {_NAMES[near]} ({_DESCRIPTIONS[near]}): --map {_quoted(column, _NAMES[near])}"
-                    )
+                    name = _NAMES[near]
+                    wrong += f"; it may be {name} ({_DESCRIPTIONS[near]})"
+                    wrong += f": --map {_quoted(column, name)}"
                 wrong += f"; ignore it with --map {_quoted(column, '')}"
         if len(self._meanings) >= _MAX_COLUMNS:
-            raise InputError(f"more than {_MAX_COLUMNS:,} different columns; is this a list of sessions?")
-        self.columns[column] = _ZONE if keyword == _ZONE else _NAMES.get(keyword or "", "")
+            raise InputError(
+                f"more than {_MAX_COLUMNS:,} different columns; is this a list of sessions?"
+            )
+        self.columns[column] = (
+            _ZONE if keyword == _ZONE else _NAMES.get(keyword or "", "")
+        )
         self._meanings[column] = keyword or "", wrong
         return self._meanings[column]
 
-    def _check_columns(self, columns: tuple[str, ...]) -> None:
+    def _check_columns(self, columns: tuple[str, ...], line: int) -> None:
         """Find what is wrong with a header, once instead of in each row."""
-        asked = [*self._map, *([self._options.timezone_column] if self._options.timezone_column else [])]
-        if absent := [column for column in asked if column not in columns]:
-            raise InputError(f"the list has no column {absent[0]!r}; it has: {_shown(columns)}")
         if not any(map(self._is_known, columns)):
+            # Perhaps it is a row, so no cell of it is repeated.
+            count = len(columns)
+            cells = (
+                "its only cell is not"
+                if count == 1
+                else f"none of its {count} cells is"
+            )
             raise InputError(
-                f"the first line has to name the columns, and none of these is known: {_shown(columns)}. Known are "
-                f"{', '.join(_NAMES.values())}; for others: --map {_quoted('Their column', 'sessionSid')}"
+                f"line {line} is not a header: {cells} the name of a known column. "
+                "Write the names of the columns above the rows. Known are "
+                f"{', '.join(_NAMES.values())}; for others: "
+                f"--map {_quoted('Their column', 'sessionSid')}"
+            )
+        requested = [column for column in self._map if column]
+        if self._options.timezone_column:
+            requested.append(self._options.timezone_column)
+        if absent := [column for column in requested if column not in columns]:
+            raise InputError(
+                f"the list has no column {absent[0]!r}; it has: {_shown(columns)}"
             )
         given: dict[str, str] = {}
         problems: list[str] = []
@@ -261,12 +373,16 @@ class Reader:
             if wrong:
                 problems.append(f"the column {column!r} {wrong}")
             elif keyword in given:
-                problems.append(f"the columns {given[keyword]!r} and {column!r} mean the same; drop one")
+                problems.append(
+                    f"the columns {given[keyword]!r} and {column!r} mean the same; drop one"
+                )
             elif keyword:
                 given[keyword] = column
         if problems:
             if len(problems) > 1 and self._options.unknown == "refuse":
-                problems.append("all columns that mean nothing here are ignored with --ignore-unknown")
+                problems.append(
+                    "all columns that mean nothing here are ignored with --ignore-unknown"
+                )
             raise InputError("\n".join(problems))
         known = {*given, *self._common, *self._sets, *self._relative}
         if missing := [_NAMES[keyword] for keyword in _SIDS if keyword not in known]:
@@ -276,7 +392,9 @@ class Reader:
             )
         if not known & set(_FIELDS):
             fields = ", ".join(_NAMES[keyword] for keyword in _FIELDS)
-            raise InputError(f"nothing to change: the list has none of the columns {fields}")
+            raise InputError(
+                f"nothing to change: the list has none of the columns {fields}"
+            )
 
     # -- rows ---------------------------------------------------------------------------------------------------------
 
@@ -314,16 +432,25 @@ class Reader:
         for column, value in cells.items():
             keyword, wrong = self._meanings.get(column) or self._learn(column)
             if wrong:
-                draft.problems.append(Problem(draft.line, column[:_MAX_SHOWN], kind_of(value), f"this column {wrong}"))
+                draft.problems.append(
+                    Problem(
+                        draft.line,
+                        column[:_MAX_SHOWN],
+                        kind_of(value),
+                        f"this column {wrong}",
+                    )
+                )
             if not keyword or value is None or value == "":
                 continue
             first, draft.columns[keyword] = draft.columns.get(keyword), column
             draft.raw[keyword] = value
             if first is not None:
                 draft.problem(keyword, f"the column {first!r} means the same; drop one")
+            elif isinstance(value, Unusable):
+                draft.problem(keyword, value.fix)
             elif isinstance(value, str):
                 text = " ".join(value.split()) if keyword in _TRIMMED else value
-                if not text or text.isspace():
+                if not text or text.isspace() or text.strip() in self._options.empty:
                     continue
                 if mend := _text_mend(keyword, text):
                     draft.problem(keyword, mend)
@@ -332,16 +459,25 @@ class Reader:
             elif isinstance(value, datetime) and keyword in TIMES:
                 draft.moments[keyword] = value
             else:
-                draft.problem(keyword, _TYPE_MENDS.get(kind_of(value), "write it as text"))
+                draft.problem(
+                    keyword, _TYPE_MENDS.get(kind_of(value), "write it as text")
+                )
 
     def _complete(self, draft: _Draft, where: str | None) -> None:
         """Add what is given once for all rows."""
         for keyword, value in self._common.items():
-            own: str | datetime = draft.moments.get(keyword) or draft.given.setdefault(keyword, value)
+            own: str | datetime = draft.moments.get(keyword) or draft.given.setdefault(
+                keyword, value
+            )
             if own == value or keyword in draft.wrong:
                 continue
-            if keyword not in TIMES or self._moment(own, where) != self._moment(value, where):
-                draft.problem(keyword, "the row and the value for all rows say different things; drop one of the two")
+            if keyword not in TIMES or self._moment(own, where) != self._moment(
+                value, where
+            ):
+                draft.problem(
+                    keyword,
+                    "the row and the value for all rows say different things; drop one of the two",
+                )
         for keyword, value in self._sets.items():
             draft.columns.pop(keyword, None)
             draft.moments.pop(keyword, None)
@@ -349,9 +485,15 @@ class Reader:
 
     def _settle_times(self, draft: _Draft, where: str | None) -> None:
         """Read, shift and compute the row's times, and put them into the wire form."""
-        texts = {keyword: draft.given.pop(keyword) for keyword in TIMES & draft.given.keys()}
+        texts = {
+            keyword: draft.given.pop(keyword) for keyword in TIMES & draft.given.keys()
+        }
         listed: dict[str, datetime | str] = {**draft.moments, **texts}
-        found = {keyword: self._moment(value, where) for keyword, value in listed.items()}
+        found = {
+            keyword: self._moment(value, where) for keyword, value in listed.items()
+        }
+        for keyword, text in texts.items():
+            self._check_order(draft, keyword, text)
         if self._shift is not None:
             moved = found.keys() - self._sets.keys()
             if not moved and not draft.problems:
@@ -362,7 +504,10 @@ class Reader:
             if base in found:
                 found[keyword] = shift.apply(found[base], where)
             elif base not in draft.wrong:
-                draft.problem(keyword, f"it is computed from {_NAMES[base]}, which the row does not give")
+                draft.problem(
+                    keyword,
+                    f"it is computed from {_NAMES[base]}, which the row does not give",
+                )
         for keyword in _FIELDS:
             moment = found.get(keyword)
             if isinstance(moment, datetime):
@@ -385,6 +530,29 @@ class Reader:
             )  # fmt: skip
             if problem is not None:
                 draft.problem(keyword, f"the time {problem}")
+        if _START in draft.given and _END in draft.given and _END not in draft.wrong:
+            start = datetime.fromisoformat(draft.given[_START])
+            end = datetime.fromisoformat(draft.given[_END])
+            problem = length_problem(start, end, allow_long=options.allow_long)
+            if problem is not None:
+                draft.problem(_END, f"the time {problem}")
+
+    def _check_order(self, draft: _Draft, keyword: str, text: str) -> None:
+        """Find a date whose order of day and month is not that of its column."""
+        column = draft.columns.get(keyword)
+        if column is None or self._options.day_first is not None:
+            return
+        day_first = _order(text) if _NUMERIC_DATE.search(text) else None
+        if day_first is None:
+            return
+        before, line = self._orders.setdefault(column, (day_first, draft.line))
+        if before != day_first:
+            here, there = ("day", "month") if day_first else ("month", "day")
+            draft.problem(
+                keyword,
+                f"it has the {here} first, and line {line} of this column has the {there} "
+                "first; correct one of them, or write 2030-05-04",
+            )
 
     def _moment(self, value: str | datetime, where: str | None) -> datetime | str:
         """Return the moment that is meant, or else how to mend it."""
@@ -392,7 +560,11 @@ class Reader:
             return read_moment(value, where, self._options.day_first)
         if value.tzinfo is not None:
             return value
-        return _place(value, where) if where else "the time has no zone; say which with --timezone America/New_York"
+        return (
+            _place(value, where)
+            if where
+            else "the time has no zone; say which with --timezone America/New_York"
+        )
 
 
 class _Draft:
@@ -421,25 +593,34 @@ class _Draft:
         problem = _zone_problem(where)
         if problem is not None and _ZONE not in self.wrong:
             self.problem(_ZONE, problem)
-        return "UTC" if _ZONE in self.wrong else where  # UTC only to check the row's times anyway
+        return (
+            "UTC" if _ZONE in self.wrong else where
+        )  # UTC only to check the row's times anyway
 
     def check(self, sids: tuple[str | None, ...]) -> None:
         """Apply the client's own rules.
 
         This is what its dry run calls before it builds a request; the request takes three times as long again.
         """
-        missing = [keyword for keyword, sid in zip(_SIDS, sids, strict=True) if sid is None]
+        missing = [
+            keyword for keyword, sid in zip(_SIDS, sids, strict=True) if sid is None
+        ]
         for keyword in missing:
             if keyword not in self.wrong:
                 self.problem(keyword, f"give the {_DESCRIPTIONS[keyword]}")
         try:
             # What is wrong already was left out, so that there may seem to be nothing to change.
-            from_keywords(OPERATION, sids, Hidden(self.given), allow_empty=bool(self.problems))
+            from_keywords(
+                OPERATION, sids, Hidden(self.given), allow_empty=bool(self.problems)
+            )
         except ValidationError as error:
             for found in error.problems:
                 if found.field not in self.wrong:
                     known = found.field in _NAMES
-                    self.problem(found.field if known else "", found.text if known else str(found))
+                    self.problem(
+                        found.field if known else "",
+                        found.text if known else str(found),
+                    )
 
 
 class Shift(NamedTuple):
@@ -460,9 +641,13 @@ class Shift(NamedTuple):
         Raises:
             InputError: It is something else.
         """
-        match = re.fullmatch(r"([+-])((?:\d{1,6}[wdhms])+)", re.sub(r"\s", "", text), re.ASCII)
+        match = re.fullmatch(
+            r"([+-])((?:\d{1,6}[wdhms])+)", re.sub(r"\s", "", text), re.ASCII
+        )
         if match is None:
-            raise InputError("a shift is a sign and numbers of w, d, h, m (minutes) or s, as in +2d, -90m or +1d12h")
+            raise InputError(
+                "a shift is a sign and numbers of w, d, h, m (minutes) or s, as in +2d, -90m or +1d12h"
+            )
         sign = -1 if match[1] == "-" else 1
         amounts = dict.fromkeys("wdhms", 0)
         for amount, unit in re.findall(r"(\d+)([wdhms])", match[2]):
@@ -478,7 +663,9 @@ class Shift(NamedTuple):
             if self.days:
                 if where is None:
                     return "a day keeps the hour on the clock, so the row has to name its time zone"
-                on_the_clock = moment.astimezone(zone(where)).replace(tzinfo=None, fold=0) + timedelta(days=self.days)
+                on_the_clock = moment.astimezone(zone(where)).replace(
+                    tzinfo=None, fold=0
+                ) + timedelta(days=self.days)
                 placed = _place(on_the_clock, where)
                 if isinstance(placed, str):
                     return f"after the shift, {placed}"
@@ -491,23 +678,35 @@ class Shift(NamedTuple):
 def kind_of(value: object) -> str:
     """Say what kind of value this is, and nothing of the value."""
     if isinstance(value, str):
-        return f"text of {len(value):,} character{'s' * (len(value) != 1)}" if value else "empty"
+        return (
+            f"text of {len(value):,} character{'s' * (len(value) != 1)}"
+            if value
+            else "empty"
+        )
+    if isinstance(value, Unusable):
+        return value.kind
     kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
         (type(None), "empty"),
         (bool, "true or false"),
         ((int, float, Decimal), "a number"),
         (datetime, "a time"),
         (date, "a date without a time"),
+        (time, "a time without a date"),
+        (timedelta, "a length of time"),
         (bytes, "bytes"),
         (list, "a list"),
         (dict, "an object"),
     )
-    return next((name for kind, name in kinds if isinstance(value, kind)), "something else")
+    return next(
+        (name for kind, name in kinds if isinstance(value, kind)), "something else"
+    )
 
 
 _TYPE_MENDS: Final = {
     "a number": "write it as text (in JSON: in quotes); a number may have lost digits, such as zeros at its front",
     "a date without a time": "give the time of the day too",
+    "a time without a date": "give the date too",
+    "a length of time": "give the date and the time of the day",
 }
 
 
@@ -517,9 +716,23 @@ def _text_mend(keyword: str, text: str) -> str | None:
     if "\0" in text:
         mend = "it has a NUL character; export the list again, or say its --encoding"
     elif text[0] == "#" and _SHEET_ERROR.fullmatch(text):
-        mend = "it is an error of the spreadsheet; mend the cell there, and export again"
-    elif text[-1].isdigit() and _SCIENTIFIC.fullmatch(text):
-        mend = "the spreadsheet has rounded a long number; make its column text, enter it again, and export again"
+        mend = (
+            "it is an error of the spreadsheet; mend the cell there, and export again"
+        )
+    elif text[-1].isdigit() and (number := _SCIENTIFIC.fullmatch(text)):
+        mend = _scientific_mend(number)
+    elif text.strip() in _PLACEHOLDERS:
+        shown = shlex.quote(text.strip())
+        mend = (
+            "it is how databases write an empty cell; empty it, "
+            f"or say that it is one with --empty {shown}"
+        )
+    elif keyword in _TRIMMED and (found := _invisible(text)):
+        mend = f"it has the invisible character {found}; delete it"
+    elif keyword in _TRIMMED and text[0] in _APOSTROPHES:
+        mend = (
+            "it begins with an apostrophe, by which spreadsheets mark text; delete it"
+        )
     elif keyword in TIMES:
         if _SERIAL.fullmatch(text):
             mend = f"it is a bare number, such as spreadsheets keep times in; {_CELL_FORMAT}"
@@ -528,6 +741,28 @@ def _text_mend(keyword: str, text: str) -> str | None:
         elif len(text) > _MAX_SHOWN:
             mend = "it is not a date and time, like 2030-05-04 09:00"
     return mend
+
+
+def _scientific_mend(number: re.Match[str]) -> str:
+    """Say how to fix a number that a spreadsheet shows in scientific notation."""
+    if int(number["exponent"]) > len(number["decimals"] or ""):
+        return (
+            "the spreadsheet has rounded a long number; make its column text, enter it "
+            "again, and export again"
+        )
+    return (
+        "it is a number in scientific notation; give its column the format 0.00 in the "
+        "spreadsheet, and export again"
+    )
+
+
+def _invisible(text: str) -> str:
+    """Name the first character that nobody sees; empty if there is none."""
+    for character in text:
+        if unicodedata.category(character) == "Cf":
+            name = unicodedata.name(character, "without a name")
+            return f"U+{ord(character):04X} ({name})"
+    return ""
 
 
 def _zone_problem(name: str | None) -> str | None:
@@ -544,9 +779,16 @@ def _zone_problem(name: str | None) -> str | None:
 def read_moment(text: str, where: str | None, day_first: bool | None) -> datetime | str:
     """Read a time as people write it; return the moment, or else how to fix it."""
     try:
-        return read_time(text, None if where is None else zone(where), day_first=day_first)
+        return read_time(
+            text, None if where is None else zone(where), day_first=day_first
+        )
     except TimeError as error:
         return f"it {error.reason}"
+
+
+@lru_cache(maxsize=2**12)
+def _order(text: str) -> bool | None:
+    return order_of(text)
 
 
 def _place(moment: datetime, where: str) -> datetime | str:
@@ -559,7 +801,10 @@ def _place(moment: datetime, where: str) -> datetime | str:
 
 @lru_cache(maxsize=2**12)
 def _wire(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return (
+        moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
+        + "Z"
+    )
 
 
 def _meaning(column: str) -> str | None:
@@ -568,11 +813,18 @@ def _meaning(column: str) -> str | None:
 
 def _near(column: str, cutoff: float) -> str | None:
     """Find the keyword that a column's name may stand for."""
-    if found := difflib.get_close_matches(_plain(column)[:_MAX_SHOWN], _SIMILAR, n=1, cutoff=cutoff):
+    if found := difflib.get_close_matches(
+        _plain(column)[:_MAX_SHOWN], _SIMILAR, n=1, cutoff=cutoff
+    ):
         return _SIMILAR[found[0]]
     words = re.findall("[a-z]+", column.lower()) if cutoff < 0.8 else ()
     return next(
-        (_LOOSE[name] for hint, name in _HINTS.items() if any(re.fullmatch(hint, word) for word in words)), None
+        (
+            _LOOSE[name]
+            for hint, name in _HINTS.items()
+            if any(re.fullmatch(hint, word) for word in words)
+        ),
+        None,
     )
 
 
@@ -581,7 +833,11 @@ def _option(name: str, where: str) -> str:
     keyword = _meaning(name)
     if keyword is None:
         near = _near(name, 0.7)
-        hint = f"did you mean {_NAMES[near]}?" if near else f"known are {', '.join(_NAMES.values())}"
+        hint = (
+            f"did you mean {_NAMES[near]}?"
+            if near
+            else f"known are {', '.join(_NAMES.values())}"
+        )
         raise InputError(f"{where}: there is no column {name!r}; {hint}")
     return keyword
 
@@ -601,4 +857,6 @@ def _quoted(column: str, meaning: str) -> str:
 
 def _shown(columns: Iterable[str]) -> str:
     shown = [repr(column[:_MAX_SHOWN]) for column in columns]
-    return ", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else "")
+    return ", ".join(shown[:20]) + (
+        f" and {len(shown) - 20} more" if len(shown) > 20 else ""
+    )

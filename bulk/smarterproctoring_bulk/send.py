@@ -1,4 +1,7 @@
-"""Sends the rows of one chunk through the public client. Knows pacing and outcomes, not the journal's engine."""
+"""Sends the rows of one chunk through the public client.
+
+It knows pacing and outcomes, and neither the journal nor its engine.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple, TypedDict, cast
 
 from smarterproctoring import (
     AsyncSmarterProctoring,
@@ -20,53 +23,191 @@ from smarterproctoring import (
     ValidationError,
 )
 
-from smarterproctoring_bulk.outcomes import Outcome, State
-from smarterproctoring_bulk.pacing import Brake, Breaker, Concurrency, Pace, window_for
+from smarterproctoring_bulk.jobs import MAX_SENDINGS, Kind
+from smarterproctoring_bulk.outcomes import History, Outcome, State
+from smarterproctoring_bulk.pacing import Breaker, Concurrency, Pace, Throttle
 from smarterproctoring_bulk.rows import Row
 
-MAX_TRIES = 5
-"""Failed attempts after which a row has given up; waits that 429 asks for are none."""
 COMMIT_AFTER = 2.0
-"""Seconds that an outcome waits for company before it is written down."""
-BACKOFF_BASE, BACKOFF_MAX = 0.5, 8.0
-"""Seconds: full jitter over `min(base * 2**n, max)` before a row's next try."""
-RETRYABLE = {408, 425, 500, 502, 503, 504}
-"""Statuses after which a row may be sent again: as the client's own retries, but for 429, which the brake handles."""
+"""Seconds that an outcome waits for others before it is recorded."""
+FAILURE_AFTER = 0.25
+"""Seconds that a failure waits: its row is sent again only after it is recorded."""
+MOST_WAITING = 500
+"""Rows that wait to be sent again, above which no more are begun."""
+BACKOFF_BASE = 0.5
+BACKOFF_MAX = 8.0
+"""Seconds: full jitter over `min(base * 2**n, max)` before a row's next attempt."""
+RETRYABLE: Final = frozenset({408, 425, 500, 502, 503, 504})
+"""Statuses after which a row may be sent again: as in the client, but for 429."""
+NO_ANSWER: Final = frozenset({502, 503, 504})
+"""Statuses that a proxy gives for a service that does not answer."""
 
-History = tuple[int, int, int, bool, float]
-"""What a row that is handed on takes with it: tries, attempts, replays, maybe applied, seconds so far."""
+
+class Reply(NamedTuple):
+    """What an action found out.
+
+    Attributes:
+        status: The HTTP status.
+        attempts: How many requests it made.
+        replays: How many of those followed one that may have been applied.
+        found: What a read found, as JSON; None for an action that does not read.
+    """
+
+    status: int
+    attempts: int
+    replays: int
+    found: str | None = None
+
+
+Action = Callable[[AsyncSmarterProctoring, Row], Awaitable[Reply]]
+"""What is done with a row of one kind of job; it raises as the client does."""
+
+
+async def move(client: AsyncSmarterProctoring, row: Row) -> Reply:
+    """Send the change of a row."""
+    fields = cast("_Fields", row.fields)
+    result = await client.reschedule(*row.sids, **fields)
+    return Reply(result.status, result.attempts, result.replays)
+
+
+ACTIONS: Final[Mapping[Kind, Action]] = {"move": move}
+"""What is done with each row of a job, by its kind."""
+
+
+class _Fields(TypedDict, total=False):
+    """Fields of `reschedule`; the list's reader has checked them by the client's rules."""
+
+
+ReadBack = Callable[[AsyncSmarterProctoring, Row], Awaitable[bool]]
+"""Tells whether a session is as a row asks, by reading it; it raises as the client does."""
+
+
+async def is_as_asked(client: AsyncSmarterProctoring, row: Row) -> bool:
+    """Tell whether a session is as a row asks."""
+    fields = cast("_Fields", row.fields)
+    check = await client.check(*row.sids, **fields)
+    return check.verdict == "as_asked"
 
 
 @dataclass(eq=False)
 class Entry:
-    """A row on its way."""
+    """A row on its way.
+
+    Attributes:
+        row: The row.
+        history: What was known when it was handed to this lane.
+        sendings: Attempts that count towards the limit.
+        attempts: Attempts that were certainly begun.
+        replays: How many of those followed one that may have been applied.
+        perhaps: Attempts that a process that died may have made besides.
+        maybe_applied: Whether the change may have been made.
+        read_back: Whether the session was read since it came into doubt.
+        began: The clock's reading at the first attempt.
+        ready: The clock's reading before which it is not sent again.
+        attempt_began: The clock's reading at the last attempt.
+    """
 
     row: Row
-    tries: int = 0
+    sendings: int = 0
     attempts: int = 0
     replays: int = 0
+    perhaps: int = 0
     maybe_applied: bool = False
+    read_back: bool = False
     began: float | None = None
     ready: float = 0.0
-    elapsed: float = 0.0
     attempt_began: float = 0.0
+
+    @classmethod
+    def continued(cls, row: Row, history: History, now: float) -> Entry:
+        """Return the entry of a row that another lane began."""
+        return cls(
+            row,
+            sendings=history.sendings,
+            attempts=history.attempts,
+            replays=history.replays,
+            perhaps=history.perhaps,
+            maybe_applied=history.maybe_applied,
+            began=now - history.elapsed if history.attempts else None,
+        )
 
     def history(self, now: float) -> History:
         """Return what the next lane must know of it."""
-        elapsed = self.elapsed if self.began is None else now - self.began
-        return self.tries, self.attempts, self.replays, self.maybe_applied, round(elapsed, 3)
+        return History(
+            sendings=self.sendings,
+            attempts=self.attempts,
+            replays=self.replays,
+            perhaps=self.perhaps,
+            maybe_applied=self.maybe_applied,
+            elapsed=0.0 if self.began is None else now - self.began,
+        )
 
 
 class Collected(NamedTuple):
-    """What a lane has to write down: settled rows, and what it hands on because it has to stop.
+    """What a lane has to record.
 
     Attributes:
         outcomes: Rows that are settled.
-        rest: By line, the history of rows that are not; None while the lane goes on.
+        sendings: By line, how often each of those was sent.
+        begun: How many rows of the chunk, from the first, were begun or are settled.
+        histories: By line, what is known of begun rows that are not settled.
+        slot: When the next attempt may begin, in seconds since 1970; None for no rate.
+        ended: Whether the lane has ended.
+        left: Whether rows are left for another part.
     """
 
     outcomes: list[Outcome]
-    rest: dict[int, History] | None
+    sendings: dict[int, int]
+    begun: int
+    histories: dict[int, History]
+    slot: float | None
+    ended: bool
+    left: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a lane is to do.
+
+    Attributes:
+        rows: All rows of the chunk.
+        begun: How many of them, from the first, need no sending, but for those with a
+            history.
+        histories: By line, what is known of rows that another lane began.
+        superseded: Sessions whose rows are not to be sent, because another job has them.
+        slot: When the lane may begin, in seconds since 1970; None if no part left it.
+    """
+
+    rows: Sequence[Row]
+    begun: int = 0
+    histories: Mapping[int, History] = field(default_factory=dict[int, History])
+    superseded: frozenset[str] = frozenset()
+    slot: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a lane is to do it.
+
+    Attributes:
+        rate: Tells the attempts per second over all lanes; None for no limit.
+        lanes: Tells how many lanes share the rate.
+        window: Rows that may be begun and not yet recorded.
+        seconds: After which it hands on what is left.
+        kind: What is done with each row.
+        replay: Whether an attempt that may have been applied is repeated.
+        halted: Tells whether the job is to stop for now.
+        read_back: Reads a session before a change in doubt is sent again.
+    """
+
+    rate: Callable[[], float | None]
+    lanes: Callable[[], int]
+    window: int
+    seconds: float
+    kind: Kind = "move"
+    replay: bool = True
+    halted: Callable[[], bool] = lambda: False
+    read_back: ReadBack | None = None
 
 
 @dataclass
@@ -75,12 +216,13 @@ class Gate:
 
     Attributes:
         client: The public client.
-        brake: What 429 does.
+        throttle: What 429 does.
         breaker: What an outage does.
         concurrency: How many requests may be under way.
         clock: Seconds, never going back.
-        stopped: Why no lane may begin an attempt any more: `auth`, `settings`, `api`, `disk`, `interrupt`, `stop`;
-            empty while they may.
+        wall: Seconds since 1970; it goes on while the machine sleeps.
+        stopped: Why no lane may begin an attempt any more: `auth`, `settings`, `api`,
+            `disk`, `interrupt`, `stop`; empty while they may.
         detail: More about that, for people.
         retries: Attempts beyond each row's first.
         waits: Answers of 429.
@@ -90,10 +232,11 @@ class Gate:
     """
 
     client: AsyncSmarterProctoring
-    brake: Brake = field(default_factory=Brake)
+    throttle: Throttle = field(default_factory=Throttle)
     breaker: Breaker = field(default_factory=Breaker)
     concurrency: Concurrency = field(default_factory=Concurrency)
     clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
     stopped: str = ""
     detail: str = ""
     retries: int = 0
@@ -106,12 +249,14 @@ class Gate:
     def stop(self, reason: str, detail: str = "") -> None:
         """Let every lane finish what is under way and hand on the rest."""
         if not self.stopped:
-            self.stopped, self.detail = reason, detail
+            self.stopped = reason
+            self.detail = detail
         self.wake()
 
     def restart(self) -> None:
         """Let lanes begin attempts again."""
-        self.stopped = self.detail = ""
+        self.stopped = ""
+        self.detail = ""
         self.breaker.reset()
 
     def wake(self) -> None:
@@ -131,59 +276,75 @@ class Gate:
 class Lane:
     """Sends the rows of one chunk, at its share of the rate, and settles each.
 
+    Rows that another lane began come first, and then the others in the order of the chunk,
+    at most one window ahead of what is recorded.
+
     Args:
         gate: What it shares with the other lanes.
-        client: The public client; its own retries are off, because each attempt has to keep the pace.
-        rows: What to send, with the history of rows that another lane began.
-        rate: Tells the attempts per second over all lanes; None for no limit.
-        lanes: How many lanes share the rate.
-        until: The clock's reading at which to hand on what is left.
-        replay: Whether an attempt that may have been applied is repeated.
-        halted: Tells whether the job is to stop for now.
+        client: The public client; its own retries are off, because each attempt has to
+            keep the pace.
+        work: What to send.
+        rules: How.
     """
 
     def __init__(
-        self,
-        gate: Gate,
-        client: AsyncSmarterProctoring,
-        rows: list[tuple[Row, History | None]],
-        *,
-        rate: Callable[[], float | None],
-        lanes: int,
-        until: float,
-        replay: bool = True,
-        halted: Callable[[], bool] = lambda: False,
+        self, gate: Gate, client: AsyncSmarterProctoring, work: Work, rules: Rules
     ) -> None:
-        self._gate, self._client = gate, client
-        self._rate, self._lanes, self._until, self._halted = rate, lanes, until, halted
-        self._replay = replay
-        gate.lanes += 1
+        self._gate = gate
+        self._client = client
+        self._rules = rules
+        self._act = ACTIONS[rules.kind]
+        self._rows = work.rows
         self._closed = False
-        self._waiting: deque[Entry] = deque()
+        gate.lanes += 1
         now = gate.clock()
-        for row, history in rows:
-            tries, attempts, replays, maybe_applied, elapsed = history or (0, 0, 0, False, 0.0)
-            began = now - elapsed if history and attempts else None
-            self._waiting.append(Entry(row, tries, attempts, replays, maybe_applied, began, elapsed=elapsed))
-        self._again: list[Entry] = []
-        self._flying = self._handed = 0
-        self._window = window_for(lanes, rate())
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._until = now + rules.seconds
+        self._until_wall = gate.wall() + rules.seconds
         self._settled: list[Outcome] = []
+        self._sendings: dict[int, int] = {}
         self._settled_at = now
-        self._pace = Pace(now, self._interval(now), random.random())  # noqa: S311 - no secret
+        self._handed = 0
+        self._flying: dict[int, Entry] = {}
+        self._again: list[Entry] = []
+        self._failed: list[Entry] = []
+        self._recording: list[Entry] = []
+        self._handed_at = now
+        self._fresh: deque[int] = deque()
+        self._take_in(work, now)
+        self._recorded_begun = work.begun
+        self._tasks: set[asyncio.Task[None]] = set()
+        interval = self._interval(now)
+        slot = None if work.slot is None else now + (work.slot - gate.wall())
+        self._pace = Pace(now, interval, random.random(), slot)  # noqa: S311 - no secret
         self._event = asyncio.Event()
         self._wake = self._event.set
 
-    async def collect(self) -> Collected:
-        """Send until there is a good portion of outcomes to write down; never raises for a row.
+    def _take_in(self, work: Work, now: float) -> None:
+        """Sort the rows: not to be sent, begun by another lane, not begun."""
+        for position, row in enumerate(work.rows):
+            history = work.histories.get(row.line)
+            if history is None and position < work.begun:
+                continue
+            if row.sids[2] in work.superseded:
+                entry = Entry.continued(row, history or History(), now)
+                self._supersede(entry)
+            elif history is not None:
+                self._again.append(Entry.continued(row, history, now))
+            else:
+                self._fresh.append(position)
 
-        At most a window of rows is begun and not yet written down. The portion is handed over once three quarters of
-        it are settled, or half if it is full, so that the rest keep the line busy during the commit; or after
+    async def collect(self) -> Collected:
+        """Send until there is a good portion of outcomes to record; never raises for a row.
+
+        The portion is handed over once three quarters of a window are settled, or half if it
+        is full, so that the rest keep the line busy during the commit; or after
         `COMMIT_AFTER`.
         To be called again only when the portion before is in the journal.
         """
-        gate, self._handed = self._gate, 0
+        gate = self._gate
+        self._handed = 0
+        self._again.extend(self._recording)
+        self._recording = []
         gate.attach(self._wake)
         try:
             while True:
@@ -191,17 +352,23 @@ class Lane:
                 due = self._begin_what_is_due()
                 now = gate.clock()
                 if self._finished(now):
+                    collected = self._hand_over(now, ended=True)
                     self.close()
-                    rest = [*self._again, *self._waiting]
-                    return self._hand_over({entry.row.line: entry.history(now) for entry in rest})
+                    return collected
                 if self._portion_is_ready(now):
-                    return self._hand_over(None)
-                # At most so long, so that a lane with nothing to do notices a job that was paused elsewhere.
-                timer = asyncio.get_running_loop().call_later(min(max(0.0, due - now), 0.25), self._wake)
+                    return self._hand_over(now, ended=False)
+                # At most so long, so that a lane with nothing to do notices a job that was
+                # paused elsewhere.
+                wait = min(max(0.0, due - now), 0.25)
+                timer = asyncio.get_running_loop().call_later(wait, self._wake)
                 await self._event.wait()
                 timer.cancel()
         finally:
             gate.detach(self._wake)
+
+    def recorded(self, collected: Collected) -> None:
+        """Note that a portion is in the journal."""
+        self._recorded_begun = collected.begun
 
     def close(self) -> None:
         """Leave the other lanes their share; done where it ends, and by whoever gives it up before."""
@@ -210,27 +377,60 @@ class Lane:
             self._gate.lanes -= 1
             self._gate.hungry.pop(self, None)
 
+    def stop(self) -> None:
+        """Let this lane finish what is under way and hand on the rest."""
+        self._until = self._gate.clock()
+        self._wake()
+
     def _stopping(self, now: float) -> bool:
-        return bool(self._gate.stopped) or now >= self._until or self._halted()
+        if self._gate.stopped or now >= self._until or self._rules.halted():
+            return True
+        # The clock stands still while the machine sleeps, and the lease does not.
+        return self._gate.wall() >= self._until_wall
 
     def _finished(self, now: float) -> bool:
-        return not self._flying and (not (self._waiting or self._again) or self._stopping(now))
+        if self._flying:
+            return False
+        left = self._fresh or self._again or self._failed
+        return not left or self._stopping(now)
 
     def _portion_is_ready(self, now: float) -> bool:
+        if self._stopping(now):
+            return False
         settled = len(self._settled)
-        full = self._flying + settled >= self._window
-        late = settled and now - self._settled_at >= COMMIT_AFTER
-        ready = settled * 4 >= self._window * 3 or (full and settled * 2 > self._window) or late
-        return bool(ready) and not self._stopping(now)
+        window = self._rules.window
+        unsettled = len(self._flying) + len(self._failed)
+        full = unsettled + settled >= window
+        if settled * 4 >= window * 3 or (full and settled * 2 > window):
+            return True
+        if settled and now - self._settled_at >= COMMIT_AFTER:
+            return True
+        return bool(self._failed) and now - self._handed_at >= FAILURE_AFTER
 
     def _interval(self, now: float) -> float:
-        rate = self._rate()
-        # What the brake takes for the rate where there is none, it has measured over the lanes of this worker.
-        return self._gate.brake.interval(now, rate, self._gate.lanes if rate is None else self._lanes)
+        rate = self._rules.rate()
+        share = None if rate is None else rate / self._rules.lanes()
+        return self._gate.throttle.interval(now, share, self._gate.lanes)
 
-    def _hand_over(self, rest: dict[int, History] | None) -> Collected:
-        outcomes, self._settled, self._handed = self._settled, [], len(self._settled)
-        return Collected(outcomes, rest)
+    def _hand_over(self, now: float, *, ended: bool) -> Collected:
+        outcomes = self._settled
+        sendings = self._sendings
+        self._settled = []
+        self._sendings = {}
+        self._handed = len(outcomes) + len(self._failed)
+        self._handed_at = now
+        waiting = [*self._flying.values(), *self._again, *self._failed]
+        # Only what is recorded is sent again, so that a crash leaves at most one attempt
+        # of each row that nobody knows of.
+        self._recording = self._failed
+        self._failed = []
+        histories = {entry.row.line: entry.history(now) for entry in waiting}
+        slot: float | None = None
+        if self._interval(now):
+            slot = self._gate.wall() + (self._pace.slot - now)
+        begun = self._fresh[0] if self._fresh else len(self._rows)
+        left = bool(self._fresh or histories)
+        return Collected(outcomes, sendings, begun, histories, slot, ended, left)
 
     def _begin_what_is_due(self) -> float:
         """Begin attempts; return the clock's reading at which the next may be due."""
@@ -240,50 +440,78 @@ class Lane:
             task.add_done_callback(self._tasks.discard)
         return claimed
 
+    def _may_begin_fresh(self) -> bool:
+        """Tell whether a row that was not begun may be begun."""
+        if not self._fresh or len(self._again) + len(self._failed) > MOST_WAITING:
+            return False
+        return self._fresh[0] < self._recorded_begun + self._rules.window
+
     def _claim(self) -> Entry | float:
         """Take the next row for an attempt that begins now; else return when one may be due."""
-        gate, now = self._gate, self._gate.clock()
-        if self._flying + len(self._settled) + self._handed >= self._window or not (self._waiting or self._again):
+        gate = self._gate
+        now = gate.clock()
+        open_rows = len(self._flying) + len(self._failed) + len(self._settled)
+        if open_rows + self._handed >= self._rules.window:
             return self._until
         if self._stopping(now):
             return self._until
-        due = self._pace.due(now, gate.brake.until)
-        if gate.breaker.failures:
+        fresh = self._may_begin_fresh()
+        if not fresh and not self._again:
+            return self._until
+        due = self._pace.due(now, gate.throttle.until)
+        probing = self._must_probe()
+        if probing:
             due = max(due, gate.breaker.due(now))
-        if not self._waiting:
+        if not fresh:
             due = max(due, min(entry.ready for entry in self._again))
         if due > now:
             return due
         if not self._has_room():
             gate.hungry.setdefault(self)
             return self._until
-        if gate.breaker.failures:
+        if probing:
             gate.breaker.begin()
-        gate.brake.begun(now)
+        entry = self._take(now, fresh_first=probing)
         gate.flying += 1
-        self._flying += 1
+        self._flying[entry.row.line] = entry
         self._pace.begin(now, self._interval(now))
-        entry = self._take(now)
         entry.attempt_began = now
         return entry
 
-    def _take(self, now: float) -> Entry:
+    def _must_probe(self) -> bool:
+        """Tell whether the breaker holds this lane.
+
+        Where only rows are left that failed before, and the service answers, there is
+        nothing to protect: each of them ends after its last attempt.
+        """
+        breaker = self._gate.breaker
+        if not breaker.open:
+            return False
+        return bool(self._fresh) or not breaker.answers
+
+    def _take(self, now: float, *, fresh_first: bool) -> Entry:
         """Take the row whose turn it is: one whose wait is over, else the next one."""
-        ready = self._again and [entry for entry in self._again if entry.ready <= now]
-        if not ready:
-            return self._waiting.popleft()
-        entry = min(ready, key=lambda entry: entry.ready)
+        fresh = self._may_begin_fresh()
+        ready = [entry for entry in self._again if entry.ready <= now]
+        # A probe with a row that failed before would say little about the service.
+        if fresh and (fresh_first or not ready):
+            return Entry(self._rows[self._fresh.popleft()])
+        entry = min(ready, key=_readiness)
         self._again.remove(entry)
         return entry
 
     async def _fly(self, entry: Entry) -> None:
-        """Make attempts as long as there is one to make, in this lane or another: that keeps a connection busy."""
-        lane, claimed = self, entry
+        """Make attempts as long as there is one to make, in this lane or another.
+
+        That keeps a connection busy.
+        """
+        lane = self
+        claimed = entry
         while True:
             try:
-                await lane._attempt(claimed, claimed.attempt_began)
+                await lane._attempt(claimed)
             finally:
-                lane._flying -= 1
+                lane._flying.pop(claimed.row.line, None)
                 lane._gate.flying -= 1
             now = lane._gate.clock()
             if lane._portion_is_ready(now) or lane._finished(now):
@@ -292,12 +520,13 @@ class Lane:
             if isinstance(following, Entry):
                 claimed = following
                 continue
-            # What comes next in this lane is for its `collect`: a portion, the end, or a timer.
+            # What comes next in this lane is for its `collect`: a portion, the end, a timer.
             lane._wake()
             for other in list(lane._gate.hungry):
                 following = other._claim()
                 if isinstance(following, Entry):
-                    lane, claimed = other, following
+                    lane = other
+                    claimed = following
                     break
                 if other._has_room():
                     lane._gate.hungry.pop(other, None)
@@ -306,104 +535,202 @@ class Lane:
                 return
 
     def _has_room(self) -> bool:
-        return self._gate.flying < self._gate.concurrency.allowed(self._rate())
+        return self._gate.flying < self._gate.concurrency.allowed(self._rules.rate())
 
-    # -- one attempt --------------------------------------------------------------------------------------------------
+    # -- one attempt --
 
-    async def _attempt(self, entry: Entry, began: float) -> None:
+    async def _attempt(self, entry: Entry) -> None:
         """Make one attempt, and settle the row or put it back."""
         gate = self._gate
-        entry.began = began if entry.began is None else entry.began
-        fields: Any = entry.row.fields
+        began = entry.attempt_began
+        if entry.began is None:
+            entry.began = began
         try:
-            result = await self._client.reschedule(*entry.row.sids, **fields)
+            if not await self._read_first(entry):
+                return
+            reply = await self._act(self._client, entry.row)
         except ValidationError as error:
-            # The list was checked by the same rules, so only another version of the client comes here.
-            self._settle(entry, "invalid", error)
+            # The list was checked by the same rules: only another version comes here.
+            self._settle(entry, "invalid", error=error)
         except ConfigurationError as error:
             self._put_back(entry, began)
             gate.stop("settings", error.message)
         except SmarterProctoringError as error:
-            self._failed(entry, error, began)
-        except Exception as error:  # noqa: BLE001 - a step must not raise; its name is all that may be shown
+            self._failed_with(entry, error)
+        except Exception as error:  # noqa: BLE001 - a lane must not raise; its name is all that may be shown
             self._put_back(entry, began)
-            gate.stop("settings", f"the client raised {type(error).__name__}, which it never should")
+            name = type(error).__name__
+            gate.stop("settings", f"the client raised {name}, which it never should")
         else:
-            if gate.breaker.failures:
+            if gate.breaker.failing:
                 gate.breaker.succeeded()
-            gate.brake.accepted(began)
+            gate.throttle.accepted(began)
             gate.concurrency.answered(gate.clock() - began, gate.flying)
-            self._count(entry, result.attempts, result.replays, maybe_applied=False)
-            self._settle(entry, "ok", None, result.status)
+            self._count(entry, reply.attempts, reply.replays, maybe_applied=False)
+            self._settle(entry, "ok", status=reply.status, found=reply.found)
 
-    def _count(self, entry: Entry, attempts: int, replays: int, *, maybe_applied: bool) -> None:
+    async def _read_first(self, entry: Entry) -> bool:
+        """Read back a row in doubt, once, before it is sent again.
+
+        The read takes a slot of the pace, and the sending waits for the next one.
+
+        Returns:
+            Whether the row is to be sent now; False if it is settled or put back.
+        """
+        read_back = self._rules.read_back
+        if read_back is None or entry.read_back or not entry.maybe_applied:
+            return True
+        try:
+            as_asked = await read_back(self._client, entry.row)
+        except AuthenticationError as error:
+            self._gate.stop("auth", error.message)
+            self._put_back(entry, self._gate.clock())
+            return False
+        except RateLimitError as error:
+            self._limited(entry, error, self._gate.clock())
+            return False
+        except SmarterProctoringError:
+            as_asked = False  # it cannot be read, so it stays in doubt
+        entry.read_back = True
+        if as_asked:
+            self._settle(entry, "ok", message="confirmed by reading back")
+            return False
+        now = self._gate.clock()
+        wait = self._pace.due(now) - now
+        self._pace.begin(now, self._interval(now))
+        await asyncio.sleep(max(0.0, wait))
+        now = self._gate.clock()
+        if self._stopping(now):
+            self._put_back(entry, now)
+            return False
+        return True
+
+    def _count(
+        self, entry: Entry, attempts: int, replays: int, *, maybe_applied: bool
+    ) -> None:
         self._gate.retries += attempts - (0 if entry.attempts else 1)
         for _ in range(attempts - 1):
-            # The client's own renewal of the token is a second attempt within the call, and takes a slot too.
+            # The client's own renewal of the token is a second attempt within the call, and
+            # takes a slot too.
             now = self._gate.clock()
             self._pace.begin(now, self._interval(now))
         entry.replays += replays + (1 if entry.maybe_applied and attempts else 0)
         entry.attempts += attempts
+        entry.sendings += 1
         entry.maybe_applied = entry.maybe_applied or maybe_applied
 
-    def _failed(self, entry: Entry, error: SmarterProctoringError, began: float) -> None:
-        gate, now = self._gate, self._gate.clock()
-        self._count(entry, error.attempts, error.replays, maybe_applied=error.maybe_applied)
+    def _failed_with(self, entry: Entry, error: SmarterProctoringError) -> None:
+        gate = self._gate
+        now = gate.clock()
+        self._count(
+            entry, error.attempts, error.replays, maybe_applied=error.maybe_applied
+        )
         if isinstance(error, AuthenticationError):
+            entry.sendings -= 1
             gate.stop("auth", error.message)
             self._put_back(entry, now)
         elif isinstance(error, RateLimitError):
+            entry.sendings -= 1
+            self._limited(entry, error, now)
+        elif is_refusal(error):
             gate.breaker.succeeded()
-            interval = self._interval(now)
-            gate.brake.limited(now, began, error.retry_after, gate.lanes / interval if interval else 0.0)
-            gate.waits += 1
-            self._put_back(entry, now)
-            gate.wake()
-        elif _is_refusal(error):
-            gate.breaker.succeeded()
-            gate.brake.accepted(began)
-            self._settle(entry, "rejected", error)
+            gate.throttle.accepted(entry.attempt_began)
+            self._settle(entry, "rejected", error=error)
         else:
-            counts = gate.breaker.failed(now)
-            entry.tries += counts
-            retryable = error.status is None or error.status in RETRYABLE
-            # An answer that does not confirm would come again, and each replay may be one change more.
-            unconfirmed = isinstance(error, UnconfirmedError)
-            ambiguous = unconfirmed or (error.maybe_applied and not self._replay)
-            if gate.breaker.exhausted(now):
-                gate.stop("api", error.message)
-            if (counts and (not retryable or entry.tries >= MAX_TRIES)) or ambiguous:
-                self._settle(entry, "gave_up", error)
-            else:
-                wait = random.random() * min(BACKOFF_BASE * 2.0**entry.tries, BACKOFF_MAX)  # noqa: S311 - jitter
-                self._put_back(entry, now + max(wait, error.retry_after or 0.0))
+            self._unanswered(entry, error, now)
             gate.wake()
+
+    def _limited(self, entry: Entry, error: RateLimitError, now: float) -> None:
+        gate = self._gate
+        gate.breaker.succeeded()
+        interval = self._interval(now)
+        pace = gate.lanes / interval if interval else float("inf")
+        gate.throttle.limited(now, entry.attempt_began, error.retry_after, pace)
+        gate.waits += 1
+        self._put_back(entry, now)
+        gate.wake()
+
+    def _unanswered(
+        self, entry: Entry, error: SmarterProctoringError, now: float
+    ) -> None:
+        """Note an attempt after which it is open whether the row is settled."""
+        breaker = self._gate.breaker
+        status = error.status
+        answered = status is not None and status not in NO_ANSWER
+        breaker.failed(now, entry.row.sids[2], answered=answered)
+        if breaker.exhausted(now) and (not answered or self._fresh):
+            self._gate.stop("api", error.message)
+        retryable = status is None or status in RETRYABLE
+        # An answer that does not confirm would come again, and each replay may be one
+        # change more.
+        final = isinstance(error, UnconfirmedError) or not retryable
+        if entry.maybe_applied and not self._rules.replay:
+            final = True
+        if final or entry.sendings >= MAX_SENDINGS:
+            self._settle(entry, "gave_up", error=error)
+            return
+        longest = min(BACKOFF_BASE * 2.0**entry.sendings, BACKOFF_MAX)
+        wait = random.random() * longest  # noqa: S311 - jitter
+        self._put_back(entry, now + max(wait, error.retry_after or 0.0))
 
     def _put_back(self, entry: Entry, ready: float) -> None:
         entry.ready = ready
-        self._again.append(entry)
+        self._failed.append(entry)
+
+    def _supersede(self, entry: Entry) -> None:
+        self._settle(
+            entry, "superseded", message="another job has changed this session"
+        )
 
     def _settle(
-        self, entry: Entry, state: State, error: SmarterProctoringError | None, status: int | None = None
+        self,
+        entry: Entry,
+        state: State,
+        *,
+        status: int | None = None,
+        message: str | None = None,
+        error: SmarterProctoringError | None = None,
+        found: str | None = None,
     ) -> None:
         now = self._gate.clock()
         if not self._settled:
             self._settled_at = now
-        code, message = (None, None) if error is None else (error.code, error.api_message or error.message)
-        # By position: a keyword for each of eleven takes as long as all else in here.
+        code: str | None = None
+        if error is not None:
+            status = error.status
+            code = error.code
+            message = error.api_message or error.message
+        self._sendings[entry.row.line] = entry.sendings
         self._settled.append(
             Outcome(
-                entry.row.line, entry.row.sids, state, status if error is None else error.status, code, message,
-                state != "ok" and entry.maybe_applied, entry.attempts, entry.replays,
-                0.0 if entry.began is None else now - entry.began, time.time(),
+                line=entry.row.line,
+                sids=entry.row.sids,
+                state=state,
+                status=status,
+                code=code,
+                message=message,
+                maybe_applied=state != "ok" and entry.maybe_applied,
+                attempts=entry.attempts,
+                replays=entry.replays,
+                perhaps=entry.perhaps,
+                elapsed=0.0 if entry.began is None else now - entry.began,
+                at=self._gate.wall(),
+                found=found,
             )
-        )  # fmt: skip
+        )
 
 
-def _is_refusal(error: SmarterProctoringError) -> bool:
-    """Tell whether the API has refused the row for good: a 4xx, but not one after which it may be sent again.
+def _readiness(entry: Entry) -> float:
+    return entry.ready
 
-    A 499 is none: it says that the client went away, and the change may have been made.
+
+def is_refusal(error: SmarterProctoringError) -> bool:
+    """Tell whether the API has refused the row for good.
+
+    That is a 4xx, but not one after which the row may be sent again. A 499 is not a
+    refusal: it says that the client went away, and the change may have been made.
     """
     status = error.status
-    return status is not None and 400 <= status < 500 and status != 499 and status not in RETRYABLE
+    if status is None or status == 499 or status in RETRYABLE:
+        return False
+    return 400 <= status < 500

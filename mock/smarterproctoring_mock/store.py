@@ -8,11 +8,13 @@ by `kill -9`, loses no row, and sessions that were dropped from memory are read 
 import asyncio
 import json
 import math
+import os
 import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -236,6 +238,9 @@ class Store:
             self._file = self._open(Path(path))
 
     def _open(self, path: Path) -> sqlite3.Connection:
+        # For its owner alone: sessions have personal data. SQLite says what is wrong where this fails.
+        with suppress(OSError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         try:
             file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:

@@ -142,6 +142,8 @@ class Call:
         if 200 <= reply.status < 300 and doubt is None:
             if self.hook_failed:
                 raise self._failed_after(reply)
+            if reply.incomplete and self.prepared.needs_whole:
+                return self._after_loss(Failure.NOT_WHOLE, reply.phrase())
             self._budget.give(self._gain)
             self.reply = reply
             return None

@@ -7,7 +7,13 @@ the command's name, and returns the exit code or ends the process.
 from smarterproctoring.prepare import from_keywords
 from smarterproctoring.rules import Item, item_from_text, keyword_items, path_parameters
 from smarterproctoring.settings import read_environment
-from smarterproctoring.times import TimeError, limit_problem, read_time
+from smarterproctoring.times import (
+    TimeError,
+    length_problem,
+    limit_problem,
+    order_of,
+    read_time,
+)
 from smarterproctoring.token_file import TokenFile
 from smarterproctoring.zones import ZoneError, place, zone
 
@@ -29,7 +35,9 @@ __all__ = [
     "from_keywords",
     "item_from_text",
     "keyword_items",
+    "length_problem",
     "limit_problem",
+    "order_of",
     "path_parameters",
     "place",
     "read_environment",

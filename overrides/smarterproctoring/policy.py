@@ -27,6 +27,7 @@ class Failure(enum.Enum):
     WRITE_TIMEOUT = "could not send the request in time"
     READ_TIMEOUT = "no answer in time"
     LOST = "the connection was lost before an answer came"
+    NOT_WHOLE = "the answer did not come whole"
     OTHER = "the transport failed"
     HOOK = "an event hook failed before the request was sent"
 
@@ -58,6 +59,7 @@ AMBIGUOUS = {
     Failure.WRITE_TIMEOUT,
     Failure.READ_TIMEOUT,
     Failure.LOST,
+    Failure.NOT_WHOLE,
 }
 """Repeated unless `retry_ambiguous` is False: the change may have been carried out. A 503 belongs here: Envoy and
 Heroku's router answer it after they have passed the request on."""

@@ -30,6 +30,8 @@ class Prepared(NamedTuple):
     """When the call began, in seconds of the monotonic clock: writing a large body takes time of the deadline."""
     can_read_back: bool = False
     """Whether a read can show that what the body asks for is so."""
+    needs_whole: bool = False
+    """Whether an answer that broke off is of no use: half of a session cannot be compared."""
 
     def __repr__(self) -> str:  # it is in frames, and says things of a person
         return f"<Prepared {self.operation.operation_id}>"

@@ -59,7 +59,8 @@ def reader_of(operation: Operation) -> Operation:
 def read_of(changed: Prepared, reader: Operation) -> Prepared:
     """Return the request that reads back what a request changes; the call begins now."""
     path = changed.path.partition("?")[0]
-    return Prepared(reader, path, FRESH, Hidden(b""), time.monotonic())
+    began = time.monotonic()
+    return Prepared(reader, path, FRESH, Hidden(b""), began, needs_whole=True)
 
 
 def read_options(options: Options, seconds: float) -> Options:

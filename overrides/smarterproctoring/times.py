@@ -34,6 +34,8 @@ MAX_LENGTH: Final = 80
 """Characters of a text; every accepted form is shorter."""
 YEARS_AHEAD: Final = 2
 """How far ahead a moment may be unless that is allowed."""
+HOURS_LONG: Final = 24
+"""How long after its start a session may end unless that is allowed."""
 _LONGEST_NIGHT: Final = 6 * 60
 """Minutes of a range over midnight, such as 22:00-02:00, that people may mean."""
 _LONGEST_NOON: Final = 3 * 60
@@ -103,6 +105,44 @@ def limit_problem(
     if moment > _years_later(now) and not allow_far:
         return f"is more than {YEARS_AHEAD} years ahead; check the year, or allow it with --allow-far"
     return None
+
+
+def length_problem(start: datetime, end: datetime, *, allow_long: bool) -> str | None:
+    """Say why the end of a session is probably a slip; None if it is not.
+
+    Args:
+        start: When the session starts, aware.
+        end: When it ends, aware.
+        allow_long: Whether more than 24 hours are accepted.
+
+    Returns:
+        A sentence whose subject is the end. It names the option that allows it.
+    """
+    if end - start <= timedelta(hours=HOURS_LONG) or allow_long:
+        return None
+    return (
+        f"is more than {HOURS_LONG} hours after the start; check both dates, "
+        "or allow it with --allow-long"
+    )
+
+
+def order_of(text: str) -> bool | None:
+    """Tell which order of day and month the numbers of a text can only have.
+
+    Args:
+        text: A date and time in an accepted form.
+
+    Returns:
+        True if the day is first, as in 31/05/2030; False if the month is; None if it does not show.
+    """
+    try:
+        date = _divide(_plain(text)).date
+    except _RefusedError:
+        return None
+    first = _number(date, "first")
+    if max(first, _number(date, "next")) <= 12:
+        return None
+    return first > 12
 
 
 def _years_later(now: datetime) -> datetime:

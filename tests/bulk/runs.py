@@ -25,12 +25,13 @@ from typing import Any
 from unittest.mock import patch
 
 from smarterproctoring import cli
-from smarterproctoring_bulk import cli as bulk_cli
 from smarterproctoring_bulk import engine
-from smarterproctoring_bulk.cli import facts_of
+from smarterproctoring_bulk.commands import run as run_command
+from smarterproctoring_bulk.commands.jobs import Facts, facts_of
 from smarterproctoring_bulk.journal import find
+from smarterproctoring_bulk.limited import plan_first
 from smarterproctoring_bulk.outcomes import Outcome
-from smarterproctoring_bulk.plan import Plan, plan
+from smarterproctoring_bulk.plan import Plan
 from smarterproctoring_bulk.rows import InputOptions
 from smarterproctoring_mock import MockApp
 
@@ -88,16 +89,15 @@ def _command_line(arguments: list[str], environment: dict[str, str], folder: str
         cli.main()
         return
     moment = datetime.fromisoformat(environment["TESTS_NOW"])
-    with patch.object(bulk_cli, "plan", partial(_planned_at, moment)):
+    with patch.object(run_command, "plan_first", partial(_planned_at, moment)):
         cli.main()
 
 
 def _planned_at(
-    moment: datetime, path: str, options: InputOptions, hook: Callable[[int], object] | None = None,
-    now: datetime | None = None,
-) -> Plan:  # fmt: skip
+    moment: datetime, path: Path, options: InputOptions, limit: int | None, now: datetime | None = None
+) -> Plan:
     """Check a list as if it were another moment."""
-    return plan(path, options, hook, now or moment)
+    return plan_first(path, options, limit, now or moment)
 
 
 class Process:
@@ -129,6 +129,14 @@ class Process:
         return self._output.read_text()
 
 
+def _confirmed(command: str | Path, arguments: tuple[str | Path, ...]) -> list[str]:
+    """Return the arguments, with the confirmation that a command needs where there is no terminal."""
+    words = [*map(str, arguments)]
+    if command in ("run", "submit") and not {"--dry-run", "--help"} & {*words}:
+        words.append("--yes")
+    return words
+
+
 class Bulk:
     """The command line with one journal and one server."""
 
@@ -146,15 +154,16 @@ class Bulk:
         return {**clean, **own, **more}
 
     def start(self, command: str | Path, *arguments: str | Path, token: str = TOKEN, **environment: str) -> Process:
-        words = ["bulk", str(command), *map(str, arguments)]
+        words = ["bulk", str(command), *_confirmed(command, arguments)]
         process = Process(words, self.environment(token, environment), self.folder)
         self.started.append(process)
         return process
 
     def run_anew(self, command: str | Path, *arguments: str | Path, code: int = 0, **environment: str) -> str:
         """Run to the end in an interpreter of its own, which obeys the variables that Python itself reads."""
+        words = ["bulk", str(command), *_confirmed(command, arguments)]
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "smarterproctoring.cli", "bulk", str(command), *map(str, arguments)],
+            [sys.executable, "-P", "-m", "smarterproctoring.cli", *words],
             env=self.environment(TOKEN, environment), cwd=self.folder, capture_output=True, text=True, check=False,
             timeout=300,
         )  # fmt: skip
@@ -172,7 +181,7 @@ class Bulk:
         assert TOKEN not in printed
         return printed
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Facts:
         """Return what `bulk status --json` would show of the one job."""
         with engine.Journal(find(self.journal)) as journal:
             (job,) = journal.jobs()
@@ -198,7 +207,8 @@ class Bulk:
 
 def sent(app: MockApp) -> Counter[str]:
     """Count what was really sent, by session."""
-    return Counter(row.params["sessionSid"] for row in app.audit() if row.params)
+    moves = (row for row in app.audit() if row.params and row.operation == "rescheduleExamSession")
+    return Counter(row.params["sessionSid"] for row in moves)
 
 
 def stored(app: MockApp) -> Counter[str]:

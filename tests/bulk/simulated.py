@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 
-from smarterproctoring_bulk.pacing import Brake, Pace
+from smarterproctoring_bulk.pacing import Pace, Throttle
 
 
 class Limiter:
@@ -25,13 +25,14 @@ class Limiter:
 
 
 def admitted(limiter: Limiter, *, rate: float, lanes: int, seconds: float, latency: float = 0.05) -> tuple[int, int]:
-    """Run lanes that share a brake against a limiter.
+    """Run lanes that share a throttle against a limiter.
 
     Returns:
         How many requests were admitted, and the most that began in any second.
     """
-    brake = Brake()
-    paces = [Pace(0.0, brake.interval(0.0, rate, lanes), lane / lanes) for lane in range(lanes)]
+    throttle = Throttle()
+    share = rate / lanes
+    paces = [Pace(0.0, throttle.interval(0.0, share, lanes), lane / lanes) for lane in range(lanes)]
     # (when, what, lane, began): a lane begins, or an answer comes.
     events = [(paces[lane].due(0.0), 0, lane, 0.0) for lane in range(lanes)]
     heapq.heapify(events)
@@ -41,14 +42,15 @@ def admitted(limiter: Limiter, *, rate: float, lanes: int, seconds: float, laten
         if now > seconds:
             break
         if what == 1:
-            brake.limited(now, began, limiter.retry_after, lanes / brake.interval(now, rate, lanes))
+            pace = lanes / throttle.interval(now, share, lanes)
+            throttle.limited(now, began, limiter.retry_after, pace)
             continue
         if what == 2:
-            brake.accepted(began)
+            throttle.accepted(began)
             continue
-        due = paces[lane].due(now, brake.until)
+        due = paces[lane].due(now, throttle.until)
         if due <= now:
-            paces[lane].begin(now, brake.interval(now, rate, lanes))
+            paces[lane].begin(now, throttle.interval(now, share, lanes))
             begun.append(now)
             while now - begun[0] >= 1.0:
                 begun.popleft()

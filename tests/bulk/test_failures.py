@@ -6,10 +6,8 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +29,9 @@ from bulk.runs import (
     wait_for,
     write_list,
 )
+from bulk.small_disk import small_disk
 from smarterproctoring_bulk import engine
+from smarterproctoring_bulk.jobs import Job, job_id
 from smarterproctoring_bulk.journal import find
 from smarterproctoring_bulk.plan import plan
 from smarterproctoring_bulk.rows import InputOptions
@@ -39,6 +39,7 @@ from smarterproctoring_mock import MockApp, running_server
 
 # The time limit is only there to end a test that hangs: a busy machine is slow.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+__all__ = ["small_disk"]
 LANES = 4
 MANY_CHUNKS = ("--rate", "100/min")
 """At this rate a list is cut into chunks of 100 rows, so that submitting it takes many commits."""
@@ -254,10 +255,11 @@ def test_an_outage_stops_the_job_and_costs_no_row(bulk: Bulk, app: MockApp) -> N
     wait_for(lambda: len(app.audit()) >= 60)
     app.clear_faults()
     app.add_faults({"fault": "unavailable", "retry_after": None, "times": None})
-    bulk.end(process, code=7)
+    assert "MAY HAVE BEEN APPLIED" in bulk.end(process, code=8)
     found = bulk.status()
     assert found["state"] == "paused (api)"
     assert set(found["rows"]) == {"ok", "not settled yet"}
+    assert found["maybe_applied"] > 0, "what a 503 may have applied is said"
     failed = [row for row in app.audit() if row.status == 503]
     assert len(failed) < 100, "the breaker lets probes through, not the list"
     app.clear_faults()
@@ -278,7 +280,7 @@ def test_rows_that_gave_up_are_tried_again(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "list.csv", 40)
     app.add_faults(
         {"fault": "not-found", "session": session(3), "times": None},
-        {"fault": "server-error", "session": session(5), "times": 5},
+        {"fault": "server-error", "session": session(5), "times": 5, "operation": "rescheduleExamSession"},
         {"status": 501, "session": session(6), "times": 1},
     )
     said = bulk.run("run", path, code=8)
@@ -289,10 +291,12 @@ def test_rows_that_gave_up_are_tried_again(bulk: Bulk, app: MockApp) -> None:
     assert (found[7].state, found[7].maybe_applied, found[7].attempts) == ("gave_up", True, 5)
     assert (found[8].state, found[8].maybe_applied, found[8].attempts) == ("gave_up", False, 1)
     before = sent(app)
-    assert "2 rows again" in bulk.run("run", path, code=5)
+    assert "retrying 1 rows" in bulk.run("run", path, code=8)
     after = sent(app)
     after.subtract(before)
-    assert +after == {session(5): 1, session(6): 1}, "only what gave up is sent again"
+    assert +after == {session(6): 1}, "only what gave up is sent again, and nothing more often than five times"
+    assert "retrying 1 rows" in bulk.run("run", path, "--again", "gave-up", code=5)
+    assert sent(app)[session(5)] == before[session(5)] + 1
     found = bulk.outcomes()
     assert Counter(outcome.state for outcome in found.values()) == {"ok": 39, "rejected": 1}
     assert (found[7].attempts, found[7].replays) == (6, 5)
@@ -488,24 +492,18 @@ def test_purge_deletes_the_rows_for_good(bulk: Bulk, app: MockApp) -> None:
     assert "no jobs" in bulk.run("status")
 
 
+def test_purge_on_postgres_says_what_remains(fleet: Bulk, app: MockApp) -> None:
+    fleet.run("run", write_list(fleet.folder / "list.csv", 3))
+    said = fleet.run("purge", fleet.status()["job"], "--yes")
+    assert "until a vacuum" in said
+    assert "backups" in said
+    assert "no jobs" in fleet.run("status")
+
+
 SECRET_BYTES = b"phone 555-0199"
 
 
 # -- the machine ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 24 MB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"a small tmpfs cannot be mounted here (that needs root): {done.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
 
 
 @pytest.mark.parametrize("left", [1_000_000, 0], ids=["nearly full", "full"])
@@ -534,10 +532,14 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(small_disk: Path, bulk: Bul
 def test_a_job_of_an_incompatible_version_is_refused(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "list.csv", 20)
     with plan(path, InputOptions()) as planned, engine.Journal(find(bulk.journal)) as journal:
-        name = engine.job_id(planned.fingerprint, bulk.url)
-        job = engine.Job(name, "list.csv", bulk.url, planned.counts, rate=None, lanes=1, lease=60, chunk=500)
-        journal.submit(planned, replace(job, format=99, client="9.9.9"))
-    for command in (["run", path], ["resume", job.id]):
+        job = Job(
+            job_id(planned.fingerprint, bulk.url), planned.fingerprint, "list.csv", bulk.url, planned.counts,
+            rate=None, lanes=1, lease=60, chunk=500, window=25,
+        )  # fmt: skip
+        journal.submit(planned, job)
+        journal.store.insert_job(replace(job, id="f" * 12, format=99, client="9.9.9"))
+        journal.purge(job)
+    for command in (["run", path], ["resume", "f" * 12]):
         said = bulk.run(*command, code=12)
         assert "9.9.9" in said
         assert "with that version" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -11,10 +12,10 @@ from smarterproctoring_bulk.pacing import (
     LATENCY,
     MARGIN,
     MAX_FLYING,
-    Brake,
     Breaker,
     Concurrency,
     Pace,
+    Throttle,
     lanes_for,
     read_rate,
     window_for,
@@ -23,7 +24,15 @@ from smarterproctoring_bulk.pacing import (
 
 @pytest.mark.parametrize(
     ("text", "rate"),
-    [("20", 20), ("20/s", 20), ("100/min", 100 / 60), ("100 per minute", 100 / 60), ("3600/h", 1), ("0.5/sec", 0.5)],
+    [
+        ("20", 20),
+        ("20/s", 20),
+        ("100/min", 100 / 60),
+        ("100 per minute", 100 / 60),
+        ("3600/h", 1),
+        ("0.5/sec", 0.5),
+        ("None", math.inf),
+    ],
 )
 def test_rates_as_people_write_them(text: str, rate: float) -> None:
     assert read_rate(text) == pytest.approx(rate)
@@ -72,51 +81,65 @@ def test_a_late_timer_costs_no_throughput() -> None:
     assert now == pytest.approx(100, abs=0.2)
 
 
-def test_the_brake_waits_cuts_once_and_recovers() -> None:
-    brake = Brake()
-    assert brake.interval(0.0, 50.0, 4) == pytest.approx(0.08 / MARGIN)
-    brake.limited(10.0, began=9.9, retry_after=5)
-    assert brake.until == 15.0
-    assert brake.factor(15.0) == pytest.approx(0.9)
-    brake.limited(10.1, began=9.95, retry_after=None)
-    assert (brake.cuts, brake.until) == (1, 15.0), "what was under way at the cut says nothing about the rate since"
-    assert 0.95 < brake.factor(35.0) <= 1.0
-    brake.limited(36.0, began=35.9, retry_after=0)
-    assert brake.cuts == 1, "nothing was accepted since: the wait was too short, not the rate too high"
-    brake.accepted(36.5)
-    brake.limited(37.0, began=36.9, retry_after=0)
-    assert brake.cuts == 2
+def throttled(rate: float, until: float) -> Throttle:
+    """Return a throttle that has seen this rate accepted until then."""
+    throttle = Throttle()
+    for number in range(int(until * rate)):
+        throttle.accepted(number / rate)
+    return throttle
+
+
+def test_the_throttle_waits_cuts_once_and_recovers() -> None:
+    throttle = throttled(50.0, until=10.0)
+    assert throttle.interval(9.0, 12.5, 4) == pytest.approx(0.08 / MARGIN)
+    throttle.limited(10.0, began=9.99, retry_after=5, pace=50.0)
+    assert throttle.until == 15.0
+    assert throttle.limit(15.0) == pytest.approx(45, rel=0.05)
+    throttle.limited(10.1, began=9.995, retry_after=None, pace=45.0)
+    assert (throttle.cuts, throttle.until) == (1, 15.0), "what was under way at the cut says nothing about the rate"
+    assert throttle.limit(35.0) == pytest.approx(50, rel=0.05), "in equal steps"
+    assert throttle.limit(25.0) == pytest.approx(47.5, rel=0.05)
+    throttle.limited(36.0, began=35.9, retry_after=0, pace=50.0)
+    assert throttle.cuts == 1, "nothing was accepted since: the wait was too short, not the rate too high"
+    throttle.accepted(36.5)
+    throttle.limited(37.0, began=36.9, retry_after=0, pace=50.0)
+    assert throttle.cuts == 2
+
+
+def test_the_throttle_never_exceeds_the_rate_of_the_job() -> None:
+    throttle = throttled(50.0, until=10.0)
+    throttle.limited(10.0, began=9.99, retry_after=1, pace=50.0)
+    assert throttle.interval(10_000.0, 12.5, 4) == pytest.approx(0.08 / MARGIN)
 
 
 def test_a_storm_cannot_stop_it_for_ever() -> None:
-    brake, now = Brake(), 0.0
-    for _ in range(60):
-        now = max(now, brake.until) + 0.01
-        brake.limited(now + 0.01, began=now, retry_after=1)
-        brake.accepted(now)
-    assert brake.factor(now) >= brake.FLOOR
-    assert brake.factor(now + 400) == 1.0
+    throttle = throttled(50.0, until=1.0)
+    now = 1.0
+    for _ in range(200):
+        now = max(now, throttle.until) + 0.01
+        throttle.limited(now + 0.01, began=now, retry_after=1, pace=throttle.limit(now))
+        throttle.accepted(now)
+    assert throttle.limit(now) >= throttle.LEAST
+    assert throttle.limit(now + 4_000) > throttle.limit(now) * 10
 
 
 def test_waits_that_the_server_does_not_name_grow() -> None:
-    brake, now, waits = Brake(), 0.0, list[float]()
+    throttle, now, waits = Throttle(), 0.0, list[float]()
     for _ in range(7):
-        brake.limited(now, began=now - 0.01, retry_after=None)
-        waits.append(brake.until - now)
-        now = brake.until + 0.1
+        throttle.limited(now, began=now - 0.01, retry_after=None, pace=math.inf)
+        waits.append(throttle.until - now)
+        now = throttle.until + 0.1
     assert waits == pytest.approx([1, 2, 4, 8, 16, 30, 30])
-    brake.accepted(now)
-    brake.limited(now + 1, began=now + 0.9, retry_after=None)
-    assert brake.until == pytest.approx(now + 2)
+    throttle.accepted(now)
+    throttle.limited(now + 1, began=now + 0.9, retry_after=None, pace=math.inf)
+    assert throttle.until == pytest.approx(now + 2)
 
 
-def test_without_a_rate_the_brake_starts_from_the_rate_that_was_refused() -> None:
-    brake = Brake()
-    for number in range(200):
-        brake.begun(number / 100)
-    assert brake.interval(2.0, None, 4) == 0.0
-    brake.limited(2.0, began=1.99, retry_after=1)
-    assert brake.interval(3.0, None, 1) == pytest.approx(1 / 90, rel=0.07)
+def test_without_a_rate_the_throttle_starts_from_what_was_accepted() -> None:
+    throttle = throttled(100.0, until=2.0)
+    assert throttle.interval(2.0, None, 4) == 0.0
+    throttle.limited(2.0, began=1.99, retry_after=1, pace=math.inf)
+    assert throttle.interval(3.0, None, 1) == pytest.approx(1 / 90, rel=0.07)
 
 
 @pytest.mark.parametrize(("asked", "admissible"), [(200, 100), (50, 40), (20, 15), (400, 50)])
@@ -129,12 +152,14 @@ def test_against_a_limiter_most_of_the_admissible_rate_is_used(asked: float, adm
 
 def test_the_breaker_lets_one_probe_through_at_a_time() -> None:
     breaker = Breaker(threshold=3, patience=100)
-    assert [breaker.failed(now) for now in (0.0, 1.0, 2.0)] == [True, True, False]
+    for row in range(3):
+        assert not breaker.open
+        breaker.failed(float(row), row, answered=False)
     assert breaker.open
     assert breaker.due(2.0) == 2.5
     breaker.begin()
     assert breaker.due(3.0) == math.inf
-    assert not breaker.failed(3.0), "a probe's failure is not the row's"
+    breaker.failed(3.0, 3, answered=False)
     assert breaker.due(3.0) == 3.75
     assert not breaker.exhausted(99.0)
     assert breaker.exhausted(100.0)
@@ -144,10 +169,51 @@ def test_the_breaker_lets_one_probe_through_at_a_time() -> None:
     assert breaker.due(101.0) == 101.0
 
 
+def test_the_breaker_counts_rows_and_not_attempts() -> None:
+    """One row that fails again and again says nothing about the service."""
+    breaker = Breaker(threshold=3)
+    for now in range(50):
+        breaker.failed(float(now), now % 2, answered=True)
+    assert not breaker.open
+    breaker.failed(50.0, "a third row", answered=True)
+    assert breaker.open
+
+
+def test_probes_of_a_service_that_answers_are_closer_together() -> None:
+    breaker = Breaker(threshold=1)
+    for _ in range(20):
+        breaker.failed(0.0, "a row", answered=True)
+    assert breaker.due(0.0) == breaker.MAX_DISTANCE_ANSWERED
+    breaker.failed(0.0, "a row", answered=False)
+    assert breaker.due(0.0) == breaker.MAX_DISTANCE
+
+
+def test_a_lane_keeps_its_slot_over_its_parts() -> None:
+    """At one request a minute a turn is shorter than the wait for the slot."""
+    interval = 60.0
+    pace, now, slot = Pace(0.0, interval), 0.0, 0.0
+    begun: list[float] = []
+    while len(begun) < 5:
+        slot = pace.slot
+        now += 24.0  # the turn
+        if pace.due(now) <= now:
+            pace.begin(now, interval)
+            begun.append(now)
+            slot = pace.slot
+        pace = Pace(now, interval, 0.7, slot)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(begun)]
+    assert all(interval - 24 <= gap <= interval + 24 for gap in gaps)
+    assert (begun[-1] - begun[0]) / 4 == pytest.approx(interval, rel=0.11)
+
+
+def test_a_clock_that_was_set_back_does_not_stop_a_lane() -> None:
+    assert Pace(100.0, 10.0, 0.5, slot=1e9).due(100.0) == 115.0
+
+
 def test_concurrency_grows_where_it_helps() -> None:
     concurrency = Concurrency()
     for _ in range(10_000):
-        concurrency.answered(0.2, flying=int(concurrency.limit))
+        concurrency.answered(0.2, flying=concurrency.allowed(None))
     assert concurrency.allowed(None) > MAX_FLYING / 2
 
 

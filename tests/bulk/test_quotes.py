@@ -40,7 +40,7 @@ def test_a_messy_list_step_by_step(bulk: Bulk) -> None:
     head(first_lines, bulk.folder)
     unnamed, named = quoted("docs/reference/bulk-input.md", "smarterproctoring bulk run")
     same(unnamed, run(bulk, unnamed, code=2))
-    same(named, run(bulk, named, code=0), LATENCY)
+    same(named, run(bulk, named, code=5), LATENCY)
     assert (bulk.folder / "bad.csv").read_text(encoding="utf-8-sig").count("\n") >= 7
 
 
@@ -54,7 +54,7 @@ def test_many_sessions_at_once(bulk: Bulk, app: MockApp) -> None:
     (more,) = quoted("docs/reference/bulk.md", "!!")
     options = more.command.removeprefix("!!")
     read = Quote(more.document, unread.command + options, more.printed)
-    same(read, run(bulk, read, code=0), PORT, LATENCY, LANES)
+    same(read, run(bulk, read, code=5), PORT, LATENCY, LANES)
     assert app.sessions() == []
 
     # The same without --dry-run, as it says; faster, since the rate is not among what is quoted.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import smarterproctoring_bulk
 
-FILES = sorted(Path(smarterproctoring_bulk.__path__[0]).glob("*.py"))
+FILES = sorted(Path(smarterproctoring_bulk.__path__[0]).rglob("*.py"))
 
 
 def imports(file: Path) -> set[str]:
@@ -20,8 +20,20 @@ def imports(file: Path) -> set[str]:
     return found
 
 
-def test_one_module_knows_the_engine() -> None:
-    assert [file.name for file in FILES if imports(file) & {"dbos", "sqlalchemy", "psycopg"}] == ["engine.py"]
+def test_one_package_knows_the_engine() -> None:
+    knowing = {file.parent.name for file in FILES if imports(file) & {"dbos", "sqlalchemy"}}
+    assert knowing == {"engine"}
+
+
+def test_one_module_has_the_sql() -> None:
+    words = ("sa.select(", "sa.update(", "sa.delete(", ".execute(")
+    having = {file.name for file in FILES if any(word in file.read_text() for word in words)}
+    assert having == {"store.py", "database.py", "plan.py"}, "plan.py has a temporary database of its own"
+
+
+def test_modules_that_know_the_driver() -> None:
+    """`journal.py` reads a connection string with it, and opens nothing."""
+    assert {file.name for file in FILES if imports(file) & {"psycopg"}} == {"journal.py"}
 
 
 def test_bulk_uses_no_transport_and_no_mock_server() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smarterproctoring import SmarterProctoring, ValidationError
+from smarterproctoring_bulk.records import MAX_CELL
 from smarterproctoring_bulk.rows import InputError, InputOptions, Problem, Reader, Row, Shift, read_rows
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 
@@ -143,21 +146,43 @@ def test_excels_own_line_names_the_delimiter(read: Read) -> None:
     text = f"sep=;\r\n{HEADER}\r\n{line()}\r\n".replace(",", ";")
     assert one(read(text)).line == 3
     assert one(read(f"sep=_\n{HEADER}\n{line()}\n".replace(",", "_"))).line == 3
+    for saved_again in ('"sep=;"', "sep=;;;;;", '"sep=;";;'):
+        assert one(read(f"{saved_again}\r\n" + f"{HEADER}\r\n{line()}\r\n".replace(",", ";"))).line == 3
 
 
-def test_ragged_rows_are_problems_of_their_line(read: Read) -> None:
-    cut, wide, padded = line(1).rsplit(",", 1)[0], f"{line(2)},x", f"{line(3)},,"
-    found = read(f"{HEADER}\n{cut}\n{wide}\n{padded}\n{line(4)}\n")
-    assert [(type(item).__name__, item.line) for item in found] == [
-        ("Problem", 2), ("Problem", 3), ("Row", 4), ("Row", 5),
-    ]  # fmt: skip
-    assert [item.kind for item in found if isinstance(item, Problem)] == ["a row of 4 cells", "a row of 6 cells"]
+def test_rows_without_their_last_empty_cells_are_read(read: Read) -> None:
+    # Excel leaves out the delimiters of cells at the end that are empty in many rows.
+    found = read(f"{HEADER},notes,email\n{line(1)}\n{line(2)},x\n{line(3)},,,,\n{AI},{EX}\n")
+    assert [item.line for item in found] == [2, 3, 4, 5]
+    assert [row.fields.get("notes") for row in found[:3] if isinstance(row, Row)] == [None, "x", None]
+    assert wrong(found[3:]).column == "sessionSid"
 
 
-def test_cells_under_no_name_are_refused_unless_they_are_empty(read: Read) -> None:
-    found = read(f"{HEADER},,\n{line(1)},,\n{line(2)},,x\n")
+def test_a_row_with_more_cells_than_the_header_is_a_problem_of_its_line(read: Read) -> None:
+    found = read(f"{HEADER}\n{line(1)},x\n{line(2)}\n")
+    assert wrong(found[:1]).kind == "a row of 6 cells"
+    assert one(found[1:]).line == 3
+
+
+def test_a_list_that_ends_in_the_middle_of_a_row_is_not_taken_for_one_without_its_last_cells(read: Read) -> None:
+    cut = line(2).rsplit(",", 1)[0]
+    found = read(f"{HEADER}\n{line(1)}\n{cut}")
+    assert "ends in the middle of this row" in wrong(found[1:]).mend
+    assert one(read(f"{HEADER}\n{line(1)}")).line == 2
+
+
+def test_cells_under_no_name_are_refused_unless_they_are_empty_or_ignored(read: Read) -> None:
+    text = f"{HEADER},,\n{line(1)},,\n{line(2)},,x\n"
+    found = read(text)
     assert isinstance(found[0], Row)
-    assert wrong(found[1:]).kind == "a cell under no name"
+    assert wrong(found[1:]).kind == "a cell in a column without a name"
+    assert "--map =" in wrong(found[1:]).mend
+    index = f",{HEADER}\n0,{line(1)}\n1,{line(2)}\n"  # as pandas writes it
+    for options in ({"map": {"": ""}}, {"unknown": "ignore"}):
+        assert [row.line for row in read(text, **options) if isinstance(row, Row)] == [2, 3]
+        assert [row.line for row in read(index, **options) if isinstance(row, Row)] == [2, 3]
+    with pytest.raises(InputError, match="a column without a name can only be ignored"):
+        read(index, map={"": "notes"})
 
 
 def test_broken_quoting_on_one_line_is_a_problem_and_the_rest_is_read(read: Read) -> None:
@@ -192,9 +217,73 @@ def test_nul_characters_are_problems(read: Read) -> None:
 
 
 def test_long_cells_and_long_lines(read: Read) -> None:
-    assert len(one(read(f"{HEADER},notes\n{line()},{'é' * 100_000}\n")).fields["notes"]) == 100_000
+    for length in (100_000, 140_000):  # the second is over the default limit of Python's csv
+        assert len(one(read(f"{HEADER},notes\n{line()},{'é' * length}\n")).fields["notes"]) == length
     with pytest.raises(InputError, match="line 2 has more than 1,048,576 characters"):
         read(f"{HEADER},notes\n{line()},{'x' * 2_000_000}")
+
+
+TITLES = "Exams in May\nada@example.org,555-0199\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            f"{TITLES}{HEADER}\n{line()}\n",
+            "line 1 is not a header, and line 4 looks like one: delete the 3 lines above",
+        ),
+        (
+            f"Exams;\n{HEADER.replace(',', ';')}\n",
+            "line 1 is not a header, and line 2 looks like one: delete the line above",
+        ),
+        (f"{line(1)},Ada,ada@example.org\n{line(2)},Bob,\n", "line 1 is not a header: none of its 7 cells is"),
+        ("\n\nada@example.org\n", "line 3 is not a header: its only cell is not"),
+        (f"exam\n,\n{HEADER}\n", "line 1 is not a header, and line 3 looks like one"),
+    ],
+)
+def test_a_list_without_a_header_or_with_lines_above_it_repeats_no_cell(read: Read, text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        read(text, map={"Their": "notes"})
+    for cell in ("Ada", "ada@", "555", AI, es(1), "May", "Exams"):
+        assert cell not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["NULL", "null", "nan", "NaN", "\\N", "None", "<NA>", "(null)", "NaT"])
+def test_what_databases_write_for_an_empty_cell_is_not_a_value(read: Read, text: str) -> None:
+    content = f"{HEADER},firstName\n{line(1)},{text}\n{line(2)},Null\n"
+    found = read(content)
+    assert "how databases write an empty cell" in wrong(found[:1]).mend
+    assert one(found[1:]).fields["first_name"] == "Null"  # people have this name
+    emptied = read(content, empty=(text,))
+    assert [row.fields.get("first_name") for row in emptied if isinstance(row, Row)] == [None, "Null"]
+
+
+@pytest.mark.parametrize(
+    ("sid", "said"),
+    [
+        (f"{es(1)}\u200b", "U+200B (ZERO WIDTH SPACE)"),
+        (f"\ufeff{es(1)}", "U+FEFF (ZERO WIDTH NO-BREAK SPACE)"),
+        (f"ES\u2060{es(1)[2:]}", "U+2060 (WORD JOINER)"),
+        (f"'{es(1)}", "begins with an apostrophe"),
+        (f"\u2019{es(1)}", "begins with an apostrophe"),
+    ],
+)
+def test_characters_that_nobody_sees_in_a_sid_are_named(read: Read, sid: str, said: str) -> None:
+    problem = wrong(read(f"installSid,examSid,sessionSid,start\n{AI},{EX},{sid},{START}\n"))
+    assert said in problem.mend
+    assert es(1) not in repr(problem)
+
+
+def test_a_number_in_scientific_notation_is_called_rounded_only_if_it_is(read: Read) -> None:
+    found = read(f"{HEADER},locationLongitude,phone\n{line()},5.1E+01,1.2E+10\n")
+    exact, rounded = found
+    assert isinstance(exact, Problem)
+    assert isinstance(rounded, Problem)
+    assert (exact.column, rounded.column) == ("locationLongitude", "phone")
+    assert "a number in scientific notation" in exact.mend
+    assert "rounded" not in exact.mend
+    assert "has rounded a long number" in rounded.mend
 
 
 @pytest.mark.parametrize("content", ["", " \n\n", "\ufeff", "\r\n"])
@@ -211,12 +300,15 @@ def test_a_header_alone_is_a_list_without_rows(read: Read) -> None:
 @pytest.mark.parametrize(
     ("magic", "mend"),
     [
-        (b"PK\x03\x04....", "save the sheet as CSV UTF-8"),
-        (b"\xd0\xcf\x11\xe0....", "save the sheet as CSV UTF-8"),
+        (b"PK\x03\x04....", "damaged workbook; open it in the spreadsheet program"),
+        (b"\xd0\xcf\x11\xe0....", "old Excel workbook, or one with a password; save it as .xlsx"),
+        (b"%PDF-1.7", "a PDF document"),
+        (b"<html><table><tr><td>x", r"a page \(HTML or XML\), whatever its name says"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?><Workbook", "a page"),
         (b"\x1f\x8b....", "unpack it first"),
         (b"[{}]", "one object on each line"),
-        (b"PAR1", "no whole Parquet file"),
-        (b"PAR1....PAR1", "no whole Parquet file"),
+        (b"PAR1", "not a whole Parquet file"),
+        (b"PAR1....PAR1", "not a whole Parquet file"),
     ],
 )
 def test_other_files_are_named_for_what_they_are(read: Read, magic: bytes, mend: str) -> None:
@@ -244,7 +336,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         (f"{HEADER},Start (local)", "may be appointmentStartDateTime"),
         (f"{HEADER},Exam ends at", "may be appointmentEndDateTime"),
         (f"{HEADER},Colour", "'Colour' means nothing here; ignore it with --map Colour="),
-        ("a,b", "none of these is known: 'a', 'b'.*Known are installSid"),
+        ("a,b", "line 1 is not a header: none of its 2 cells is .* known column.*Known are installSid.*--map 'Their"),
         ("examSid,sessionSid,start", "no column installSid; it has.*--map 'Their column=installSid'"),
         ("installSid,examSid,sessionSid", "nothing to change"),
     ],
@@ -375,6 +467,29 @@ def test_times_that_could_mean_two_moments_are_refused_without_being_shown(read:
     assert text.strip() not in repr(problem)
 
 
+def test_both_orders_of_day_and_month_in_one_column_are_a_problem(read: Read) -> None:
+    header = "installSid,examSid,sessionSid,start,appointmentDateTime\n"
+    starts = ["25/05/2030 9:00", "05/26/2030 9:00", "27/05/2030 9:00"]
+    text = header + "".join(f"{AI},{EX},{es(n)},{start},05/28/2030 9:00\n" for n, start in enumerate(starts))
+    found = read(text, timezone=NEW_YORK)
+    assert [type(item).__name__ for item in found] == ["Row", "Problem", "Row"]
+    problem = wrong(found[1:2])
+    assert (problem.line, problem.column) == (3, "start")
+    assert "has the month first, and line 2 of this column has the day first" in problem.mend
+    assert "26" not in problem.mend
+    contradicted = read(text, timezone=NEW_YORK, day_first=True)
+    assert any("contradicts --day-first" in item.mend for item in contradicted if isinstance(item, Problem))
+
+
+def test_an_end_long_after_its_start_needs_an_option(read: Read) -> None:
+    text = f"{HEADER}\n{line(1, START, '2030-05-05T13:00:00Z')}\n{line(2, START, '2031-05-04T15:00:00Z')}\n"
+    found = read(text)
+    assert isinstance(found[0], Row)
+    assert (wrong(found[1:]).line, wrong(found[1:]).column) == (3, "appointmentEndDateTime")
+    assert "--allow-long" in wrong(found[1:]).mend
+    assert all(isinstance(item, Row) for item in read(text, allow_long=True))
+
+
 def test_a_time_without_a_zone_is_refused(read: Read) -> None:
     assert "--timezone" in wrong(read(f"{HEADER}\n{line(start='2030-05-04 09:00')}\n")).mend
 
@@ -399,12 +514,12 @@ def test_each_row_can_name_its_zone(read: Read) -> None:
 def test_the_limits_hold_for_times_that_are_computed(read: Read, day: str, problem: str | None, where: str) -> None:
     row = f"{HEADER}\n{AI},{EX},{es(1)},2029-06-01T13:00:00Z,\n"
     options: dict[str, Any] = {"shift": day} if where == "shift" else {"sets": {"end": f"start{day}"}}
-    found = read(row, timezone=NEW_YORK, **options)
+    found = read(row, timezone=NEW_YORK, allow_long=True, **options)
     if problem is None:
         assert one(found)
         return
     assert any(problem in item.mend for item in found if isinstance(item, Problem))
-    allowed = read(row, timezone=NEW_YORK, allow_past=True, allow_far=True, **options)
+    allowed = read(row, timezone=NEW_YORK, allow_past=True, allow_far=True, allow_long=True, **options)
     assert not any("--allow" in item.mend for item in allowed if isinstance(item, Problem))
 
 
@@ -531,10 +646,10 @@ def test_json_lines_are_read_with_their_lines(read: Read) -> None:
         (record(emial="a@b.example"), "text of 11 characters", "may be email"),
         (record(appointmentStartDateTime=START), "text of 24 characters", "the column 'start' means the same"),
         ('{"installSid": "' + AI + '", "installSid": "x"}', "a column named twice", "name each column once"),
-        ("{'single': 1}", "no JSON", "one JSON object"),
-        ("{" * 100_000, "no JSON", "one JSON object"),
-        ("[1]", "JSON, but no object", "one JSON object"),
-        ("NaN", "JSON, but no object", "one JSON object"),
+        ("{'single': 1}", "not JSON", "one JSON object"),
+        ("{" * 100_000, "not JSON", "one JSON object"),
+        ("[1]", "JSON, but not an object", "one JSON object"),
+        ("NaN", "JSON, but not an object", "one JSON object"),
     ],
     ids=lambda value: value[:40],
 )
@@ -605,6 +720,41 @@ def test_parquet_numbers_and_dates_are_refused(parquet: Callable[..., Path]) -> 
     ]  # fmt: skip
 
 
+def test_a_parquet_cell_over_the_limit_is_not_read(parquet: Callable[..., Path], tmp_path: Path) -> None:
+    core, io = pytest.importorskip("arro3.core"), pytest.importorskip("arro3.io")
+    text = core.DataType.utf8()
+    columns = {"installSid": ([AI], text), "examSid": ([EX], text), "sessionSid": ([es(1)], text)}
+    path = parquet(columns | {"notes": (["x" * (MAX_CELL + 1)], text)})
+    problem = wrong(list(read_rows(path, InputOptions(), NOW)))
+    assert (problem.column, problem.kind) == ("notes", "a very long text")
+    huge = core.Table.from_pydict({"notes": core.Array(["x" * (65 * MAX_CELL)], type=text)})
+    io.write_parquet(huge, path, compression="zstd(1)")
+    assert path.stat().st_size < 1024 * 1024
+    tracemalloc.start()
+    with pytest.raises(InputError, match="unpacks to 65 MiB, more than a cell may have"):
+        read_rows(path, InputOptions(common={"install": AI, "exam": EX, "session": es(1)}), NOW)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < MAX_CELL
+
+
+@settings(max_examples=100, deadline=None)
+@given(place=st.integers(4, 3000), value=st.integers(0, 255))
+def test_a_damaged_byte_of_parquet_is_an_error_of_the_list(
+    place: int, value: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    core, io = pytest.importorskip("arro3.core"), pytest.importorskip("arro3.io")
+    path = tmp_path_factory.getbasetemp() / "damaged.parquet"
+    notes = core.Array([f"x{number}" for number in range(50)], type=core.DataType.utf8())
+    io.write_parquet(core.Table.from_pydict({"notes": notes}), path)
+    content = bytearray(path.read_bytes())
+    content[-min(place, len(content) - 4)] = value
+    path.write_bytes(content)
+    options = InputOptions(common={"install": AI, "exam": EX, "session": es(1)}, unknown="ignore")
+    with suppress(InputError):
+        list(read_rows(path, options, NOW))
+
+
 def test_damaged_parquet_is_refused(parquet: Callable[..., Path]) -> None:
     text = pytest.importorskip("arro3.core").DataType.utf8()
     path = parquet({"installSid": ([AI] * 5000, text), "sessionSid": ([es(n) for n in range(5000)], text)})
@@ -613,5 +763,5 @@ def test_damaged_parquet_is_refused(parquet: Callable[..., Path]) -> None:
     assert len(list(read_rows(path, options, NOW))) == 5000
     for damaged in (whole[:-1], whole[: len(whole) // 2], whole[: len(whole) // 2] + whole[len(whole) // 2 + 40 :]):
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match=r"no whole Parquet file|damaged"):
+        with pytest.raises(InputError, match=r"not a whole Parquet file|damaged"):
             list(read_rows(path, options, NOW))

@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from bulk.runs import EXAM, INSTALL, TOKEN, Bulk, sent, session
+from bulk.runs import EXAM, INSTALL, START, TOKEN, Bulk, sent, session
 from smarterproctoring import AsyncSmarterProctoring
-from smarterproctoring_bulk.outcomes import Outcome
-from smarterproctoring_bulk.pacing import Brake, window_for
+from smarterproctoring_bulk.outcomes import History, Outcome
+from smarterproctoring_bulk.pacing import Throttle, window_for
 from smarterproctoring_bulk.rows import Row
-from smarterproctoring_bulk.send import Gate, History, Lane
+from smarterproctoring_bulk.send import Collected, Gate, Lane, ReadBack, Rules, Work, is_as_asked
 from smarterproctoring_mock import MockApp
 
 ROWS = [Row(number, (INSTALL, EXAM, session(number)), {"notes": "moved"}) for number in range(90)]
+
+
+class Ran(NamedTuple):
+    outcomes: list[Outcome]
+    histories: dict[int, History]
+    """Of the rows that were handed on."""
+    gate: Gate
+    portions: list[Collected]
 
 
 def run_lane(
@@ -25,66 +32,144 @@ def run_lane(
     app: MockApp,
     *,
     seconds: float = 60.0,
+    work: Work | None = None,
     rows: list[Row] = ROWS,
     lanes: int = 24,
     replay: bool = True,
+    read_back: ReadBack | None = None,
     **gate: Any,
-) -> tuple[list[Outcome], dict[int, History], Gate]:
+) -> Ran:
     """Run one lane to its end, holding it to its window at every portion."""
 
-    async def main() -> tuple[list[Outcome], dict[int, History], Gate]:
-        given: list[tuple[Row, History | None]] = [(row, None) for row in rows]
+    async def main() -> Ran:
         async with AsyncSmarterProctoring(TOKEN, base_url=url, retries=0) as client:
             shared = Gate(client, **gate)
-            until = time.monotonic() + seconds
-            lane = Lane(shared, client, given, rate=lambda: None, lanes=lanes, until=until, replay=replay)
+            window = window_for(lanes, None)
+            rules = Rules(
+                rate=lambda: None, lanes=lambda: lanes, window=window, seconds=seconds, replay=replay,
+                read_back=read_back,
+            )  # fmt: skip
+            lane = Lane(shared, client, work or Work(rows), rules)
             outcomes = list[Outcome]()
+            portions = list[Collected]()
             while True:
                 collected = await lane.collect()
                 # By row: a row that is tried again is in the audit before it is counted as a retry.
-                assert len(sent(app)) <= len(outcomes) + window_for(lanes, None)
+                assert len(sent(app)) <= len(outcomes) + window + len(collected.histories)
                 await asyncio.sleep(0.01)  # the commit
+                lane.recorded(collected)
                 outcomes += collected.outcomes
-                if collected.rest is not None:
-                    return outcomes, collected.rest, shared
+                portions.append(collected)
+                if collected.ended:
+                    return Ran(outcomes, collected.histories, shared, portions)
 
     return asyncio.run(main())
 
 
 @pytest.mark.parametrize("lanes", [8, 24])
 def test_no_more_than_a_window_is_ever_open(bulk: Bulk, app: MockApp, lanes: int) -> None:
-    outcomes, rest, _ = run_lane(bulk.url, app, lanes=lanes)
+    outcomes, rest, _, portions = run_lane(bulk.url, app, lanes=lanes)
     assert rest == {}
+    assert not portions[-1].left
+    before = 0
+    for portion in portions:
+        assert portion.begun <= before + window_for(lanes, None)
+        before = portion.begun
+    assert before == len(ROWS)
     assert sorted(outcome.line for outcome in outcomes) == [row.line for row in ROWS]
     assert {(outcome.state, outcome.status, outcome.attempts) for outcome in outcomes} == {("ok", 200, 1)}
 
 
-def test_without_a_rate_the_brake_is_told_of_this_workers_lanes_alone(bulk: Bulk, app: MockApp) -> None:
+def test_without_a_rate_the_throttle_is_told_of_this_workers_lanes_alone(bulk: Bulk, app: MockApp) -> None:
     """It takes the rate that was refused from this worker's attempts, so their other lanes have no share in it."""
-    told: set[tuple[float | None, int]] = set()
+    asked: set[tuple[float | None, int]] = set()
 
-    class Told(Brake):
-        def interval(self, now: float, rate: float | None, lanes: int) -> float:
-            told.add((rate, lanes))
-            return super().interval(now, rate, lanes)
+    class Watched(Throttle):
+        def interval(self, now: float, share: float | None, lanes: int) -> float:
+            asked.add((share, lanes))
+            return super().interval(now, share, lanes)
 
-    run_lane(bulk.url, app, lanes=24, brake=Told())
-    assert told == {(None, 1)}
+    run_lane(bulk.url, app, lanes=24, throttle=Watched())
+    assert asked == {(None, 1)}
 
 
 def test_what_does_not_fit_into_its_turn_is_handed_on_with_its_history(bulk: Bulk, app: MockApp) -> None:
     app.add_faults(
         {"fault": "stored-server-error", "session": session(0), "times": None}, {"delay": 0.1, "times": None}
     )
-    outcomes, rest, gate = run_lane(bulk.url, app, seconds=0.6)
-    assert not {outcome.line for outcome in outcomes} & set(rest)
-    assert len(outcomes) + len(rest) == len(ROWS)
-    tries, attempts, replays, maybe_applied, elapsed = rest[0]
-    assert tries == attempts == replays + 1
-    assert maybe_applied
-    assert elapsed > 0
-    assert rest[89] == (0, 0, 0, False, 0.0)
+    outcomes, histories, gate, portions = run_lane(bulk.url, app, seconds=0.9)
+    last = portions[-1]
+    assert last.left
+    assert not {outcome.line for outcome in outcomes} & set(histories)
+    settled = {outcome.line for outcome in outcomes}
+    assert set(range(last.begun)) <= settled | set(histories), "what was begun is settled, or has a history"
+    assert not {line for line in settled | set(histories) if line >= last.begun}
+    history = histories[0]
+    assert history.sendings == history.attempts == history.replays + 1
+    assert history.maybe_applied
+    assert history.elapsed > 0
     assert not gate.stopped
+
+
+def test_a_lane_that_follows_another_goes_on_where_it_was(bulk: Bulk, app: MockApp) -> None:
+    histories = {2: History(sendings=4, attempts=4, replays=3, maybe_applied=True), 7: History().in_doubt()}
+    work = Work(ROWS, begun=60, histories=histories, superseded=frozenset({session(70)}))
+    app.add_faults({"status": 500, "session": session(2), "times": None}, {"status": 409, "session": session(7)})
+    outcomes, _, _, _ = run_lane(bulk.url, app, work=work)
+    found = {outcome.line: outcome for outcome in outcomes}
+    assert set(found) == {2, 7, *range(60, 90)}
+    assert (found[2].state, found[2].attempts, found[2].maybe_applied) == ("gave_up", 5, True)
+    doubt = found[7]
+    assert (doubt.state, doubt.maybe_applied, doubt.attempts, doubt.perhaps) == ("rejected", True, 1, 1)
+    assert found[70].state == "superseded"
+    assert session(70) not in sent(app)
+    assert sent(app)[session(2)] == 1
+
+
+def test_a_row_that_failed_is_sent_again_only_after_its_failure_is_recorded(bulk: Bulk, app: MockApp) -> None:
+    app.add_faults({"status": 503, "session": session(0), "times": 3})
+    _, _, _, portions = run_lane(bulk.url, app, rows=ROWS[:1])
+    recorded = [portion.histories[0].attempts for portion in portions if 0 in portion.histories]
+    assert recorded == sorted(recorded)
+    assert {1, 2, 3} <= set(recorded)
+
+
+def test_a_row_in_doubt_is_read_back_once_before_it_is_sent_again(bulk: Bulk, app: MockApp) -> None:
+    reads: list[int] = []
+
+    async def read_back(client: AsyncSmarterProctoring, row: Row) -> bool:
+        reads.append(row.line)
+        return row.line % 2 == 0
+
+    doubts = {line: History().in_doubt() for line in range(10)} | {10: History(attempts=1, sendings=1)}
+    app.add_faults({"status": 503, "session": session(3)})
+    outcomes, _, _, _ = run_lane(bulk.url, app, work=Work(ROWS, 90, doubts), read_back=read_back)
+    found = {outcome.line: outcome for outcome in outcomes}
+    assert {outcome.state for outcome in outcomes} == {"ok"}
+    assert sorted(reads) == list(range(10)), "not the row that was certainly not applied, and none twice"
+    confirmed = [line for line, outcome in found.items() if outcome.message == "confirmed by reading back"]
+    assert sorted(confirmed) == [0, 2, 4, 6, 8]
+    assert set(sent(app)) == {session(line) for line in (1, 3, 5, 7, 9, 10)}
+
+
+def test_what_a_read_says_of_a_row(bulk: Bulk, app: MockApp) -> None:
+    """A session that is not as asked, or cannot be read, leads to the sending of its row."""
+    row = Row(4, ROWS[4].sids, {"appointment_start_date_time": f"{START}.000Z"})
+    work = Work([row], 1, {4: History().in_doubt()})
+    for attempts in (1, 0):
+        (outcome,), _, _, _ = run_lane(bulk.url, app, work=work, read_back=is_as_asked)
+        assert (outcome.state, outcome.attempts, outcome.perhaps) == ("ok", attempts, 1)
+    assert outcome.message == "confirmed by reading back"
+    assert sent(app) == {session(4): 1}
+
+
+def test_a_lane_whose_machine_slept_begins_nothing_more(bulk: Bulk, app: MockApp) -> None:
+    """The clock of the process stands still meanwhile; the lease does not."""
+    woken = iter([0.0, *[1000.0] * 10_000])
+    outcomes, _, _, portions = run_lane(bulk.url, app, wall=lambda: next(woken))
+    assert outcomes == []
+    assert portions[-1].left
+    assert not app.audit()
 
 
 @pytest.mark.parametrize(
@@ -105,7 +190,7 @@ def test_how_rows_end_without_replays(
     bulk: Bulk, app: MockApp, fault: dict[str, Any], state: str, maybe_applied: bool
 ) -> None:
     app.add_faults({**fault, "times": None})
-    (outcome,), rest, _ = run_lane(bulk.url, app, rows=ROWS[:1], replay=False)
+    (outcome,), rest, _, _ = run_lane(bulk.url, app, rows=ROWS[:1], replay=False)
     assert (outcome.state, outcome.maybe_applied, outcome.attempts) == (state, maybe_applied, 1)
     assert not rest
     assert len(app.audit()) == 1
@@ -116,7 +201,7 @@ def test_how_rows_end_without_replays(
 )
 def test_an_answer_that_does_not_confirm_ends_the_row_at_once(bulk: Bulk, app: MockApp, fault: dict[str, Any]) -> None:
     app.add_faults({**fault, "times": None})
-    (outcome,), rest, _ = run_lane(bulk.url, app, rows=ROWS[:1])
+    (outcome,), rest, _, _ = run_lane(bulk.url, app, rows=ROWS[:1])
     assert (outcome.state, outcome.maybe_applied, outcome.attempts) == ("gave_up", True, 1)
     assert not rest
 

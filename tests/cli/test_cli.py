@@ -233,6 +233,17 @@ def test_the_past_and_the_far_future_need_an_option(server: RunningServer) -> No
         server.app.reset()
 
 
+@pytest.mark.parametrize("end", [("--end", "5 May 2030 9:01am"), ("--duration", "24h1m")])
+def test_an_end_long_after_the_start_needs_an_option(server: RunningServer, end: tuple[str, str]) -> None:
+    arguments = ("--start", "4 May 2030 9am", *end, "--timezone", "America/New_York")
+    refused = run("reschedule", *SIDS, *arguments)
+    assert refused.exit_code == 2
+    assert f"{end[0]}: the end is more than 24 hours after the start" in refused.stderr
+    assert not server.app.requests()
+    allowed = run("reschedule", *SIDS, *arguments, "--allow-long")
+    assert allowed.exit_code == 0, allowed.stderr
+
+
 def test_times_are_checked_against_the_present_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     for days, code in ((-1, 2), (90, 0), (800, 2)):
         start = f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT%H:%MZ}"

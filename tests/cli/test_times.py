@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli import random_times
 from smarterproctoring.time_forms import DATES, OFFSETS, TIMES, Form
-from smarterproctoring.times import TimeError, limit_problem, read_time
+from smarterproctoring.times import TimeError, length_problem, limit_problem, order_of, read_time
 from smarterproctoring.zones import ABBREVIATIONS, ZoneError, zone
 
 NEW_YORK = zone("America/New_York")
@@ -346,6 +346,33 @@ def test_the_past_and_the_far_future_are_named(text: str, problem: str | None) -
     assert (found is None) == (problem is None)
     assert found is None or (problem and problem in found)
     assert limit_problem(read(text), NOW, allow_past=True, allow_far=True) is None
+
+
+@pytest.mark.parametrize(
+    ("hours", "problem"), [(2.0, None), (24.0, None), (24.01, "--allow-long"), (24 * 365.0, "--allow-long")]
+)
+def test_an_end_long_after_its_start_is_named(hours: float, problem: str | None) -> None:
+    end = NOW + timedelta(hours=hours)
+    found = length_problem(NOW, end, allow_long=False)
+    assert (found is None) == (problem is None)
+    assert found is None or (problem and problem in found)
+    assert length_problem(NOW, end, allow_long=True) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "day_first"),
+    [
+        ("31/05/2030 9:00", True),
+        ("9am 31.5.2030", True),
+        ("05/31/2030 9:00 AM", False),
+        ("05/04/2030 9:00", None),
+        ("2030-05-31 9:00", None),
+        ("31 May 2030 9am", None),
+        ("soon", None),
+    ],
+)
+def test_the_order_that_numbers_can_only_have(text: str, day_first: bool | None) -> None:
+    assert order_of(text) is day_first
 
 
 def test_two_years_after_a_leap_day() -> None:

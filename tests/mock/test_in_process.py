@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import socket
+import stat
 import sys
 import threading
 import time
@@ -290,6 +291,7 @@ def test_a_db(way: str, listener: Listener, tmp_path: Path) -> None:
         with served(way, listener, db=tmp_path / "mock.db") as mock:
             for kind in KINDS:
                 assert Caller(mock, kind).put().status == 200
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in tmp_path.glob("mock.db*"))
     with in_process(db=tmp_path / "mock.db") as mock:
         assert [row.replay for row in mock.app.audit()] == [False] + [True] * 5
 

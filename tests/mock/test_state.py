@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -172,6 +173,7 @@ def process(*arguments: str) -> Generator[tuple["subprocess.Popen[str]", str]]:
 def test_a_file_is_found_again(tmp_path: Path) -> None:
     file = tmp_path / "mock.db"
     with running_server(token=TOKEN, db=file) as server:
+        assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("mock.db*")} == {0o600}
         Client(server.url).put({"notes": "a \u00e9\U0001f600"})
         Client(server.url).put({"notes": 1})
         before = server.app.audit()

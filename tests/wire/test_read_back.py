@@ -89,7 +89,10 @@ BROKEN: dict[str, tuple[Step, str]] = {
     "an error object": (answer(200, json_body(error="busy")), "an error object: busy"),
     "202": (answer(202), "202 Accepted: this is not the answer to a read"),
     "206": (answer(206, json_body(appointmentDate=START)), "206 Partial Content: a part of an answer"),
-    "half of it": (truncated(200, b'{"appointmentDate": "2030-05-04T13:00'), "not a JSON object"),
+    "half of it": (
+        truncated(200, b'{"appointmentDate": "2030-05-04T13:00'),
+        "the answer did not come whole (200 OK) after 2 attempts",
+    ),
     "nothing": (answer(200, b""), "not a JSON object"),
     "a list": (answer(200, b"[]"), "not a JSON object"),
     "text": (answer(200, START.encode()), "not a JSON object"),
@@ -192,6 +195,19 @@ def test_a_generated_function_gets_a_success(driver: Driver, server: Server) -> 
         answered = client.generated(body=change)
     assert methods(server) == ["PUT", "GET"]
     assert (answered.status_code, answered.content, answered.parsed) == (200, b"", None)
+
+
+def test_a_read_that_breaks_off_is_made_again(driver: Driver, server: Server) -> None:
+    half = truncated(200, b'{"appointmentDate": "2030-05-04T13:00')
+    server.script(answer(503), half, AS_ASKED)
+    with driver.client(server) as client:
+        result = moved(client)
+    assert methods(server) == ["PUT", "GET", "GET"]
+    assert (result.confirmed_by, result.attempts) == ("read back", 1)
+    server.script(half, AS_ASKED)
+    with driver.client(server) as client:
+        found = client.run(partial(client.raw.check, AI, EX, ES, appointment_start_date_time=START))
+    assert found.verdict == "as_asked"
 
 
 # -- different -----------------------------------------------------------------------------------------------------

@@ -29,7 +29,8 @@ from wire.driver import Driver
 from wire.misbehave import Server, answer, drop_read, drop_unread, json_body
 
 SAFE = {408, 425, 429, Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.NOT_SENT}
-AMBIGUOUS = {500, 502, 503, 504, Failure.READ_TIMEOUT, Failure.WRITE_TIMEOUT, Failure.LOST}
+LOST = {Failure.READ_TIMEOUT, Failure.WRITE_TIMEOUT, Failure.LOST, Failure.NOT_WHOLE}
+AMBIGUOUS = {500, 502, 503, 504, *LOST}
 
 
 def decided(outcome: Outcome, **changes: Any) -> Decision:

@@ -27,7 +27,7 @@ from smarterproctoring.durations import read_duration
 from smarterproctoring.problems import Problem
 from smarterproctoring.rules import Item, item_from_text
 from smarterproctoring.terminal import echo
-from smarterproctoring.times import TimeError, limit_problem, read_time
+from smarterproctoring.times import TimeError, length_problem, limit_problem, read_time
 from smarterproctoring.zones import ZoneError, zone
 
 _FIELDS_LIMIT = 1024 * 1024
@@ -40,10 +40,12 @@ class Limits(NamedTuple):
     Attributes:
         allow_past: Whether a moment in the past is accepted.
         allow_far: Whether one more than two years ahead is.
+        allow_long: Whether an end more than 24 hours after its start is.
     """
 
     allow_past: bool
     allow_far: bool
+    allow_long: bool
 
 
 @dataclass
@@ -77,6 +79,20 @@ class Change:
         if problem is not None:
             self.add(option, f"{what} {problem}")
 
+    def check_length(self, option: str) -> None:
+        """Note an end that is long after its start.
+
+        Args:
+            option: The option that gave the end.
+        """
+        start = self.fields.get(START)
+        end = self.fields.get(END)
+        if isinstance(start, datetime) and isinstance(end, datetime):
+            allowed = self.limits.allow_long
+            problem = length_problem(start, end, allow_long=allowed)
+            if problem is not None:
+                self.add(option, f"the end {problem}")
+
     def error(self, more: Collection[Problem] = ()) -> errors.ValidationError:
         """Make one error of all problems, these included."""
         found = [*self.problems, *more]
@@ -107,6 +123,7 @@ def read_change(
             change.fields[item.keyword] = item_from_text(item, texts[item.keyword])
     if options["duration"] is not None:
         _add_duration(options["duration"], texts, change)
+    change.check_length("--end" if options["duration"] is None else "--duration")
     if not change.fields and not change.problems:
         text = f"{nothing}: give at least one field, such as --start"
         change.problems.append(Problem("", "empty", text))

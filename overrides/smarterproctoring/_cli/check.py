@@ -37,7 +37,7 @@ from smarterproctoring._cli.output import (
 from smarterproctoring.terminal import echo, echo_json
 
 _FIELDS = {item.name: item for item in RESCHEDULE_EXAM_SESSION.fields}
-_ANY_MOMENT = Limits(allow_past=True, allow_far=True)
+_ANY_MOMENT = Limits(allow_past=True, allow_far=True, allow_long=True)
 """Nothing is changed, and a session of the past can be looked at."""
 _OUTCOMES = {"as_asked": "as asked", "different": "not as asked", "unknown": "unknown"}
 

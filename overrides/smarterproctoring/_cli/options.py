@@ -48,6 +48,7 @@ class Rescheduling(Asking):
 
     allow_past: bool
     allow_far: bool
+    allow_long: bool
     before: bool
     keep_duration: bool
     dry_run: bool
@@ -74,6 +75,7 @@ OWN_OPTIONS: Final = {
     "fields",
     "allow-past",
     "allow-far",
+    "allow-long",
     "timezone",
     "day-first",
     "month-first",

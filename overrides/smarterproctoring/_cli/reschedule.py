@@ -61,6 +61,11 @@ from smarterproctoring.terminal import echo, echo_json
     "--allow-far", is_flag=True, help="Accept times more than two years ahead."
 )
 @click.option(
+    "--allow-long",
+    is_flag=True,
+    help="Accept an end more than 24 hours after the start.",
+)
+@click.option(
     "--keep-duration",
     is_flag=True,
     help="In place of --end: read the session first, and keep its length.",
@@ -135,7 +140,12 @@ class _Move:
         self._options = options
         self._as_json = options["as_json"]
         self._sids = sids
-        self._change = Change(Limits(options["allow_past"], options["allow_far"]))
+        limits = Limits(
+            allow_past=options["allow_past"],
+            allow_far=options["allow_far"],
+            allow_long=options["allow_long"],
+        )
+        self._change = Change(limits)
         self._body: Mapping[str, object] = {}
         self.former: Former | None = None
         self.calling = False

@@ -92,7 +92,7 @@ def _zone_of(options: Showing) -> tzinfo | None:
     Raises:
         ValidationError: There is no such zone.
     """
-    problems = Change(Limits(allow_past=True, allow_far=True))
+    problems = Change(Limits(allow_past=True, allow_far=True, allow_long=True))
     zone = None
     if options["zone_name"] is not None:
         zone = read_zone(options["zone_name"], problems)

@@ -1,0 +1,1 @@
+"""The commands of `smarterproctoring bulk`, by subject."""

@@ -1,0 +1,88 @@
+"""Connections to the journal's database, and what its errors mean."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from smarterproctoring_bulk.journal import Place
+
+_FULL: Final = re.compile(
+    "disk is full|disk I/O error|DiskFull|No space left", re.IGNORECASE
+)
+_GONE: Final = re.compile(
+    "no such table|readonly database|disk image is malformed|unable to open database"
+)
+_BUSY_MS = 30_000
+
+DatabaseError = SQLAlchemyError
+
+
+def connect(place: Place) -> sa.Engine:
+    """Return the connections to a journal."""
+    if place.path is None:
+        url = sa.make_url(place.url).set(drivername="postgresql+psycopg")
+        return sa.create_engine(
+            url, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True
+        )
+    engine = sa.create_engine(
+        place.url, pool_size=10, max_overflow=20, hide_parameters=True
+    )
+    event.listen(engine, "connect", _prepare)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = "IMMEDIATE"
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")  # the rows hold personal data
+    if sqlite3.sqlite_version_info < (3, 42):
+        # DBOS asks for unixepoch('subsec'), which older versions answer with NULL.
+        connection.create_function("unixepoch", 1, lambda _: time.time())
+
+
+Trouble: TypeAlias = Literal["", "full", "gone"]
+"""Why a journal cannot be written any more: its disk is full, or its file is gone."""
+REASONS: Final[Mapping[Trouble, str]] = {
+    "full": "its disk is full",
+    "gone": "its file was deleted or replaced",
+}
+
+
+def trouble_of(error: BaseException) -> Trouble:
+    """Return why trying again cannot help; empty if it can."""
+    cause = _cause(error)
+    text = f"{type(cause).__name__} {cause}"
+    if _FULL.search(text):
+        return "full"
+    if _GONE.search(text):
+        return "gone"
+    return ""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why a database call failed, without a value or a password."""
+    trouble = trouble_of(error)
+    if trouble:
+        return REASONS[trouble]
+    cause = _cause(error)
+    if isinstance(cause, SQLAlchemyError):
+        return type(cause).__name__
+    first, _, _ = str(cause).partition("\n")
+    return first or type(cause).__name__
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the driver's own error."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig
+    return error

@@ -1,0 +1,732 @@
+"""The journal: what is in our tables, and the queues of DBOS that work on it.
+
+A job's rows are cut into chunks. A chunk is worked on in parts, one after the other; each
+part is a workflow in the job's own queue, whose concurrency is the number of lanes. A part
+runs once: one that has to stop (its turn is over, the job was paused, the process was
+interrupted) hands on what is left to the next part in its last transaction. A part whose
+worker died is cancelled by its time limit, and any live worker makes the next part, with
+every row in doubt that the dead one may have sent.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Self
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, EnqueueOptions, Serializer
+from sqlalchemy import event
+
+from smarterproctoring_bulk import jobs
+from smarterproctoring_bulk.compare import (
+    SEND,
+    Comparison,
+    Decision,
+    Known,
+    decide,
+    may_be_sent,
+    outcome_of,
+)
+from smarterproctoring_bulk.engine import database
+from smarterproctoring_bulk.engine.database import Trouble
+from smarterproctoring_bulk.engine.store import (
+    Chunk,
+    JobChanges,
+    Portion,
+    Recorded,
+    Store,
+    Tally,
+    batches,
+)
+from smarterproctoring_bulk.jobs import (
+    Again,
+    IncompatibleError,
+    Job,
+    JobOptions,
+    UnknownJobError,
+    application,
+    chunk_sizes,
+)
+from smarterproctoring_bulk.journal import (
+    JournalError,
+    JournalFullError,
+    JournalGoneError,
+    Place,
+    identity,
+    make_private,
+)
+from smarterproctoring_bulk.outcomes import History, Outcome
+from smarterproctoring_bulk.plan import Duplicate, Plan, digest
+from smarterproctoring_bulk.rows import Row
+
+_BEGUN = 1
+_NEW = 2
+"""Priorities: a chunk that was begun keeps its lane, however long it waits for its turn."""
+_SUBMITTED = 5
+"""Chunks of one transaction."""
+_COMPARED = 500
+"""Rows that are compared at a time."""
+
+
+class ForeignValuesError(JournalError):
+    """The journal contains values that this package did not write."""
+
+
+class OpenElsewhereError(JournalError):
+    """Another job that is not finished names the same sessions.
+
+    Attributes:
+        jobs: By job, how many rows.
+    """
+
+    def __init__(self, message: str, jobs: dict[str, int]) -> None:
+        super().__init__(message)
+        self.jobs = jobs
+
+
+class JsonSerializer(Serializer):
+    """JSON in DBOS's tables; its default is pickle, which is never read."""
+
+    def serialize(self, data: object) -> str:
+        """Return JSON; of an exception only its name, for its text may hold a row."""
+        if isinstance(data, BaseException):
+            data = {"error": type(data).__name__}
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+    def deserialize(self, serialized_data: str) -> object:
+        """Return what JSON says."""
+        return json.loads(serialized_data)
+
+    def name(self) -> str:
+        """Return the name that DBOS's tables have for it."""
+        return "json"
+
+
+def part_name(job_id: str, number: int, part: int) -> str:
+    """Return DBOS's name of a part of a chunk: two workers that make it make one."""
+    return f"{job_id}-{number:06d}.{part}"
+
+
+class Journal:
+    """What is known of all jobs. Close it, or use it in a `with` block.
+
+    Args:
+        place: Where it is.
+
+    Attributes:
+        place: Where it is.
+        engine: The connections to its database.
+        store: Its tables.
+        trouble: Why nothing can be written any more; empty while it can.
+
+    Raises:
+        JournalError: It cannot be opened.
+        ForeignValuesError: It contains values that are not JSON.
+        IncompatibleError: It contains jobs of an older format.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.trouble: Trouble = ""
+        logging.getLogger("dbos").setLevel(logging.CRITICAL)  # warnings may quote rows
+        if place.path is not None:
+            make_private(place.path)
+        self._identity = identity(place)
+        self.engine = database.connect(place)
+        event.listen(self.engine, "handle_error", self._note_error)
+        self.store = Store(self.engine)
+        try:
+            DBOS.migrate(place.url)
+            self.store.create()
+            self._client = DBOSClient(
+                system_database_engine=self.engine, serializer=JsonSerializer()
+            )
+        except Exception as error:  # noqa: BLE001 - the drivers have no common error
+            self.engine.dispose()
+            reason = database.reason_of(error)
+            raise JournalError(
+                f"the journal {place.shown} cannot be opened: {reason}"
+            ) from None
+        try:
+            self._check_contents()
+        except BaseException:
+            self.close()
+            raise
+
+    def _check_contents(self) -> None:
+        foreign = self.store.foreign_values()
+        if foreign:
+            raise ForeignValuesError(
+                f"the journal {self.place.shown} contains {foreign:,} values that are "
+                "not JSON. This package writes JSON only, and reading others could run "
+                "code, so nothing was read. Find out who wrote them, and use another "
+                "journal (--journal)"
+            )
+        old = self.store.old_jobs()
+        if old:
+            raise IncompatibleError(
+                f"the journal {self.place.shown} contains {old:,} jobs of an older "
+                "version (1.0), which this version does not continue. Finish them with "
+                "that version, or write their reports and purge them with it; or name "
+                "another journal with --journal"
+            )
+
+    def _note_error(self, context: sa.ExceptionContext) -> None:
+        trouble = database.trouble_of(context.original_exception)
+        if trouble:
+            self.trouble = trouble
+
+    def check_place(self) -> None:
+        """Find out whether the journal can still be written.
+
+        Raises:
+            JournalFullError: Its disk is full.
+            JournalGoneError: Its file is not the one that was opened.
+        """
+        if identity(self.place) != self._identity:
+            self.trouble = "gone"
+        if self.trouble == "full":
+            raise JournalFullError(self.place)
+        if self.trouble == "gone":
+            raise JournalGoneError(self.place)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.destroy()
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- jobs --
+
+    def jobs(self) -> list[Job]:
+        """Return all jobs, the oldest first."""
+        return self.store.jobs()
+
+    def job(self, name: str) -> Job:
+        """Return a job by its name or by the beginning of it.
+
+        Raises:
+            UnknownJobError: There is none, or more than one.
+        """
+        found = [job for job in self.jobs() if job.id.startswith(name)]
+        if len(found) != 1:
+            some = "no job" if not found else f"{len(found)} jobs"
+            raise UnknownJobError(
+                f"the journal {self.place.shown} has {some} named {name}; "
+                "see: bulk status"
+            )
+        return found[0]
+
+    def find(self, fingerprint: str, base_url: str) -> Job | None:
+        """Return the latest job of a list for a service, or None."""
+        service = jobs.service_key(base_url)
+        found = [
+            job
+            for job in self.jobs()
+            if job.fingerprint == fingerprint and job.service == service
+        ]
+        return found[-1] if found else None
+
+    def new_id(self, fingerprint: str, base_url: str) -> str:
+        """Return the name of the next job of a list for a service."""
+        known = {job.id for job in self.jobs()}
+        for turn in itertools.count():
+            name = jobs.job_id(fingerprint, base_url, turn)
+            if name not in known:
+                return name
+        raise AssertionError("counting does not end")
+
+    def change(self, job: Job, options: JobOptions) -> Job:
+        """Apply and record the options that were given for a known job.
+
+        Returns:
+            The job as it is now.
+
+        Raises:
+            IncompatibleError: The job was begun by an incompatible version.
+        """
+        job.check()
+        changes: JobChanges = {}
+        if options.rate is not None:
+            changes["rate"] = None if options.rate == float("inf") else options.rate
+        if options.lanes is not None:
+            changes["lanes"] = options.lanes
+        if options.lease is not None:
+            changes["lease"] = options.lease
+        if options.replay is not None:
+            changes["replay"] = options.replay
+        self.store.update(job.id, changes)
+        changed = replace(job, **changes)
+        if changed.lanes != job.lanes and not changed.paused:
+            self._set_lanes(changed, changed.lanes)
+        return changed
+
+    # -- submitting --
+
+    def compare(
+        self,
+        plan: Plan,
+        base_url: str,
+        job_id: str = "",
+        again: frozenset[Again] = frozenset(),
+        *,
+        replay: bool = True,
+        supersede: bool = False,
+    ) -> Comparison:
+        """Compare a list with what is known of its sessions.
+
+        Args:
+            plan: The list.
+            base_url: The service.
+            job_id: The job that is to send it.
+            again: Rows that are sent again though they were sent before.
+            replay: Whether a change that may have been applied is sent again.
+            supersede: Whether sessions are taken from jobs that hold them.
+        """
+        service = jobs.service_key(base_url)
+        if not self.store.knows(service):
+            return Comparison(send=plan.counts.sendable)
+        comparison = Comparison()
+        for batch in batches(plan.digests(), _COMPARED):
+            known = self.store.look_up(service, (each.session for each in batch))
+            for each in batch:
+                comparison.add(
+                    decide(
+                        known.get(each.session), each.digest, job_id, again,
+                        replay=replay, supersede=supersede,
+                    )
+                )  # fmt: skip
+        return comparison
+
+    def submit(
+        self,
+        plan: Plan,
+        job: Job,
+        again: frozenset[Again] = frozenset(),
+        *,
+        supersede: bool = False,
+        progress: Callable[[int], object] = lambda _: None,
+    ) -> Job:
+        """Put all rows of a list into the journal; what is there already stays as it is.
+
+        Args:
+            plan: The list.
+            job: What the job is to be; a job that was submitted in part is taken as it
+                was begun.
+            again: Rows that are sent again though they were sent before.
+            supersede: Whether sessions are taken from jobs that hold them.
+            progress: Called with the number of rows that are in.
+
+        Returns:
+            The job as it is in the journal.
+
+        Raises:
+            IncompatibleError: The job was begun by an incompatible version.
+            OpenElsewhereError: Another job holds some of the sessions.
+        """
+        comparison = self.compare(
+            plan, job.base_url, job.id, again, replay=job.replay, supersede=supersede
+        )
+        if comparison.open:
+            raise OpenElsewhereError(
+                "a job that is not finished names the same sessions",
+                dict(comparison.open),
+            )
+        self.store.insert_job(job)
+        job = self.job(job.id).check()
+        if supersede:
+            self._make_way(plan, job)
+        self._client.register_queue(
+            job.queue,
+            global_concurrency=0 if job.paused else job.lanes,
+            # A look costs 3 ms of processor, which a run without a limit needs itself.
+            polling_interval_sec=0.25 if job.rate is None else 0.1,
+            application_name=application(job.base_url),
+        )
+        with self.store.begin() as connection:
+            self.store.add_outcomes(connection, job.id, plan.not_sent())
+        self.store.add_duplicates(job.id, plan.duplicates())
+        self._submit_rows(plan, job, comparison.send, again, progress, take=supersede)
+        self.store.update(job.id, {"submitted": True})
+        return replace(job, submitted=True)
+
+    def _submit_rows(
+        self,
+        plan: Plan,
+        job: Job,
+        sendable: int,
+        again: frozenset[Again],
+        progress: Callable[[int], object],
+        *,
+        take: bool,
+    ) -> None:
+        there = self.store.numbers(job.id)
+        known = self.store.knows(job.service)
+        decided = self._decided(plan, job, again, known=known, supersede=take)
+        # A list that is in the journal in part is cut as it was begun.
+        sizes = itertools.chain(
+            chunk_sizes(sendable, job.chunk, job.lanes, job.window),
+            itertools.repeat(jobs.CHUNK),
+        )
+        rows = 0
+        for batch in batches(enumerate(sizes_of(decided, sizes)), _SUBMITTED):
+            with self.store.begin() as connection:
+                for number, cut in batch:
+                    rows += len(cut)
+                    if number not in there:
+                        self._add_chunk(connection, job, number, cut, take=take)
+            progress(rows)
+
+    def _decided(
+        self,
+        plan: Plan,
+        job: Job,
+        again: frozenset[Again],
+        *,
+        known: bool,
+        supersede: bool,
+    ) -> Iterator[tuple[Row, History | None]]:
+        """Yield the rows to send; record the outcome of the others."""
+        for batch in batches(plan.rows(), _COMPARED):
+            found: dict[str, Known] = {}
+            if known:
+                sessions = (row.sids[2] for row in batch)
+                found = self.store.look_up(job.service, sessions)
+            if not found:
+                for row in batch:
+                    yield row, None
+                continue
+            now = time.time()
+            outcomes: list[Outcome] = []
+            send: list[tuple[Row, History | None]] = []
+            for row in batch:
+                decision = self._decide(
+                    found.get(row.sids[2]), row, job, again, supersede=supersede
+                )
+                if decision.verdict == "send":
+                    send.append((row, decision.history))
+                else:
+                    outcomes.append(outcome_of(decision, row.line, row.sids, now))
+            if outcomes:
+                with self.store.begin() as connection:
+                    self.store.add_outcomes(connection, job.id, outcomes)
+            yield from send
+
+    def _decide(
+        self,
+        known: Known | None,
+        row: Row,
+        job: Job,
+        again: frozenset[Again],
+        *,
+        supersede: bool,
+    ) -> Decision:
+        if known is None:
+            return SEND
+        return decide(
+            known, digest(row), job.id, again, replay=job.replay, supersede=supersede
+        )
+
+    def _add_chunk(
+        self,
+        connection: sa.Connection,
+        job: Job,
+        number: int,
+        cut: Sequence[tuple[Row, History | None]],
+        *,
+        take: bool,
+    ) -> None:
+        rows = [row for row, _ in cut]
+        held = self.store.claim(connection, job, rows, take=take)
+        if held < len(rows):
+            raise OpenElsewhereError(
+                "another job took up some of the sessions at this moment; "
+                "start again to see which",
+                {},
+            )
+        histories = {row.line: history for row, history in cut if history is not None}
+        chunk = Chunk(number, 0, 0, 0, None, histories, rows)
+        self.store.add_chunk(connection, job, chunk, part_name(job.id, number, 0))
+        self._enqueue(connection, job, number, 0, _NEW)
+
+    def _make_way(self, plan: Plan, job: Job) -> None:
+        """Pause the jobs that hold sessions of a list, and wait until nothing of them runs."""
+        held = self.compare(plan, job.base_url, job.id).open
+        for name in held:
+            other = self.job(name)
+            self.pause(
+                other,
+                "superseded",
+                f"job {job.id} ({job.source}) took over some of its sessions",
+            )
+            end = time.monotonic() + other.lease
+            while self.store.waiting_parts(other) and time.monotonic() < end:
+                time.sleep(0.2)
+            self._cancel_running(other)
+
+    def _enqueue(
+        self, connection: sa.Connection, job: Job, number: int, part: int, priority: int
+    ) -> None:
+        options: EnqueueOptions = {
+            "workflow_name": "part",
+            "queue_name": job.queue,
+            "workflow_id": part_name(job.id, number, part),
+            "app_version": application(job.base_url),
+            "application_name": application(job.base_url),
+            "workflow_timeout": jobs.time_limit(job.lease),
+            "priority": priority,
+        }
+        self._client.enqueue_in_transaction(connection, options, job.id, number, part)
+
+    # -- pausing --
+
+    def pause(self, job: Job, reason: str, detail: str = "") -> None:
+        """Begin no more parts of a job, on no host; running ones hand on what is left."""
+        self.store.update(job.id, {"paused": reason, "detail": detail[:500]})
+        self._set_lanes(job, 0)
+
+    def unpause(self, job: Job) -> None:
+        """Go on with a job.
+
+        Raises:
+            IncompatibleError: The job was begun by an incompatible version.
+        """
+        self.store.update(job.check().id, {"paused": "", "detail": ""})
+        self._set_lanes(job, job.lanes)
+
+    def _set_lanes(self, job: Job, lanes: int) -> None:
+        queue = self._client.retrieve_queue(job.queue)
+        if queue is not None:
+            queue.set_global_concurrency(lanes)
+
+    def purge(self, job: Job) -> None:
+        """Delete all that is known of a job, its rows first of all."""
+        self.store.purge(job)
+        queue = self._client.retrieve_queue(job.queue)
+        if queue is not None:
+            self._client.delete_queue(job.queue)
+        while found := self._client.list_workflows(
+            workflow_id_prefix=f"{job.id}-",
+            limit=200,
+            load_input=False,
+            load_output=False,
+        ):
+            self._client.delete_workflows([status.workflow_id for status in found])
+        self.store.rewrite()
+
+    # -- what became of the rows --
+
+    def tally(self, job: Job) -> Tally:
+        """Count the rows of a job by what became of them."""
+        return self.store.tally(job)
+
+    def done(self, job: Job) -> bool:
+        """Tell whether every row of a job is settled."""
+        submitted = job.submitted or self.job(job.id).submitted
+        return submitted and not self.store.open_chunks(job)
+
+    def outcomes(self, job: Job) -> Iterator[Outcome]:
+        """Yield an outcome for every row, by line; memory does not grow with the list.
+
+        A row that is not settled has the state `open`.
+        """
+        recorded = self.store.outcomes(job.id)
+        following = next(recorded, None)
+        for chunk in self.store.chunks(job.id):
+            for row in chunk.rows:
+                while following is not None and following.line < row.line:
+                    yield following
+                    following = next(recorded, None)
+                if following is not None and following.line == row.line:
+                    yield following._replace(sids=row.sids)
+                    following = next(recorded, None)
+                else:
+                    yield _open_outcome(row, chunk.histories.get(row.line, History()))
+        if following is not None:
+            yield following
+        yield from recorded
+
+    def duplicates(self, job: Job) -> Iterator[Duplicate]:
+        """Yield the rows that repeat an earlier one, by line."""
+        return self.store.duplicates(job.id)
+
+    # -- what is to be done again --
+
+    def try_again(self, job: Job, again: frozenset[Again] = frozenset()) -> int:
+        """Put rows that gave up back into the queue.
+
+        Args:
+            job: A job of which every row is settled.
+            again: With `gave-up`, rows that were sent as often as allowed, or may have
+                been applied, too.
+
+        Returns:
+            How many rows.
+        """
+        if not self.done(job):
+            return 0
+        rows = self._to_retry(job, again)
+        if not rows:
+            return 0
+        count = 0
+        for chunk in self.store.chunks(job.id):
+            mine = [row for row in chunk.rows if row.line in rows]
+            if mine:
+                count += self._retry(job, chunk, mine, rows)
+        return count
+
+    def _to_retry(self, job: Job, again: frozenset[Again]) -> dict[int, History]:
+        found: dict[int, History] = {}
+        for line, (outcome, sendings) in self.store.gave_up(job.id).items():
+            history = History(
+                sendings=sendings,
+                attempts=outcome.attempts,
+                replays=outcome.replays,
+                perhaps=outcome.perhaps,
+                maybe_applied=outcome.maybe_applied,
+            )
+            if "gave-up" in again:
+                found[line] = replace(history, sendings=0)
+            elif outcome.attempts and may_be_sent(history, replay=job.replay):
+                found[line] = history
+        return found
+
+    def _retry(
+        self, job: Job, chunk: Chunk, rows: list[Row], histories: dict[int, History]
+    ) -> int:
+        """Put rows of a chunk back, but for those whose session another job has changed."""
+        known = self.store.look_up(job.service, (row.sids[2] for row in rows))
+        mine: list[Row] = []
+        for row in rows:
+            session = known.get(row.sids[2])
+            free = session is None or session.holder is None
+            last = session is None or session.job in (None, job.id)
+            if free and last:
+                mine.append(row)
+        if not mine:
+            return 0
+        with self.store.begin() as connection:
+            held = self.store.claim(connection, job, mine, take=False)
+            part = part_name(job.id, chunk.number, chunk.part + 1)
+            left = {row.line: histories[row.line] for row in mine}
+            moved = self.store.restart(
+                connection, job, chunk, part, left, begun=len(chunk.rows)
+            )
+            if held < len(mine) or not moved:
+                connection.rollback()
+                return 0
+            self.store.forget_outcomes(connection, job.id, left)
+            self._enqueue(connection, job, chunk.number, chunk.part + 1, _NEW)
+        return len(mine)
+
+    def take_over(self, job: Job) -> int:
+        """Make the next part of every chunk whose worker died.
+
+        Every live worker does so, and they may do so concurrently: one of them succeeds.
+
+        Returns:
+            How many chunks there were.
+        """
+        count = 0
+        for number in self.store.dead_chunks(job):
+            with self.store.begin() as connection:
+                chunk = self.store.chunk(job.id, number, connection)
+                lines = [row.line for row in chunk.rows]
+                settled: set[int] = set()
+                if lines:
+                    settled = self.store.settled_lines(job.id, lines[0], lines[-1])
+                histories = in_doubt(chunk, settled, job.window)
+                part = part_name(job.id, number, chunk.part + 1)
+                begun = min(chunk.begun + job.window, len(chunk.rows))
+                if self.store.restart(
+                    connection, job, chunk, part, histories, begun=begun
+                ):
+                    self._enqueue(connection, job, number, chunk.part + 1, _BEGUN)
+                    count += 1
+        return count
+
+    def begin(self, job: Job) -> None:
+        """Take over what a dead process of this machine was working on.
+
+        For an embedded journal, whose lock this process holds, so that nobody else works
+        on it.
+        """
+        if self.place.path is None:
+            return
+        self._cancel_running(job)
+        self.take_over(job)
+
+    def _cancel_running(self, job: Job) -> None:
+        running = self.store.waiting_parts(job)
+        if running:
+            self._client.cancel_workflows(running)
+
+    # -- what a part needs --
+
+    def begin_part(self, job: Job, number: int, part: int) -> Chunk | None:
+        """Return the chunk that a part is to work on; None if it is not its turn."""
+        return self.store.chunk_of_part(job.id, number, part)
+
+    def record(self, job: Job, portion: Portion) -> Recorded:
+        """Record a portion in one transaction, with the next part if there is one."""
+        self.check_place()
+        with self.store.begin() as connection:
+            recorded = self.store.record(connection, job, portion)
+            if recorded == "lost":
+                connection.rollback()
+            elif portion.next_part is not None:
+                chunk = portion.chunk
+                self._enqueue(connection, job, chunk.number, chunk.part + 1, _BEGUN)
+        return recorded
+
+
+def sizes_of(
+    items: Iterator[tuple[Row, History | None]], sizes: Iterator[int]
+) -> Iterator[list[tuple[Row, History | None]]]:
+    """Cut rows into chunks of the given sizes."""
+    for size in sizes:
+        cut = list(itertools.islice(items, size))
+        if not cut:
+            return
+        yield cut
+
+
+def in_doubt(chunk: Chunk, settled: set[int], window: int) -> dict[int, History]:
+    """Return what is known of the rows of a chunk whose worker died.
+
+    In doubt is every row that is not settled and that the worker may have sent since its
+    last portion: those with a history, and those within one window after the ones that
+    were begun by then.
+    """
+    histories = dict(chunk.histories)
+    for row in chunk.rows[chunk.begun : chunk.begun + window]:
+        histories.setdefault(row.line, History())
+    return {
+        line: history.in_doubt()
+        for line, history in sorted(histories.items())
+        if line not in settled
+    }
+
+
+def _open_outcome(row: Row, history: History) -> Outcome:
+    return Outcome(
+        line=row.line,
+        sids=row.sids,
+        state="open",
+        message="not settled yet",
+        maybe_applied=history.maybe_applied,
+        attempts=history.attempts,
+        replays=history.replays,
+        perhaps=history.perhaps,
+        elapsed=history.elapsed,
+    )

@@ -1,0 +1,252 @@
+"""Finds what a workbook says of rows and cells beside their values: hidden rows, errors, formulas without a value."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeAlias
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from smarterproctoring_bulk.records import Unusable
+
+_Attributes: TypeAlias = dict[str, str]
+ERROR: Final = Unusable(
+    "an error of the spreadsheet", "fix the cell there, and save the workbook again"
+)
+UNCOMPUTED: Final = Unusable(
+    "a formula without a value",
+    "open the workbook in the spreadsheet program, and save it: it computes the formula",
+)
+MERGED: Final = Unusable(
+    "a part of a merged cell", "unmerge the cells, and fill in each of them"
+)
+_PLACE: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+_BLOCK: Final = 1024 * 1024
+_MAX_ROWS: Final = 1024 * 1024
+"""Rows of a sheet at most, in every spreadsheet program."""
+_MAX_COLUMNS: Final = 16 * 1024
+"""Columns of a sheet at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What a sheet says of its rows and cells.
+
+    Attributes:
+        hidden: The numbers of the rows that are hidden, by a person or by a filter.
+        cells: The cells that cannot be used: by the number of the row, then by that of the column, from 0.
+    """
+
+    hidden: set[int] = field(default_factory=set[int])
+    cells: dict[int, dict[int, Unusable]] = field(
+        default_factory=dict[int, dict[int, Unusable]]
+    )
+
+    def add(self, row: int, column: int, what: Unusable) -> None:
+        """Mark a cell."""
+        self.cells.setdefault(row, {})[column] = what
+
+
+def xlsx_marks(path: Path, sheet: str) -> Marks:
+    """Read the marks of a sheet of an .xlsx workbook.
+
+    Raises:
+        ValueError: A part of it is not as the format says.
+        KeyError: A part is missing.
+        zipfile.BadZipFile: A part is damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        scan = _XlsxScan()
+        _parse(archive, _part_of(archive, sheet), scan.begin, scan.end, scan.text)
+    return scan.marks
+
+
+def ods_marks(path: Path, sheet: str) -> Marks:
+    """Read the marks of a sheet of an .ods workbook.
+
+    Raises:
+        ValueError: A part of it is not as the format says.
+        KeyError: A part is missing.
+        zipfile.BadZipFile: A part is damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        scan = _OdsScan(sheet)
+        _parse(archive, "content.xml", scan.begin, scan.end, None)
+    return scan.marks
+
+
+def _parse(
+    archive: zipfile.ZipFile,
+    part: str,
+    begin: Callable[[str, _Attributes], None],
+    end: Callable[[str], None],
+    text: Callable[[str], None] | None,
+) -> None:
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = begin
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text
+    try:
+        with archive.open(part) as stream:
+            while block := stream.read(_BLOCK):
+                parser.Parse(block, False)
+        parser.Parse(b"", True)
+    except expat.ExpatError:
+        raise ValueError("not XML") from None
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:
+    """Return which part of an .xlsx workbook holds a sheet."""
+    relations = {
+        element.get("name"): _attribute(element, "id")
+        for element in _elements(archive, "xl/workbook.xml", "sheet")
+    }
+    targets = {
+        element.get("Id"): element.get("Target", "")
+        for element in _elements(archive, "xl/_rels/workbook.xml.rels", "Relationship")
+    }
+    target = targets[relations[sheet]]
+    # Relative to the workbook, or from the root.
+    return posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
+
+
+def _elements(
+    archive: zipfile.ZipFile, part: str, name: str
+) -> list[ElementTree.Element]:
+    """Return the elements of a name, whatever their namespace: Excel writes two."""
+    try:
+        root = ElementTree.fromstring(archive.read(part))  # noqa: S314 - no longer open to expansions since expat 2.4.1
+    except ElementTree.ParseError:
+        raise ValueError("not XML") from None
+    return [
+        element for element in root.iter() if element.tag.rpartition("}")[2] == name
+    ]
+
+
+def _attribute(element: ElementTree.Element, name: str) -> str:
+    """Return an attribute, whatever its namespace."""
+    found = [
+        value
+        for key, value in element.attrib.items()
+        if key.startswith("{") and key.endswith("}" + name)
+    ]
+    return found[0] if found else ""
+
+
+class _XlsxScan:
+    """Handlers for the XML of an .xlsx sheet."""
+
+    def __init__(self) -> None:
+        self.marks = Marks()
+        self._row = 0
+        self._column = -1
+        self._kind = ""
+        self._formula = False
+        self._value = False
+        self._in_value = False
+
+    def begin(self, name: str, attributes: _Attributes) -> None:
+        tag = _local(name)
+        if tag == "c":
+            self._begin_cell(attributes)
+        elif tag == "v":
+            self._in_value = True
+        elif tag == "is":
+            self._value = True
+        elif tag == "f":
+            self._formula = True
+        elif tag == "row":
+            self._row = int(attributes.get("r", self._row + 1))
+            self._column = -1
+            if attributes.get("hidden") in ("1", "true"):
+                self.marks.hidden.add(self._row)
+
+    def _begin_cell(self, attributes: _Attributes) -> None:
+        place = _PLACE.fullmatch(attributes.get("r", ""))
+        self._column += 1
+        if place is not None:
+            self._column = _column_number(place[1])
+        self._kind = attributes.get("t", "n")
+        self._formula = False
+        self._value = False
+
+    def text(self, _: str) -> None:
+        if self._in_value:
+            self._value = True
+
+    def end(self, name: str) -> None:
+        tag = _local(name)
+        if tag == "v":
+            self._in_value = False
+        elif tag == "c":
+            if self._kind == "e":
+                self.marks.add(self._row, self._column, ERROR)
+            elif self._formula and not self._value and self._kind != "str":
+                # A formula whose result is an empty text has the kind "str".
+                self.marks.add(self._row, self._column, UNCOMPUTED)
+
+
+def _column_number(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number - 1
+
+
+class _OdsScan:
+    """Handlers for the XML of an .ods workbook."""
+
+    def __init__(self, sheet: str) -> None:
+        self.marks = Marks()
+        self._sheet = sheet
+        self._tables: list[str] = []
+        self._row = 1
+        self._rows = 1
+        self._column = 0
+
+    def begin(self, name: str, attributes: _Attributes) -> None:
+        tag = _local(name)
+        if tag == "table":
+            self._tables.append(attributes.get("table:name", ""))
+        elif self._tables != [self._sheet]:
+            return
+        elif tag == "table-row":
+            self._rows = int(attributes.get("table:number-rows-repeated", 1))
+            self._column = 0
+            if attributes.get("table:visibility", "visible") != "visible":
+                last = min(self._row + self._rows, _MAX_ROWS)
+                self.marks.hidden.update(range(self._row, last))
+        elif tag in ("table-cell", "covered-table-cell"):
+            self._cell(tag, attributes)
+
+    def _cell(self, tag: str, attributes: _Attributes) -> None:
+        count = int(attributes.get("table:number-columns-repeated", 1))
+        what: Unusable | None = None
+        if tag == "covered-table-cell":
+            what = MERGED
+        elif attributes.get("calcext:value-type") == "error":
+            what = ERROR
+        elif "table:formula" in attributes and "office:value-type" not in attributes:
+            what = UNCOMPUTED
+        if what is not None and self._rows == 1:
+            last = min(self._column + count, _MAX_COLUMNS)
+            for column in range(self._column, last):
+                self.marks.add(self._row, column, what)
+        self._column += count
+
+    def end(self, name: str) -> None:
+        tag = _local(name)
+        if tag == "table-row" and self._tables == [self._sheet]:
+            self._row += self._rows
+        elif tag == "table":
+            self._tables.pop()

@@ -1,0 +1,343 @@
+"""The journal in the hands of others: pickled values, links, passwords in URLs, full disks, deleted files."""
+
+from __future__ import annotations
+
+import base64
+import os
+import pickle
+import pty
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bulk.runs import Bulk, kill, sent, session, stored, wait_for, write_list
+from bulk.small_disk import small_disk
+from smarterproctoring_bulk import engine
+from smarterproctoring_bulk.engine import no_pickle
+from smarterproctoring_bulk.engine.journal import JsonSerializer
+from smarterproctoring_bulk.journal import JournalError, Lock, find
+from smarterproctoring_mock import MockApp
+
+pytestmark = [pytest.mark.timeout(600)]
+slow = pytest.mark.slow
+__all__ = ["small_disk"]
+SLOW = {"delay": 0.03, "times": None}
+SECRET = "pa#ss/w?rd@x"
+
+
+def at_least(app: MockApp, count: int) -> bool:
+    return len(app.audit()) >= count
+
+
+# -- pickle ------------------------------------------------------------------------------------------------------------
+
+
+class Touches:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def pickled(path: Path) -> str:
+    return base64.b64encode(pickle.dumps(Touches(path))).decode()
+
+
+@pytest.mark.parametrize("name", ["deserialize_value", "deserialize_args", "deserialize_exception"])
+def test_no_reader_of_dbos_unpickles(tmp_path: Path, name: str) -> None:
+    """Expires when DBOS can be told to refuse pickle: then `no_pickle` can go."""
+    from dbos import _serialization  # pyright: ignore[reportPrivateUsage]
+
+    made = tmp_path / "made"
+    reader = vars(_serialization)[name]
+    with pytest.raises(no_pickle.PickleRefusedError):
+        reader(pickled(made), "py_pickle", JsonSerializer())
+    assert not made.exists()
+
+
+def test_dbos_itself_still_unpickles_whatever_serializer_it_is_given(tmp_path: Path) -> None:
+    """The reason for `no_pickle`."""
+    made = tmp_path / "made"
+    code = (
+        "import sys; from dbos import _serialization as s; "
+        "s.deserialize_value(sys.argv[1], 'py_pickle', s.DBOSPortableJSON)"
+    )
+    subprocess.run([sys.executable, "-c", code, pickled(made)], check=True)
+    assert made.exists()
+
+
+def test_a_journal_with_a_pickled_value_is_not_opened(tmp_path: Path) -> None:
+    place = find(str(tmp_path / "journal.sqlite"))
+    with engine.Journal(place):
+        pass
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        connection.execute(
+            "INSERT INTO workflow_status (workflow_uuid, name, status, created_at, updated_at, priority, "
+            "serialization, output) VALUES ('x', 'part', 'SUCCESS', 0, 0, 0, 'py_pickle', ?)",
+            (pickled(tmp_path / "made"),),
+        )
+    with pytest.raises(engine.ForeignValuesError, match="1 values that are not JSON"):
+        engine.Journal(place)
+    assert not (tmp_path / "made").exists()
+
+
+@slow
+@pytest.mark.parametrize("command", ["status", "report", "worker", "run", "purge"])
+def test_a_pickled_value_in_the_journal_is_refused_unread(bulk: Bulk, app: MockApp, command: str) -> None:
+    path = write_list(bulk.folder / "list.csv", 3)
+    bulk.run("submit", path)
+    job = bulk.status()["job"]
+    made = bulk.folder / "made"
+    with sqlite3.connect(bulk.journal) as connection:
+        for column in ("inputs", "output", "error"):
+            connection.execute(
+                f"UPDATE workflow_status SET serialization = 'py_pickle', {column} = ?",  # noqa: S608
+                (pickled(made),),
+            )
+        connection.execute("UPDATE workflow_input SET inputs = ?", (pickled(made),))
+    arguments: dict[str, list[str | Path]] = {
+        "report": [job, bulk.folder / "r.csv"], "run": [path], "purge": [job, "--yes"],
+    }  # fmt: skip
+    said = bulk.run(command, *arguments.get(command, []), code=2)
+    assert "values that are not JSON" in said
+    assert not made.exists()
+    assert not app.audit()
+
+
+@slow
+def test_a_journal_of_the_first_format_is_refused_with_words(bulk: Bulk) -> None:
+    bulk.run("status")
+    with sqlite3.connect(bulk.journal) as connection:
+        connection.execute(
+            "INSERT INTO workflow_status (workflow_uuid, name, status, created_at, updated_at, priority) "
+            "VALUES ('0123456789ab', 'job', 'ENQUEUED', 0, 0, 0)"
+        )
+    said = bulk.run("status", code=12)
+    assert "1 jobs of an older version" in said
+    assert "--journal" in said
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["symbolic", "hard"])
+def test_a_lock_follows_no_link(tmp_path: Path, how: str) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("do not lose me")
+    lock = tmp_path / "j.sqlite.lock"
+    if how == "symbolic":
+        lock.symlink_to(precious)
+    else:
+        lock.hardlink_to(precious)
+    with pytest.raises(JournalError, match="is a link"):
+        Lock(tmp_path / "j.sqlite", "bulk run")
+    assert precious.read_text() == "do not lose me"
+
+
+@slow
+def test_a_link_in_place_of_the_lock_is_refused(bulk: Bulk, app: MockApp) -> None:
+    precious = bulk.folder / "precious"
+    precious.write_text("do not lose me")
+    Path(bulk.journal).parent.mkdir()
+    Path(bulk.journal + ".lock").symlink_to(precious)
+    said = bulk.run("run", write_list(bulk.folder / "list.csv", 3), code=11)
+    assert "is a link" in said
+    assert precious.read_text() == "do not lose me"
+    assert not app.audit()
+
+
+def test_the_lock_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with Lock(tmp_path / "j.sqlite", "bulk run"):
+        assert stat.S_IMODE((tmp_path / "j.sqlite.lock").stat().st_mode) == 0o600
+
+
+# -- URLs --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://ada:pa#ss@db/jobs",
+        "postgresql://ada:pa/ss@db/jobs",
+        "postgresql://ada:pa?ss@db/jobs",
+        "postgresql://ada:pa@ss@db/jobs",
+        "postgresql://ada:pass@db:port/jobs",
+    ],
+)
+def test_a_password_that_is_not_encoded_is_explained_and_not_shown(text: str) -> None:
+    with pytest.raises(JournalError, match="Percent-encode") as caught:
+        find(text)
+    for part in ("pa", "ss", "pass", "port"):
+        assert part not in str(caught.value).replace("password", "")
+
+
+@pytest.mark.parametrize("character", list("#/?@% "))
+def test_an_encoded_password_is_read_and_not_shown(character: str) -> None:
+    from urllib.parse import quote
+
+    place = find(f"postgresql://ada:{quote(f'x{character}y', safe='')}@db:5433/jobs?sslmode=require")
+    assert place.shown == "postgresql://ada@db:5433/jobs"
+    assert "y" not in place.shown
+    assert "x" not in repr(place)
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "shown"),
+    [
+        (
+            f"host=db port=5433 dbname=jobs user=ada password='{SECRET}'",
+            "postgresql://ada:pa%23ss%2Fw%3Frd%40x@db:5433/jobs",
+            "postgresql://ada@db:5433/jobs",
+        ),
+        ("dbname=jobs", "postgresql:///jobs", "postgresql:///jobs"),
+        ("host=/run/postgresql dbname=jobs", "postgresql:///jobs?host=%2Frun%2Fpostgresql", "postgresql:///jobs"),
+    ],
+)
+def test_a_connection_string_is_a_journal_and_not_a_file(text: str, url: str, shown: str) -> None:
+    place = find(text)
+    assert (place.url, place.path, place.shown) == (url, None, shown)
+    assert SECRET not in repr(place)
+
+
+def test_a_connection_string_that_cannot_be_read_is_not_shown() -> None:
+    with pytest.raises(JournalError, match="connection string cannot be read") as caught:
+        find(f"host=db password={SECRET} and more")
+    assert SECRET not in str(caught.value)
+
+
+@slow
+def test_a_connection_string_works(fleet: Bulk, app: MockApp) -> None:
+    user, _, rest = fleet.journal.removeprefix("postgresql://").partition("@")
+    address, _, name = rest.partition("/")
+    host, _, port = address.partition(":")
+    fleet.journal = f"host={host} port={port} dbname={name} user={user}"
+    said = fleet.run("run", write_list(fleet.folder / "list.csv", 3))
+    assert f"journal: postgresql://{user}@{address}/{name}" in said
+    assert len(stored(app)) == 3
+
+
+# -- the machine -------------------------------------------------------------------------------------------------------
+
+
+@slow
+def test_a_journal_that_is_deleted_stops_the_run(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 400)
+    app.add_faults({"delay": 0.2, "times": None})
+    process = bulk.start("run", path)
+    wait_for(partial(at_least, app, 20))
+    for file in Path(bulk.journal).parent.iterdir():
+        file.unlink()
+    said = bulk.end(process, code=11)
+    assert "was deleted or replaced" in said
+    assert "Traceback" not in said
+    assert len(app.audit()) < 400
+
+
+@slow
+def test_a_folder_that_is_deleted_stops_the_run(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 400)
+    app.add_faults({"delay": 0.2, "times": None})
+    process = bulk.start("run", path)
+    wait_for(partial(at_least, app, 20))
+    Path(bulk.journal).parent.rename(bulk.folder / "elsewhere")
+    said = bulk.end(process, code=11)
+    assert "was deleted or replaced" in said
+    assert "Traceback" not in said
+
+
+@slow
+def test_the_same_command_on_a_disk_that_is_still_full(small_disk: Path, bulk: Bulk, app: MockApp) -> None:
+    bulk.journal = str(small_disk / "journal.sqlite")
+    path = write_list(bulk.folder / "list.csv", 300)
+    app.add_faults(SLOW)
+    process = bulk.start("run", path, "--rate", "2000/s")
+    wait_for(partial(at_least, app, 30))
+    facts = os.statvfs(small_disk)
+    (small_disk / "ballast").write_bytes(bytes(facts.f_bavail * facts.f_frsize - 1_000_000))
+    bulk.end(process, code=11)
+    sendings = sum(sent(app).values())
+    for _ in range(2):
+        said = bulk.run("run", path, code=11)
+        assert "disk" in said
+        assert "same command continues" in said
+        assert "Traceback" not in said
+    assert sum(sent(app).values()) == sendings, "nothing is sent that could not be recorded"
+    (small_disk / "ballast").unlink()
+    app.clear_faults()
+    bulk.run("run", path)
+    assert bulk.states() == {"ok": 300}
+
+
+IN_A_TERMINAL = """
+import fcntl, sys, termios
+from smarterproctoring.cli import main
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+main(sys.argv[1:])
+"""
+
+
+@slow
+def test_a_terminal_that_is_closed_ends_the_run_gracefully(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 400)
+    app.add_faults({"delay": 0.1, "times": None})
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_A_TERMINAL, "bulk", "run", str(path)],
+        env={**bulk.environment("a-token", {}), "TERM": "xterm"}, cwd=bulk.folder, stdin=theirs, stdout=theirs,
+        stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        wait_for(partial(at_least, app, 20))
+        os.close(ours)  # the terminal's window: its session gets SIGHUP
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.wait()
+    assert bulk.status()["rows"]["ok"] == len(stored(app))
+    app.clear_faults()
+    bulk.run("run", path)
+    assert sent(app) == {session(number): 1 for number in range(400)}
+
+
+@slow
+def test_settings_for_the_makers_service_of_dbos_are_ignored(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 3)
+    variables = {"DBOS__CLOUD": "true", "DBOS__CONDUCTOR_KEY": "x", "DBOS__VMID": "y", "DBOS__APPVERSION": "z"}
+    bulk.run_anew("run", path, code=0, **variables)
+    assert len(stored(app)) == 3
+
+
+@slow
+def test_a_worker_that_slept_past_its_lease_sends_at_most_a_window(fleet: Bulk, app: MockApp) -> None:
+    """It is stopped, another takes its chunks over, and then it goes on."""
+    rows, lanes = 300, 2
+    path = write_list(fleet.folder / "list.csv", rows)
+    app.add_faults({"delay": 0.1, "times": None})
+    first = fleet.start("worker")
+    fleet.run("submit", path, "--rate", "100/s", "--lanes", str(lanes), "--lease", "5")
+    wait_for(partial(at_least, app, 40))
+    first.send_signal(signal.SIGSTOP)
+    second = fleet.start("worker")
+    try:
+        wait_for(lambda: fleet.status()["state"] == "done")
+        by_then = sum(sent(app).values())
+        first.send_signal(signal.SIGCONT)
+        time.sleep(3)
+        window = 50  # 100 rows over two lanes
+        assert sum(sent(app).values()) - by_then <= lanes * window
+        assert by_then - rows <= lanes * window
+        assert fleet.status()["rows"] == {"ok": rows}
+    finally:
+        kill(second)
+        kill(first)

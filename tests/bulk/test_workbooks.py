@@ -1,0 +1,207 @@
+"""Workbooks are read as people see them: what is hidden, merged, broken or not computed is a problem."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bulk.workbooks import Cell, Error, Formula, Sheet, write_ods, write_xlsx
+from smarterproctoring_bulk import workbooks
+from smarterproctoring_bulk.records import MAX_CELL
+from smarterproctoring_bulk.rows import InputError, InputOptions, Problem, Row, read_rows
+
+AI, EX = f"AI{'1f' * 16}", f"EX{'2e' * 16}"
+NEW_YORK = "America/New_York"
+HEADER: tuple[Cell, ...] = ("Install", "Exam", "Session", "Start", "End", "notes")
+NOW = dt.datetime(2029, 6, 1, tzinfo=dt.UTC)
+NINE, TEN = dt.datetime(2030, 5, 4, 9), dt.datetime(2030, 5, 4, 10, 20)
+START, END = "2030-05-04T13:00:00.000Z", "2030-05-04T14:20:00.000Z"
+
+Write = Callable[..., Path]
+
+
+def es(number: int) -> str:
+    return f"ES{number:032x}"
+
+
+def row(number: int, start: Cell = NINE, end: Cell = TEN, notes: Cell = None, exam: Cell = EX) -> list[Cell]:
+    return [AI, exam, es(number), start, end, notes]
+
+
+@pytest.fixture(name="write", params=[write_xlsx, write_ods], ids=["xlsx", "ods"])
+def a_writer(request: pytest.FixtureRequest, tmp_path: Path) -> Write:
+    def write(*sheets: Sheet) -> Path:
+        path: Path = request.param(tmp_path / "list", *sheets)  # the content says what it is, not the name
+        return path
+
+    return write
+
+
+def read(path: Path, **options: Any) -> list[Row | Problem]:
+    merged: dict[str, Any] = {"timezone": NEW_YORK, **options}
+    return list(read_rows(path, InputOptions(**merged), NOW))
+
+
+def told(items: list[Row | Problem]) -> list[tuple[int, str, str]]:
+    return [(item.line, item.column, item.kind) for item in items if isinstance(item, Problem)]
+
+
+def test_typed_times_are_read_without_guessing(write: Write) -> None:
+    path = write(Sheet("Moves", [HEADER, row(1), [], row(2, "5/4/2030 9:00 AM", None, "größer & <b>")]))
+    first, second = read(path, day_first=False)
+    assert first == (2, (AI, EX, es(1)), {"appointment_start_date_time": START, "appointment_end_date_time": END})
+    assert isinstance(second, Row)
+    assert (second.line, second.fields["notes"]) == (4, "größer & <b>")
+    assert second.fields["appointment_start_date_time"] == START
+
+
+def test_typed_times_have_no_zone_so_one_is_needed(write: Write) -> None:
+    path = write(Sheet("Moves", [(*HEADER, "Zone"), [*row(1), "Europe/Berlin"], [*row(2), None]]))
+    found = read(path, timezone=None, timezone_column="Zone")
+    assert isinstance(found[0], Row)
+    assert found[0].fields["appointment_start_date_time"] == "2030-05-04T07:00:00.000Z"
+    assert all("--timezone" in item.mend for item in found[1:] if isinstance(item, Problem))
+    assert told(found) == [(3, "Start", "a time"), (3, "End", "a time")]
+    gap = write(Sheet("Moves", [HEADER, row(1, dt.datetime(2030, 3, 10, 2, 30), None)]))
+    assert "does not exist in America/New_York" in next(i.mend for i in read(gap) if isinstance(i, Problem))
+
+
+def test_what_is_not_a_moment_or_not_text_is_named(write: Write) -> None:
+    rows = [
+        row(1, NINE.date(), None),
+        row(2, NINE.time(), None),
+        row(3, 47607.375, None),
+        row(4, NINE, None, 7030),
+        row(5, NINE, None, True),
+    ]
+    assert told(read(write(Sheet("Moves", [HEADER, *rows])))) == [
+        (2, "Start", "a date without a time"),
+        (3, "Start", "a time without a date"),
+        (4, "Start", "a number"),
+        (5, "notes", "a number"),
+        (6, "notes", "true or false"),
+    ]
+
+
+def test_a_length_of_time_is_not_a_moment(tmp_path: Path) -> None:
+    path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1, dt.timedelta(hours=30), None)]))
+    assert told(read(path)) == [(2, "Start", "a length of time")]
+
+
+def test_errors_and_formulas_that_were_never_computed_are_not_empty_cells(write: Write) -> None:
+    rows: list[list[Cell]] = [
+        row(1, NINE, Error()),
+        row(2, NINE, Formula(None)),
+        row(3, NINE, None, Formula("computed")),
+        row(4, NINE, None, Formula("")),
+        [None, None, None, Error("#N/A"), None, None],
+    ]
+    found = read(write(Sheet("Moves", [HEADER, *rows])))
+    assert told(found)[:3] == [
+        (2, "End", "an error of the spreadsheet"),
+        (3, "End", "a formula without a value"),
+        (6, "Start", "an error of the spreadsheet"),
+    ]
+    computed = [item for item in found if isinstance(item, Row)]
+    assert [(item.line, item.fields.get("notes")) for item in computed] == [(4, "computed"), (5, None)]
+
+
+def test_cells_that_matter_to_nobody_may_be_as_they_are(write: Write) -> None:
+    header = (*HEADER, "Check")
+    rows = [[*row(1), Error()], [*row(2), Formula(None)], [*row(3), 7]]
+    assert told(read(write(Sheet("Moves", [header, *rows])), map={"Check": ""})) == []
+
+
+def test_a_part_of_a_merged_cell_is_not_an_empty_cell(write: Write) -> None:
+    rows: list[list[Cell]] = [row(1), row(2, exam=None), row(3, None, None, "x"), [None] * 6, row(4, None, None, "x")]
+    found = read(write(Sheet("Moves", [HEADER, *rows], merged=("B2:B3", "D4:D5"))))
+    assert told(found) == [(3, "Exam", "a part of a merged cell")]
+    assert [item.line for item in found if isinstance(item, Row)] == [2, 4, 6]
+
+
+def test_a_row_that_a_filter_hides_is_not_moved_and_not_passed_over(write: Write) -> None:
+    rows = [row(1), row(2), row(3)]
+    found = read(write(Sheet("Moves", [HEADER, *rows], hidden_rows=frozenset({3}))))
+    assert told(found) == [(3, "", "a hidden row")]
+    assert [item.line for item in found if isinstance(item, Row)] == [2, 4]
+
+
+def test_the_only_sheet_with_rows_is_taken_and_else_one_is_named(write: Write) -> None:
+    moves, other = Sheet("Mai 2030", [HEADER, row(1)]), Sheet("Old", [HEADER, row(2), row(3)])
+    hidden, empty = Sheet("Hidden", [HEADER, row(4)], visible=False), Sheet("Sheet3", [])
+    assert [item.line for item in read(write(empty, moves, hidden))] == [2]
+    path = write(moves, other, hidden)
+    with pytest.raises(InputError, match="has several sheets: 'Mai 2030', 'Old', 'Hidden'; say which one with --sheet"):
+        read(path)
+    assert [item.line for item in read(path, sheet="Old")] == [2, 3]
+    assert [item.line for item in read(path, sheet="Hidden")] == [2]
+    with pytest.raises(InputError, match="--sheet: list has no sheet 'old'; it has: 'Mai 2030', 'Old'"):
+        read(path, sheet="old")
+    with pytest.raises(InputError, match="no visible sheet that is not empty"):
+        read(write(hidden, empty))
+
+
+def test_a_sheet_that_begins_further_down_and_to_the_right(write: Write) -> None:
+    rows: list[list[Cell]] = [[], [], [None, *HEADER], [None, *row(1)]]
+    assert [item.line for item in read(write(Sheet("Moves", rows)))] == [4]
+    titles: list[list[Cell]] = [["Ada Lovelace"], [], [*HEADER], row(1)]
+    with pytest.raises(InputError, match="line 1 is not a header, and line 3 looks like one: delete the 2 lines") as it:
+        read(write(Sheet("Moves", titles)))
+    assert "Ada" not in str(it.value)
+
+
+def test_columns_without_a_name(write: Write) -> None:
+    path = write(Sheet("Moves", [(*HEADER, None), [*row(1), "x"], [*row(2), None]]))
+    assert told(read(path)) == [(2, "", "a cell in a column without a name")]
+    assert told(read(path, map={"": ""})) == []
+
+
+def test_a_cell_over_the_limit(write: Write) -> None:
+    path = write(Sheet("Moves", [HEADER, row(1, notes="x" * (MAX_CELL + 1))]))
+    assert told(read(path)) == [(2, "notes", "a very long text")]
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(Sheet("Moves", [HEADER, row(1)]))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("big", bytes(3 * 1024 * 1024))
+    assert len(read(path)) == 1
+    monkeypatch.setattr(workbooks, "MAX_UNPACKED", 2 * 1024 * 1024)
+    with pytest.raises(InputError, match=r"unpacks to 3 MiB; at most 2 are read: save the sheet as CSV"):
+        read(path)
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.6, 0.95])
+def test_a_damaged_workbook_is_refused(write: Write, cut: float) -> None:
+    path = write(Sheet("Moves", [HEADER, row(1)]))
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * cut)])
+    with pytest.raises(InputError, match="damaged workbook"):
+        read(path)
+
+
+def test_an_option_that_does_not_fit_the_file(write: Write, tmp_path: Path) -> None:
+    path = write(Sheet("Moves", [HEADER, row(1)]))
+    with pytest.raises(InputError, match="is a workbook or another zip file, not csv"):
+        read(path, format="csv")
+    text = tmp_path / "list.xlsx"
+    text.write_text("installSid,examSid,sessionSid,notes\n" + f"{AI},{EX},{es(1)},x\n")
+    assert isinstance(read(text)[0], Row)
+    with pytest.raises(InputError, match=r"is not a workbook; leave out --format, or save it as \.xlsx"):
+        read(text, format="xlsx")
+    with pytest.raises(InputError, match=r"--sheet is for \.xlsx and \.ods workbooks, and list\.xlsx is not one"):
+        read(text, sheet="Moves")
+
+
+@pytest.mark.parametrize(
+    ("part", "said"), [("xl/workbook.bin", "binary Excel workbook; save it as .xlsx"), ("x", "without a workbook")]
+)
+def test_zip_files_that_are_not_workbooks_are_named(tmp_path: Path, part: str, said: str) -> None:
+    path = tmp_path / "list.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(part, "x")
+    with pytest.raises(InputError, match=said):
+        read(path)
