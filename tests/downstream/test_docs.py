@@ -48,7 +48,7 @@ def test_the_test_file_of_the_document_passes(project: Path) -> None:
     # The plugins of a plain environment: this one's entry point, found by pytest itself.
     ran = run(project, "pytest", "-q", "-rs", "test_moving.py", "-p", "no:schemathesis", "-p", "no:anyio")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert re.search(r"^36 passed in", ran.stdout, re.MULTILINE), ran.stdout
+    assert re.search(r"^37 passed in", ran.stdout, re.MULTILINE), ran.stdout
 
 
 def test_the_unittest_file_of_the_document_passes(project: Path) -> None:
