@@ -894,7 +894,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--write", action="store_true", help="put the table into docs/explanation/proof.md"
+        "--write",
+        action="store_true",
+        help="put the table into docs/explanation/proof.md",
     )
     options = parser.parse_args(arguments)
     with scripted() as clients:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -17,9 +18,11 @@ from docs_site.http_api import http_api
 from docs_site.links import Site
 from docs_site.llms import Page, llms_txt
 from once import once
+from playwright.sync_api import sync_playwright
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 
 pytestmark = pytest.mark.tooling
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "google-chrome-stable"))), None)
 SPEC = (ROOT / "openapi" / "smarterproctoring.yaml").read_text()
 
 
@@ -188,3 +191,38 @@ def test_the_reference_shows_every_option_and_field(site: Path) -> None:
     commands = (site / "docs" / "reference" / "command-line.html").read_text()
     assert "--appointment-start-date-time" in commands
     assert "--lease" in commands
+
+
+QUESTIONS = {
+    "install private index": "docs/how-to/private-index.html",
+    "How do I move one session?": "docs/how-to/one-session.html",
+    "may have been applied": "docs/how-to/may-have-been-applied.html",
+    "How do I rotate a token?": "docs/how-to/rotate-tokens.html",
+    "proxy certificate": "docs/how-to/proxies-and-cas.html",
+    "How do I test my own service?": "docs/how-to/testing.html",
+    "whole exam window": "docs/how-to/exam-window.html",
+    "exit code 8": "docs/reference/exit-codes.html",
+    "default deadline": "docs/reference/clients.html",
+    "log retries": "docs/how-to/observe.html",
+}
+"""What a newcomer types into the search, and the page that answers it."""
+SHOWN = "[...document.querySelectorAll('#search-results ul.search > li > a')].map(link => link.getAttribute('href'))"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_the_search_answers_a_newcomers_questions_among_its_first_three_pages(site: Path) -> None:
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        elsewhere: list[str] = []
+        page.on("request", lambda request: request.url.startswith("file:") or elsewhere.append(request.url))
+        for question, answer in QUESTIONS.items():
+            page.goto(f"{(site / 'search.html').as_uri()}?q={quote(question)}")
+            page.wait_for_selector("#search-results p.search-summary:not(:empty)")
+            page.wait_for_function("document.querySelector('#search-results h2').textContent === 'Search Results'")
+            shown: list[str] = page.evaluate(SHOWN)
+            pages = list(dict.fromkeys(re.split("[?#]", link)[0] for link in shown))
+            assert answer in pages[:3], f"{question}: {pages[:5]}"
+        browser.close()
+    assert elsewhere == []

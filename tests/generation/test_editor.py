@@ -105,5 +105,6 @@ def test_an_editor_shows_each_option_and_field_at_the_call(editor: Editor) -> No
     assert "notes: Free text about the session." in editor.hover(6, "notes")
     assert editor.offered(7, "retries") == (OPTIONS | {"token"}) - {"retries"}
     assert editor.offered(8, "retries") == CALL_OPTIONS - {"retries"}
-    keywords = {item.keyword for item in (*RESCHEDULE_EXAM_SESSION.parameters, *RESCHEDULE_EXAM_SESSION.fields)}
+    keywords = {parameter.keyword for parameter in RESCHEDULE_EXAM_SESSION.parameters}
+    keywords |= {field.keyword for field in RESCHEDULE_EXAM_SESSION.fields}
     assert editor.offered(9, "notes") == keywords - {"notes"}
