@@ -125,6 +125,9 @@ diff-spec: $(READY) node_modules/.ready  ## judge info.version by the spec's cha
 diff-api: $(READY)  ## judge the version by what callers can name in Python; ARGS="--base TAG"
 	@$(BIN)/python tools/api_diff.py $(ARGS)
 
+.PHONY: check-spec-change
+check-spec-change: check-generated lint-spec diff-spec diff-api lint spell typecheck test contract check-package  ## all that a change of the spec needs, after make generate
+
 .PHONY: format
 format: $(READY)  ## format the code and apply the fixes of ruff
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -452,7 +452,7 @@ class Clients:
         key = (setting.name, asynchronous)
         if key not in self._views:
             base = self.asynchronous if asynchronous else self.sync
-            view = base.view(setting.options)
+            view = base.view(Hidden(setting.options))
             text = Secret(FIRST_TOKEN)
             view.source = (lambda: FIRST_TOKEN) if setting.tokens else text
             self._views[key] = view
@@ -488,16 +488,18 @@ def scripted() -> Generator[Clients]:
     async def sleep(seconds: float) -> None:
         clock.here.sleep(seconds)
 
-    async def answer_of(_: Callable[[], object], seconds: float) -> object:
+    async def token_from(_: Callable[[], object], seconds: float) -> object:
         return clock.here.ask(seconds)
 
     with (
         _replaced(time, "monotonic", lambda: clock.here.now),
         _replaced(random, "random", lambda: 0.5),
         _replaced(sync_sender, "sleep", clock.sleep),
-        _replaced(sync_sender, "answer_of", lambda _, seconds: clock.here.ask(seconds)),
+        _replaced(
+            sync_sender, "token_from", lambda _, seconds: clock.here.ask(seconds)
+        ),
         _replaced(async_sender, "sleep", sleep),
-        _replaced(async_sender, "answer_of", answer_of),
+        _replaced(async_sender, "token_from", token_from),
     ):
         yield Clients(clock, sync, asynchronous, prepared)
 

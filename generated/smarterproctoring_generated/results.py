@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
+from .parsing import moment_of
+
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as _TypeVar  # every type checker brings it; nothing has to be installed
 
@@ -95,8 +97,4 @@ def _shown(text: str | None) -> str:
     """Return text as a repr shows it: a moment as it is, anything else hidden, because it may be about a person."""
     if text is None:
         return "None"
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return "<hidden>"
-    return repr(text)
+    return "<hidden>" if moment_of(text) is None else repr(text)

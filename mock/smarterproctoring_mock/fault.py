@@ -200,7 +200,9 @@ class Fault:
     def body(self) -> bytes | None:
         """The body that the rule itself gives, if it gives one."""
         if self.json is not _NO_BODY:
-            return json.dumps(self.json, ensure_ascii=False).encode()
+            # Half of a surrogate pair has no octets, and becomes its JSON escape.
+            text = json.dumps(self.json, ensure_ascii=False)
+            return text.encode(errors="backslashreplace")
         return None if self.text is None else self.text.encode()
 
     def header_fields(self, now: float) -> list[tuple[str, str]]:

@@ -3,7 +3,6 @@
 import json
 import re
 import time
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -67,6 +66,8 @@ _ERRORS = (
     "fault",
     "exception",
 )
+_PROMISES = ("success", "ok")
+_DENIALS = ("iserror", "haserror", "failed")
 _PLACES = ("field", "loc", "param", "parameter", "path", "property")
 _BESIDE = {
     *_MESSAGES,
@@ -93,7 +94,7 @@ _GOOD_CODES = {
     "rescheduled",
     "none",
 }
-"""Codes next to a message that do not mean an error. Any other does: it is the vendor's form (evidence: V)."""
+"""Codes next to a message that do not mean an error. Any other does: it is the form that the vendor documents."""
 _BEGUN_ERROR = re.compile(
     r'\s*\{\s*"(?i:error|errors|fault|exception|statuscode)"\s*:\s*(?!null|false|"")(?!(?i:\[\s*\]|\{\s*\}|[123][0-9]{2}\b))'
 )
@@ -118,6 +119,10 @@ class Reply(_Reply):
     def text(self) -> str:
         """Decode the body as UTF-8; never fails."""
         return self.body.decode("utf-8", "replace")
+
+    def error_text(self) -> str:
+        """Return as much of the text as an error keeps."""
+        return self.body[:MAX_ERROR_BODY].decode("utf-8", "replace")
 
     @cached_property
     def value(self) -> object:
@@ -199,8 +204,8 @@ class Reply(_Reply):
     def error(self) -> tuple[str | None, str | None]:
         """Return the code and the reason that the server gives, from any of the common forms of error body.
 
-        The vendor's own forms are `{code, message}`, `{error: {code, message}}` (evidence: V) and hapi's
-        `{statusCode, error, message}` (evidence: S). Control characters are escaped.
+        The vendor documents `{code, message}` and `{error: {code, message}}`; hapi, a server framework, answers
+        `{statusCode, error, message}`. Control characters are escaped.
         """
         value = self._plain_reason() if self.value is NOT_JSON else self.value
         code = _code(value)
@@ -248,15 +253,8 @@ def harmless(text: str) -> str:
 
 
 def _is_harmful(character: str) -> bool:
-    # Cc: control characters; Cs: half of a character; Zl, Zp: line breaks.
-    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
-        return True
-    # These turn the reading direction.
-    return (
-        character in "\u200e\u200f\u061c"
-        or "\u202a" <= character <= "\u202e"
-        or "\u2066" <= character <= "\u2069"
-    )
+    # Control and format characters, halves of a character, and spaces that look like none or end a line.
+    return not character.isprintable() and character not in "\u00a0\u202f"
 
 
 def escape(character: str) -> str:
@@ -329,14 +327,14 @@ def is_error(value: object, depth: int = 0) -> bool:
     if not isinstance(value, dict):
         return False
     fields = _lowered(value)
-    has_error = any(fields.get(name) not in _NO_ERROR for name in _ERRORS)
-    denies = any(
-        fields.get(name) in (False, "false", "False") for name in ("success", "ok")
-    )
-    denies |= any(
-        fields.get(name) is True for name in ("iserror", "haserror", "failed")
-    )
-    return has_error or denies or _has_error_status(fields)
+    # Lists, because most answers hold none of these: a generator would take its turn for every name.
+    if [name for name in _ERRORS if fields.get(name) not in _NO_ERROR]:
+        return True
+    if [name for name in _PROMISES if fields.get(name) in (False, "false", "False")]:
+        return True
+    if [name for name in _DENIALS if fields.get(name) is True]:
+        return True
+    return _has_error_status(fields)
 
 
 def _has_error_status(fields: Mapping[str, object]) -> bool:

@@ -12,7 +12,8 @@ from smarterproctoring import errors
 from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RETRY, SUCCESS, TIMED_OUT_RETRY, RetryBudget
 from smarterproctoring.credentials import Secret
-from smarterproctoring.policy import TIMEOUTS, Failure, Outcome, decide, is_over
+from smarterproctoring.masking import mask_token
+from smarterproctoring.policy import TIMEOUTS, AttemptOutcome, Failure, decide, is_over
 from smarterproctoring.prepare import Prepared
 from smarterproctoring.quoting import masked, without_token
 from smarterproctoring.reading import (
@@ -57,7 +58,7 @@ class Call:
         options: Options,
         *,
         can_renew: bool,
-        budget: RetryBudget | None = None,
+        budget: RetryBudget,
     ) -> None:
         self.operation = prepared.operation
         self.prepared = prepared
@@ -67,10 +68,10 @@ class Call:
             options if self._changes else options._replace(retry_ambiguous=True)
         )
         self._can_renew = can_renew
-        self._budget = budget or RetryBudget()
+        self._budget = budget
         self._gain = SUCCESS
-        self._started = prepared.began
-        self._began = prepared.began
+        self._called_at = prepared.began
+        self._attempt_at = prepared.began
         self._ends_at = prepared.began + options.deadline
         self._kept = seconds_kept(prepared, options)
         self.deadline_at = self._ends_at - self._kept
@@ -101,11 +102,11 @@ class Call:
         """
         remaining = self.remaining()
         if remaining <= 0 or secret is TOO_LATE:
-            raise self.failure(errors.DeadlineExceededError, self._too_late())
+            raise self.make_error(errors.DeadlineExceededError, self._too_late())
         if secret.problem and self.operation.token_header:
             problems = tuple(secret.problems())
             text = f"the token {secret.problem}"
-            self._error = self.failure(
+            self._error = self.make_error(
                 errors.ConfigurationError, text, setting="token", problems=problems
             )
             raise self._error
@@ -117,7 +118,7 @@ class Call:
         self._attempts += 1
         self._replays += self._maybe_applied
         self._check = None
-        self._began = time.monotonic()
+        self._attempt_at = time.monotonic()
         connect, read, write, pool = [
             min(seconds, remaining) for seconds in self._options.timeout
         ]
@@ -151,26 +152,24 @@ class Call:
 
     def _after_loss(self, failure: Failure, cause: str) -> float:
         self._log(f"{failure.name.lower()} ({cause})", None)
-        outcome = Outcome(failure=failure)
+        outcome = AttemptOutcome(failure=failure)
         self._note(outcome)
         return self._after(outcome, self._loss(failure, cause), failure.value)
 
     def _after_refusal(self, reply: Reply, doubt: str | None) -> float:
         code = reply.error()[0]
-        outcome = Outcome(
-            reply.status, None, code, reply.retry_after(), confirmed=doubt is None
-        )
+        outcome = AttemptOutcome(reply.status, None, code, reply.retry_after())
         self._note(outcome)
         return self._after(
             outcome, self._refusal(reply, outcome, doubt), f"status {reply.status}"
         )
 
-    def _note(self, outcome: Outcome) -> None:
+    def _note(self, outcome: AttemptOutcome) -> None:
         """Remember that the change may have been carried out, whatever follows."""
         self._maybe_applied |= outcome.maybe_applied and self._changes
 
     def _after(
-        self, outcome: Outcome, error: errors.SmarterProctoringError, what: str
+        self, outcome: AttemptOutcome, error: errors.SmarterProctoringError, what: str
     ) -> float:
         """Return the seconds to wait before the next attempt, or raise the error if there is none."""
         self._error = error
@@ -229,7 +228,7 @@ class Call:
         """
         if raised:
             raise self.after_hook("on_retry", raised)
-        if wait and is_over(self.remaining(), wait):
+        if is_over(self.remaining(), wait):
             raise self.error
 
     def after_hook(self, hook: str, raised: str) -> errors.SmarterProctoringError:
@@ -245,7 +244,7 @@ class Call:
     @property
     def error(self) -> errors.SmarterProctoringError:
         """The error of the last attempt, raised if no other attempt follows."""
-        return self._error or self.failure(
+        return self._error or self.make_error(
             errors.SmarterProctoringError, "nothing was attempted"
         )
 
@@ -260,7 +259,7 @@ class Call:
             "headers": reply.headers,
             "request_id": reply.request_id(),
         }
-        return self.failure(errors.HookError, text, body=reply.text(), **facts)
+        return self.make_error(errors.HookError, text, body=reply.error_text(), **facts)
 
     def completed(
         self, error: errors.SmarterProctoringError
@@ -270,13 +269,13 @@ class Call:
             return error
         self._maybe_applied |= self.sending and self._changes
         own = {"setting": error.setting, "problems": error.problems}
-        return self.failure(errors.ConfigurationError, error.message, **own)
+        return self.make_error(errors.ConfigurationError, error.message, **own)
 
     def interrupted(self, interrupt: BaseException) -> None:
         """Attach what is known of the call to what ends it: Ctrl-C, or a cancellation."""
         self._maybe_applied |= self.sending and self._changes
         errors.attach_what_is_known(
-            interrupt, self.failure(errors.InterruptedCallError, "interrupted")
+            interrupt, self.make_error(errors.InterruptedCallError, "interrupted")
         )
 
     # -- reading back ------------------------------------------------------------------------------------
@@ -317,7 +316,8 @@ class Call:
 
     def read_failed(self, problem: str) -> None:
         """Note why a read brought no answer; the call goes on as if it had not been made."""
-        self._note_check(check_failed(self.prepared, self._masked(problem)))
+        problem = mask_token(problem, self._secret.reveal())
+        self._note_check(check_failed(self.prepared, problem))
 
     def _note_check(self, check: Check) -> None:
         self._check = check
@@ -333,15 +333,15 @@ class Call:
         seen = ""
         if check.verdict == "different":
             seen = what_was_seen(self.operation, check)
-        elapsed = time.monotonic() - self._started
+        elapsed = time.monotonic() - self._called_at
         return error.with_more(seen, check=check, elapsed=elapsed)
 
     # -- what the caller is told -------------------------------------------------------------------------
 
-    def failure(self, kind: type[ErrorT], text: str, **fields: Any) -> ErrorT:
+    def make_error(self, kind: type[ErrorT], text: str, **fields: Any) -> ErrorT:
         """Make an error that holds what is known of the call."""
         tries = f" after {self._attempts} attempts" if self._attempts > 1 else ""
-        elapsed = time.monotonic() - self._started
+        elapsed = time.monotonic() - self._called_at
         message = f"{text.rstrip('.')}{tries}."
         if self._changes:
             end = errors.what_became_of_the_change(maybe_applied=self._maybe_applied)
@@ -365,7 +365,7 @@ class Call:
             reply.request_id(),
             self._attempts,
             self._replays,
-            time.monotonic() - self._started,
+            time.monotonic() - self._called_at,
             incomplete=reply.incomplete,
             confirmed_by="answer" if self._check is None else "read back",
             check=self._check,
@@ -373,7 +373,7 @@ class Call:
         )
 
     def _refusal(
-        self, reply: Reply, outcome: Outcome, doubt: str | None
+        self, reply: Reply, outcome: AttemptOutcome, doubt: str | None
     ) -> errors.SmarterProctoringError:
         """Make the error of an answer; what it quotes is read here, so that no frame of a traceback shows it."""
         kind: type[errors.SmarterProctoringError] = errors.error_class(
@@ -398,26 +398,26 @@ class Call:
             "retry_after": outcome.retry_after,
             "request_id": reply.request_id(),
         }
-        return self.failure(
+        return self.make_error(
             kind,
             text,
             status=reply.status,
             headers=reply.headers,
-            body=reply.text(),
+            body=reply.error_text(),
             **fields,
         )
 
     def _loss(self, failure: Failure, cause: str) -> errors.SmarterProctoringError:
         text = f"{failure.value} ({cause})"
         if failure is Failure.HOOK:
-            return self.failure(errors.HookError, text)
+            return self.make_error(errors.HookError, text)
         if failure not in TIMEOUTS:
-            return self.failure(errors.APIConnectionError, text)
+            return self.make_error(errors.APIConnectionError, text)
         if is_over(self.remaining()):
-            return self.failure(
+            return self.make_error(
                 errors.DeadlineExceededError, f"{text}; {self._too_late()}"
             )
-        return self.failure(errors.APITimeoutError, text)
+        return self.make_error(errors.APITimeoutError, text)
 
     def _too_late(self) -> str:
         text = f"the deadline of {self._options.deadline:g} s has passed"
@@ -433,7 +433,7 @@ class Call:
             return
         request_id = reply and reply.request_id()
         facts = (self.operation.method, self.operation.path, what, self._attempts)
-        milliseconds = (time.monotonic() - self._began) * 1000
+        milliseconds = (time.monotonic() - self._attempt_at) * 1000
         logger.debug(
             "%s %s -> %s, attempt %d, %.0f ms, request id %s",
             *facts,

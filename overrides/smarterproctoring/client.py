@@ -36,6 +36,7 @@ from smarterproctoring.settings import (
     Timeouts,
     base_url_problem,
     read_environment,
+    switch_problem,
     turn_on_logging,
 )
 
@@ -68,12 +69,18 @@ class DryRun(NamedTuple):
         url: The whole URL.
         headers: The headers.
         content: The body's bytes.
+        path: The path as the spec has it, with names in the place of SIDs.
     """
 
     method: str
     url: str
     headers: Mapping[str, str]
     content: bytes
+    path: str = ""
+
+    def __repr__(self) -> str:  # the values are about a person, or the caller's own
+        names = ", ".join(sorted(self.headers))
+        return f"<DryRun {self.method} {self.path} headers={names} content={len(self.content)} bytes>"
 
 
 class _Client(NoCopy, Generic[SenderT, TokenT]):
@@ -113,8 +120,9 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
                 network.
             timeout: Seconds for each attempt, or `Timeouts` with one limit for each of its steps. The default is 5
                 s to connect, 30 s to read, 30 s to write and 5 s for a free connection.
-            deadline: Seconds for the whole call: attempts, reads, waits, the token callable, name look-up, TLS,
-                sending and the answer.
+            deadline: Seconds for the whole call: attempts, reads, waits, the token callable, asynchronous hooks, name
+                look-up, TLS, sending and the answer. Synchronous hooks cannot be cut, and a synchronous `transport`
+                of yours is left only between pieces of the answer.
             retries: How often a failed attempt is repeated at most, 0 to 10: after 408, 425, 429, 500, 502, 503,
                 504 and failures of the connection, with exponential backoff and full jitter. It waits at least
                 `Retry-After`; above 60 s it raises immediately. The client's retry budget may end the retries
@@ -143,17 +151,18 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         Raises:
             ConfigurationError: A setting that cannot work; the message never holds the token.
         """
-        changes: CallOptions = {
-            "timeout": timeout,
-            "deadline": deadline,
-            "retries": retries,
-            "retry_ambiguous": retry_ambiguous,
-            "allow_empty": allow_empty,
-            "headers": headers,
-            "on_retry": on_retry,
-            "read_back": read_back,
-        }
-        # Hidden, because the URL of a proxy may hold a password.
+        call_options: Hidden[CallOptions] = Hidden(
+            {
+                "timeout": timeout,
+                "deadline": deadline,
+                "retries": retries,
+                "retry_ambiguous": retry_ambiguous,
+                "allow_empty": allow_empty,
+                "headers": headers,
+                "on_retry": on_retry,
+                "read_back": read_back,
+            }
+        )
         transport_options: Hidden[TransportOptions] = Hidden(
             {
                 "transport": transport,
@@ -166,19 +175,22 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
             }
         )
         source = token if callable(token) else Secret(token)
-        # A traceback with local variables must show neither the token nor a password.
-        del token, proxy, headers
+        given_url: Hidden[str] = Hidden(base_url)
+        # A traceback with local variables must not show the token, a header, or the password of a proxy.
+        del token, base_url, headers, proxy
         log = turn_on_logging()
         problems = [log] if log else []
         problems += source.problems() if isinstance(source, Secret) else []
-        unusable = base_url_problem(base_url, allow_http=allow_http)
+        wrong_switch = switch_problem("allow_http", allow_http)
+        problems += [wrong_switch] if wrong_switch else []
+        unusable = base_url_problem(given_url.reveal(), allow_http=bool(allow_http))
         problems += [unusable] if unusable else []
-        options, found = Options().with_problems(changes)
+        options, found = Options().with_problems(call_options)
         problems += found
         sender: SenderT | None = None
         try:
             # With a base URL or an option that cannot be used, the rest is checked anyway.
-            url = PRODUCTION if unusable else base_url.rstrip("/")
+            url = PRODUCTION if unusable else given_url.reveal().rstrip("/")
             sender = self._kind(
                 source, url, Options() if found else options, transport_options.reveal()
             )
@@ -224,8 +236,11 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
             ConfigurationError: All options that cannot work.
             TypeError: An unknown option.
         """
+        given: Hidden[CallOptions] = Hidden(options)
+        # A traceback with local variables must not show the headers.
+        del options
         view = object.__new__(type(self))
-        view._sender = self._sender.view(options)
+        view._sender = self._sender.view(given)
         return view
 
     @property
@@ -270,6 +285,7 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
             str(request.url),
             {**request.headers, **token},
             request.content,
+            operation.path,
         )
 
     def __repr__(self) -> str:
@@ -325,7 +341,8 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[DryRun]):
             token nothing more is sent, and the rest have a `ConfigurationError` that says so.
 
         Raises:
-            ConfigurationError: `concurrency` is below 1, or `rate` is not above 0; nothing was sent.
+            ConfigurationError: `concurrency` is not a whole number from 1, or `rate` is not a number above 0; nothing
+                was sent.
             TypeError: A keyword that does not exist, a SID that is missing, or an item that is not a mapping; it names
                 the item by its index, and nothing was sent.
             KeyboardInterrupt: Ctrl-C. What was not begun is not sent, and calls under way have a second to end;

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from smarterproctoring_generated.parsing import moment_of
 from smarterproctoring_generated.records import Field, Hidden, Operation
 from smarterproctoring_generated.results import Check, Difference
 
 _NO_OBJECT = "the answer to the read is not a JSON object"
+_OWN = "sid"
+"""In the vendor's answers, the SID of the object itself, which the path names last."""
 _NO_TIME = "no time that was asked for could be compared with what the read shows"
 
 
@@ -75,6 +78,26 @@ def unknown(asked: Hidden[Mapping[str, object]], reason: str) -> Check:
     return Check("unknown", (), tuple(asked.reveal()), reason)
 
 
+def of_another(sids: Mapping[str, str], answer: Hidden[object]) -> str:
+    """Return why an answer is about another object than was asked for; empty if it does not say so.
+
+    A cache or a proxy on the way may mix up answers.
+
+    Args:
+        sids: The path's parameters by their names in the API, in its order.
+        answer: The JSON value that the read gave; what it does not hold as text says nothing.
+    """
+    shown = answer.reveal()
+    if not isinstance(shown, dict) or not sids:
+        return ""
+    own = list(sids.values())[-1]
+    for name, sid in {_OWN: own, **sids}.items():
+        seen = shown.get(name)
+        if isinstance(seen, str) and seen.strip().lower() not in ("", sid.lower()):
+            return f"the answer to the read is about another object: its {name} is not the one that was asked for"
+    return ""
+
+
 def is_time(field: Field) -> bool:
     """Tell whether a field is a time that a read shows."""
     return bool(field.reads_back_as) and field.format == "date-time"
@@ -120,19 +143,11 @@ def _without_disputed(pairs: list[_Pair]) -> list[_Pair]:
     return [pair for pair in pairs if pair.field.reads_back_as not in disputed]
 
 
-def moment_of(text: str) -> datetime | None:
-    """Read ISO 8601 text with an offset; None if it is anything else."""
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return None if moment.utcoffset() is None else moment
-
-
 def utc_text(moment: datetime) -> str:
-    """Return a moment as the API writes times, in UTC."""
+    """Return a moment as the API writes times, in UTC; with microseconds where it has any."""
+    timespec = "microseconds" if moment.microsecond % 1000 else "milliseconds"
     try:
-        text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+        text = moment.astimezone(UTC).isoformat(timespec=timespec)
     except OverflowError:  # in UTC it is before the year 1, or after the year 9999
         return moment.isoformat()
     return text.removesuffix("+00:00") + "Z"

@@ -18,7 +18,7 @@ class SmarterProctoringError(Exception):
         status: HTTP status of the last answer; None if there was none.
         code: The API's own error code (a string), for instance "1203".
         api_message: The API's own words, with values of the request's body masked.
-        body: The answer's body as text, at most 64 KiB.
+        body: The answer's body as text, at most its first 64 KiB.
         headers: The answer's headers, names in lower case, without cookies.
         request_id: The server's id of the request, if it sent one.
         retry_after: Seconds that the server asked to wait.
@@ -187,8 +187,9 @@ _BY_STATUS: "dict[int, type[APIStatusError]]" = {}
 class APIStatusError(SmarterProctoringError):
     """The server answered, and not with 2xx. Subclasses name the common statuses."""
 
-    def __init_subclass__(cls, for_status: int = 0) -> None:
-        _BY_STATUS[for_status] = cls
+    def __init_subclass__(cls, for_status: int | None = None) -> None:
+        if for_status is not None:
+            _BY_STATUS[for_status] = cls
 
 
 class UnexpectedRedirectError(APIStatusError):
@@ -224,16 +225,19 @@ class RateLimitError(APIStatusError, for_status=429):
 
 
 class ServerError(APIStatusError):
-    """5xx: the server failed."""
+    """5xx: the server failed. So is a status that HTTP does not have as an answer, such as 600 or 999."""
 
 
 def token_refused(status: int | None, code: str | None) -> bool:
-    """Tell whether an answer means a bad or expired token; the vendor documents two ways (evidence: V)."""
+    """Tell whether an answer means a bad or expired token; the vendor documents both."""
     return status == 401 or (status == 403 and code == "AUTHENTICATIONFAILED")
 
 
 def error_class(status: int, code: str | None) -> type[APIStatusError]:
-    """Name the error for an answer that is not 2xx."""
+    """Name the error for an answer that is not 2xx.
+
+    What is not 3xx or 4xx is a `ServerError`: 5xx, and 1xx or 600 and more, which no server should end an answer with.
+    """
     if token_refused(status, code):
         return AuthenticationError
     by_class = {3: UnexpectedRedirectError, 4: APIStatusError}.get(

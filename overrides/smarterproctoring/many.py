@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from types import UnionType
 from typing import Any, NamedTuple
 
 from smarterproctoring_generated.records import Hidden, Operation
@@ -26,6 +27,10 @@ Outcome = Result[None] | SmarterProctoringError
 _STOPPED = "not sent: the token was refused for an earlier item; fix it, and send the rest again"
 _GRACE = 1.0
 """Seconds that calls under way have to end after Ctrl-C."""
+
+
+_SLOWEST = 1e-6
+"""Calls per second: a wait of more than 12 days between two is a slip."""
 
 
 class Turn(NamedTuple):
@@ -57,7 +62,7 @@ class Many:
         workers: How many workers there is work for.
 
     Raises:
-        ConfigurationError: `concurrency` is below 1, or `rate` is not above 0.
+        ConfigurationError: `concurrency` is not a whole number from 1, or `rate` is not a number above 0.
         TypeError: A keyword that does not exist, a SID that is missing, or an item that is not a mapping.
     """
 
@@ -70,12 +75,16 @@ class Many:
         rate: float | None,
     ) -> None:
         problems: list[Problem] = []
-        if not concurrency >= 1:
-            problems.append(Problem("concurrency", "value", "must be 1 or more"))
-        if rate is not None and not rate > 0:
-            problems.append(
-                Problem("rate", "value", "must be a number of calls per second above 0")
+        if not _is_number(concurrency, int) or concurrency < 1:
+            text = "must be a whole number, 1 or more"
+            problems.append(Problem("concurrency", "value", text))
+        if rate is not None and not (
+            _is_number(rate, int | float) and rate >= _SLOWEST
+        ):
+            text = (
+                f"must be a number of calls per second, at least {_SLOWEST:g}, or None"
             )
+            problems.append(Problem("rate", "value", text))
         if problems:
             raise wrong_settings(problems)
         self.outcomes: list[Outcome] = []
@@ -191,6 +200,10 @@ class Many:
         )
         facts = {"maybe_applied": maybe > 0, "outcomes": tuple(outcomes)}
         attach_what_is_known(interrupt, InterruptedCallError(text, **facts))
+
+
+def _is_number(value: object, kind: type | UnionType) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _problem(

@@ -13,22 +13,13 @@ from smarterproctoring.json_values import (
     type_problem,
     value_from_text,
 )
-from smarterproctoring.problems import Problem, RuleError, problem_from
+from smarterproctoring.problems import RuleError
 from smarterproctoring.wire_times import time_text, wire_time
 
 _HEADER_TEXT: Final = r"^[!-~]([ -~]*[!-~])?$"
 _SEPARATORS: Final = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 _RESERVED: Final = ":/?@!$'()*,;"
 """The reserved characters that may be in a query as they are."""
-
-
-def parameter_problem(parameter: Parameter, value: object) -> Problem | None:
-    """Return what is wrong with a value, None if nothing is. The value is not repeated."""
-    try:
-        checked(parameter, value)
-    except ValueError as error:
-        return problem_from(parameter.keyword, error)
-    return None
 
 
 def checked(parameter: Parameter, value: object, *, offsets: bool = False) -> object:

@@ -67,14 +67,13 @@ MAYBE_APPLIED = {303, 499}
 """Statuses below 500 that may follow the change: 303 points at its result, 499 says that the client went away."""
 
 
-class Outcome(NamedTuple):
-    """The outcome of an attempt: a status, or why there is none. A 2xx does not always confirm the change."""
+class AttemptOutcome(NamedTuple):
+    """The outcome of an attempt that did not succeed: a status, or why there is none."""
 
     status: int | None = None
     failure: Failure | None = None
     code: str | None = None
     retry_after: float | None = None
-    confirmed: bool = True
 
     @property
     def maybe_applied(self) -> bool:
@@ -89,12 +88,12 @@ class Outcome(NamedTuple):
 class Decision(NamedTuple):
     """What the sender does next; `wait` is the seconds to wait if it is "retry"."""
 
-    action: Literal["return", "raise", "renew", "retry"]
+    action: Literal["raise", "renew", "retry"]
     wait: float = 0.0
 
 
 def decide(
-    outcome: Outcome,
+    outcome: AttemptOutcome,
     options: Options,
     *,
     retried: int,
@@ -115,8 +114,8 @@ def decide(
         idempotent: Whether the operation leaves the same state however often it is carried out.
     """
     status = outcome.status
-    if status is not None and 200 <= status < 300:
-        return Decision("return" if outcome.confirmed else "raise")
+    if status is not None and 200 <= status < 300:  # it does not confirm the change
+        return Decision("raise")
     if token_refused(status, outcome.code) and can_renew and not is_over(left):
         return Decision("renew")
     met = outcome.failure if status is None else status

@@ -50,9 +50,10 @@ def from_keywords(
         TypeError: A keyword that the operation does not have.
         ValidationError: All problems with the arguments.
     """
+    began = time.monotonic()
     rules = rules_of(operation)
     return _or_raise(
-        _from_keywords(rules, sids, given.reveal(), allow_empty=allow_empty)
+        _from_keywords(rules, sids, given.reveal(), began, allow_empty=allow_empty)
     )
 
 
@@ -65,11 +66,12 @@ def to_compare(
         TypeError: A keyword that the operation does not have.
         ValidationError: All problems with the arguments.
     """
-    return _or_raise(_to_compare(rules_of(operation), sids, given.reveal()))
+    began = time.monotonic()
+    return _or_raise(_to_compare(rules_of(operation), sids, given.reveal(), began))
 
 
 def _to_compare(
-    rules: Rules, sids: Sequence[object], given: Mapping[str, object]
+    rules: Rules, sids: Sequence[object], given: Mapping[str, object], began: float
 ) -> "Prepared | list[Problem]":
     found = rules.from_keywords(given)
     beside = {
@@ -81,13 +83,16 @@ def _to_compare(
     if not found.body and not problems:
         text = "nothing to compare: give at least one field"
         problems.append(Problem("", "empty", text))
-    return _prepare(rules, [*sids], found._replace(problems=problems), offsets=False)
+    return _prepare(
+        rules, [*sids], found._replace(problems=problems), began, offsets=False
+    )
 
 
 def _from_keywords(
     rules: Rules,
     sids: Sequence[object],
     given: Mapping[str, object],
+    began: float,
     *,
     allow_empty: bool,
 ) -> "Prepared | list[Problem]":
@@ -96,7 +101,7 @@ def _from_keywords(
     if found.body == {} and has_fields and not found.problems and not allow_empty:
         text = "nothing to change: give at least one field, or allow it with allow_empty=True"
         found.problems.append(Problem("", "empty", text))
-    return _prepare(rules, [*sids], found, offsets=False)
+    return _prepare(rules, [*sids], found, began, offsets=False)
 
 
 def from_generated(
@@ -112,12 +117,13 @@ def from_generated(
         ConfigurationError: No operation of the spec has this method and path.
         ValidationError: All problems with the parameters and the body.
     """
+    began = time.monotonic()
     for operation in OPERATIONS:
         rules = rules_of(operation)
         values = rules.path_values(method.upper(), path)
         if values is not None:
             found = rules.from_generated(values, body, query, headers)
-            prepared = _or_raise(_prepare(rules, values, found, offsets=True))
+            prepared = _or_raise(_prepare(rules, values, found, began, offsets=True))
             own = {
                 item.name.lower()
                 for item in operation.parameters
@@ -146,9 +152,8 @@ def _or_raise(prepared: "Prepared | list[Problem]") -> Prepared:
 
 
 def _prepare(
-    rules: Rules, sids: list[Any], given: Given, *, offsets: bool
+    rules: Rules, sids: list[Any], given: Given, began: float, *, offsets: bool
 ) -> "Prepared | list[Problem]":
-    began = time.monotonic()
     problems: list[Problem] = []
     path: list[object] = []
     parts: dict[str, dict[str, object]] = {"query": {}, "header": {}}

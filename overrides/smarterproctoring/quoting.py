@@ -32,7 +32,12 @@ def without_token(reply: Reply, secret: Secret) -> Reply:
 
 def masked(text: str, secret: Secret, prepared: Prepared) -> str:
     """Mask the token and values of the request's body: a server may quote them, and they are personal data."""
-    return mask(mask_token(text, secret.reveal()), _personal(prepared))
+    return without_personal(mask_token(text, secret.reveal()), prepared)
+
+
+def without_personal(text: str, prepared: Prepared) -> str:
+    """Mask values of the request's body."""
+    return mask(text, _personal(prepared))
 
 
 def _personal(prepared: Prepared) -> list[str]:

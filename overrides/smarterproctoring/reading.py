@@ -1,19 +1,22 @@
 """When and how the object that a call changes is read back: the request, its options, and the time for it. No I/O."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 from smarterproctoring_generated.operations import OPERATIONS
 from smarterproctoring_generated.records import Hidden, Operation
 from smarterproctoring_generated.results import Check, Difference
 
 from smarterproctoring.answers import Reply, harmless
-from smarterproctoring.comparison import compare, unknown
+from smarterproctoring.comparison import compare, of_another, unknown
 from smarterproctoring.errors import SmarterProctoringError
 from smarterproctoring.policy import is_over
 from smarterproctoring.prepare import Prepared
+from smarterproctoring.quoting import without_personal
 from smarterproctoring.settings import Options
 
 MOST_KEPT = 5.0
@@ -83,12 +86,26 @@ def what_was_asked(prepared: Prepared) -> Hidden[Mapping[str, object]]:
 def check_of(prepared: Prepared, read: Reply) -> Check:
     """Compare what a request asks for with the answer to a read that was received now."""
     asked = what_was_asked(prepared)
-    return compare(prepared.operation, asked, Hidden(read.value), datetime.now(UTC))
+    seen_at = datetime.now(UTC)
+    answer = Hidden(read.value)
+    reason = of_another(sids_of(prepared), answer)
+    if reason:
+        return unknown(asked, reason)._replace(seen_at=seen_at)
+    return compare(prepared.operation, asked, answer, seen_at)
+
+
+def sids_of(prepared: Prepared) -> dict[str, str]:
+    """Return the path's parameters of a request by their names in the API, in its order."""
+    found = re.fullmatch(prepared.operation.route, prepared.path.partition("?")[0])
+    texts = found.groups() if found else ()
+    # Those of the path come first, in its order.
+    names = [parameter.name for parameter in prepared.operation.parameters]
+    return dict(zip(names, map(unquote, texts), strict=False))
 
 
 def check_failed(prepared: Prepared, reason: str) -> Check:
-    """Return the check of a read that brought no answer."""
-    return unknown(what_was_asked(prepared), reason)
+    """Return the check of a read that brought no answer; the reason may quote what the request says of a person."""
+    return unknown(what_was_asked(prepared), without_personal(reason, prepared))
 
 
 def why(error: Exception) -> str:

@@ -327,6 +327,8 @@ class Rules:
 
     def query_for(self, values: Mapping[str, object]) -> str:
         """Return the query with these checked values, encoded; empty where there are none."""
+        if not values:
+            return ""
         return "&".join(
             [
                 query_text(item, values[item.name])
@@ -337,6 +339,8 @@ class Rules:
 
     def headers_for(self, values: Mapping[str, object]) -> dict[str, str]:
         """Return the headers with these checked values; names in lower case."""
+        if not values:
+            return {}
         given = [item for item in self._in_headers if item.name in values]
         return {
             item.name.lower(): simple_text(item, values[item.name], quoted=False)
@@ -381,12 +385,11 @@ def warn_deprecated(
         given: The keyword arguments.
         stacklevel: Whose line the warning shows, as for `warnings.warn`: 1 is who calls this.
     """
+    deprecated = rules_of(operation).deprecated
+    if not deprecated and not operation.deprecated:
+        return
     found = [f"`{operation.call}`"] if operation.deprecated else []
-    keywords = [
-        name
-        for name in rules_of(operation).deprecated
-        if given.reveal().get(name) is not None
-    ]
+    keywords = [name for name in deprecated if given.reveal().get(name) is not None]
     found += [f"`{keyword}` of `{operation.call}`" for keyword in keywords]
     for what in found:
         if what not in WARNED:

@@ -111,6 +111,8 @@ class Hooks(NamedTuple):
         Raises:
             ConfigurationError: They are not what httpx takes.
         """
+        if not isinstance(given, Mapping):
+            raise _wrong_hooks()
         try:
             hooks = {name: tuple(given[name]) for name in given}
             found = cls(**hooks)

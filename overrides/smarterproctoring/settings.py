@@ -3,12 +3,13 @@
 import logging
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypedDict, get_args
 from urllib.parse import urlsplit
 
-from smarterproctoring_generated.operations import OPERATIONS
+from smarterproctoring_generated.operations import OPERATIONS, SERVERS
+from smarterproctoring_generated.records import Hidden
 from smarterproctoring_transport import is_host, is_loopback
 
 from smarterproctoring.errors import SmarterProctoringError, wrong_settings
@@ -35,6 +36,7 @@ PLAIN_HTTP = "plain-http"
 """The code of the problem that a base URL is plain http to another machine."""
 _SECONDS = "must be a number of seconds above 0, at most 1e6"
 _RETRIES = "must be a whole number from 0 to 10"
+_BOOLEAN = "must be True or False"
 _READ_BACK = "must be 'when_unsure' or 'never'"
 
 
@@ -91,11 +93,12 @@ class Options(NamedTuple):
 
     Attributes:
         timeout: Time limits of an attempt; a number of seconds stands for all four.
-        deadline: Seconds for the whole call: attempts, waits, the token callable, name look-up, TLS, sending and the
-            answer.
+        deadline: Seconds for the whole call: attempts, waits, the token callable, asynchronous hooks, name look-up,
+            TLS, sending and the answer. Nothing can cut a synchronous hook; a synchronous transport of the caller's
+            is left only between two pieces of the answer.
         retries: How often a failed attempt is repeated at most, 0 to 10; the client's retry budget may end it sooner.
         retry_ambiguous: Whether an attempt that may have been applied is repeated. The final state is the same,
-            but each replay may leave an audit record of its own (evidence: V).
+            but each replay may leave an audit record of its own: the vendor documents that changes are audited.
         allow_empty: Whether a change without any field may be sent.
         headers: Headers to add to each request.
         on_retry: Called before each retry; may be asynchronous for the asynchronous client.
@@ -113,7 +116,13 @@ class Options(NamedTuple):
     on_retry: RetryHook | None = None
     read_back: ReadBack = "when_unsure"
 
-    def changed(self, changes: CallOptions) -> "Options":
+    def __repr__(
+        self,
+    ) -> str:  # it is in frames, and the caller's headers may hold a key
+        shown = self._asdict() | {"headers": sorted(self.headers)}
+        return f"Options({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def changed(self, changes: Hidden[CallOptions]) -> "Options":
         """Return checked options with these changes; headers are added to those that are there.
 
         Raises:
@@ -125,19 +134,26 @@ class Options(NamedTuple):
             raise wrong_settings(problems)
         return new
 
-    def with_problems(self, changes: CallOptions) -> tuple["Options", list[Problem]]:
+    def with_problems(
+        self, changes: Hidden[CallOptions]
+    ) -> tuple["Options", list[Problem]]:
         """Return options with these changes, and all that is wrong with them.
 
         Raises:
             TypeError: An unknown option.
         """
-        given: object = changes.get("headers", {})
+        # First: what raises has no local variable with a header's value.
+        _refuse_unknown(changes)
+        given: object = changes.reveal().get("headers", {})
         headers, problems = read_headers(given if isinstance(given, Mapping) else {})
         if not isinstance(given, Mapping):
             problems.append(
                 Problem("headers", "value", "must be a mapping of names to values")
             )
-        changed: dict[str, Any] = {**changes, "headers": {**self.headers, **headers}}
+        changed: dict[str, Any] = {
+            **changes.reveal(),
+            "headers": {**self.headers, **headers},
+        }
         timeout = changed.get("timeout", self.timeout)
         if not isinstance(timeout, Timeouts):
             changed["timeout"] = Timeouts(*[timeout] * 4)
@@ -168,7 +184,23 @@ class Options(NamedTuple):
             )
         if new.read_back not in get_args(ReadBack):
             problems.append(Problem("read_back", "value", _READ_BACK))
+        for name in ("retry_ambiguous", "allow_empty"):
+            wrong_switch = switch_problem(name, changed.get(name, False))
+            problems += [wrong_switch] if wrong_switch else []
         return new, problems
+
+
+def _refuse_unknown(changes: Hidden[CallOptions]) -> None:
+    unknown = changes.reveal().keys() - CallOptions.__annotations__.keys()
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        known = ", ".join(CallOptions.__annotations__)
+        raise TypeError(f"unknown option {names}. Known: {known}")
+
+
+def switch_problem(name: str, value: object) -> Problem | None:
+    """Return what is wrong with an option that is either on or off, None if nothing is."""
+    return None if isinstance(value, bool) else Problem(name, "value", _BOOLEAN)
 
 
 def _is_seconds(value: object) -> bool:
@@ -181,10 +213,15 @@ def _is_seconds(value: object) -> bool:
 
 def read_headers(headers: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
     """Return headers with names in lower case, and what is wrong with them; a value is not shown."""
-    checked = {
-        str(name).lower(): str(value).strip(" \t") for name, value in headers.items()
-    }
+    checked: dict[str, str] = {}
     problems: list[Problem] = []
+    given: Iterable[tuple[object, object]] = headers.items()
+    for name, value in given:
+        if isinstance(name, str) and isinstance(value, str):
+            checked[str(name).lower()] = str(value).strip(" \t")
+        else:
+            text = "must have names and values that are text"
+            problems.append(Problem("headers", "value", text))
     for name, value in checked.items():
         if not re.fullmatch(_HEADER, f"{name}: {value}"):
             text = "must have names of letters, digits and -, and values of one line of printable ASCII"
@@ -214,6 +251,9 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def base_url_problem(url: object, *, allow_http: bool) -> Problem | None:
     """Return what is wrong with a base URL, None if nothing is; the URL is not shown."""
+    if not isinstance(url, str):
+        what = f"must be text, such as {SERVERS[0]}, not {type(url).__name__}"
+        return Problem("base_url", "value", what)
     text = str(url)
     code = "value"
     match = re.fullmatch(_BASE_URL, text)

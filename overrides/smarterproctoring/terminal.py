@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from smarterproctoring.answers import escape
+from smarterproctoring.answers import harmless
 
 
 def visible(text: str) -> str:
@@ -19,16 +19,7 @@ def visible(text: str) -> str:
 
     An answer of a server could otherwise move the cursor, fake lines, or turn the direction of the text.
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if _is_harmless(character) else escape(character)
-        for character in text
-    )
-
-
-def _is_harmless(character: str) -> bool:
-    return character.isprintable() or character in "\u00a0\u202f"
+    return harmless(text)
 
 
 def prepare() -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from smarterproctoring_generated.parsing import moment_of
+
 from smarterproctoring.json_values import matches
 from smarterproctoring.problems import Problem
 
@@ -16,6 +18,8 @@ _WIRE: Final = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 )
 
+_NOT_ISO: Final = "is not ISO 8601, like 2030-05-04T13:00:00.000Z"
+
 
 def wire_time(text: str) -> str:
     """Return ISO 8601 text with an offset in the form that the API requires: `YYYY-MM-DDTHH:MM:SS.mmmZ`, in UTC.
@@ -26,12 +30,14 @@ def wire_time(text: str) -> str:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError("is not ISO 8601, like 2030-05-04T13:00:00.000Z") from None
+        raise ValueError(_NOT_ISO) from None
     if matches(_WIRE, text):  # as programs write it: nothing to do
         return text
     if moment.utcoffset() is None:
         example = "datetime(2030, 5, 4, 9, 0, tzinfo=ZoneInfo('America/New_York'))"
         raise ValueError(f"has no time zone; give it one, for instance {example}")
+    if moment_of(text) is None:  # a fraction of an hour, for instance
+        raise ValueError(_NOT_ISO)
     try:
         in_utc = moment.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:

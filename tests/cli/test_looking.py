@@ -198,6 +198,20 @@ def test_a_session_that_cannot_be_shown(server: RunningServer, fault: str, code:
     assert (got, printed["outcome"], printed["maybe_applied"]) == (code, "not shown", False)
 
 
+def test_another_session_is_called_so(server: RunningServer) -> None:
+    other = f"ES{'0' * 32}"
+    dates = {"appointmentDate": "2030-05-03T13:00:00Z", "appointmentEndDate": "2030-05-03T17:00:00Z"}
+    server.app.add_faults(always({"method": "GET", "json": {"sid": other, **dates}}))
+    shown = run("show", *SIDS)
+    assert (shown.exit_code, other in shown.stdout) == (0, True), shown.stdout
+    assert "about another object: its sid is not the one" in shown.stderr
+    moved = run("reschedule", *SIDS, *START, "--keep-duration")
+    assert (moved.exit_code, "about another object" in moved.stderr) == (2, True), moved.output
+    checked = run("check", *SIDS, *AS_SEEDED)
+    assert (checked.exit_code, "about another object" in checked.stderr) == (14, True), checked.output
+    assert not server.app.audit()
+
+
 def test_bad_input_reads_nothing(server: RunningServer) -> None:
     swapped = run("show", SIDS[1], SIDS[0], SIDS[2])
     assert swapped.exit_code == 2
@@ -288,7 +302,7 @@ def test_a_check_that_could_not_look(server: RunningServer, fault: str) -> None:
     found = run("check", *SIDS, *AS_SEEDED, "--retries", "0")
     assert found.exit_code == 14, found.output
     assert "error: could not look: " in found.stderr
-    assert "(could not look; try again later; exit code 14)" in found.stderr
+    assert "(could not look; exit code 14)" in found.stderr
     assert "as asked:" not in found.stdout
     code, printed = run_json("check", *SIDS, *AS_SEEDED, "--retries", "0")
     assert (code, printed["outcome"], printed["check"]["verdict"]) == (14, "unknown", "unknown")
@@ -511,6 +525,15 @@ def test_a_length_that_cannot_be_told_is_refused(server: RunningServer, form: st
     assert refused.exit_code == 2
     assert "--keep-duration: the length of the session cannot be told, because the service shows" in refused.stderr
     assert "give --duration or --end" in refused.stderr
+    assert methods(server) == ["GET"]
+
+
+def test_a_length_without_end_is_refused(server: RunningServer) -> None:
+    session = {"appointmentDate": "0002-05-03T13:00:00Z", "appointmentEndDate": "9998-05-03T13:00:00Z"}
+    server.app.add_faults({"method": "GET", "json": session})
+    refused = run("reschedule", *SIDS, *START, "--keep-duration")
+    assert refused.exit_code == 2
+    assert "would end after the year 9999; give --duration or --end" in refused.stderr
     assert methods(server) == ["GET"]
 
 

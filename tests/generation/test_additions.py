@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import spec_model
 from generation.additions import OTHERS, REFUSED, WORKS, Refused, spec_with, spoil
-from generator.emitting import emit_operations
+from generator.emitting import emit_modules
 from generator.spec_copy import for_generator
 from generator.swapping import build
 from spec_model import GenerationError
@@ -62,7 +62,7 @@ def test_refused(document: Spec, tmp_path: Path, refused: Refused) -> None:
     spoil(document, refused.addition)
     with pytest.raises(GenerationError) as caught:
         spec = spec_model.Spec(written(tmp_path, document))
-        emit_operations(spec)
+        emit_modules(spec)
         for_generator(spec)
     for words in refused.words:
         assert words in str(caught.value)

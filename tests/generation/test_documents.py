@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import spec_model
 from generation.documents import CALLS
-from generator.emitting import emit_operations
+from generator.emitting import emit_modules
 from generator.swapping import build
 from ruamel.yaml import YAML
 from spec_model import GenerationError
@@ -78,5 +78,5 @@ def test_what_the_originals_have_is_refused_in_words(tmp_path: Path, name: str, 
     path = tmp_path / "spec.yaml"
     path.write_text(json.dumps(document))
     with pytest.raises(GenerationError) as refused:
-        emit_operations(spec_model.Spec(path))
+        emit_modules(spec_model.Spec(path))
     assert words in str(refused.value)

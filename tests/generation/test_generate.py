@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import generate as generate_script
+import generator
 import pytest
 import spec_model
 import yaml
 from generator import checking, swapping, upstream
-from generator.emitting import emit_operations
+from generator.emitting import emit_modules
 from generator.output import MARK
 from generator.upstream import TemplateFix
 from once import once
@@ -241,7 +242,7 @@ def test_the_more_exact_path_is_found_first(document: Spec, tmp_path: Path) -> N
             "responses": {"204": {"description": "Done."}},
         }
         document["paths"][path] = {"get": operation}
-    found = run_module(emit_operations(spec_model.Spec(write(tmp_path, document))))["OPERATIONS"]
+    found = run_module(emit_modules(spec_model.Spec(write(tmp_path, document)))["operations.py"])["OPERATIONS"]
     paths = [operation.path for operation in found]
     assert paths.index("/v1/sessions/latest") < paths.index("/v1/sessions/{sid}")
 
@@ -494,6 +495,29 @@ def test_the_next_run_removes_what_a_killed_one_left(output: Path, tmp_path: Pat
     with pytest.raises(OSError, match="nowhere"):
         swapping.replace(tmp_path / "nowhere.yaml", ROOT / "generator-config.yml", output)
     assert list(tmp_path.iterdir()) == [output]
+
+
+def test_the_swap_leaves_ctrl_c_as_it_was(made: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    shutil.copytree(made, new)
+    target = tmp_path / "generated"
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    swapping.swap(new, target)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    with pytest.raises(FileNotFoundError):
+        swapping.swap(new, target)  # it is not there any more
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert target.exists()
+
+
+def test_the_modules_import_in_the_order_that_the_package_states() -> None:
+    lines = re.findall("^- (.*)$", generator.__doc__ or "", re.MULTILINE)
+    rank = {name: number for number, line in enumerate(lines) for name in line.split(", ")}
+    paths = [path for path in Path(generator.__path__[0]).glob("*.py") if path.stem != "__init__"]
+    assert sorted(rank) == sorted([*(path.stem for path in paths if path.stem != "check_output")])
+    for path in paths:
+        found = re.findall(r"^from generator\.(\w+) import", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert all(rank[name] < rank.get(path.stem, len(lines)) for name in found), path.stem
 
 
 @pytest.mark.parametrize("second", [False, True], ids=["between the renames", "after both"])

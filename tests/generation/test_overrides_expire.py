@@ -409,13 +409,23 @@ def test_row_names_code_that_is_there(name: str) -> None:
 
 def test_imports_run_one_way() -> None:
     """Each module of the list imports only from modules above it."""
-    text = README.read_text(encoding="utf-8")
-    order = re.findall(r"(?m)^- `(\w+)\.py`", text)
-    assert order[0] == "problems"
+    text = README.read_text(encoding="utf-8").partition("The commands are in `_cli/`")[0]
+    assert_one_way(ROOT / "overrides" / "smarterproctoring", "smarterproctoring", text, first="problems")
+
+
+def test_imports_of_the_commands_run_one_way() -> None:
+    text = README.read_text(encoding="utf-8").partition("The commands are in `_cli/`")[2]
+    folder = ROOT / "overrides" / "smarterproctoring" / "_cli"
+    assert_one_way(folder, "smarterproctoring._cli", text, first="exit_codes")
+
+
+def assert_one_way(folder: Path, package: str, text: str, *, first: str) -> None:
+    order = [name for line in re.findall(r"(?m)^- (`\w+\.py`.*?):", text) for name in re.findall(r"`(\w+)\.py`", line)]
+    assert order[0] == first
+    name_of = re.escape(package)
+    imports = rf"(?m)^\s*from {name_of}\.(\w+) import|^\s*from {name_of} import (\w+)"
     for index, module in enumerate(order):
-        source = (ROOT / "overrides" / "smarterproctoring" / f"{module}.py").read_text(encoding="utf-8")
-        used = re.findall(
-            r"(?m)^\s*from smarterproctoring\.(\w+) import|^\s*from smarterproctoring import (\w+)", source
-        )
+        source = (folder / f"{module}.py").read_text(encoding="utf-8")
+        used = re.findall(imports, source)
         used_names = {name for pair in used for name in pair if name and name.islower()}
         assert used_names <= set(order[:index]), f"{module}.py imports from below"

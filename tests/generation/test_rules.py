@@ -13,8 +13,8 @@ from uuid import UUID
 import pytest
 from smarterproctoring import rules as rules_module
 from smarterproctoring.json_values import matches, not_json, plain
-from smarterproctoring.parameters import checked, parameter_problem, query_text, simple_text
-from smarterproctoring.problems import Problem
+from smarterproctoring.parameters import checked, query_text, simple_text
+from smarterproctoring.problems import Problem, problem_from
 from smarterproctoring.rules import Rules, field_problem, item_from_text, rules_of
 from smarterproctoring.wire_times import times_to_wire
 from smarterproctoring_generated.parsing import parse_or_none
@@ -23,6 +23,14 @@ from smarterproctoring_generated.records import NULL, Field, Hidden, Operation, 
 
 def said_of(problems: Iterable[Problem | None]) -> list[str]:
     return [str(problem) for problem in problems if problem]
+
+
+def parameter_problem(parameter: Parameter, value: object) -> Problem | None:
+    try:
+        checked(parameter, value)
+    except ValueError as error:
+        return problem_from(parameter.keyword, error)
+    return None
 
 
 MOMENT = "2030-05-04T09:00:00+02:00"

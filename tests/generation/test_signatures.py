@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import smarterproctoring
+from smarterproctoring_generated.facade import AsyncOperations, Operations
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +50,23 @@ def test_the_documentation_of_a_method_describes_each_parameter(client: Any) -> 
     assert all(described.values())
     for keyword, description in described.items():
         assert f"{keyword}: {description}" in shown
+
+
+@pytest.mark.parametrize(("base", "client"), [(Operations, CLIENTS[0]), (AsyncOperations, CLIENTS[1])])
+def test_each_client_implements_what_the_generated_methods_call(base: Any, client: Any) -> None:
+    """The generated base class only names these; a template that calls one more needs it in both clients."""
+    functions = {name: value for name, value in vars(base).items() if inspect.isfunction(value)}
+    needed = {name: value for name, value in functions.items() if re.fullmatch("_[a-z].*", name)}
+    called = {
+        name for value in functions.values() for name in value.__code__.co_names if re.fullmatch("_[a-z].*", name)
+    }
+    assert {"_call", "_dry_run", "_check"} <= needed.keys()
+    assert called & needed.keys() == needed.keys()
+    for name, declared in needed.items():
+        own = getattr(client, name)
+        assert own is not declared, f"{client.__name__} does not implement {name}"
+        assert inspect.iscoroutinefunction(own) is inspect.iscoroutinefunction(declared)
+        assert list(inspect.signature(own).parameters) == list(inspect.signature(declared).parameters)
 
 
 SNIPPET = """\

@@ -57,6 +57,11 @@ def parts(answer: Any) -> dict[str, Any]:
     return {name: answer[name] for name in SHOWN_MOVED if name in answer}
 
 
+def test_a_fault_may_answer_with_half_of_a_surrogate_pair(client: Client, app: MockApp) -> None:
+    app.add_faults({"method": "GET", "json": {"appointmentDate": "\ud800"}})
+    assert read(client).body == b'{"appointmentDate": "\\ud800"}'
+
+
 # --- what was moved is what is read -----------------------------------------------------------------------
 
 

@@ -39,7 +39,7 @@ OWN = {
         "settings",
         "wire_times",
     },
-    "smarterproctoring_generated": {"facade", "operations", "records", "results"},
+    "smarterproctoring_generated": {"facade", "operations", "parsing", "records", "results"},
     "smarterproctoring_transport": {
         *("_async", "_async.channel", "_async.loops", "_async.shared"),
         *("_sync", "_sync.channel", "_sync.loops", "_sync.shared"),

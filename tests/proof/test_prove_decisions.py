@@ -89,10 +89,10 @@ def pass_on(error: Exception) -> str:
 
 
 SLIPS = {
-    "returned_with_evidence": Slip(Reply, "doubt", lambda _: None),
+    "returned_with_evidence": Slip(Reply, "doubt", lambda _, **__: None),
     "deceived_only_by_a_lie": Slip(call, "check_of", as_asked),
-    "not_applied_only_if_so": Slip(policy.Outcome, "maybe_applied", True),
-    "said_is_true": Slip(policy.Outcome, "maybe_applied", False),
+    "not_applied_only_if_so": Slip(policy.AttemptOutcome, "maybe_applied", True),
+    "said_is_true": Slip(policy.AttemptOutcome, "maybe_applied", False),
     "shows_only_what_was_seen": Slip(call, "check_of", unknown),
     "tells_what_was_looked_at": Slip(Call, "with_check", lambda _, error: error),
     "ends_at_as_asked": Slip(Call, "take_read", lambda *_: False, "a tight deadline"),
@@ -106,7 +106,7 @@ SLIPS = {
     ),
     "replays_are_counted": Slip(Call, "_note", lambda *_: None, "a tight deadline"),
     "keeps_the_deadline": Slip(call, "seconds_kept", lambda *_: 0.0, "a tight deadline"),
-    "nothing_in_vain": Slip(comparison, "_moment", lambda _: None),
+    "nothing_in_vain": Slip(comparison, "moment_of", lambda _: None),
     "error_of_the_last_attempt": Slip(sender, "why", pass_on),
 }
 
@@ -130,7 +130,7 @@ def test_a_difference_between_the_clients_is_named(clients: Clients, monkeypatch
 def test_a_broken_rule_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(prove_decisions, "SETTINGS", [setting("never read back")])
     assert prove_decisions.main([]) == 0
-    monkeypatch.setattr(policy.Outcome, "maybe_applied", False)
+    monkeypatch.setattr(policy.AttemptOutcome, "maybe_applied", False)
     assert prove_decisions.main([]) == 1
     assert "said_is_true: never read back: 0.00 s PUT" in capsys.readouterr().err
 

@@ -132,7 +132,7 @@ def test_what_is_unsound_is_seen(runner: Runner, monkeypatch: pytest.MonkeyPatch
     """Without the rule for a status, the run that needs it is unsound."""
     point = whole("502 after the change", reading="read-forbidden")
     assert column(runner.run(point)) == "may be applied: applied"
-    monkeypatch.setattr(policy.Outcome, "maybe_applied", False)
+    monkeypatch.setattr(policy.AttemptOutcome, "maybe_applied", False)
     assert runner.run(point).unsound
 
 

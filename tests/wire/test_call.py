@@ -21,6 +21,7 @@ from smarterproctoring import (
     UnexpectedRedirectError,
 )
 from smarterproctoring.answers import MAX_BODY, MAX_ERROR_BODY, Reply
+from smarterproctoring.budget import RetryBudget
 from smarterproctoring.call import TOO_LATE, Call
 from smarterproctoring.credentials import Secret
 from smarterproctoring.policy import Failure
@@ -54,7 +55,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def call(*, can_renew: bool = False, **options: Any) -> Call:
-    return Call(PREPARED._replace(began=time.monotonic()), Options(**options), can_renew=can_renew)
+    return Call(
+        PREPARED._replace(began=time.monotonic()), Options(**options), can_renew=can_renew, budget=RetryBudget()
+    )
 
 
 def refused(kind: type[SmarterProctoringError], action: Any, *arguments: Any) -> SmarterProctoringError:
@@ -165,7 +168,7 @@ def test_a_token_that_cannot_be_sent_ends_the_call(clock: Clock) -> None:
 def test_an_operation_without_security_needs_no_token(clock: Clock) -> None:
     operation = replace(RESCHEDULE_EXAM_SESSION, token_header=None)
     prepared = PREPARED._replace(operation=operation, began=time.monotonic())
-    one = Call(prepared, Options(), can_renew=False)
+    one = Call(prepared, Options(), can_renew=False, budget=RetryBudget())
     assert one.begin(Secret("")) == Timeouts()._asdict()
 
 
@@ -267,6 +270,7 @@ def test_what_says_nothing_of_a_person_is_kept_in_a_message(clock: Clock) -> Non
         from_keywords(RESCHEDULE_EXAM_SESSION, (AI, EX, ES), Hidden(change), allow_empty=False),
         Options(retries=0),
         can_renew=False,
+        budget=RetryBudget(),
     )
     one.begin(FIRST)
     said = b'{"message": "proctoru cannot take ada at 2030-05-04T13:00:00.000Z"}'
@@ -285,7 +289,7 @@ def test_what_is_not_said_to_be_incomplete_is_whole() -> None:
 
 
 def timed(**options: Any) -> Call:
-    return Call(TIMED._replace(began=time.monotonic()), Options(**options), can_renew=False)
+    return Call(TIMED._replace(began=time.monotonic()), Options(**options), can_renew=False, budget=RetryBudget())
 
 
 def unsure(**options: Any) -> Call:
@@ -356,7 +360,7 @@ def test_a_reason_holds_nothing_that_was_asked_for() -> None:
     notes = from_keywords(
         RESCHEDULE_EXAM_SESSION, (AI, EX, ES), Hidden({**START, "notes": "for Ada Example"}), allow_empty=False
     )
-    one = Call(notes, Options(retries=0), can_renew=False)
+    one = Call(notes, Options(retries=0), can_renew=False, budget=RetryBudget())
     one.begin(FIRST)
     refused(ServerError, one.settle, Reply(503, {}, b""))
     one.read_failed("404: for Ada Example there is nothing, first-token")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from smarterproctoring.comparison import compare, unknown
 from smarterproctoring.wire_times import wire_time
@@ -51,6 +51,10 @@ def start_as(seen: object) -> Check:
         "20300504T130000Z",
         "2030-W18-6T13:00:00Z",
         " 2030-05-04T13:00:00Z\n",
+        "2030-05-04t13:00:00.000z",
+        "2030-05-04 09:00:00 -0400",
+        "2030-05-04T13:00:00,0Z",
+        "2030-05-04T13:00:00.000000000+00",
     ],
 )
 def test_a_time_is_compared_as_a_moment(seen: str) -> None:
@@ -69,6 +73,13 @@ def test_a_time_is_compared_as_a_moment(seen: str) -> None:
         "04/05/2030 13:00Z",
         "2030-05-04T25:00:00Z",
         "2030-02-30T13:00:00Z",
+        "2030-05-03T24:00:00Z",
+        "2030-05-04T13:00:60Z",
+        "20300504013000Z",  # half past one, which Python reads as thirteen
+        "2030-05-04T13.0Z",  # a fraction of the hour, which Python reads as one of a second
+        "2030-05-04T13:00.0Z",
+        "2030-05-04T13:00:00.000000abcZ",
+        "2030-05-04X13:00:00Z",
         "soon",
         "\ud800",
         1904129600,
@@ -106,6 +117,11 @@ def test_a_difference_says_which_field_and_both_values() -> None:
     assert check.verdict == "different"
     assert check.differences == (Difference("appointmentStartDateTime", START, "2030-05-04T12:00:00.000Z"),)
     assert (check.not_compared, check.reason, check.seen_at) == ((), "", SEEN_AT)
+
+
+def test_a_difference_below_a_millisecond_is_shown() -> None:
+    check = start_as("2030-05-04T13:00:00.0004Z")
+    assert check.differences == (Difference("appointmentStartDateTime", START, "2030-05-04T13:00:00.000400Z"),)
 
 
 def test_one_difference_outweighs_what_agrees() -> None:
@@ -188,6 +204,7 @@ def test_a_moment_without_its_offset_never_counts(moment: datetime, offset: time
     assert checked(asked, {"appointmentDate": naive}).verdict == "unknown"
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # it is about the machine
 @given(
     st.dictionaries(st.sampled_from([field.name for field in RESCHEDULE_EXAM_SESSION.fields] + ["more"]), JSON),
     st.dictionaries(st.sampled_from(["appointmentDate", "appointmentEndDate", "notes"]), JSON | st.just(START)) | JSON,
@@ -211,6 +228,14 @@ def test_no_repr_shows_what_is_about_a_person() -> None:
     assert "Ada" not in repr(check)
     assert "Grace" not in repr(check)
     assert START in repr(check)
+
+
+@pytest.mark.parametrize("born", ["1980-05-04", "19800504", "1980-05-04T00:00:00"])
+def test_a_date_in_other_text_is_not_shown(born: str) -> None:
+    shown = {"appointmentDate": START, "notes": f" {born}0"}
+    check = checked({"appointmentStartDateTime": START, "notes": born}, shown)
+    assert check.verdict == "different"
+    assert born not in repr(check)
 
 
 def test_a_read_that_failed_names_every_field() -> None:

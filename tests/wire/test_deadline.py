@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import httpcore
@@ -303,6 +303,50 @@ def test_a_deadline_that_passes_before_the_first_byte(driver: Driver, server: Se
         slow.append(1)
         error = client.view(deadline=0.2).fails(DeadlineExceededError)
     assert (error.maybe_applied, error.attempts, len(server.requests)) == (False, 1, int(kept))
+
+
+async def waiting(*_: object) -> None:
+    await anyio.sleep(LONG)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["asyncio", "trio"])
+@pytest.mark.parametrize(
+    ("hook", "maybe_applied", "sent"), [("request", False, 0), ("response", True, 1), ("on_retry", True, 1)]
+)
+def test_an_asynchronous_hook_is_cut(
+    server: Server, kind: Literal["asyncio", "trio"], hook: str, *, maybe_applied: bool, sent: int
+) -> None:
+    server.script(answer(503))
+    hooks: dict[str, Any] = {"on_retry": waiting} if hook == "on_retry" else {"event_hooks": {hook: [waiting]}}
+    with Driver(kind).client(server, deadline=DEADLINE, **hooks) as client, cut():
+        error = client.fails(SmarterProctoringError)
+    assert (error.maybe_applied, error.attempts, len(server.requests)) == (maybe_applied, 1, sent)
+    assert isinstance(error, DeadlineExceededError) is (hook == "request")
+
+
+@pytest.mark.slow
+def test_a_success_whose_hook_is_cut_is_a_success(server: Server) -> None:
+    hooks = {"response": [waiting]}
+    with Driver("asyncio").client(server, deadline=DEADLINE, event_hooks=hooks) as client, cut():
+        result = client.reschedule()
+    assert result.status == 200
+
+
+@pytest.mark.slow
+def test_nothing_is_given_to_a_transport_of_the_callers_after_the_deadline(driver: Driver) -> None:
+    def late(_: object) -> None:
+        time.sleep(0.3)
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200)
+
+    seen: list[httpx.Request] = []
+    options = {"transport": httpx.MockTransport(reply), "event_hooks": {"request": [driver.hook(late)]}}
+    with driver.client("https://a.example", deadline=0.2, **options) as client:
+        error = client.fails(DeadlineExceededError)
+    assert (error.maybe_applied, error.attempts, seen) == (False, 1, [])
 
 
 @pytest.mark.slow

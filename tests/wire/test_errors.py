@@ -20,11 +20,13 @@ from smarterproctoring import (
     ConfigurationError,
     ConflictError,
     DeadlineExceededError,
+    HookError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
     ServerError,
     SmarterProctoringError,
+    UnconfirmedError,
     UnexpectedRedirectError,
     UnprocessableEntityError,
     ValidationError,
@@ -178,6 +180,37 @@ def test_the_body_is_at_most_64_kib(driver: Driver, server: Server) -> None:
         assert client.fails(NotFoundError).body == "a" * 64 * 1024
         assert client.fails(NotFoundError).body == "b" * 64 * 1024
         assert client.fails(NotFoundError).body == "c"
+
+
+@pytest.mark.parametrize("hooked", [False, True])
+def test_the_body_of_a_2xx_in_an_error_is_at_most_64_kib(driver: Driver, server: Server, *, hooked: bool) -> None:
+    """It is read up to 1 MiB, because a success gives it all."""
+
+    def raising(_: object) -> None:
+        raise OSError
+
+    text = "a" * 100 * 1024
+    server.script(answer(200 if hooked else 202, f'"{text}"'.encode()))
+    hooks = {"response": [driver.hook(raising)]} if hooked else {}
+    with driver.client(server, event_hooks=hooks) as client:
+        error = client.fails(HookError if hooked else UnconfirmedError)
+        assert error.body == f'"{text}'[: 64 * 1024]
+
+
+@pytest.mark.parametrize("status", [600, 699, 999])
+def test_a_status_that_no_class_has_is_a_server_error(driver: Driver, server: Server, status: int) -> None:
+    server.script(answer(status))
+    with driver.client(server) as client:
+        error = client.fails(ServerError)
+    assert (type(error), error.status, error.maybe_applied) == (ServerError, status, True)
+
+
+@pytest.mark.parametrize("status", [408, 410, 425, 451])
+def test_another_refusal_has_no_class_of_its_own(driver: Driver, server: Server, status: int) -> None:
+    server.script(answer(status))
+    with driver.client(server, retries=0) as client:
+        error = client.fails(APIStatusError)
+    assert (type(error), error.status, error.maybe_applied) == (APIStatusError, status, False)
 
 
 def test_a_short_token_masked_often_does_not_make_the_body_longer(driver: Driver, server: Server) -> None:

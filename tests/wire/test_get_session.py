@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
 import pytest
 from smarterproctoring import (
+    APIConnectionError,
     Check,
+    ConfigurationError,
+    DeadlineExceededError,
     Difference,
     NotFoundError,
     PermissionDeniedError,
@@ -19,6 +23,7 @@ from smarterproctoring import (
     SmarterProctoring,
     SmarterProctoringError,
     ValidationError,
+    what_is_known,
 )
 from smarterproctoring_generated.api.exam_sessions import get_exam_session
 from smarterproctoring_generated.models.exam_session import ExamSession
@@ -26,10 +31,11 @@ from smarterproctoring_generated.models.session_change import SessionChange
 from smarterproctoring_generated.operations import GET_EXAM_SESSION, RESCHEDULE_EXAM_SESSION
 from smarterproctoring_generated.types import UNSET, Response
 from wire.driver import AI, ES, EX, PATH, TOKEN, Caller, Driver, failure
-from wire.misbehave import Server, answer, json_body, say
+from wire.misbehave import Server, answer, drop_read, drop_unread, json_body, never, reset_read, say
 
 FULL: dict[str, Any] = {field.name: f"about {field.name}" for field in GET_EXAM_SESSION.answer}
 HIDDEN = [field.name for field in GET_EXAM_SESSION.answer if field.sensitive]
+ALL_STATUSES = [202, 206, 207, 226, *range(300, 600)]
 NEW_YORK = timezone(timedelta(hours=-4))
 
 
@@ -73,6 +79,7 @@ def test_the_request_and_the_model(driver: Driver) -> None:
                 *(None, "", "tomorrow", 0, 1893456000, 1.5, True, [], ["2030-05-04T13:00:00Z"], {}, {"at": "now"}),
                 *("2030-05-04T13:00:00", "2030-05-04", "05/04/2030 1:00 PM", "Sat, 04 May 2030 13:00:00 GMT"),
                 *("2030-13-45T00:00:00Z", "2030-05-04T25:00:00Z", "0000-01-01T00:00:00Z", "2030-05-04T13:00:00Zoo"),
+                *("20300504013000Z", "2030-05-04T13.5Z", "2030-05-04T13:00:00.000000abcZ"),
             )
         ],
     ],
@@ -130,6 +137,82 @@ def test_typed_errors(driver: Driver, status: int, kind: type[SmarterProctoringE
     with Server(answer(status, body)) as server, driver.client(server, retries=0) as client:
         error = failure(kind, partial(read, client))
     assert (error.status, error.code) == (status, "1203")
+
+
+NOTHING_CHANGED = {
+    "HTML": answer(200, b"<html>login</html>", {"Content-Type": "text/html"}),
+    "an error object": answer(200, json_body(error="no")),
+    "lost after the request": drop_read,
+    "lost before the request": drop_unread,
+    "reset": reset_read,
+    "no answer": never,
+    "not HTTP": say(b"SSH-2.0-x\r\n\r\n", close=True),
+}
+
+
+@pytest.mark.slow
+def test_no_status_of_a_read_says_anything_of_a_change(driver: Driver, server: Server) -> None:
+    with driver.client(server, retries=0) as client:
+        for status in ALL_STATUSES:
+            server.script(answer(status, json_body(code="1", message="no")))
+            error = failure(SmarterProctoringError, partial(read, client))
+            assert error.status == status
+            assert_is_of_a_read(error)
+
+
+@pytest.mark.parametrize("name", NOTHING_CHANGED)
+@pytest.mark.parametrize("generated_function", [False, True])
+def test_a_failed_read_says_nothing_of_a_change(driver: Driver, name: str, *, generated_function: bool) -> None:
+    with Server(NOTHING_CHANGED[name]) as server, driver.client(server, retries=1, timeout=0.3) as client:
+        error = failure(SmarterProctoringError, partial(generated if generated_function else read, client))
+    assert_is_of_a_read(error)
+    assert error.replays == 0
+
+
+def assert_is_of_a_read(error: SmarterProctoringError) -> None:
+    assert not error.maybe_applied
+    assert not re.search("appl(y|ied)|change|send it again", error.message), error.message
+
+
+@pytest.mark.parametrize("place", ["request", "response", "on_retry"])
+def test_a_read_that_a_hook_ended_says_nothing_of_a_change(driver: Driver, place: str) -> None:
+    def raising(*_: object) -> None:
+        raise OSError
+
+    hook = driver.hook(raising)
+    hooks: dict[str, Any] = {"on_retry": hook} if place == "on_retry" else {"event_hooks": {place: [hook]}}
+    step = answer(503) if place == "on_retry" else answer()
+    with Server(step) as server, driver.client(server, **hooks) as client:
+        assert_is_of_a_read(failure(SmarterProctoringError, partial(read, client)))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://no-such-host.invalid"])
+def test_a_read_without_a_connection_says_nothing_of_a_change(driver: Driver, url: str) -> None:
+    with driver.client(url, allow_http=True, retries=0) as client:
+        assert_is_of_a_read(failure(APIConnectionError, partial(read, client)))
+
+
+def test_a_read_that_the_deadline_or_its_token_ended_says_nothing_of_a_change(driver: Driver) -> None:
+    def broken() -> str:
+        raise OSError
+
+    with Server(never) as server, driver.client(server, deadline=0.2) as client:
+        assert_is_of_a_read(failure(DeadlineExceededError, partial(read, client)))
+    with Server(answer()) as server, driver.client(server, driver.hook(broken)) as client:
+        assert_is_of_a_read(failure(ConfigurationError, partial(read, client)))
+
+
+def test_a_read_that_is_interrupted_says_nothing_of_a_change(server: Server) -> None:
+    def interrupting(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for place in ("request", "response"):
+        with Driver("sync").client(server, event_hooks={place: [interrupting]}) as client:
+            with pytest.raises(KeyboardInterrupt) as caught:
+                read(client)
+        known = what_is_known(caught.value)
+        assert known is not None
+        assert_is_of_a_read(known)
 
 
 def test_a_dry_run(driver: Driver, server: Server) -> None:
@@ -190,6 +273,13 @@ def test_no_repr_shows_what_is_personal_or_secret(driver: Driver) -> None:
         assert not [name for name in [*HIDDEN, "somebody", "a header"] if f"about {name}" in f"{text}'"]
     assert result.parsed is not None
     assert result.parsed.access_key == "about accessKey"
+
+
+@pytest.mark.parametrize("name", [item.name for item in GET_EXAM_SESSION.answer if not item.type])
+def test_no_repr_shows_what_is_within_an_object_that_the_spec_does_not_describe(name: str) -> None:
+    shown = ExamSession.from_dict({"sid": ES, name: {"instructor": "Ada Example"}})
+    assert "Ada" not in repr(shown)
+    assert ES in repr(shown)
 
 
 def test_the_repr_of_a_change_shows_no_person() -> None:

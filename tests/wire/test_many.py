@@ -56,9 +56,20 @@ def test_what_cannot_be_sent_is_known_before_anything_is(driver: Driver, server:
         with pytest.raises(TypeError, match="session_sid"):
             client.run(client.raw.reschedule_many, [{"install_sid": AI, "exam_sid": EX, "notes": "x"}])
         assert client.run(client.raw.reschedule_many, []) == []
-        for bad in ({"concurrency": 0}, {"rate": 0}, {"rate": -1.0}):
-            with pytest.raises(ConfigurationError):
-                client.run(client.raw.reschedule_many, items("a"), **bad)
+    assert server.requests == []
+
+
+NOT_NUMBERS: list[Any] = [0, -1, True, "4", b"4", [4], {}, object(), float("nan")]
+
+
+def test_a_wrong_concurrency_or_rate_is_a_problem_by_its_name(driver: Driver, server: Server) -> None:
+    wrong = {"concurrency": [*NOT_NUMBERS, None, 1.5, 4.0, float("inf")], "rate": [*NOT_NUMBERS, -1.0, 1e-320]}
+    with driver.client(server) as client:
+        for name, values in wrong.items():
+            for value in values:
+                with pytest.raises(ConfigurationError) as caught:
+                    client.run(client.raw.reschedule_many, items("a"), **{name: value})
+                assert [problem.field for problem in caught.value.problems] == [name]
     assert server.requests == []
 
 

@@ -28,6 +28,7 @@ from smarterproctoring import (
     ValidationError,
     what_is_known,
 )
+from smarterproctoring._sync import sender
 from smarterproctoring.budget import RETRY, SIZE, RetryBudget
 from smarterproctoring_generated.models.session_change import SessionChange
 from wire.driver import AI, CERTIFICATES, ES, EX, FAST, PATH, TOKEN, Caller, Driver, failure, shown
@@ -100,6 +101,9 @@ BROKEN: dict[str, tuple[Step, str]] = {
     "a naive time": (session("2030-05-04T13:00:00"), "no time"),
     "a number": (session(1904129600), "no time"),
     "no time": (answer(200, json_body(sid=ES, notes="moved")), "no time"),
+    "another session": (answer(200, json_body(sid=f"ES{'0' * 32}", appointmentDate=START)), "its sid is not"),
+    "another exam": (session(examSid=f"EX{'0' * 32}"), "its examSid is not"),
+    "another install": (session(installSid=f"AI{'0' * 32}"), "its installSid is not"),
     "dropped": (drop_read, "the connection was lost"),
     "unread": (drop_unread, "the connection was lost"),
     "reset": (reset_read, "the connection was lost"),
@@ -410,6 +414,26 @@ def test_a_client_that_is_closed_before_the_read(server: Server) -> None:
 # -- no read -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("seen", [ES.upper(), f" {ES}", "", None, 7, [ES]])
+def test_a_sid_that_says_nothing_else_is_that_of_the_session(driver: Driver, server: Server, seen: object) -> None:
+    shown_as = json_body(sid=seen, examSid=EX, installSid=AI, sessionSid=ES, appointmentDate=START)
+    server.script(drop_read, answer(200, shown_as))
+    with driver.client(server) as client:
+        assert moved(client).confirmed_by == "read back"
+
+
+def test_a_wait_that_ends_too_late_leaves_the_read(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sleep_too_long(wait: float) -> None:
+        time.sleep(wait + 0.1)
+
+    monkeypatch.setattr(sender, "sleep", sleep_too_long)
+    server.script(answer(503, headers={"Retry-After": "0.7"}), AS_ASKED)
+    with Driver("sync").client(server, deadline=1.0) as client:
+        result = moved(client)
+    assert methods(server) == ["PUT", "GET"]
+    assert (result.confirmed_by, result.attempts) == ("read back", 1)
+
+
 @pytest.mark.parametrize(
     ("step", "kind"),
     [(answer(400), BadRequestError), (answer(404), NotFoundError), (answer(409), ConflictError)],
@@ -605,6 +629,13 @@ def test_check_says_why_it_cannot_tell(driver: Driver, server: Server, step: Ste
     with driver.client(server, retries=1) as client:
         found = check(client, appointment_start_date_time=START)
     assert (found.verdict, reason in found.reason) == ("unknown", True), found.reason
+
+
+def test_check_does_not_quote_what_it_was_given(driver: Driver, server: Server) -> None:
+    server.script(answer(400, json_body(message="no notes such as for Ada"), {"X-Note": TOKEN}))
+    with driver.client(server) as client:
+        found = check(client, appointment_start_date_time=START, notes="for Ada")
+    assert found.reason == "400 Bad Request: no notes such as [redacted]."
 
 
 def test_check_refuses_what_could_not_be_asked_for(driver: Driver, server: Server) -> None:

@@ -14,7 +14,7 @@ import httpcore
 import httpx
 import pytest
 from smarterproctoring_transport import AsyncShared, SyncShared
-from smarterproctoring_transport.framing import Answer
+from smarterproctoring_transport.framing import Framing
 from wire.driver import CERTIFICATES
 from wire.misbehave import Peer, Server, answer
 
@@ -280,7 +280,7 @@ def seen_in_pieces(data: bytes, size: int) -> tuple[int, bool] | str:
     Returns:
         The size of the body, and whether the connection can go on; or "lost".
     """
-    check = Answer()
+    check = Framing()
     seen = b""
     for at in range(0, len(data), size):
         try:

@@ -18,9 +18,10 @@ from smarterproctoring import (
     ServerError,
     SmarterProctoringError,
 )
+from smarterproctoring.budget import RetryBudget
 from smarterproctoring.call import Call
 from smarterproctoring.credentials import Secret
-from smarterproctoring.policy import BACKOFF_MAX, Decision, Failure, Outcome, decide
+from smarterproctoring.policy import BACKOFF_MAX, AttemptOutcome, Decision, Failure, decide
 from smarterproctoring.prepare import Prepared
 from smarterproctoring.settings import Options
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
@@ -33,7 +34,7 @@ LOST = {Failure.READ_TIMEOUT, Failure.WRITE_TIMEOUT, Failure.LOST, Failure.NOT_W
 AMBIGUOUS = {500, 502, 503, 504, *LOST}
 
 
-def decided(outcome: Outcome, **changes: Any) -> Decision:
+def decided(outcome: AttemptOutcome, **changes: Any) -> Decision:
     options = Options(retries=changes.pop("retries", 2), retry_ambiguous=changes.pop("retry_ambiguous", True))
     given: dict[str, Any] = {"retried": 0, "can_renew": False, "left": 60.0, "draw": 0.5, **changes}
     return decide(outcome, options, **given)
@@ -42,11 +43,9 @@ def decided(outcome: Outcome, **changes: Any) -> Decision:
 @pytest.mark.parametrize("ambiguous", [True, False])
 def test_every_outcome_is_decided_as_the_rules_say(*, ambiguous: bool) -> None:
     for met in [*range(100, 1000), *Failure]:
-        outcome = Outcome(status=met) if isinstance(met, int) else Outcome(failure=met)
+        outcome = AttemptOutcome(status=met) if isinstance(met, int) else AttemptOutcome(failure=met)
         expected = "raise"
-        if isinstance(met, int) and 200 <= met < 300:
-            expected = "return"
-        elif met in SAFE or (met in AMBIGUOUS and ambiguous):
+        if met in SAFE or (met in AMBIGUOUS and ambiguous):
             expected = "retry"
         assert decided(outcome, retry_ambiguous=ambiguous).action == expected, met
         if expected == "retry":
@@ -57,18 +56,18 @@ def test_every_outcome_is_decided_as_the_rules_say(*, ambiguous: bool) -> None:
 
 def test_every_outcome_says_whether_it_may_have_been_applied() -> None:
     for status in range(100, 1000):
-        assert Outcome(status=status).maybe_applied is not (
+        assert AttemptOutcome(status=status).maybe_applied is not (
             status not in {303, 499} and (status == 501 or 300 <= status < 500)
         ), status
     unsent = {Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.NOT_SENT}
     never = {*unsent, Failure.TLS, Failure.HOOK}
     for failure in Failure:
-        assert Outcome(failure=failure).maybe_applied is (failure not in never), failure
+        assert AttemptOutcome(failure=failure).maybe_applied is (failure not in never), failure
 
 
 @pytest.mark.parametrize(("retried", "draw"), list(product(range(10), [0.0, 0.3, 0.999])))
 def test_the_jitter_is_full_and_bounded(retried: int, draw: float) -> None:
-    wait = decided(Outcome(status=503), retried=retried, retries=10, draw=draw).wait
+    wait = decided(AttemptOutcome(status=503), retried=retried, retries=10, draw=draw).wait
     assert wait == draw * min(0.5 * 2**retried, 8.0)
     assert 0 <= wait <= BACKOFF_MAX == 8
 
@@ -85,16 +84,16 @@ def test_the_jitter_is_full_and_bounded(retried: int, draw: float) -> None:
     ],
 )
 def test_retry_after_is_a_floor(asked: float, left: float, expected: Decision) -> None:
-    assert decided(Outcome(status=429, retry_after=asked), left=left) == expected
+    assert decided(AttemptOutcome(status=429, retry_after=asked), left=left) == expected
 
 
 @pytest.mark.parametrize("left", [-0.1, 0.0, 0.0004, 0.001, 0.0099])
 def test_a_rest_of_the_deadline_is_no_time_for_another_attempt(left: float) -> None:
     """Timers end up to a millisecond early, so that an attempt that the deadline has ended seems to leave some time."""
     for met in [*range(300, 1000), *Failure]:
-        outcome = Outcome(status=met) if isinstance(met, int) else Outcome(failure=met)
+        outcome = AttemptOutcome(status=met) if isinstance(met, int) else AttemptOutcome(failure=met)
         assert decided(outcome, left=left, draw=0.0, can_renew=True).action == "raise", met
-    waited = Outcome(status=429, retry_after=2.0)
+    waited = AttemptOutcome(status=429, retry_after=2.0)
     assert decided(waited, left=2.0 + left).action == "raise"
     assert decided(waited, left=2.02) == Decision("retry", 2.0)
 
@@ -104,7 +103,7 @@ def test_an_attempt_that_ends_with_the_deadline_has_exceeded_it(
     left: float, kind: type[APITimeoutError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared = Prepared(RESCHEDULE_EXAM_SESSION, "/", {}, Hidden(b"{}"), time.monotonic())
-    call = Call(prepared, Options(), can_renew=False)
+    call = Call(prepared, Options(), can_renew=False, budget=RetryBudget())
     call.begin(Secret("token"))
     monkeypatch.setattr(call, "remaining", lambda: left)
     with pytest.raises(APITimeoutError) as caught:
@@ -116,25 +115,25 @@ def test_an_attempt_that_ends_with_the_deadline_has_exceeded_it(
 
 @pytest.mark.parametrize(("status", "code"), [(401, None), (401, "5003"), (403, "AUTHENTICATIONFAILED")])
 def test_a_refused_token_is_renewed_where_that_can_be(status: int, code: str | None) -> None:
-    assert decided(Outcome(status=status, code=code), can_renew=True, retries=0) == Decision("renew", wait=0.0)
-    assert decided(Outcome(status=status, code=code), can_renew=True, left=0.1).action == "renew"
-    assert decided(Outcome(status=status, code=code), can_renew=False).action == "raise"
-    assert decided(Outcome(status=status, code=code), can_renew=True, left=0.0).action == "raise"
+    assert decided(AttemptOutcome(status=status, code=code), can_renew=True, retries=0) == Decision("renew", wait=0.0)
+    assert decided(AttemptOutcome(status=status, code=code), can_renew=True, left=0.1).action == "renew"
+    assert decided(AttemptOutcome(status=status, code=code), can_renew=False).action == "raise"
+    assert decided(AttemptOutcome(status=status, code=code), can_renew=True, left=0.0).action == "raise"
 
 
 @pytest.mark.parametrize("code", [None, "5003", "5006"])
 def test_a_missing_permission_is_no_reason_to_renew(code: str | None) -> None:
-    assert decided(Outcome(status=403, code=code), can_renew=True).action == "raise"
+    assert decided(AttemptOutcome(status=403, code=code), can_renew=True).action == "raise"
 
 
 @pytest.mark.parametrize("ambiguous", [True, False])
 def test_what_is_not_idempotent_is_repeated_only_where_it_was_not_taken(*, ambiguous: bool) -> None:
     taken = {425, 429, Failure.CONNECT, Failure.CONNECT_TIMEOUT, Failure.POOL_TIMEOUT, Failure.NOT_SENT}
     for met in [*range(300, 1000), *Failure]:
-        outcome = Outcome(status=met) if isinstance(met, int) else Outcome(failure=met)
+        outcome = AttemptOutcome(status=met) if isinstance(met, int) else AttemptOutcome(failure=met)
         action = decided(outcome, retry_ambiguous=ambiguous, idempotent=False).action
         assert action == ("retry" if met in taken else "raise"), met
-    assert decided(Outcome(status=401), can_renew=True, idempotent=False).action == "renew"
+    assert decided(AttemptOutcome(status=401), can_renew=True, idempotent=False).action == "renew"
 
 
 # -- on the wire --------------------------------------------------------------------------------------------------

@@ -257,7 +257,7 @@ def test_an_interrupt_shows_no_token(server: Server, phase: str, monkeypatch: py
         "fast.Connection.take",
         "sync_backend.Stream.write",
         "sync_backend.Stream.read",
-        "framing.Answer.take",
+        "framing.Framing.take",
     ],
 )
 def test_an_interrupt_of_the_fast_connection_shows_no_token(
@@ -510,6 +510,64 @@ def test_no_frame_shows_the_password_of_a_proxy(
             with pytest.raises(ConfigurationError) as caught:
                 driver.type(given_token(), **{**options, "retries": 99})
             clean_of(caught.value)
+
+
+API_KEY = "my-gateways-key-0123"
+WITH_KEY = {"X-Api-Key": API_KEY}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_no_frame_shows_the_callers_headers(driver: Driver, server: Server, log: Everything, name: str) -> None:
+    server.script(STEPS[name])
+    texts: list[str] = []
+    with driver.client(server, headers=WITH_KEY, retries=1, timeout=0.2) as client:
+        for call in (client.reschedule, client.generated, partial(client.reschedule, AI, EX, "wrong")):
+            try:
+                call()
+            except SmarterProctoringError as error:
+                texts.append(locals_of(error))
+        sender = client.raw.generated.sender
+        texts += [repr(client.raw), repr(sender), repr(vars(sender)), repr(sender.call_options)]
+    assert {tuple(request.header("x-api-key")) for request in server.requests} == {(API_KEY,)}
+    assert "x-api-key" in repr(sender.call_options)
+    for text in [*texts, log.text.getvalue()]:
+        assert API_KEY not in text
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"retries": 99}, {"unknown": 1}, {"base_url": "x"}, {"proxy": "nonsense"}, {"timeout": "x"}]
+)
+def test_no_option_that_fails_shows_the_callers_headers(driver: Driver, wrong: dict[str, Any]) -> None:
+    makes: list[Callable[..., object]] = [partial(driver.type, TOKEN), partial(driver.type.from_env, token=TOKEN)]
+    if "base_url" not in wrong and "proxy" not in wrong:
+        makes.append(driver.type(TOKEN).with_options)
+    for make in makes:
+        with pytest.raises((ConfigurationError, TypeError)) as caught:
+            make(headers=WITH_KEY, **wrong)
+        assert API_KEY not in locals_of(caught.value)
+    for bad in ({"X-Api-Key": f"{API_KEY}\n"}, {"X Api Key": API_KEY}, {"token": API_KEY}):
+        for make in makes:
+            with pytest.raises(ConfigurationError) as caught:
+                make(headers=bad)
+            assert API_KEY not in locals_of(caught.value)
+
+
+def locals_of(error: BaseException) -> str:
+    """The error, and the variables of every frame but those of the tests."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    own = [frame for frame in told.stack if "/tests/" not in frame.filename.replace("\\", "/")]
+    return str([frame.locals for frame in own]) + "".join(told.format_exception_only())
+
+
+def test_the_repr_of_a_dry_run_shows_no_value(driver: Driver, server: Server) -> None:
+    with driver.client(server, headers=WITH_KEY) as client:
+        dry = client.raw.dry_run_reschedule(AI, EX, ES, notes="asks for the ramp")
+    for value in (AI, EX, ES, API_KEY, "ramp", str(server.port)):
+        assert value not in repr(dry)
+    for name in ("PUT", "/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}", "x-api-key", "token"):
+        assert name in repr(dry)
+    assert dry.headers["x-api-key"] == API_KEY
+    assert b"ramp" in dry.content
 
 
 def test_the_search_finds_a_token() -> None:

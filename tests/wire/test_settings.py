@@ -14,7 +14,9 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,16 @@ import httpx
 import pytest
 import smarterproctoring
 import trustme
-from smarterproctoring import APIConnectionError, BadRequestError, ConfigurationError, NotFoundError, SmarterProctoring
+from smarterproctoring import (
+    APIConnectionError,
+    BadRequestError,
+    ConfigurationError,
+    NotFoundError,
+    SmarterProctoring,
+    Timeouts,
+)
+from smarterproctoring.client import Settings
+from smarterproctoring.settings import CallOptions
 from wire.driver import AI, CERTIFICATES, PATH, TOKEN, Driver, failure, shown
 from wire.misbehave import Peer, Server, answer, drop_read, drop_unread, json_body, never, reset_read
 
@@ -179,6 +190,75 @@ def test_no_token_names_both_variables(driver: Driver) -> None:
     error = failure(ConfigurationError, driver.type.from_env)
     assert "SMARTERPROCTORING_TOKEN" in str(error)
     assert "SMARTERPROCTORING_TOKEN_FILE" in str(error)
+
+
+# -- options of the wrong type -----------------------------------------------------------------------------------------
+
+ANYTHING: list[Any] = [
+    *[
+        None,
+        True,
+        False,
+        0,
+        1,
+        4,
+        -1,
+        10**30,
+        0.5,
+        2.0,
+        -1.5,
+        float("nan"),
+        float("inf"),
+        "",
+        "4",
+        "never",
+        "https://a.example",
+    ],
+    *[b"4", [], [4], (1, 2), {}, {"x": 1}, {"x": None}, {"x": "y"}, {3: "y"}, {"x": b"y"}, {"request": [3]}, object()],
+    *[httpx.URL("https://a.example"), httpx.Limits(), httpx.Limits(max_connections=4), httpx.Timeout(4)],
+    *[httpx.Limits(max_connections=-1), httpx.Limits(keepalive_expiry=True)],
+    *[Timeouts(), Timeouts(read=0), timedelta(seconds=4), Path("x"), print],
+]
+ANYTHING += [httpx.Limits(**{name: "4"}) for name in ("max_connections", "max_keepalive_connections")]  # type: ignore[arg-type]
+FINE: dict[str, list[type]] = {
+    "base_url": [str],
+    "timeout": [int, float, Timeouts],
+    "deadline": [int, float],
+    "retries": [int],
+    "headers": [dict],
+    "verify": [bool],
+    "limits": [httpx.Limits],
+    "proxy": [type(None), str, httpx.URL],
+    "transport": [type(None)],
+    "on_retry": [type(None), type(print)],
+    "event_hooks": [dict],
+    "read_back": [str],
+    **{name: [bool] for name in ("allow_http", "retry_ambiguous", "allow_empty", "fast", "trust_env")},
+}
+"""The types of the values above that an option may have, if their content is right, too."""
+
+
+@pytest.mark.parametrize("name", [*Settings.__annotations__])
+def test_an_option_of_any_type_is_used_or_a_problem_by_its_name(driver: Driver, name: str) -> None:
+    # Reading the certificates takes longer than all the rest.
+    make = partial(driver.type, TOKEN, verify=CERTIFICATES)
+    makes: list[Callable[..., Any]] = [make]
+    if name in CallOptions.__annotations__:
+        makes.append(make().with_options)
+    for make, value in product(makes, ANYTHING):
+        error = refusal(partial(make, **{name: value}))
+        if error is None:
+            assert type(value) in FINE[name], value
+        else:
+            assert ({problem.field for problem in error.problems}, error.setting) == ({name}, name)
+
+
+def refusal(make: Callable[[], object]) -> ConfigurationError | None:
+    try:
+        make()
+    except ConfigurationError as error:
+        return error
+    return None
 
 
 # -- what can be passed in ---------------------------------------------------------------------------------------------

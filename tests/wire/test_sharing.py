@@ -226,6 +226,76 @@ def test_asyncio_and_trio_one_after_the_other(server: Server) -> None:
     gc.collect()
 
 
+class Counting(httpx.MockTransport):
+    """A transport of the caller's own, for both clients."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: httpx.Response(200))
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def test_closing_in_a_forked_child_ends_the_client_there(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = Counting()
+    with driver.client("https://a.example", transport=given) as client:
+        client.reschedule()
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        client.close()
+        client.close()
+        assert "closed" in str(client.fails(ConfigurationError))
+        assert given.closed == 0  # it is the parent's
+
+
+def test_closing_opens_nothing(driver: Driver) -> None:
+    made: list[Counting] = []
+
+    def make() -> Counting:
+        made.append(Counting())
+        return made[-1]
+
+    with driver.client("https://a.example", transport=make) as client:
+        client.reschedule()
+    assert [one.closed for one in made] == [1]
+    with driver.client("https://a.example", transport=make):
+        pass
+    assert [one.closed for one in made] == [1, 1]
+
+
+def test_closing_in_another_loop_opens_nothing() -> None:
+    made: list[Counting] = []
+
+    def make() -> Counting:
+        made.append(Counting())
+        return made[-1]
+
+    for transport, count in ((make, 1), (Counting(), 0)):
+        client = AsyncSmarterProctoring(TOKEN, base_url="https://a.example", transport=transport)
+        with asyncio.Runner() as first, asyncio.Runner() as second:
+            assert first.run(several(client, 1)) == [1]
+            second.run(client.aclose())
+            first.run(asyncio.sleep(0.01))  # its own transport is closed there
+            with pytest.raises(ConfigurationError, match="closed"):
+                first.run(several(client, 1))
+        assert [one.closed for one in made] == [1]
+        assert count == 1 or (isinstance(transport, Counting) and transport.closed == 1)
+
+
+def test_a_transport_of_one_loop_does_not_keep_the_client_open_in_another(server: Server) -> None:
+    given = httpx.AsyncHTTPTransport(verify=CERTIFICATES)
+    client = AsyncSmarterProctoring(TOKEN, base_url=server.url, transport=given)
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        assert first.run(several(client, 1)) == [1]
+        second.run(client.aclose())
+        first.run(asyncio.sleep(0.01))
+        with pytest.raises(ConfigurationError, match="closed"):
+            second.run(several(client, 1))
+
+
 def test_a_transport_of_the_callers_own_is_not_taken_to_another_loop(server: Server) -> None:
     """It holds connections of the first; a callable makes one for each."""
     given = httpx.AsyncHTTPTransport(verify=CERTIFICATES)

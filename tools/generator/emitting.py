@@ -36,11 +36,6 @@ def emit_modules(spec: Spec) -> Mapping[str, str]:
     return {name: render(name, facts) for name in names}
 
 
-def emit_operations(spec: Spec) -> str:
-    """Write the module `operations` alone."""
-    return emit_modules(spec)["operations.py"]
-
-
 def in_matching_order(operations: list[Described]) -> list[Described]:
     """Put a path without parameters before one that matches it too: the first match counts."""
     return sorted(operations, key=lambda operation: operation.path.count("{"))

@@ -39,8 +39,8 @@ def write_output(spec: Spec, config_path: Path, target: Path) -> None:
     format_package(config, package)
     for module in package.rglob("*.py"):
         module.write_text(MARK + module.read_text(encoding="utf-8"), encoding="utf-8")
-    (target / "README.md").write_text(render("README.md", {}))
-    (target / "PROVENANCE.json").write_text(provenance(spec, config))
+    (target / "README.md").write_text(render("README.md", {}), encoding="utf-8")
+    (target / "PROVENANCE.json").write_text(provenance(spec, config), encoding="utf-8")
 
 
 def provenance(spec: Spec, config: Config) -> str:

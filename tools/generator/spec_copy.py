@@ -112,9 +112,20 @@ def _mark_sensitive(spec: Spec, node: Node) -> None:
     if not isinstance(node.get("properties"), dict) and "allOf" not in node:
         return
     properties = mapping(spec.flat(node).get("properties"))
-    names = [name for name, prop in properties.items() if spec.is_sensitive(prop)]
+    names = [
+        name
+        for name, prop in properties.items()
+        if spec.is_sensitive(prop) or _may_hold_anything(spec, prop)
+    ]
     if names:
         node["x-not-in-repr"] = names
+
+
+def _may_hold_anything(spec: Spec, prop: object) -> bool:
+    """Tell whether a property may be an object of which the spec says nothing, and so may be about a person."""
+    flat = spec.flat(prop)
+    describing = {"type", "enum", "items", "anyOf", "oneOf"}
+    return describing.isdisjoint(flat) and not flat["properties"]
 
 
 def _is_enum(values: list[Any]) -> bool:

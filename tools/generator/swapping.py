@@ -130,19 +130,24 @@ def file_bytes(folder: Path) -> dict[str, bytes]:
 
 def swap(made: Path, target: Path) -> None:
     """Put the new folder in place by renaming; put the old one back if that fails."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(
-            number, signal.SIG_IGN
-        )  # it takes milliseconds, and must not stop halfway
+    # It takes milliseconds, and must not stop halfway.
+    before = {
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     old = kept(target)
-    if target.exists():
-        target.rename(old)
     try:
-        made.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
+        if target.exists():
+            target.rename(old)
+        try:
+            made.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     shutil.rmtree(old, ignore_errors=True)
 
 

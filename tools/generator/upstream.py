@@ -232,14 +232,14 @@ def fix_templates(folder: Path) -> None:
     for fix in TEMPLATE_FIXES:
         copy = folder / fix.template
         source = copy if copy.exists() else originals / fix.template
-        template = source.read_text()
+        template = source.read_text(encoding="utf-8")
         if template.count(fix.old) != 1:
             raise GenerationError(
                 f"the generator's template {fix.template} no longer holds {fix.old!r} once: look at "
                 f"TEMPLATE_FIXES in {__file__}"
             )
         copy.parent.mkdir(exist_ok=True)
-        copy.write_text(template.replace(fix.old, fix.new))
+        copy.write_text(template.replace(fix.old, fix.new), encoding="utf-8")
 
 
 def environment(**more: str) -> Mapping[str, str]:

@@ -19,7 +19,7 @@ class StillRunning(Exception):  # noqa: N818 - it is not the call that failed
     """A call did not return in time; it goes on in its thread, and its result is dropped."""
 
 
-class _Answer(Generic[R]):
+class _Pending(Generic[R]):
     """What a call returned or raised; it is kept until the caller looks."""
 
     def __init__(self, function: Callable[[], R], done: Callable[[], object]) -> None:
@@ -63,13 +63,13 @@ def call_within(function: Callable[[], R], seconds: float | None) -> R:
     from queue import Empty, SimpleQueue  # noqa: PLC0415 - not for those who never need it
 
     ended: SimpleQueue[None] = SimpleQueue()
-    answer = _Answer(function, lambda: ended.put(None))
-    answer.start()
+    pending = _Pending(function, lambda: ended.put(None))
+    pending.start()
     try:
         ended.get(timeout=None if seconds is None else max(seconds, 0.0))
     except Empty:
         raise StillRunning("the call did not return in time") from None
-    return answer.take()
+    return pending.take()
 
 
 async def call_aside(function: Callable[[], R]) -> R:
@@ -80,10 +80,10 @@ async def call_aside(function: Callable[[], R]) -> R:
     import anyio  # noqa: PLC0415 - not for those who never need it
 
     ended = anyio.Event()
-    answer = _Answer(function, _waker(ended.set))
-    answer.start()
+    pending = _Pending(function, _waker(ended.set))
+    pending.start()
     await ended.wait()
-    return answer.take()
+    return pending.take()
 
 
 def _waker(wake: Callable[[], object]) -> Callable[[], object]:

@@ -8,7 +8,7 @@ import time
 import httpcore
 
 from smarterproctoring_transport.failures import NotSent, ProxyFailure
-from smarterproctoring_transport.framing import Answer
+from smarterproctoring_transport.framing import Framing
 
 
 class Watch:
@@ -23,10 +23,10 @@ class Watch:
         tried: Whether a connection was attempted; a tool that replaces connections attempts none.
         open: Whether the server was reached.
         sent: Whether some of the request may have been written.
-        answer: The answer; None before the first request.
+        framing: Checks the answer that is expected, or that came last.
     """
 
-    __slots__ = ("answer", "connect_by", "deadline", "open", "secure", "sent", "tried")
+    __slots__ = ("connect_by", "deadline", "framing", "open", "secure", "sent", "tried")
 
     def __init__(self, *, secure: bool = False) -> None:
         self.secure = secure
@@ -35,7 +35,7 @@ class Watch:
         self.tried = False
         self.open = False
         self.sent = False
-        self.answer = Answer()
+        self.framing = Framing()
 
     def begin(self, deadline: float, *, to_head: bool) -> None:
         """Begin a request.
@@ -46,7 +46,7 @@ class Watch:
         """
         self.deadline = deadline
         self.sent = False
-        self.answer = Answer(to_head=to_head)
+        self.framing = Framing(to_head=to_head)
 
     def clip(
         self, timeout: float | None, late: type[Exception], until: float | None = None

@@ -1,7 +1,7 @@
 """Checks one answer from the wire and rewrites it in a form that every parser reads in the same way.
 
 h11 and httptools differ on what they refuse: two equal lengths, folded headers, lines that end in LF, what follows an
-interim answer or a body. So each connection's bytes pass through an `Answer` first, which
+interim answer or a body. So each connection's bytes pass through a `Framing` first, which
 decides by RFC 9112 what the answer is and where it ends. What it refuses is an error with both parsers.
 """
 
@@ -110,8 +110,8 @@ def _unfolded(lines: list[bytes]) -> list[bytes]:
     return joined
 
 
-class Answer:
-    """One answer: returns its bytes in canonical form, and notes whether the connection can be used again.
+class Framing:
+    """The framing of one answer: its bytes in canonical form, and whether the connection can be used again.
 
     Args:
         to_head: Whether the request was a HEAD, whose answer has no body.

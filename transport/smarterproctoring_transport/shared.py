@@ -68,6 +68,12 @@ class Setup(NamedTuple):
         """
         if not isinstance(self.options.get("verify", True), bool | ssl.SSLContext):
             raise SetupError("verify", "must be True, False, or an ssl.SSLContext")
+        for name in ("fast", "trust_env"):
+            if not isinstance(self.options.get(name, False), bool):
+                raise SetupError(name, "must be True or False")
+        limits = self.options.get("limits")
+        if limits is not None and not _are_limits(limits):
+            raise SetupError("limits", "must be an httpx.Limits of numbers or None")
         try:
             # Refused here rather than at the first call.
             _ = (httpx.URL(self.base_url), urlsplit(self.base_url).port)
@@ -93,6 +99,26 @@ class Setup(NamedTuple):
             fast=options.get("fast", False),
             trust_env=options.get("trust_env", True),
         )
+
+
+def _are_limits(limits: object) -> bool:
+    """Tell whether a value is httpx's limits, and holds numbers that can be used."""
+    if not isinstance(limits, httpx.Limits):
+        return False
+    counts: tuple[object, object] = (
+        limits.max_connections,
+        limits.max_keepalive_connections,
+    )
+    seconds: object = limits.keepalive_expiry
+    if any(count is not None and not _is_count(count) for count in counts):
+        return False
+    return seconds is None or (
+        isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def given_transport(given: object, kind: type[T]) -> T:

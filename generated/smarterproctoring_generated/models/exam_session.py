@@ -138,10 +138,10 @@ class ExamSession:
     notes: None | str | Unset = _attrs_field(default=UNSET, repr=False)
     recording_start_date: datetime.datetime | None | str | Unset = UNSET
     session_report_count: float | None | Unset = UNSET
-    account: Any | Unset = UNSET
-    install: Any | Unset = UNSET
-    deployment: Any | Unset = UNSET
-    series: Any | Unset = UNSET
+    account: Any | Unset = _attrs_field(default=UNSET, repr=False)
+    install: Any | Unset = _attrs_field(default=UNSET, repr=False)
+    deployment: Any | Unset = _attrs_field(default=UNSET, repr=False)
+    series: Any | Unset = _attrs_field(default=UNSET, repr=False)
     review_required: bool | None | Unset = UNSET
     reviewed: bool | None | Unset = UNSET
     review_by_date: datetime.datetime | None | str | Unset = UNSET
@@ -154,10 +154,10 @@ class ExamSession:
     platform_version: None | str | Unset = UNSET
     system_check_start_date: datetime.datetime | None | str | Unset = UNSET
     system_check_end_date: datetime.datetime | None | str | Unset = UNSET
-    modality_options: Any | Unset = UNSET
-    exam: Any | Unset = UNSET
+    modality_options: Any | Unset = _attrs_field(default=UNSET, repr=False)
+    exam: Any | Unset = _attrs_field(default=UNSET, repr=False)
     enrollment: Any | Unset = _attrs_field(default=UNSET, repr=False)
-    course: Any | Unset = UNSET
+    course: Any | Unset = _attrs_field(default=UNSET, repr=False)
     exam_file: Any | Unset = _attrs_field(default=UNSET, repr=False)
     returned_file: Any | Unset = _attrs_field(default=UNSET, repr=False)
     photos: Any | Unset = _attrs_field(default=UNSET, repr=False)

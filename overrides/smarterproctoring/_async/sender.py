@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Self
 
-from smarterproctoring_generated.records import Operation
+from smarterproctoring_generated.records import Hidden, Operation
 from smarterproctoring_generated.results import Check, Result
 from smarterproctoring_transport import AsyncShared, StillRunning, TransportOptions
 
-from smarterproctoring._async.waits import answer_of, limited, raised_by, sleep
+from smarterproctoring._async.waits import limited, raised_by, sleep, token_from
 from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RetryBudget
 from smarterproctoring.call import TOO_LATE, Call
@@ -43,7 +43,7 @@ class AsyncSender(NoCopy, OnlyRequests):
 
     Args:
         source: The token, or a callable that returns it and is called before each attempt.
-    base_url: The origin and the prefix of every path.
+        base_url: The origin and the prefix of every path.
         options: Options of each call.
         transport: How bytes travel.
 
@@ -66,7 +66,7 @@ class AsyncSender(NoCopy, OnlyRequests):
         self.call_options = options
         self._requests = requests_for(base_url, options)
 
-    def view(self, changes: CallOptions) -> Self:
+    def view(self, changes: Hidden[CallOptions]) -> Self:
         """Return a sender with other options on the same pool."""
         options = self.call_options.changed(changes)
         view = object.__new__(type(self))
@@ -164,7 +164,7 @@ class AsyncSender(NoCopy, OnlyRequests):
             wait = call.settle(await self._attempt(request, call))
             if wait is None:
                 return
-            call.check_wait(wait, await raised_by(call.hooked))
+            call.check_wait(wait, await raised_by(call.hooked, call.remaining()))
             await sleep(wait)
             if await self._confirmed(call, before_replay=True):
                 return
@@ -178,7 +178,8 @@ class AsyncSender(NoCopy, OnlyRequests):
             return False
         reading = call.reading(before_replay=before_replay)
         if reading is None:
-            call.read_failed(NO_TIME_LEFT)
+            if not before_replay:  # else the end of the call has time of its own
+                call.read_failed(NO_TIME_LEFT)
             return False
         try:
             await self._attempts(self.request_for(reading.prepared), reading)
@@ -193,7 +194,7 @@ class AsyncSender(NoCopy, OnlyRequests):
         if isinstance(source, Secret):
             return source
         try:
-            return Secret(await answer_of(source, call.remaining()))
+            return Secret(await token_from(source, call.remaining()))
         except StillRunning:
             return TOO_LATE
         except (
@@ -209,9 +210,12 @@ class AsyncSender(NoCopy, OnlyRequests):
     async def _attempt(self, request: Request, call: Call) -> Reply | Loss:
         """Send once and read the answer."""
         channel = self.shared.channel()
-        raised = await _call_hooks(self.hooks.request, request)
-        if raised:
-            return Loss(Failure.HOOK, raised)
+        if self.hooks.request:
+            raised = await _call_hooks(self.hooks.request, request, call)
+            if raised:
+                return Loss(Failure.HOOK, raised)
+            if call.remaining() <= 0:
+                return Loss(Failure.NOT_SENT, "the request hooks took until then")
         received = Received()
         with limited(call.remaining(), needed=not channel.keeps_deadline):
             call.sending = True
@@ -223,7 +227,9 @@ class AsyncSender(NoCopy, OnlyRequests):
                 raise interrupt.with_traceback(None) from None
             received.begin(response)
             try:
-                call.hook_failed = await _call_hooks(self.hooks.response, response)
+                call.hook_failed = await _call_hooks(
+                    self.hooks.response, response, call
+                )
                 # The status is known, which is enough.
                 with suppress(Exception):
                     await _read(received, call)
@@ -245,14 +251,17 @@ async def _read(received: Received, call: Call) -> None:
     received.end()
 
 
-async def _call_hooks(hooks: Iterable[Hook], shown: object) -> str:
-    """Call event hooks; return the name of what one raised (its text may hold headers), empty if none did."""
+async def _call_hooks(hooks: Iterable[Hook], shown: object, call: Call) -> str:
+    """Call event hooks; return the name of what one raised (its text may hold headers), empty if none did.
+
+    One that is awaited is cancelled at the call's deadline.
+    """
     for hook in hooks:
         try:
             value = hook(shown)
         except Exception as error:  # noqa: BLE001 - the caller's own; what is known of the call must not be lost
             return type(error).__name__
-        raised = await raised_by(value)
+        raised = await raised_by(value, call.remaining())
         if raised:
             return raised
     return ""

@@ -29,12 +29,22 @@ async def sleep(seconds: float) -> None:
     await anyio.sleep(seconds)
 
 
-async def raised_by(value: object) -> str:
-    """Await what a hook returned, if it has to be; return the name of what was raised, empty if nothing was."""
-    try:
-        await _value_of(value)
-    except Exception as error:  # noqa: BLE001 - the caller's own; what is known of the call must not be lost
-        return type(error).__name__
+async def raised_by(value: object, seconds: float) -> str:
+    """Await what a hook returned, if it has to be; return the name of what was raised, empty if nothing was.
+
+    Args:
+        value: What the hook returned.
+        seconds: How long to wait; then the hook is cancelled, as if it had returned.
+    """
+    if not inspect.isawaitable(value):
+        return ""
+    import anyio  # noqa: PLC0415
+
+    with anyio.move_on_after(seconds):
+        try:
+            await value
+        except Exception as error:  # noqa: BLE001 - the caller's own; what is known of the call must not be lost
+            return type(error).__name__
     return ""
 
 
@@ -42,7 +52,7 @@ async def _value_of(value: object) -> object:
     return await value if inspect.isawaitable(value) else value
 
 
-async def answer_of(source: Callable[[], object], seconds: float) -> object:
+async def token_from(source: Callable[[], object], seconds: float) -> object:
     """Return what a token callable gives, asynchronous or not.
 
     One that is not asynchronous runs in a thread of its own, so that it cannot hold up the event loop.

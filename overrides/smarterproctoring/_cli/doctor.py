@@ -39,7 +39,11 @@ class _Check(NamedTuple):
 @click.command(epilog=EPILOG)
 @connection_options
 def doctor(**given: Any) -> None:
-    """Check settings, the token's shape and expiry, and reachability; changes nothing and sends no token."""
+    """Check settings, the token's shape and expiry, and whether the host answers; changes nothing and sends no token.
+
+    The host is asked by Python's own HTTP client, within 5 s, through the proxy of the environment: an answer does not
+    prove that the client can connect, which has its own certificates and limits.
+    """
     options = cast("Connecting", given)
     checks = [
         _check_settings(options),

@@ -16,7 +16,7 @@ EXIT_CODES: Final = {
     4: "no such install, exam or session",
     5: "refused by the API for another reason",
     6: "rate limit; try again later",
-    7: "not applied: no connection, 501, or the read before the change failed; try again later",
+    7: "not applied: no connection, a certificate that is not trusted, 501, or the read before the change failed",
     8: "MAY HAVE BEEN APPLIED, and was not read back: look at the session before you try again",
     13: "looked: the session was not as asked; a change that was sent MAY HAVE BEEN APPLIED anyway",
     14: "could not look; a change that was sent MAY HAVE BEEN APPLIED",
@@ -40,7 +40,7 @@ EPILOG: Final = "\b\nExit codes:\n" + "\n".join(
 """The table as `--help` ends with it."""
 _OF_READS: Final = {
     NOT_AS_ASKED: "looked: the session is not as asked",
-    COULD_NOT_LOOK: "could not look; try again later",
+    COULD_NOT_LOOK: "could not look",
 }
 """What a code means after a command that sends no change, where that is less than the table says."""
 _OF_VERDICTS: Final[dict[Verdict, int]] = {

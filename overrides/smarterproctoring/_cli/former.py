@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
-from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
-from smarterproctoring_generated.records import Field
+from smarterproctoring_generated.operations import (
+    GET_EXAM_SESSION,
+    RESCHEDULE_EXAM_SESSION,
+)
+from smarterproctoring_generated.records import Field, Hidden
 
 from smarterproctoring import client as clients
 from smarterproctoring import errors
 from smarterproctoring._cli.changes import Change
 from smarterproctoring._cli.moments import in_utc, moment_from, seen_text, value_text
 from smarterproctoring._cli.options import END, START
-from smarterproctoring.comparison import is_time
+from smarterproctoring.comparison import is_time, of_another
 
 _TIMES = {
     item.keyword: item for item in RESCHEDULE_EXAM_SESSION.fields if is_time(item)
@@ -70,12 +73,24 @@ def read_former(client: clients.SmarterProctoring, sids: Mapping[str, str]) -> F
     except errors.SmarterProctoringError as error:
         failure = error
     else:
-        if isinstance(result.data, dict):
-            return Former(result.data)
-        return Former(None, _NO_SESSION)
+        return _former_of(result.data, sids)
     if isinstance(failure, _STOPS):
         raise with_nothing_sent(failure)
     return Former(None, failure.message, failure)
+
+
+def _former_of(data: object, sids: Mapping[str, str]) -> Former:
+    if not isinstance(data, dict):
+        return Former(None, _NO_SESSION)
+    reason = of_another_session(data, sids)
+    return Former(None, reason) if reason else Former(data)
+
+
+def of_another_session(data: object, sids: Mapping[str, str]) -> str:
+    """Return why an answer is about another session; empty if it does not say so."""
+    names = [parameter.name for parameter in GET_EXAM_SESSION.parameters]
+    named = dict(zip(names, sids.values(), strict=True))
+    return of_another(named, Hidden(data))
 
 
 def with_nothing_sent(
@@ -100,9 +115,17 @@ def keep_duration(former: Former, change: Change) -> None:
     elif begins >= ends:
         _refuse(change, "the service shows an end that is not after the start")
     else:
-        end = start.astimezone(UTC) + (ends - begins)
-        change.fields[END] = end
-        change.check_limits("--keep-duration", "the end", end)
+        _add_end(change, start.astimezone(UTC), ends - begins)
+
+
+def _add_end(change: Change, start: datetime, length: timedelta) -> None:
+    try:
+        end = start + length
+    except OverflowError:
+        _refuse(change, "the service shows one that would end after the year 9999")
+        return
+    change.fields[END] = end
+    change.check_limits("--keep-duration", "the end", end)
 
 
 def _refuse(change: Change, why: str) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, tzinfo
 
-from smarterproctoring.comparison import moment_of, utc_text
+from smarterproctoring_generated.parsing import moment_of
+
+from smarterproctoring.comparison import utc_text
 
 MAX_TEXT = 200
 """Characters of a value that are shown; `--json` has all of them."""

@@ -105,7 +105,7 @@ _METAVARS: Final = {
     "array": "JSON",
     "object": "JSON",
 }
-"""What stands for the value of an option by the type of the field, if that is not text."""
+"""How a help text names the value of an option, by the type of the field, if that is not text."""
 
 
 # -- the arguments and the fields -------------------------------------------------------------------------------------

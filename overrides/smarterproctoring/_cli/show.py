@@ -15,6 +15,7 @@ from smarterproctoring._cli import moments
 from smarterproctoring._cli.changes import Change, Limits, read_zone
 from smarterproctoring._cli.connecting import client_of
 from smarterproctoring._cli.exit_codes import EPILOG
+from smarterproctoring._cli.former import of_another_session
 from smarterproctoring._cli.moments import in_utc, in_zone, seen_text, value_text
 from smarterproctoring._cli.options import (
     Showing,
@@ -67,6 +68,9 @@ def show(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> Non
     except KeyboardInterrupt as interrupt:
         known = errors.what_is_known(interrupt) or interrupted(calling=False)
         fail(known, "show", sids, as_json=as_json)
+    other = of_another_session(result.data, sids)
+    if other:
+        echo(f"note: {other}", color="yellow", err=True)
     session = _Session(result.data, show_all=options["show_all"])
     if as_json:
         echo_json(

@@ -25,8 +25,12 @@ def sleep(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def raised_by(value: object) -> str:
+def raised_by(value: object, seconds: float) -> str:  # noqa: ARG001
     """Return an empty text: a hook that has returned has raised nothing.
+
+    Args:
+        value: What the hook returned.
+        seconds: Not looked at: nothing ends a hook that runs in this thread.
 
     Raises:
         ConfigurationError: What it returned has to be awaited.
@@ -45,7 +49,7 @@ def _value_of(value: object) -> object:
     )
 
 
-def answer_of(source: Callable[[], object], seconds: float) -> object:
+def token_from(source: Callable[[], object], seconds: float) -> object:
     """Return what a token callable gives.
 
     It runs in a thread of its own, because nothing else ends a wait for it.

@@ -64,7 +64,7 @@ class AsyncLease:
 
     def can_go_on(self) -> bool:
         """Tell whether another request can follow: exactly one answer came, and nothing after it."""
-        return self.connection.is_idle() and self.watch.answer.keep
+        return self.connection.is_idle() and self.watch.framing.keep
 
     def is_usable(self) -> bool:
         """Tell whether it can be used again."""

@@ -63,7 +63,7 @@ class AsyncShared:
         """Return the transport of this process and event loop.
 
         Raises:
-            RuntimeError: It is closed, or belongs to another process or loop.
+            Exception: As `error` makes it: this is closed, or the transport belongs to another process or loop.
         """
         return self.channel().transport
 
@@ -71,7 +71,7 @@ class AsyncShared:
         """Return what sends requests for this process and event loop.
 
         Raises:
-            RuntimeError: It is closed, or belongs to another process or loop.
+            Exception: As `error` makes it: this is closed, or the transport belongs to another process or loop.
         """
         if self._closed:
             raise self._error(
@@ -115,16 +115,33 @@ class AsyncShared:
             )
 
     async def aclose(self) -> None:
-        """Close the transports of all processes and loops."""
+        """Close the transports of this process, those of other loops in their loops. Nothing is opened for that."""
         if self._closed:
             return
-        channel = self.channel()
         self._closed = True
+        here = (os.getpid(), current_loop())
+        own = self._to_close(here)
         for (process, loop), other in list(self._channels.items()):
-            if process == os.getpid() and other is not channel:
+            if process == here[0] and other is not own:
                 close_elsewhere(loop, other.transport)
         # httpx's client stays open: closing it would make a new call fail as if something had been sent.
-        await channel.transport.aclose()
+        if own is not None:
+            await own.transport.aclose()
+
+    def _to_close(self, key: tuple[int, Hashable]) -> AsyncChannel | None:
+        """Return the channel to close in this process and loop; None if none was opened."""
+        own = self._channels.get(key)
+        if own is not None or key[0] != self._process:
+            return own
+        if self._unused is not None:
+            return self._unused
+        given = self._given
+        if isinstance(given, httpx.AsyncHTTPTransport):
+            return None
+        # One of the caller's own kind belongs to no loop: it is the same in all of them.
+        if isinstance(given, httpx.AsyncBaseTransport):
+            return next(iter(self._channels.values()), None)
+        return None
 
 
 def _maker(setup: Setup) -> Callable[[], httpx.AsyncBaseTransport]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import httpcore
 
 from smarterproctoring_transport.deadline import Watch
-from smarterproctoring_transport.framing import Answer
+from smarterproctoring_transport.framing import Framing
 
 
 class AsyncOpener(Protocol):
@@ -90,16 +90,16 @@ class AsyncWatchedStream(httpcore.AsyncNetworkStream):
             return await self._inner.read(
                 max_bytes, watch.clip(timeout, httpcore.ReadTimeout, watch.connect_by)
             )
-        answer: Answer = watch.answer
+        framing: Framing = watch.framing
         while True:
-            if answer.problem is not None:
-                raise httpcore.RemoteProtocolError(answer.problem)
+            if framing.problem is not None:
+                raise httpcore.RemoteProtocolError(framing.problem)
             data = await self._inner.read(
                 max_bytes, watch.clip(timeout, httpcore.ReadTimeout)
             )
             if not data:
                 return data
-            seen = answer.take(data)
+            seen = framing.take(data)
             if seen:
                 return seen
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import httpcore
 
 from smarterproctoring_transport.deadline import Watch
-from smarterproctoring_transport.framing import Answer
+from smarterproctoring_transport.framing import Framing
 
 
 class SyncOpener(Protocol):
@@ -91,16 +91,16 @@ class SyncWatchedStream(httpcore.NetworkStream):
             return self._inner.read(
                 max_bytes, watch.clip(timeout, httpcore.ReadTimeout, watch.connect_by)
             )
-        answer: Answer = watch.answer
+        framing: Framing = watch.framing
         while True:
-            if answer.problem is not None:
-                raise httpcore.RemoteProtocolError(answer.problem)
+            if framing.problem is not None:
+                raise httpcore.RemoteProtocolError(framing.problem)
             data = self._inner.read(
                 max_bytes, watch.clip(timeout, httpcore.ReadTimeout)
             )
             if not data:
                 return data
-            seen = answer.take(data)
+            seen = framing.take(data)
             if seen:
                 return seen
 
