@@ -38,7 +38,7 @@ def test_an_appointment_is_moved(service: TestClient, smarterproctoring_mock: Mo
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
-        ({"drop": "after-store"}, 502),
+        ({"drop": "before-store"}, 502),
         ({"status": 500}, 502),
         ({"delay": 60}, 504),
         ({"status": 503}, 502),
@@ -74,9 +74,19 @@ def test_the_caller_learns_whether_the_appointment_may_have_been_moved(
         assert ("Look at the session before" in answer.json()["whatToDo"]) is case.maybe_stored
 
 
-def test_a_lost_answer_is_not_called_a_failure(service: TestClient, smarterproctoring_mock: Mock) -> None:
+def test_a_lost_answer_is_read_back(service: TestClient, smarterproctoring_mock: Mock) -> None:
     """The case that matters: the appointment was moved, and the answer never came."""
     smarterproctoring_mock.app.add_faults("drop-after-store")
+    assert move(service).status_code == 200
+    smarterproctoring_mock.app.assert_read(SESSION, times=1)
+    (session,) = smarterproctoring_mock.app.sessions()
+    assert session.fields == STORED
+
+
+def test_a_lost_answer_that_cannot_be_read_back_is_not_called_a_failure(
+    service: TestClient, smarterproctoring_mock: Mock
+) -> None:
+    smarterproctoring_mock.app.add_faults("drop-after-store", {"method": "GET", "status": 403})
     assert move(service).json()["title"] == "The appointment may or may not have been moved"
     (session,) = smarterproctoring_mock.app.sessions()
     assert session.fields == STORED

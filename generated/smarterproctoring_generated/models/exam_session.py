@@ -47,9 +47,9 @@ class ExamSession:
                 RP0123456789abcdef0123456789abcdef.
             workflow_module (None | str | Unset): The module that runs the session. Example: b-virtual.
             appointment_date (datetime.datetime | None | str | Unset): When the session starts. Example:
-                2030-05-04T13:00:00.000Z.
+                2029-11-07T08:20:00.000Z.
             appointment_end_date (datetime.datetime | None | str | Unset): When the session ends. Example:
-                2030-05-04T15:00:00.000Z.
+                2029-11-07T10:20:00.000Z.
             duration (float | None | Unset): How long the session takes; the unit is not documented, minutes are likely.
                 [unit I] Example: 120.
             date_approved (datetime.datetime | None | str | Unset): When the session was approved. Example:
