@@ -11,7 +11,7 @@ from pathlib import Path
 import check_package
 import pytest
 import rehearse
-from baseline import SPEC, spec_version
+from baseline import version_of
 from docs.quotes import BYTES, DIGEST, DURATIONS, PORT, SECONDS, Mask, Quote, quoted, same
 from loopback import PASSWORD, USERNAME, UV, Index, check
 from package.releases import Released
@@ -27,7 +27,7 @@ def test_the_checks_of_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The checks have tests of their own; which ones there are, and their names, are quoted."""
-    version = spec_version((ROOT / SPEC).read_text())
+    version = version_of(ROOT)
     for each in DISTRIBUTIONS:
         (tmp_path / f"{each.stem}-{version}-py3-none-any.whl").touch()
         (tmp_path / f"{each.stem}-{version}.tar.gz").touch()
