@@ -69,7 +69,7 @@ lock: $(READY)  ## resolve the dependencies again and lock them with hashes; UPG
 	@mkdir -p build
 	$(BIN)/python tools/packages.py requirements > build/required.in
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
-	    --python-version 3.11 --group pyproject.toml:dev build/required.in --output-file requirements/dev.txt
+	    --python-version 3.11 --group pyproject.toml:dev --group pyproject.toml:docs build/required.in --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
 	    --python-version 3.11 --extra fast --group bench pyproject.toml --output-file requirements/bench.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
@@ -218,6 +218,21 @@ MUTATE := build/mutate
 mutate: $(MUTATE)/.ready  ## mutation testing of the decision code, about 15 minutes; ARGS="--only policy.py"
 	@$(MUTATE)/bin/python tools/mutate.py --python $(BIN)/python $(ARGS)
 
+.PHONY: docs
+docs: $(READY)  ## build the documentation site into build/docs, without network; a warning or a broken link is an error
+	@$(BIN)/python tools/build_docs.py
+
+.PHONY: docs-serve
+docs-serve: $(READY)  ## build the site, and show it on this machine until Ctrl-C; ARGS="--port 8001"
+	@$(BIN)/python tools/build_docs.py --serve $(ARGS)
+
+# The same pages give the same bytes.
+.PHONY: docs-archive
+docs-archive: docs  ## pack the site into build/documentation/, as an asset of the release
+	@mkdir -p build/documentation
+	@tar --create --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --directory build docs | \
+	    gzip -n > build/documentation/smarterproctoring-client-docs.tar.gz
+
 # -- the package ----------------------------------------------------------------------------------------------------
 
 .PHONY: changelog
@@ -292,10 +307,10 @@ release-digest: $(READY)  ## print the digest of dist/judged.json, which check-p
 	@$(BIN)/python tools/release_record.py
 
 .PHONY: release-assets
-release-assets:  ## keep dist/ (files, bill of materials, statement) as assets of the release VERSION=… on GitHub (needs gh)
+release-assets:  ## keep dist/ (files, bill of materials, statement) and build/documentation/ as assets of the release VERSION=… on GitHub (needs gh)
 	@test -n "$(VERSION)" || { echo "error: VERSION is missing, such as VERSION=1.0.0" >&2; exit 1; }
 	@command -v gh >/dev/null || { echo "error: this step needs gh, GitHub's command line" >&2; exit 1; }
-	@gh release create "v$(patsubst v%,%,$(VERSION))" --verify-tag --title "$(patsubst v%,%,$(VERSION))" --notes-file CHANGELOG.md dist/*
+	@gh release create "v$(patsubst v%,%,$(VERSION))" --verify-tag --title "$(patsubst v%,%,$(VERSION))" --notes-file CHANGELOG.md dist/* $(wildcard build/documentation/*)
 
 .PHONY: release-rehearsal
 release-rehearsal: $(READY) node_modules/.ready  ## rehearse a release on loopback: gates, build twice, publish, refuse, install, downstream

@@ -1,6 +1,7 @@
 """Runs bulk's lanes on a virtual clock: 1, 10 and 100 workers, up to a million rows, in seconds.
 
-`make simulate-bulk` prints the table of docs/scaling.md. The pacing is the real one (smarterproctoring_bulk.pacing);
+`make simulate-bulk` prints the table of docs/how-to/scaling.md. The pacing is the real one
+(smarterproctoring_bulk.pacing);
 the service, the journal and the workers' processors are modelled by four numbers, which `bench_bulk.py` measures.
 """
 

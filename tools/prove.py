@@ -2,7 +2,7 @@
 
 tools/prove.py                    every fault of tools/prove.toml, in two processes for each core
 tools/prove.py --only TEXT        only the faults whose names hold this text
-tools/prove.py --write            put the table into docs/proof.md too
+tools/prove.py --write            put the table into docs/explanation/proof.md too
 
 First all the selected tests run without a fault, and have to pass. Then each fault runs alone. The exit code is 1 if no
 test catches a fault, or if a fault no longer fits the code. The checkout is not changed.
@@ -27,7 +27,7 @@ from typing import NamedTuple
 from packages import FOLDERS
 from seeded_faults import ROOT, Fault, Place, ProofError, read_faults
 
-DOCUMENT = ROOT / "docs" / "proof.md"
+DOCUMENT = ROOT / "docs" / "explanation" / "proof.md"
 BEGIN = "<!-- the table of `make prove` begins -->\n"
 END = "<!-- the table of `make prove` ends -->\n"
 TOO_LONG = 120
@@ -242,7 +242,9 @@ def main() -> int:
         help="how many faults to try at once (%(default)s)",
     )
     parser.add_argument(
-        "--write", action="store_true", help="put the table into docs/proof.md"
+        "--write",
+        action="store_true",
+        help="put the table into docs/explanation/proof.md",
     )
     options = parser.parse_args()
     started = time.monotonic()

@@ -1,7 +1,7 @@
 """Prove the rules of a call in every state: each order of attempts, answers and reads, and what was true at each point.
 
 tools/prove_decisions.py              all of them: under a minute on a quiet machine
-tools/prove_decisions.py --write      put the table into docs/proof.md too
+tools/prove_decisions.py --write      put the table into docs/explanation/proof.md too
 
 The client's own sender runs over a scripted channel and a scripted clock. Wherever the world could go one way or
 another, each way is taken: what becomes of a request, whether the change is stored (at once, later, or never), what a
@@ -50,7 +50,7 @@ from smarterproctoring_generated.records import Hidden
 from smarterproctoring_transport import AsyncShared, StillRunning, SyncShared
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENT = ROOT / "docs" / "proof.md"
+DOCUMENT = ROOT / "docs" / "explanation" / "proof.md"
 BEGIN = "<!-- the table of `make prove-decisions` begins -->\n"
 END = "<!-- the table of `make prove-decisions` ends -->\n"
 SIDS = ("AI" + "a1" * 16, "EX" + "b2" * 16, "ES" + "c3" * 16)
@@ -896,7 +896,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--write", action="store_true", help="put the table into docs/proof.md"
+        "--write",
+        action="store_true",
+        help="put the table into docs/explanation/proof.md",
     )
     options = parser.parse_args(arguments)
     with scripted() as clients:

@@ -2,7 +2,7 @@
 
 tools/prove_outcome.py                     every fault point: about 25 minutes on two cores
 tools/prove_outcome.py --runs 20000        a sample of that size, spread over all kinds of fault point
-tools/prove_outcome.py --write             put the table into docs/proof.md too
+tools/prove_outcome.py --write             put the table into docs/explanation/proof.md too
 
 A relay is between the client and a service that knows whether it has applied the change. The relay passes on an
 exact number of bytes of the request or of the answer and then ends both connections, with FIN or with RST. The client
@@ -64,7 +64,7 @@ from smarterproctoring import (
 from smarterproctoring_generated.operations import RescheduleExamSessionFields
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENT = ROOT / "docs" / "proof.md"
+DOCUMENT = ROOT / "docs" / "explanation" / "proof.md"
 BEGIN = "<!-- the table of `make prove-outcome` begins -->\n"
 END = "<!-- the table of `make prove-outcome` ends -->\n"
 TOKEN = "prove-outcome-token"  # noqa: S105 - the service's own, made up here
@@ -929,7 +929,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--seed", type=int, default=1, help="where a sample begins (%(default)s)"
     )
     parser.add_argument(
-        "--write", action="store_true", help="put the table into docs/proof.md"
+        "--write",
+        action="store_true",
+        help="put the table into docs/explanation/proof.md",
     )
     options = parser.parse_args(arguments)
     results = prove(options.runs, options.seed)

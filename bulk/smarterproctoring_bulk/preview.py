@@ -22,7 +22,7 @@ _SHOWN: Final = 3
 _SHOWN_DAYS: Final = 20
 _START: Final = "appointment_start_date_time"
 _MOST: Final = 2000.0
-"""Rows per second that one host was measured to send at most (docs/scaling.md)."""
+"""Rows per second that one host was measured to send at most (docs/how-to/scaling.md)."""
 _KEPT: Final = 0.98
 """The share of a rate at which attempts begin."""
 

@@ -13,11 +13,15 @@ from smarterproctoring_generated.records import NULL as NULL
 from smarterproctoring_generated.results import Check as Check
 from smarterproctoring_generated.results import Difference as Difference
 from smarterproctoring_generated.results import Result as Result
+from smarterproctoring_generated.results import Verdict as Verdict
 
 from smarterproctoring._version import VERSION as _VERSION
 from smarterproctoring.client import AsyncSmarterProctoring as AsyncSmarterProctoring
 from smarterproctoring.client import DryRun as DryRun
+from smarterproctoring.client import Settings as Settings
 from smarterproctoring.client import SmarterProctoring as SmarterProctoring
+from smarterproctoring.credentials import AsyncTokenSource as AsyncTokenSource
+from smarterproctoring.credentials import TokenSource as TokenSource
 from smarterproctoring.errors import APIConnectionError as APIConnectionError
 from smarterproctoring.errors import APIStatusError as APIStatusError
 from smarterproctoring.errors import APITimeoutError as APITimeoutError
@@ -42,6 +46,8 @@ from smarterproctoring.errors import ValidationError as ValidationError
 from smarterproctoring.errors import what_is_known as what_is_known
 from smarterproctoring.many import Outcome as Outcome
 from smarterproctoring.problems import Problem as Problem
+from smarterproctoring.settings import CallOptions as CallOptions
+from smarterproctoring.settings import ReadBack as ReadBack
 from smarterproctoring.settings import RetryHook as RetryHook
 from smarterproctoring.settings import Timeouts as Timeouts
 

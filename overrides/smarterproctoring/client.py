@@ -1,7 +1,9 @@
 """The public clients: `SmarterProctoring` and `AsyncSmarterProctoring`, the same surface twice."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from ssl import SSLContext
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
 
 from smarterproctoring_generated import operations
@@ -29,6 +31,9 @@ from smarterproctoring.rules import warn_deprecated
 from smarterproctoring.settings import (
     CallOptions,
     Options,
+    ReadBack,
+    RetryHook,
+    Timeouts,
     base_url_problem,
     read_environment,
     switch_problem,
@@ -37,23 +42,23 @@ from smarterproctoring.settings import (
 
 if TYPE_CHECKING:
     from smarterproctoring_generated.operations import RescheduleExamSessionItem
+    from smarterproctoring_transport import Limits, Proxy
 
     from smarterproctoring.generated import GeneratedClient
 
+PRODUCTION = SERVERS[0]
+"""The base URL of the API: the first server of the spec."""
 SenderT = TypeVar("SenderT", SyncSender, AsyncSender)
 TokenT = TypeVar("TokenT", TokenSource, AsyncTokenSource)
 
 
 class Settings(CallOptions, TransportOptions, total=False):
-    """Keyword arguments of both clients; `Options` and `TransportOptions` say what the inherited ones mean.
-
-    Attributes:
-        base_url: Where the API is; production by default.
-        allow_http: Whether plain http may go to another machine, which shows the token to the network.
-    """
+    """Keyword arguments of `SmarterProctoring`, apart from the token, as a mapping; the class describes them."""
 
     base_url: str
+    """Where the API is; production by default."""
     allow_http: bool
+    """Whether plain http may go to another machine, which shows the token to the network. Default: False."""
 
 
 class DryRun(NamedTuple):
@@ -78,44 +83,116 @@ class DryRun(NamedTuple):
         return f"<DryRun {self.method} {self.path} headers={names} content={len(self.content)} bytes>"
 
 
-def _among(given: Hidden[Settings], names: Iterable[str]) -> Hidden[Any]:
-    """Return those of the settings that have one of these names."""
-    wanted = set(names)
-    return Hidden({name: v for name, v in given.reveal().items() if name in wanted})
-
-
 class _Client(NoCopy, Generic[SenderT, TokenT]):
     """What both clients do without I/O."""
 
     _kind: type[SenderT]
 
-    def __init__(self, token: TokenT, **settings: Unpack[Settings]) -> None:
+    def __init__(
+        self,
+        token: TokenT,
+        *,
+        base_url: str = PRODUCTION,
+        allow_http: bool = False,
+        timeout: float | Timeouts = Timeouts(),
+        deadline: float = 60.0,
+        retries: int = 2,
+        retry_ambiguous: bool = True,
+        read_back: ReadBack = "when_unsure",
+        allow_empty: bool = False,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        on_retry: RetryHook | None = None,
+        transport: Any = None,
+        proxy: "str | Proxy | None" = None,
+        verify: bool | SSLContext = True,
+        limits: "Limits | None" = None,
+        fast: bool = False,
+        trust_env: bool = True,
+        event_hooks: Mapping[str, list[Callable[..., Any]]] = MappingProxyType({}),
+    ) -> None:
+        """Make a client, whose methods read and move exam sessions. Nothing is sent yet.
+
+        Args:
+            token: The API token, or a callable that returns it and is called before each attempt (for
+                `AsyncSmarterProctoring` it may be asynchronous).
+            base_url: Where the API is, production by default: https, without the `/v1` with which the paths begin.
+            allow_http: Whether plain http may go to another machine than this one. It shows the token to the
+                network.
+            timeout: Seconds for each attempt, or `Timeouts` with one limit for each of its steps. The default is 5
+                s to connect, 30 s to read, 30 s to write and 5 s for a free connection.
+            deadline: Seconds for the whole call: attempts, reads, waits, the token callable, asynchronous hooks, name
+                look-up, TLS, sending and the answer. Synchronous hooks cannot be cut, and a synchronous `transport`
+                of yours is left only between pieces of the answer.
+            retries: How often a failed attempt is repeated at most, 0 to 10: after 408, 425, 429, 500, 502, 503,
+                504 and failures of the connection, with exponential backoff and full jitter. It waits at least
+                `Retry-After`; above 60 s it raises immediately. The client's retry budget may end the retries
+                sooner.
+            retry_ambiguous: Whether to repeat an attempt that may have been applied. The session ends in the same
+                state, but each repetition may leave an audit record of its own.
+            read_back: `"when_unsure"`: where an attempt may have been applied, read the session back before a
+                repetition and at the end of the call; up to 5 s of the deadline, and at most a quarter, are kept
+                for it. Only for a change with a time. `"never"`: do not.
+            allow_empty: Whether a change without any field may be sent.
+            headers: Headers to add to each request.
+            on_retry: Called with the error and the seconds to wait before each retry (for `AsyncSmarterProctoring`
+                it may be asynchronous).
+            transport: An httpx transport to use instead of this package's own, or a callable that returns one (a
+                forked process and another event loop need the callable).
+            proxy: URL of a proxy. Without it HTTPS_PROXY and similar variables are read, unless `trust_env` is
+                False.
+            verify: Certificates to trust: True, False (never in production), or an `ssl.SSLContext`.
+            limits: Connections in the pool. The default is 100, all of which may stay open for 5 s without a
+                request.
+            fast: Whether requests skip the httpx client, and httptools parses the answers (the extra `fast`). It
+                halves the CPU time; tools that wrap httpx's clients do not see such requests.
+            trust_env: Whether the proxy and certificate variables of the environment count.
+            event_hooks: httpx's event hooks, `request` and `response`, called for each attempt and each read.
+
+        Raises:
+            ConfigurationError: A setting that cannot work; the message never holds the token.
+        """
+        call_options: Hidden[CallOptions] = Hidden(
+            {
+                "timeout": timeout,
+                "deadline": deadline,
+                "retries": retries,
+                "retry_ambiguous": retry_ambiguous,
+                "allow_empty": allow_empty,
+                "headers": headers,
+                "on_retry": on_retry,
+                "read_back": read_back,
+            }
+        )
+        transport_options: Hidden[TransportOptions] = Hidden(
+            {
+                "transport": transport,
+                "proxy": proxy,
+                "verify": verify,
+                "limits": limits,
+                "fast": fast,
+                "trust_env": trust_env,
+                "event_hooks": event_hooks,
+            }
+        )
         source = token if callable(token) else Secret(token)
-        given: Hidden[Settings] = Hidden(settings)
+        given_url: Hidden[str] = Hidden(base_url)
         # A traceback with local variables must not show the token, a header, or the password of a proxy.
-        del token
-        del settings
+        del token, base_url, headers, proxy
         log = turn_on_logging()
         problems = [log] if log else []
         problems += source.problems() if isinstance(source, Secret) else []
-        allow_http = given.reveal().get("allow_http", False)
         wrong_switch = switch_problem("allow_http", allow_http)
         problems += [wrong_switch] if wrong_switch else []
-        base_url: Hidden[str] = Hidden(given.reveal().get("base_url", SERVERS[0]))
-        unusable = base_url_problem(base_url.reveal(), allow_http=bool(allow_http))
+        unusable = base_url_problem(given_url.reveal(), allow_http=bool(allow_http))
         problems += [unusable] if unusable else []
-        transport = _among(given, TransportOptions.__annotations__)
-        own = {*TransportOptions.__annotations__, "base_url", "allow_http"}
-        options, found = Options().with_problems(
-            _among(given, given.reveal().keys() - own)
-        )
+        options, found = Options().with_problems(call_options)
         problems += found
         sender: SenderT | None = None
         try:
             # With a base URL or an option that cannot be used, the rest is checked anyway.
-            url = SERVERS[0] if unusable else base_url.reveal().rstrip("/")
+            url = PRODUCTION if unusable else given_url.reveal().rstrip("/")
             sender = self._kind(
-                source, url, Options() if found else options, transport.reveal()
+                source, url, Options() if found else options, transport_options.reveal()
             )
         except ConfigurationError as error:
             problems += error.problems
@@ -128,6 +205,9 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         """Make a client from the environment, read now; arguments win over it.
 
         SMARTERPROCTORING_TOKEN, or _TOKEN_FILE (read again for each attempt), _BASE_URL, _TIMEOUT, _DEADLINE, _RETRIES.
+
+        Args:
+            settings: The keyword arguments of the class.
 
         Raises:
             ConfigurationError: All settings that are missing or wrong, each by the name of its variable or argument.
@@ -145,7 +225,12 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         return client
 
     def with_options(self, **options: Unpack[CallOptions]) -> Self:
-        """Return a client with other options on the same connections; headers are added to those that are set.
+        """Return a client with other options on the same connections.
+
+        Args:
+            options: `timeout`, `deadline`, `retries`, `retry_ambiguous`, `read_back`, `allow_empty`, `headers` and
+                `on_retry`, as for the class. What is not given stays as it is; headers are added to those that are
+                set.
 
         Raises:
             ConfigurationError: All options that cannot work.
@@ -212,15 +297,7 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
 
 
 class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[DryRun]):
-    """Moves exam sessions. Share one over threads; close it, or use it in a `with` block.
-
-    Args:
-        token: The API token, or a callable that is asked for it before each attempt.
-        settings: `base_url` (production by default), `allow_http`, and what `Options` and `TransportOptions` list.
-
-    Raises:
-        ConfigurationError: A setting that cannot work; the message never holds the token.
-    """
+    """Moves exam sessions. Share one over threads; close it, or use it in a `with` block."""
 
     _kind = SyncSender
 
@@ -298,15 +375,7 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[DryRun]):
 class AsyncSmarterProctoring(
     _Client[AsyncSender, AsyncTokenSource], AsyncOperations[DryRun]
 ):
-    """Moves exam sessions, on asyncio or trio. Share one over tasks; close it, or use it in an `async with` block.
-
-    Args:
-        token: The API token, or a callable (asynchronous or not) that is asked for it before each attempt.
-        settings: `base_url` (production by default), `allow_http`, and what `Options` and `TransportOptions` list.
-
-    Raises:
-        ConfigurationError: A setting that cannot work; the message never holds the token.
-    """
+    """Moves exam sessions, on asyncio or trio. Share one over tasks; close it, or use it in an `async with` block."""
 
     _kind = AsyncSender
 

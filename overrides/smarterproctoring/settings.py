@@ -68,16 +68,24 @@ ReadBack = Literal["when_unsure", "never"]
 
 
 class CallOptions(TypedDict, total=False):
-    """Keyword arguments of the clients and of `with_options`; see `Options` for what they mean."""
+    """Keyword arguments of `with_options`, as a mapping; `SmarterProctoring` describes them."""
 
     timeout: float | Timeouts
+    """Seconds for each attempt, or `Timeouts`. Default: 5 s to connect, 30 to read, 30 to write, 5 for the pool."""
     deadline: float
+    """Seconds for the whole call, all attempts and waits included. Default: 60."""
     retries: int
+    """How often a failed attempt is repeated at most, 0 to 10. Default: 2."""
     retry_ambiguous: bool
+    """Whether to repeat an attempt that may have been applied. Default: True."""
     allow_empty: bool
+    """Whether a change without any field may be sent. Default: False."""
     headers: Mapping[str, str]
+    """Headers to add to each request."""
     on_retry: RetryHook | None
+    """Called with the error and the seconds to wait before each retry."""
     read_back: ReadBack
+    """When to read a session back: `"when_unsure"` (the default) or `"never"`."""
 
 
 class Options(NamedTuple):

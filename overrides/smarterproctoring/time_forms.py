@@ -1,4 +1,4 @@
-"""The accepted forms of times that people type: the one table. docs/times.md shows the same."""
+"""The accepted forms of times that people type: the one table. docs/reference/times.md shows the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lists that docs/bulk.md and docs/bulk-input.md begin with, as a spreadsheet would export them."""
+"""The lists that docs/reference/bulk.md and bulk-input.md begin with, as a spreadsheet would export them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The failure table of docs/bulk.md, row by row: each failure is provoked for real, and what was sent is counted."""
+"""The failure table of docs/reference/bulk.md, row by row: each failure is provoked, and what was sent is counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/bulk.md and docs/bulk-input.md show what their commands really print."""
+"""docs/reference/bulk.md and docs/reference/bulk-input.md show what their commands really print."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def head(quote: Quote, folder: Path) -> None:
 
 def test_a_messy_list_step_by_step(bulk: Bulk) -> None:
     write_may(bulk.folder / "may.csv")
-    (first_lines,) = quoted("docs/bulk-input.md", "head")
+    (first_lines,) = quoted("docs/reference/bulk-input.md", "head")
     head(first_lines, bulk.folder)
-    unnamed, named = quoted("docs/bulk-input.md", "smarterproctoring bulk run")
+    unnamed, named = quoted("docs/reference/bulk-input.md", "smarterproctoring bulk run")
     same(unnamed, run(bulk, unnamed, code=2))
     same(named, run(bulk, named, code=5), LATENCY)
     assert (bulk.folder / "bad.csv").read_text(encoding="utf-8-sig").count("\n") >= 7
@@ -46,12 +46,12 @@ def test_a_messy_list_step_by_step(bulk: Bulk) -> None:
 
 def test_many_sessions_at_once(bulk: Bulk, app: MockApp) -> None:
     write_moves(bulk.folder / "moves.csv")
-    (first_lines,) = quoted("docs/bulk.md", "head")
+    (first_lines,) = quoted("docs/reference/bulk.md", "head")
     head(first_lines, bulk.folder)
-    unnamed, unread, real = quoted("docs/bulk.md", "smarterproctoring bulk run")
+    unnamed, unread, real = quoted("docs/reference/bulk.md", "smarterproctoring bulk run")
     same(unnamed, run(bulk, unnamed, code=2))
     same(unread, run(bulk, unread, code=2))
-    (more,) = quoted("docs/bulk.md", "!!")
+    (more,) = quoted("docs/reference/bulk.md", "!!")
     options = more.command.removeprefix("!!")
     read = Quote(more.document, unread.command + options, more.printed)
     same(read, run(bulk, read, code=5), PORT, LATENCY, LANES)
@@ -64,7 +64,7 @@ def test_many_sessions_at_once(bulk: Bulk, app: MockApp) -> None:
     refused = [{"status": 409, "session": session(number)} for number in (300, 301, 302)]
     passing = [{"status": 500, "store": True, "session": session(number)} for number in range(600, 605)]
     app.add_faults(*refused, *passing)
-    (code,) = quoted("docs/bulk.md", "echo $?")
+    (code,) = quoted("docs/reference/bulk.md", "echo $?")
     printed = run(bulk, Quote(real.document, command, real.printed), code=int(code.printed))
     same(real, printed, PORT, RATE, JOB, JOURNAL)
     assert re.findall(r"ES\w+", (bulk.folder / "report.csv").read_text()).count(session(1)) == 1

@@ -1,4 +1,4 @@
-"""What docs/command-line.md and the README say of the command line is what it prints."""
+"""What docs/how-to/command-line.md and the README say of the command line is what it prints."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from cli.commands import SIDS, run, run_json
 from docs.quotes import ROOT, SECONDS, Mask, blocks, quoted, same
+from docs_site.exit_codes import exit_codes
 from smarterproctoring._cli import moments
 from smarterproctoring._cli.exit_codes import EXIT_CODES
 from smarterproctoring_mock import RunningServer
 
-PAGE = "docs/command-line.md"
+PAGE = "docs/how-to/command-line.md"
 READ_AT = Mask(r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", "READ")
 FIELDS = {"appointmentStartDateTime": "2027-05-03T13:00:00.000Z", "appointmentEndDateTime": "2027-05-03T15:00:00.000Z"}
 FAULTS: dict[str, list[dict[str, Any]]] = {
@@ -35,7 +36,7 @@ def variables() -> dict[str, str]:
 def test_the_page_is_what_is_printed(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(moments, "now", lambda: datetime(2026, 11, 29, 12, tzinfo=UTC))
     install, exam, session = SIDS
-    shown = quoted("docs/command-line.md", "smarterproctoring ")
+    shown = quoted("docs/how-to/command-line.md", "smarterproctoring ")
     assert len(shown) == 7
     assert variables()["SESSION"] == " ".join(SIDS)
     for quote in shown:
@@ -49,8 +50,10 @@ def test_the_page_is_what_is_printed(server: RunningServer, monkeypatch: pytest.
         same(quote, run(*shlex.split(command)[1:]).output, SECONDS, READ_AT)
 
 
-def test_the_readme_has_the_exit_codes() -> None:
-    rows = re.findall(r"(?m)^\| (\d+) \| (.*) \|$", (ROOT / "README.md").read_text(encoding="utf-8"))
+def test_the_reference_has_the_exit_codes() -> None:
+    page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"(?m)^```\{exit-codes\} (smarterproctoring\..*)$", page)
+    rows = re.findall(r"(?m)^\| (\d+) \| (.*) \|$", exit_codes(table))
     assert {int(code): meaning for code, meaning in rows} == EXIT_CODES
 
 

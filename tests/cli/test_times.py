@@ -14,7 +14,7 @@ from smarterproctoring.times import TimeError, length_problem, limit_problem, or
 from smarterproctoring.zones import ABBREVIATIONS, ZoneError, zone
 
 NEW_YORK = zone("America/New_York")
-DOC = Path(__file__).resolve().parents[2] / "docs" / "times.md"
+DOC = Path(__file__).resolve().parents[2] / "docs" / "reference" / "times.md"
 NINE = "2030-05-04T09:00:00-04:00"
 ORDERS = {"day first": True, "month first": False, "": None}
 

@@ -9,8 +9,10 @@ import pytest
 from docs.quotes import FENCE, PORT, ROOT, SECONDS, Block, Quote, blocks, documents, quoted, quotes, same
 
 pytestmark = pytest.mark.tooling
-INPUTS = {"csv", "diff", "http", "ini", "json", "mermaid", "python", "sh", "toml", "yaml"}
-"""Languages of diagrams and of what a reader puts in somewhere. `console` is what a reader types, and its output."""
+DIRECTIVES = {"{eval-rst}", "{exit-codes}", "{http-api}", "{toctree}"}
+"""What the site makes from a block of such a name (tools/docs_site)."""
+INPUTS = {"csv", "diff", "http", "ini", "json", "python", "sh", "toml", "yaml"}
+"""Languages of what a reader puts in somewhere. `console` is what a reader types, and its output."""
 BLOCKS = [block for document in documents() for block in blocks(document)]
 
 
@@ -33,7 +35,8 @@ def in_tests() -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.document}:{block.line}")
 def test_a_block_is_of_a_known_kind(block: Block) -> None:
-    assert block.language in {*INPUTS, "console"}, "say after the three backticks what it is"
+    kind = block.language.partition(" ")[0]
+    assert kind in {*INPUTS, *DIRECTIVES, "console"}, "say after the three backticks what it is"
     prompts = [line.startswith("$ ") for line in block.text.splitlines()]
     if block.language == "console":
         assert prompts[0], "begin with the command"

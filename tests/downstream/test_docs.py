@@ -1,4 +1,4 @@
-"""docs/testing.md, run as its reader would run it, and the plugin as pytest loads it."""
+"""docs/how-to/testing.md, run as its reader would run it, and the plugin as pytest loads it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-DOC = Path(__file__).resolve().parents[2] / "docs" / "testing.md"
+DOC = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "testing.md"
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "SMARTERPROCTORING"))
 }
@@ -48,7 +48,7 @@ def test_the_test_file_of_the_document_passes(project: Path) -> None:
     # The plugins of a plain environment: this one's entry point, found by pytest itself.
     ran = run(project, "pytest", "-q", "-rs", "test_moving.py", "-p", "no:schemathesis", "-p", "no:anyio")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert re.search(r"^36 passed in", ran.stdout, re.MULTILINE), ran.stdout
+    assert re.search(r"^37 passed in", ran.stdout, re.MULTILINE), ran.stdout
 
 
 def test_the_unittest_file_of_the_document_passes(project: Path) -> None:

@@ -112,7 +112,7 @@ def test_make_verifies_offline(dist: Path, public: Path) -> None:
     assert f"these are the files of 1.0.0, built from v1.0.0 ({COMMIT})" in done.output
     done = run(command)
     assert done.code == 0, done.output
-    assert "NOT VERIFIED: it is signed, and no PUBLIC_KEY was given" in done.output
+    assert "NOT VERIFIED: it is signed, but no PUBLIC_KEY was given" in done.output
     (dist / NAMES[0]).write_text("another")
     done = run([*command, f"PUBLIC_KEY={public}"])
     assert done.code != 0
@@ -124,7 +124,7 @@ def test_an_unsigned_statement_is_called_so(dist: Path, public: Path) -> None:
     attestation.write(dist, record, "v1.0.0", None)
     assert envelope(dist)["signatures"] == []
     told = attestation.verify(dist, None)
-    assert attestation.worth(told).startswith("NOT SIGNED: it says which files belong together, not who says so")
+    assert attestation.worth(told).startswith("NOT SIGNED: anybody could have written it")
     with pytest.raises(RefusedError, match="is not signed; the key"):
         attestation.verify(dist, attestation.public_key(public))
 
@@ -149,7 +149,7 @@ def test_files_that_are_missing_or_too_many_are_named(dist: Path) -> None:
     with pytest.raises(RefusedError) as refused:
         attestation.verify(dist, None)
     assert refused.value.problems == (
-        f"{NAMES[1]} is missing, and the statement names it",
+        f"{NAMES[1]} is missing, but is in the statement",
         "stranger.whl is not in the statement",
     )
 

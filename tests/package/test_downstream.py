@@ -136,7 +136,7 @@ def test_the_services_own_tests_pass(deployed: Deployed) -> None:
     command = [str(deployed.python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     said = check(command, deployed.folder, **KEEP_COMPILED)
     assert re.search(r"(?m)^[1-9][0-9]* passed in", said), said
-    (shown,) = quoted("docs/releasing.md", "uv run pytest -q")
+    (shown,) = quoted("docs/maintaining/releasing.md", "uv run pytest -q")
     same(shown, said, SECONDS)
 
 

@@ -133,7 +133,7 @@ def test_a_dry_run_prints_what_the_document_shows(
         shutil.copy(file, dist)
     (dist / BILL).write_text("{}")  # as the fixture's build has it
     release_record.write(dist, repository, "1.1.0")
-    (shown,) = quoted("docs/releasing.md", "make publish-dry-run INDEX_URL=")
+    (shown,) = quoted("docs/maintaining/releasing.md", "make publish-dry-run INDEX_URL=")
     done = tool("--dry-run", builds=built, INDEX_URL=private.url, **LOGIN)
     assert done.code == 0, done.output
     same(shown, done.output, PORT, DIGEST, BYTES)

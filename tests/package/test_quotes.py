@@ -1,4 +1,4 @@
-"""docs/releasing.md and docs/spec-changes.md show what checking, publishing, rehearsing and upgrading really print."""
+"""The pages for maintainers show what checking, publishing, rehearsing and upgrading really print."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import check_package
 import pytest
 import rehearse
-from baseline import SPEC, spec_version
+from baseline import version_of
 from docs.quotes import BYTES, DIGEST, DURATIONS, PORT, SECONDS, Mask, Quote, quoted, same
 from loopback import PASSWORD, USERNAME, UV, Index, check
 from package.releases import Released
@@ -27,7 +27,7 @@ def test_the_checks_of_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The checks have tests of their own; which ones there are, and their names, are quoted."""
-    version = spec_version((ROOT / SPEC).read_text())
+    version = version_of(ROOT)
     for each in DISTRIBUTIONS:
         (tmp_path / f"{each.stem}-{version}-py3-none-any.whl").touch()
         (tmp_path / f"{each.stem}-{version}.tar.gz").touch()
@@ -37,7 +37,7 @@ def test_the_checks_of_the_package(
             monkeypatch.setattr(check_package, name, lambda *_, **__: iter(()))
     monkeypatch.setattr(sys, "argv", ["check_package.py", "--dist", str(tmp_path)])
     assert check_package.main() == 0
-    (checks,) = quoted("docs/spec-changes.md", "make check-package")
+    (checks,) = quoted("docs/maintaining/spec-changes.md", "make check-package")
     same(checks, capsys.readouterr().out, SECONDS, PYTHON)
 
 
@@ -47,7 +47,7 @@ def test_publishing(released: Released, two_versions: Released) -> None:
     if not whole:
         pytest.skip("a rehearsal publishes by itself")
     printed = two_versions.output.replace(part[0], whole[0].replace("1.0.0", "1.1.0"))
-    _, publishing = quoted("docs/releasing.md", "make publish INDEX_URL=")
+    _, publishing = quoted("docs/maintaining/releasing.md", "make publish INDEX_URL=")
     same(publishing, printed, PORT, DIGEST, BYTES)
 
 
@@ -72,7 +72,7 @@ def test_the_table_of_a_rehearsal(
     assert rehearse.main() == 0
     steps = Mask(r"(?m)^(ok .*?\S) +0\.0 s  words$", r"\1 …")
     printed = steps.over(capsys.readouterr().out.strip("\n")).split("\n")
-    (table,) = quoted("docs/releasing.md", "make release-rehearsal")
+    (table,) = quoted("docs/maintaining/releasing.md", "make release-rehearsal")
     _, *shown = re.sub(r"(?m)^(ok .*?\S) +…$", r"\1 …", table.printed).split("\n")
     # Steps that are taken together end in any order.
     assert sorted(shown[1:-1]) == sorted(printed[1:-1])
@@ -113,9 +113,9 @@ def test_upgrading_downstream_and_back(two_versions: Released, outside: Index, t
         variables = {**own, **login, "UV_DEFAULT_INDEX": outside.url, "UV_PYTHON": sys.executable}
         return check([UV, *words], tmp_path, **variables)
 
-    ups, backs = quoted("docs/releasing.md", "uv lock")
+    ups, backs = quoted("docs/maintaining/releasing.md", "uv lock")
     run(backs.command)
     run("uv sync")
-    up, back = quoted("docs/releasing.md", "uv sync")
+    up, back = quoted("docs/maintaining/releasing.md", "uv sync")
     for quote in (ups, up, backs, back):
         same(quote, run(quote.command), SECONDS, DURATIONS)

@@ -120,10 +120,25 @@ def test_the_releases_files_become_its_assets(tmp_path: Path) -> None:
     (tmp_path / "dist").mkdir()
     for name in ("a.whl", "judged.json", "a.cdx.json", "a.intoto.jsonl"):
         (tmp_path / "dist" / name).touch()
+    site = tmp_path / "build" / "documentation" / "docs.tar.gz"
+    site.parent.mkdir(parents=True)
+    site.touch()
     path = f"{gh.parent}:/usr/bin:/bin"
     check(["make", "-f", str(ROOT / "Makefile"), "release-assets"], tmp_path, VERSION="v1.2.3", PATH=path)
     command = "release create v1.2.3 --verify-tag --title 1.2.3 --notes-file CHANGELOG.md "
-    assert log.read_text().strip() == command + "dist/a.cdx.json dist/a.intoto.jsonl dist/a.whl dist/judged.json"
+    files = "dist/a.cdx.json dist/a.intoto.jsonl dist/a.whl dist/judged.json"
+    assert log.read_text().strip() == f"{command}{files} build/documentation/docs.tar.gz"
+
+
+def test_the_documentation_is_built_of_the_tag_and_becomes_an_asset() -> None:
+    jobs = release_jobs()
+    assert "make docs-archive" in [step.get("run") for step in jobs["documentation"]["steps"]]
+    assert "documentation" in jobs["assets"]["needs"]
+    taken = [step["with"] for step in jobs["assets"]["steps"] if "download-artifact" in step.get("uses", "")]
+    assert {step["artifact-ids"] for step in taken} == {
+        "${{ needs.publish.outputs.artifact }}",
+        "${{ needs.documentation.outputs.artifact }}",
+    }
 
 
 # -- proposals --------------------------------------------------------------------------------------------------------

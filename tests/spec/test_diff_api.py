@@ -84,7 +84,7 @@ EDITS = {
           "Parameter was removed")},
     ),
     "an option that the transport takes gone": (
-        f"{TRANSPORT}shared.py", "    proxy: str | httpx.Proxy | None\n", "",
+        f"{TRANSPORT}shared.py", "    proxy: str | Proxy | None\n", "",
         {("major", "smarterproctoring.Settings.proxy", REMOVED)},
     ),
     "a name of the mock server gone": (

@@ -1,4 +1,4 @@
-"""docs/spec-changes.md and docs/releasing.md show what the tools really print when a field is added to the spec."""
+"""The pages for maintainers show what the tools really print when a field is added to the spec."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from spec.conftest import ROOT, Repository, needs_redocly
 
 pytestmark = pytest.mark.tooling
 
-DOCUMENT = (ROOT / "docs" / "spec-changes.md").read_text()
+DOCUMENT = (ROOT / "docs" / "maintaining" / "spec-changes.md").read_text()
 SPEC = "openapi/smarterproctoring.yaml"
 RAISED = ("\n  version: 1.0.0\n", "\n  version: 1.1.0\n")
 COUNTS = Mask(r"(?<=\| )[\d +-]+|\d+ (?=insertion|deletion)", "COUNT ")
@@ -76,7 +76,7 @@ class EmptyIndex:
 
 def apply_the_edit(repository: Repository) -> None:
     """Add the field to the spec, as the document does."""
-    (edit,) = [block.text for block in blocks("docs/spec-changes.md") if block.language == "diff"]
+    (edit,) = [block.text for block in blocks("docs/maintaining/spec-changes.md") if block.language == "diff"]
     subprocess.run(["git", "apply", "-"], input=edit, text=True, cwd=repository.root, check=True)
 
 
@@ -107,7 +107,7 @@ def shell(quote: Quote, repository: Repository) -> str:
 @needs_redocly
 @pytest.mark.usefixtures("signals")
 def test_a_field_is_added(released: Repository, capsys: pytest.CaptureFixture[str]) -> None:
-    refused, passed = quoted("docs/spec-changes.md", "make diff-spec")
+    refused, passed = quoted("docs/maintaining/spec-changes.md", "make diff-spec")
     apply_the_edit(released)
     done = released.run("spec_diff")
     assert done.returncode == 1
@@ -118,27 +118,27 @@ def test_a_field_is_added(released: Repository, capsys: pytest.CaptureFixture[st
     assert done.returncode == 0
     same(passed, done.stdout)
 
-    replaced, _ = quoted("docs/spec-changes.md", "make generate")
+    replaced, _ = quoted("docs/maintaining/spec-changes.md", "make generate")
     assert generated(released, released.spec) == ""
     same(replaced, capsys.readouterr().out)
-    (stat,) = quoted("docs/spec-changes.md", "git add -A generated && git diff --cached --stat")
+    (stat,) = quoted("docs/maintaining/spec-changes.md", "git add -A generated && git diff --cached --stat")
     same(stat, shell(stat, released), COUNTS, PADDING)
-    (lines,) = quoted("docs/spec-changes.md", "git diff --cached -U0")
+    (lines,) = quoted("docs/maintaining/spec-changes.md", "git diff --cached -U0")
     same(lines, shell(lines, released), PLACES)
-    (option,) = quoted("docs/spec-changes.md", ".venv/bin/smarterproctoring reschedule --help")
+    (option,) = quoted("docs/maintaining/spec-changes.md", ".venv/bin/smarterproctoring reschedule --help")
     same(option, shell(option, released))
 
     done = released.run("api_diff")
     assert done.stderr == ""
-    (names,) = quoted("docs/spec-changes.md", "make diff-api")
+    (names,) = quoted("docs/maintaining/spec-changes.md", "make diff-api")
     same(names, done.stdout)
-    (draft,) = quoted("docs/spec-changes.md", "make changelog")
+    (draft,) = quoted("docs/maintaining/spec-changes.md", "make changelog")
     same(draft, released.run("changelog").stdout)
     refuse_too_small_a_step(released, capsys)
 
 
 def refuse_too_small_a_step(released: Repository, capsys: pytest.CaptureFixture[str]) -> None:
-    """Go on with docs/releasing.md: the change is to be published as 1.0.1."""
+    """Go on with docs/maintaining/releasing.md: the change is to be published as 1.0.1."""
     released.edit(SPEC, RAISED[1], RAISED[0])
     raise_the_version(released, "1.0.1")
     (released.root / "CHANGELOG.md").write_text("# Changelog\n\n## [1.0.1] - 2030-01-01\n\n- Rooms.\n")
@@ -151,7 +151,7 @@ def refuse_too_small_a_step(released: Repository, capsys: pytest.CaptureFixture[
     dist.mkdir()
     (dist / "smarterproctoring_client-1.0.1-py3-none-any.whl").touch()
     release_record.write(dist, released.root, "1.0.1")
-    refused, _ = quoted("docs/releasing.md", "make publish INDEX_URL=")
+    refused, _ = quoted("docs/maintaining/releasing.md", "make publish INDEX_URL=")
     with pytest.MonkeyPatch.context() as now:
         now.setattr(publish, "ROOT", released.root)
         now.setattr(publish, "Index", lambda *_: nullcontext(EmptyIndex()))
@@ -163,7 +163,7 @@ def refuse_too_small_a_step(released: Repository, capsys: pytest.CaptureFixture[
 
 
 def test_an_operation_is_refused(released: Repository) -> None:
-    _, refused = quoted("docs/spec-changes.md", "make generate")
+    _, refused = quoted("docs/maintaining/spec-changes.md", "make generate")
     document = yaml.safe_load(released.spec.read_text())
     text = {"type": "string"}
     user = {"type": "object", "properties": {"username": text}}
@@ -182,7 +182,7 @@ def test_an_operation_is_refused(released: Repository) -> None:
 
 @needs_redocly
 def test_the_linter(repository: Repository) -> None:
-    refused, passed = quoted("docs/spec-changes.md", "make lint-spec")
+    refused, passed = quoted("docs/maintaining/spec-changes.md", "make lint-spec")
     shutil.copy(ROOT / SPEC, repository.spec)
     repository.commit()
     apply_the_edit(repository)

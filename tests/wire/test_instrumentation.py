@@ -1,4 +1,4 @@
-"""Tools that users put around httpx, and what sees each attempt: docs/instrumentation.md says it for both ways."""
+"""Tools around httpx, and what sees each attempt; docs/how-to/instrumentation.md says it for both ways."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from smarterproctoring import NotFoundError, UnexpectedRedirectError
 from wire.driver import AI, ES, EX, PATH, TOKEN, Driver
 from wire.misbehave import Server, answer
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "instrumentation.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "instrumentation.md"
 
 
 @pytest.fixture(params=[False, True], ids=["default", "fast"])
@@ -26,7 +26,7 @@ def fast(request: pytest.FixtureRequest) -> bool:
 
 
 def documented(tool: str, *, fast: bool) -> bool:
-    """What docs/instrumentation.md says: whether a tool sees each attempt."""
+    """What docs/how-to/instrumentation.md says: whether a tool sees each attempt."""
     rows = [line for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith(f"| {tool} |")]
     (row,) = rows
     cell = row.split("|")[3 if fast else 2].strip()

@@ -227,7 +227,7 @@ FINE: dict[str, list[type]] = {
     "retries": [int],
     "headers": [dict],
     "verify": [bool],
-    "limits": [httpx.Limits],
+    "limits": [httpx.Limits, type(None)],
     "proxy": [type(None), str, httpx.URL],
     "transport": [type(None)],
     "on_retry": [type(None), type(print)],

@@ -16,5 +16,7 @@ from smarterproctoring_transport.failures import ProxyFailure as ProxyFailure
 from smarterproctoring_transport.hosts import is_host as is_host
 from smarterproctoring_transport.hosts import is_loopback as is_loopback
 from smarterproctoring_transport.request import Requests as Requests
+from smarterproctoring_transport.shared import Limits as Limits
+from smarterproctoring_transport.shared import Proxy as Proxy
 from smarterproctoring_transport.shared import TransportOptions as TransportOptions
 from smarterproctoring_transport.unpack import Unpacker as Unpacker

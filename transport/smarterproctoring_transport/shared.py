@@ -17,29 +17,31 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class TransportOptions(TypedDict, total=False):
-    """Keyword arguments of the transport; the types are httpx's own.
+Limits = httpx.Limits
+Proxy = httpx.Proxy
 
-    Attributes:
-        transport: Replaces the transport: an instance, or a callable that makes one (which a forked child needs, and
-            another event loop).
-        proxy: URL of a proxy. Without it HTTPS_PROXY and similar variables are read, unless `trust_env` is false.
-        verify: Certificates to trust: True, False (never in production), or an `ssl.SSLContext`.
-        limits: Connections in the pool; 100 by default, all of which may stay open for 5 s without a request.
-        fast: Whether requests go directly to the transport, and httptools parses the answers (the extra `fast`). By
-            default they go through an httpx client, and httpcore reads; it also reads what comes through a SOCKS
-            proxy, and plain http through a proxy. Tools that wrap httpx's clients do not see fast requests.
-        trust_env: Whether proxy and certificate variables of the environment count.
-        event_hooks: httpx's event hooks, called for every attempt.
-    """
+
+class TransportOptions(TypedDict, total=False):
+    """Keyword arguments of the transport; the types are httpx's own."""
 
     transport: Any
-    proxy: str | httpx.Proxy | None
+    """Replaces the transport: an instance, or a callable that makes one (for a forked child or another event loop)."""
+    proxy: str | Proxy | None
+    """URL of a proxy. Without it HTTPS_PROXY and similar variables are read, unless `trust_env` is False."""
     verify: bool | ssl.SSLContext
-    limits: httpx.Limits
+    """Certificates to trust: True (the default), False (never in production), or an `ssl.SSLContext`."""
+    limits: Limits | None
+    """Connections in the pool. Default: 100, all of which may stay open for 5 s without a request."""
     fast: bool
+    """Whether requests go directly to the transport, and httptools parses the answers (the extra `fast`).
+
+    By default (False) they go through an httpx client, and httpcore reads; it also reads what comes through a SOCKS
+    proxy, and plain http through a proxy. Tools that wrap httpx's clients do not see fast requests.
+    """
     trust_env: bool
+    """Whether proxy and certificate variables of the environment count. Default: True."""
     event_hooks: Mapping[str, list[Callable[..., Any]]]
+    """httpx's event hooks, called for every attempt."""
 
 
 def plain_error(setting: str, text: str) -> Exception:
@@ -69,7 +71,8 @@ class Setup(NamedTuple):
         for name in ("fast", "trust_env"):
             if not isinstance(self.options.get(name, False), bool):
                 raise SetupError(name, "must be True or False")
-        if not _are_limits(self.options.get("limits", httpx.Limits())):
+        limits = self.options.get("limits")
+        if limits is not None and not _are_limits(limits):
             raise SetupError("limits", "must be an httpx.Limits of numbers or None")
         try:
             # Refused here rather than at the first call.
@@ -91,10 +94,8 @@ class Setup(NamedTuple):
             self.base_url,
             proxy=options.get("proxy"),
             verify=options.get("verify", True),
-            limits=options.get(
-                "limits",
-                httpx.Limits(max_connections=100, max_keepalive_connections=100),
-            ),
+            limits=options.get("limits")
+            or Limits(max_connections=100, max_keepalive_connections=100),
             fast=options.get("fast", False),
             trust_env=options.get("trust_env", True),
         )

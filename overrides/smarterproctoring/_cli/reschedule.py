@@ -96,7 +96,7 @@ def reschedule(install_sid: str, exam_sid: str, session_sid: str, **given: Any) 
 
     \b
     TIME is what people write, for instance "2027-05-04 09:00" (with --timezone),
-    "4 May 2027 9am -04:00" or 2027-05-04T13:00:00Z. docs/times.md lists every form.
+    "4 May 2027 9am -04:00" or 2027-05-04T13:00:00Z. docs/reference/times.md lists every form.
 
     With --start alone the end stays as it is on the service, so the session gets longer or shorter: give --end,
     --duration or --keep-duration, too.
