@@ -111,7 +111,7 @@ class Hooks(NamedTuple):
         Raises:
             ConfigurationError: They are not what httpx takes.
         """
-        if not isinstance(given, Mapping):
+        if not _is_mapping(given):
             raise _wrong_hooks()
         try:
             hooks = {name: tuple(given[name]) for name in given}
@@ -121,6 +121,11 @@ class Hooks(NamedTuple):
         if not all(map(callable, (*found.request, *found.response))):
             raise _wrong_hooks()
         return found
+
+
+def _is_mapping(value: object) -> bool:
+    """Tell whether a caller gave a mapping, whatever types say."""
+    return isinstance(value, Mapping)
 
 
 def _wrong_hooks() -> ConfigurationError:

@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypedDict, get_args
 from urllib.parse import urlsplit
@@ -211,13 +211,17 @@ def _is_seconds(value: object) -> bool:
     )
 
 
+def _is_text(value: object) -> bool:
+    """Tell whether a caller gave text, whatever types say."""
+    return isinstance(value, str)
+
+
 def read_headers(headers: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
     """Return headers with names in lower case, and what is wrong with them; a value is not shown."""
     checked: dict[str, str] = {}
     problems: list[Problem] = []
-    given: Iterable[tuple[object, object]] = headers.items()
-    for name, value in given:
-        if isinstance(name, str) and isinstance(value, str):
+    for name, value in headers.items():
+        if _is_text(name) and _is_text(value):
             checked[str(name).lower()] = str(value).strip(" \t")
         else:
             text = "must have names and values that are text"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import time
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -356,7 +358,8 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(bulk: Bulk, 
 
 def test_a_dry_run_shows_the_range_of_times_and_refuses_a_list_without_rows(bulk: Bulk, app: MockApp) -> None:
     said = bulk.run("run", write_list(bulk.folder / "list.csv", 3), "--dry-run")
-    assert f"times from {START}.000Z to {START}.000Z" in said
+    moment = f"{datetime.fromisoformat(START):%a %d %b %Y %H:%M} UTC"
+    assert re.search(rf"times from .*{moment}.*\n\s+to .*{moment}", said)
     assert "nothing to send" in bulk.run("run", write_list(bulk.folder / "empty.csv", 0), "--dry-run", code=2)
     assert not sent(app)
 

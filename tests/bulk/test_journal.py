@@ -292,7 +292,7 @@ def test_a_terminal_that_is_closed_ends_the_run_gracefully(bulk: Bulk, app: Mock
     app.add_faults({"delay": 0.1, "times": None})
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", IN_A_TERMINAL, "bulk", "run", str(path)],
+        [sys.executable, "-c", IN_A_TERMINAL, "bulk", "run", str(path), "--yes"],
         env={**bulk.environment("a-token", {}), "TERM": "xterm"}, cwd=bulk.folder, stdin=theirs, stdout=theirs,
         stderr=theirs, start_new_session=True,
     )  # fmt: skip

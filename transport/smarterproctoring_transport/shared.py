@@ -105,16 +105,14 @@ def _are_limits(limits: object) -> bool:
     """Tell whether a value is httpx's limits, and holds numbers that can be used."""
     if not isinstance(limits, httpx.Limits):
         return False
-    counts: tuple[object, object] = (
-        limits.max_connections,
-        limits.max_keepalive_connections,
-    )
-    seconds: object = limits.keepalive_expiry
+    counts = (limits.max_connections, limits.max_keepalive_connections)
     if any(count is not None and not _is_count(count) for count in counts):
         return False
-    return seconds is None or (
-        isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    )
+    return limits.keepalive_expiry is None or _is_number(limits.keepalive_expiry)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_count(value: object) -> bool:

@@ -211,8 +211,7 @@ def _run_arguments(arguments: UndoArguments) -> RunArguments:
     """Return the arguments with which `bulk run` moves the sessions back."""
     again = tuple({*arguments["again"], "changed"})
     record_before = arguments["record_before"] is not False
-    return {
-        **arguments,
+    changes = {
         "again": again,
         "record_before": record_before,
         "rest_file": None,
@@ -233,3 +232,4 @@ def _run_arguments(arguments: UndoArguments) -> RunArguments:
         "empty": (),
         "ignore_unknown": False,
     }
+    return cast("RunArguments", {**arguments, **changes})
