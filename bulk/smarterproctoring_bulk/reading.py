@@ -84,6 +84,11 @@ class Seen:
     problem: str = ""
 
 
+def _cannot_write(path: Path | None, error: Exception) -> Stop:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return Stop(f"{path} cannot be written: {reason}", exits.JOURNAL)
+
+
 class Findings:
     """What was read so far, in a file that only its owner can read.
 
@@ -103,19 +108,26 @@ class Findings:
                 flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
                 os.close(os.open(path, flags, 0o600))
             self._db = sqlite3.connect(path or ":memory:")
-            self._db.executescript(_SCHEMA)
-            known = self._db.execute("SELECT text FROM about").fetchone()
-            if known != (about,):
-                self._db.execute("DELETE FROM seen")
-                self._db.execute(
-                    "INSERT OR REPLACE INTO about VALUES ('list', ?)", (about,)
-                )
-            # A session that was not read is read again.
-            self._db.execute("DELETE FROM seen WHERE problem <> ''")
-            self._db.commit()
         except (OSError, sqlite3.Error) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise Stop(f"{path} cannot be written: {reason}", exits.JOURNAL) from None
+            raise _cannot_write(path, error) from None
+        try:
+            self._begin(about)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise _cannot_write(path, error) from None
+
+    def _begin(self, about: str) -> None:
+        """Keep what is there of the same list and service, but for what was not read."""
+        self._db.executescript(_SCHEMA)
+        known = self._db.execute("SELECT text FROM about").fetchone()
+        if known != (about,):
+            self._db.execute("DELETE FROM seen")
+            self._db.execute(
+                "INSERT OR REPLACE INTO about VALUES ('list', ?)", (about,)
+            )
+        # A session that was not read is read again.
+        self._db.execute("DELETE FROM seen WHERE problem <> ''")
+        self._db.commit()
 
     def count(self) -> int:
         """Return how many sessions were read."""

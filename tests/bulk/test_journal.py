@@ -81,7 +81,7 @@ def test_a_journal_with_a_pickled_value_is_not_opened(tmp_path: Path) -> None:
     place = find(str(tmp_path / "journal.sqlite"))
     with engine.Journal(place):
         pass
-    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite")) as connection, connection:
         connection.execute(
             "INSERT INTO workflow_status (workflow_uuid, name, status, created_at, updated_at, priority, "
             "serialization, output) VALUES ('x', 'part', 'SUCCESS', 0, 0, 0, 'py_pickle', ?)",
@@ -99,7 +99,7 @@ def test_a_pickled_value_in_the_journal_is_refused_unread(bulk: Bulk, app: MockA
     bulk.run("submit", path)
     job = bulk.status()["job"]
     made = bulk.folder / "made"
-    with sqlite3.connect(bulk.journal) as connection:
+    with contextlib.closing(sqlite3.connect(bulk.journal)) as connection, connection:
         for column in ("inputs", "output", "error"):
             connection.execute(
                 f"UPDATE workflow_status SET serialization = 'py_pickle', {column} = ?",  # noqa: S608
@@ -118,7 +118,7 @@ def test_a_pickled_value_in_the_journal_is_refused_unread(bulk: Bulk, app: MockA
 @slow
 def test_a_journal_of_the_first_format_is_refused_with_words(bulk: Bulk) -> None:
     bulk.run("status")
-    with sqlite3.connect(bulk.journal) as connection:
+    with contextlib.closing(sqlite3.connect(bulk.journal)) as connection, connection:
         connection.execute(
             "INSERT INTO workflow_status (workflow_uuid, name, status, created_at, updated_at, priority) "
             "VALUES ('0123456789ab', 'job', 'ENQUEUED', 0, 0, 0)"

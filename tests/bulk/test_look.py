@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import gc
 import os
 import stat
 from pathlib import Path
 
 import pytest
 from bulk.runs import EXAM, INSTALL, START, Bulk, session, stored, wait_for, write_list
-from smarterproctoring_bulk.reading import Seen, check_of, shown_fields
+from smarterproctoring_bulk.exits import Stop
+from smarterproctoring_bulk.reading import Findings, Seen, check_of, shown_fields
 from smarterproctoring_bulk.rows import Row
 from smarterproctoring_generated.operations import GET_EXAM_SESSION
 from smarterproctoring_generated.results import Difference
@@ -159,3 +161,12 @@ def test_a_session_is_compared_as_the_client_does_it() -> None:
 def test_without_a_time_that_can_be_compared_nothing_is_known(answer: object) -> None:
     row = Row(2, SIDS, {"appointment_start_date_time": "2030-05-04T13:00:00.000Z", "notes": "x"})
     assert check_of(row, Seen(2, SIDS, shown_fields(answer))).verdict == "unknown"
+
+
+def test_a_file_that_holds_something_else_is_closed_and_refused(tmp_path: Path) -> None:
+    """From Python 3.13 on, a database that is left open is a warning, and any warning fails a test here."""
+    file = tmp_path / "now.csv.partial"
+    file.write_bytes(b"no database at all, but long enough to be looked at\n" * 50)
+    with pytest.raises(Stop, match="cannot be written"):
+        Findings(file, "a list")
+    gc.collect()
