@@ -101,7 +101,8 @@ def test_the_row_of_an_older_list_is_never_ok_after_a_newer_one(bulk: Bulk, app:
 def killed(bulk: Bulk, app: MockApp) -> tuple[Path, str]:
     """Kill a run of 200 rows; return the list and the job."""
     path = write_list(bulk.folder / "list.csv", 200)
-    app.add_faults({"delay": 0.03, "times": None})
+    # What is under way when the process is killed is not stored afterwards.
+    app.add_faults({"delay": 0.03, "times": 60}, {"delay": 600, "times": None})
     process = bulk.start("run", path, "--rate", "2000/s")
     wait_for(partial(at_least, app, 60))
     kill(process)
