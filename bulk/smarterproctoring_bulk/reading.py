@@ -27,7 +27,7 @@ from smarterproctoring import (
     ServerError,
     SmarterProctoringError,
 )
-from smarterproctoring.commands import compare
+from smarterproctoring.commands import compare, moment_of, of_another, utc_text
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_generated.records import Hidden
 from smarterproctoring_generated.results import Check, Difference
@@ -53,8 +53,15 @@ SHOWN_AS: Final = {
     if field.reads_back_as
 }
 """The property of the answer that shows a field, by keyword."""
-_NAMES: Final = {item.keyword: item.name for item in RESCHEDULE_EXAM_SESSION.fields}
-KEYWORDS: Final = {item.name: item.keyword for item in RESCHEDULE_EXAM_SESSION.fields}
+NAMES: Final = {item.keyword: item.name for item in RESCHEDULE_EXAM_SESSION.fields}
+"""The API's names of the fields, by keyword."""
+SIDS: Final = tuple(
+    parameter.name
+    for parameter in RESCHEDULE_EXAM_SESSION.parameters
+    if parameter.location == "path"
+)
+"""The API's names of install, exam and session."""
+KEYWORDS: Final = {name: keyword for keyword, name in NAMES.items()}
 """The fields' keywords, by the API's names."""
 MOVED: Final = ("appointment_start_date_time", "appointment_end_date_time")
 """The times that a move changes, by keyword."""
@@ -230,7 +237,7 @@ class Reading:
                 await self._wait(error, number)
             else:
                 self._silent = 0
-                self._take(Seen(row.line, row.sids, shown_fields(result.data)))
+                self._take(seen_of(row, result.data))
                 return
         if self._stop is None:
             self._take(Seen(row.line, row.sids, {}, problem))
@@ -280,6 +287,14 @@ def _reason(error: SmarterProctoringError) -> str:
     return f"status {error.status}{code}"
 
 
+def seen_of(row: Row, answer: object) -> Seen:
+    """Return what an answer shows of the session of a row; nothing if it is about another one."""
+    named = dict(zip(SIDS, row.sids, strict=True))
+    problem = of_another(named, Hidden(answer))
+    fields = {} if problem else shown_fields(answer)
+    return Seen(row.line, row.sids, fields, problem)
+
+
 def shown_fields(answer: object) -> dict[str, str]:
     """Return what an answer shows of the fields of a change, by keyword."""
     if not isinstance(answer, dict):
@@ -293,25 +308,14 @@ def shown_fields(answer: object) -> dict[str, str]:
 
 
 def _wire(text: str) -> str:
-    """Return a time in the wire form, or as it is if it is in another form."""
-    moment = _moment(text)
-    if moment is None:
-        return text
-    plain = moment.astimezone(UTC).replace(tzinfo=None)
-    return plain.isoformat(timespec="milliseconds") + "Z"
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return None if moment.tzinfo is None else moment
+    """Return a time in the wire form, or as it is if it is not a moment."""
+    moment = moment_of(text)
+    return text if moment is None else utc_text(moment)
 
 
 def is_moment(text: str) -> bool:
     """Tell whether a time that was read is one."""
-    return _moment(text) is not None
+    return moment_of(text) is not None
 
 
 def check_of(row: Row, seen: Seen) -> Check:
@@ -319,7 +323,7 @@ def check_of(row: Row, seen: Seen) -> Check:
 
     The differences may hold personal values.
     """
-    asked = {_NAMES[keyword]: value for keyword, value in row.fields.items()}
+    asked = {NAMES[keyword]: value for keyword, value in row.fields.items()}
     answer: dict[str, object] = {
         SHOWN_AS[keyword]: value for keyword, value in seen.fields.items()
     }

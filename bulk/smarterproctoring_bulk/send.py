@@ -28,7 +28,7 @@ from smarterproctoring_bulk.doubts import CONFIRMED
 from smarterproctoring_bulk.jobs import MAX_SENDINGS, Kind
 from smarterproctoring_bulk.outcomes import History, Outcome, State
 from smarterproctoring_bulk.pacing import Breaker, Concurrency, Pace, Throttle
-from smarterproctoring_bulk.reading import MOVED, is_moment, shown_fields
+from smarterproctoring_bulk.reading import MOVED, is_moment, seen_of
 from smarterproctoring_bulk.rows import Row
 
 COMMIT_AFTER = 2.0
@@ -99,7 +99,7 @@ ReadBefore = Callable[[AsyncSmarterProctoring, Row], Awaitable[str | None]]
 async def times_before(client: AsyncSmarterProctoring, row: Row) -> str | None:
     """Return the start and the end of a session, as in `Outcome.found`."""
     result = await client.get_session(*row.sids)
-    shown = shown_fields(result.data)
+    shown = seen_of(row, result.data).fields
     times = {name: shown[name] for name in MOVED if is_moment(shown.get(name, ""))}
     return json.dumps(times) if times else None
 

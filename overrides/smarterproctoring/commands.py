@@ -4,7 +4,9 @@ Such a command is an entry point of the group `smarterproctoring.commands`: a fu
 the command's name, and returns the exit code or ends the process.
 """
 
-from smarterproctoring.comparison import compare
+from smarterproctoring_generated.parsing import moment_of
+
+from smarterproctoring.comparison import compare, of_another, utc_text
 from smarterproctoring.prepare import from_keywords
 from smarterproctoring.rules import Item, item_from_text, keyword_items, path_parameters
 from smarterproctoring.settings import read_environment
@@ -39,11 +41,14 @@ __all__ = [
     "keyword_items",
     "length_problem",
     "limit_problem",
+    "moment_of",
+    "of_another",
     "order_of",
     "path_parameters",
     "place",
     "read_environment",
     "read_time",
+    "utc_text",
     "visible",
     "zone",
 ]

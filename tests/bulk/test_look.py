@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from bulk.runs import EXAM, INSTALL, START, Bulk, session, stored, wait_for, write_list
 from smarterproctoring_bulk.exits import Stop
-from smarterproctoring_bulk.reading import Findings, Seen, check_of, shown_fields
+from smarterproctoring_bulk.reading import Findings, Seen, check_of, is_moment, seen_of, shown_fields
 from smarterproctoring_bulk.rows import Row
 from smarterproctoring_generated.operations import GET_EXAM_SESSION
 from smarterproctoring_generated.results import Difference
@@ -170,3 +170,23 @@ def test_a_file_that_holds_something_else_is_closed_and_refused(tmp_path: Path) 
     with pytest.raises(Stop, match="cannot be written"):
         Findings(file, "a list")
     gc.collect()
+
+
+@pytest.mark.parametrize("text", ["20300504013000Z", "2030-05-04T13:00:00.123456abcZ", "2030-05-04T13:00:00"])
+def test_what_the_client_does_not_read_as_a_moment_is_none_here(text: str) -> None:
+    """Python reads the first as 13:00; as it is written it says 01:30."""
+    shown = shown_fields({"appointmentDate": text})
+    assert shown["appointment_start_date_time"] == text
+    assert not is_moment(text)
+    row = Row(2, SIDS, {"appointment_start_date_time": "2030-05-04T13:00:00.000Z"})
+    assert check_of(row, Seen(2, SIDS, shown)).verdict == "unknown"
+
+
+def test_an_answer_about_another_session_shows_nothing_of_this_one() -> None:
+    row = Row(2, SIDS, {"appointment_start_date_time": "2030-05-04T13:00:00.000Z"})
+    answer = {"sid": session(7), "appointmentDate": "2030-05-04T13:00:00.000Z"}
+    seen = seen_of(row, answer)
+    assert not seen.fields
+    assert "another object" in seen.problem
+    assert check_of(row, seen).verdict == "unknown"
+    assert seen_of(row, {**answer, "sid": SIDS[2]}).fields

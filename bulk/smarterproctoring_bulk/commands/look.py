@@ -14,11 +14,10 @@ from typing import Final, Literal, TypeAlias, Unpack
 
 import click
 from smarterproctoring import AsyncSmarterProctoring
-from smarterproctoring.commands import visible
-from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_generated.results import Difference
 
 from smarterproctoring_bulk import exits
+from smarterproctoring_bulk.commands.sessions import read_sessions, show_lines
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.opening import open_client, service_of
 from smarterproctoring_bulk.options import (
@@ -31,10 +30,11 @@ from smarterproctoring_bulk.options import (
 )
 from smarterproctoring_bulk.outputs import Output, check_outputs, replaced
 from smarterproctoring_bulk.plan import Plan, plan
-from smarterproctoring_bulk.progress import progress
 from smarterproctoring_bulk.reading import (
+    MOVED,
+    NAMES,
+    SIDS,
     Findings,
-    Reading,
     Seen,
     check_of,
     described,
@@ -44,13 +44,7 @@ from smarterproctoring_bulk.reading import (
 from smarterproctoring_bulk.report import csv_cell
 from smarterproctoring_bulk.rows import InputError, Row
 
-_SHOWN: Final = 20
-"""Sessions that are printed; all of them are in the output."""
-_START: Final = "appointment_start_date_time"
-_END: Final = "appointment_end_date_time"
-_NAMES: Final = {item.keyword: item.name for item in RESCHEDULE_EXAM_SESSION.fields}
-_SIDS: Final = ("installSid", "examSid", "sessionSid")
-_COLUMNS: Final = ("line", *_SIDS, "result", "field", "listed", "found")
+_COLUMNS: Final = ("line", *SIDS, "result", "field", "listed", "found")
 Verdict: TypeAlias = Literal["as listed", "different", "unknown"]
 """How a session is, compared with its row."""
 _VERDICTS: Final[dict[str, Verdict]] = {
@@ -95,9 +89,9 @@ def look(file: str, output: str, **arguments: Unpack[LookArguments]) -> None:
         written = 0
         with replaced(Path(output), bom=True) as stream:
             writer = csv.writer(stream)
-            writer.writerow([*_SIDS, _NAMES[_START], _NAMES[_END]])
+            writer.writerow([*SIDS, *(NAMES[keyword] for keyword in MOVED)])
             for seen in looked.findings:
-                times = [_time(seen, _START), _time(seen, _END)]
+                times = _times(seen)
                 if any(times):
                     writer.writerow([*seen.sids, *times])
                     written += 1
@@ -222,16 +216,8 @@ async def _read(
     if before:
         click.echo(f"continuing: {before:,} sessions were read before", err=True)
     rows = (row for row in planned.rows() if not findings.has(row.line))
-    counts = Counter(ok=before)
-    with progress(planned.counts.sendable, before) as bar:
-
-        def take(seen: Seen) -> None:
-            findings.add(seen)
-            counts["gave_up" if seen.problem else "ok"] += 1
-            bar.update(counts)
-
-        async with client:
-            await Reading(client, rate, take).read(rows)
+    total = planned.counts.sendable
+    await read_sessions(client, rate, rows, total, findings.add, before)
 
 
 def _show_wrong(count: int) -> None:
@@ -249,9 +235,9 @@ def _show_unread(findings: Findings) -> None:
     lines = [
         f"line {seen.line}: {why_unknown(seen)}"
         for seen in findings
-        if seen.problem or not (_time(seen, _START) or _time(seen, _END))
+        if seen.problem or not any(_times(seen))
     ]
-    _show(lines)
+    show_lines(lines)
 
 
 def _show_compared(looked: _Looked) -> None:
@@ -264,20 +250,13 @@ def _show_compared(looked: _Looked) -> None:
         elif compared.differences:
             said = "; ".join(map(described, compared.differences))
             lines.append(f"line {compared.row.line}: {said}")
-    _show(lines)
+    show_lines(lines)
 
 
-def _show(lines: list[str]) -> None:
-    for line in lines[:_SHOWN]:
-        click.secho(visible(line), fg="yellow", err=True)
-    if len(lines) > _SHOWN:
-        click.echo(f"… and {len(lines) - _SHOWN:,} more", err=True)
-
-
-def _time(seen: Seen, keyword: str) -> str:
-    """Return a time that was read; empty if there is none that `bulk run` could take."""
-    text = seen.fields.get(keyword, "")
-    return text if text and is_moment(text) else ""
+def _times(seen: Seen) -> list[str]:
+    """Return the start and the end that were read; each empty if `bulk run` could not take it."""
+    texts = [seen.fields.get(keyword, "") for keyword in MOVED]
+    return [text if is_moment(text) else "" for text in texts]
 
 
 def _compared_records(looked: _Looked) -> Iterator[list[object]]:

@@ -178,8 +178,8 @@ def _known(
         return None  # the check of the list says why it cannot be read
     if found is None:
         return None
-    anew = {"done", "changed"} & set(arguments["again"])
-    return None if anew and journal.done(found) else found
+    sends_again = {"done", "changed"} & set(arguments["again"])
+    return None if sends_again and journal.done(found) else found
 
 
 @contextlib.contextmanager

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 from smarterproctoring import AsyncSmarterProctoring
-from smarterproctoring.commands import visible
 
 from smarterproctoring_bulk import exits
+from smarterproctoring_bulk.commands.sessions import read_sessions, show_lines
 from smarterproctoring_bulk.doubts import NOT_SO, Doubt
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Job
@@ -33,21 +32,12 @@ from smarterproctoring_bulk.options import (
     report_option,
 )
 from smarterproctoring_bulk.outputs import Output, check_outputs, journal_files
-from smarterproctoring_bulk.progress import progress
-from smarterproctoring_bulk.reading import (
-    Reading,
-    Seen,
-    check_of,
-    described,
-    why_unknown,
-)
+from smarterproctoring_bulk.reading import Seen, check_of, described, why_unknown
 from smarterproctoring_bulk.work import RESUME, write_reports
 
 if TYPE_CHECKING:
     from smarterproctoring_bulk.engine import Journal
 
-_SHOWN: Final = 20
-"""Rows that are printed; all of them are in the report."""
 _TOGETHER: Final = 50
 """Rows that are recorded in one transaction."""
 
@@ -155,17 +145,12 @@ class Settling:
 
     async def _read(self, client: AsyncSmarterProctoring, rate: float | None) -> None:
         by_line = {doubt.row.line: doubt for doubt in self.doubts}
-        counts: Counter[str] = Counter()
-        with progress(len(self.doubts), 0) as bar:
 
-            def take(seen: Seen) -> None:
-                self._take(by_line[seen.line], seen)
-                counts["gave_up" if seen.problem else "ok"] += 1
-                bar.update(counts)
+        def take(seen: Seen) -> None:
+            self._take(by_line[seen.line], seen)
 
-            async with client:
-                rows = (doubt.row for doubt in self.doubts)
-                await Reading(client, rate, take).read(rows)
+        rows = [doubt.row for doubt in self.doubts]
+        await read_sessions(client, rate, rows, len(rows), take)
 
     def _take(self, doubt: Doubt, seen: Seen) -> None:
         check = check_of(doubt.row, seen)
@@ -201,11 +186,8 @@ class Settling:
 
     def show(self) -> None:
         """Say what was found."""
-        for shown, (line, text) in enumerate(sorted(self.lines.items())):
-            if shown == _SHOWN:
-                click.echo(f"… and {len(self.lines) - _SHOWN:,} more", err=True)
-                break
-            click.secho(visible(f"line {line}: {text}"), fg="yellow", err=True)
+        lines = sorted(self.lines.items())
+        show_lines([f"line {line}: {text}" for line, text in lines])
         rest = len(self.lines) - len(self.different)
         click.echo(
             f"{len(self.doubts):,} rows may have been applied: {self.confirmed:,} are ok, "

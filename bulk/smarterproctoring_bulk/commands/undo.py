@@ -7,18 +7,16 @@ import csv
 import json
 import sys
 import tempfile
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Unpack, cast
+from typing import TYPE_CHECKING, Unpack, cast
 
 import click
 from smarterproctoring import AsyncSmarterProctoring
-from smarterproctoring.commands import visible
-from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk.commands.run import move
+from smarterproctoring_bulk.commands.sessions import read_sessions, show_lines
 from smarterproctoring_bulk.confirm import require_answer
 from smarterproctoring_bulk.doubts import Applied
 from smarterproctoring_bulk.exits import Stop
@@ -42,10 +40,10 @@ from smarterproctoring_bulk.options import (
     report_option,
 )
 from smarterproctoring_bulk.outputs import Output, check_outputs, journal_files
-from smarterproctoring_bulk.progress import progress
 from smarterproctoring_bulk.reading import (
     MOVED,
-    Reading,
+    NAMES,
+    SIDS,
     Seen,
     check_of,
     described,
@@ -54,11 +52,6 @@ from smarterproctoring_bulk.reading import (
 
 if TYPE_CHECKING:
     from smarterproctoring_bulk.engine import Journal
-
-_SHOWN: Final = 20
-"""Rows that are printed."""
-_NAMES: Final = {item.keyword: item.name for item in RESCHEDULE_EXAM_SESSION.fields}
-_SIDS: Final = ("installSid", "examSid", "sessionSid")
 
 
 class UndoArguments(JobArguments, WorkArguments, ReportArguments):
@@ -78,9 +71,8 @@ def undo(job: str, **arguments: Unpack[UndoArguments]) -> None:
     """Move the sessions that a job has moved back to the times that they had before.
 
     The job needs `--record-before`. The sessions are read first: one that somebody moved
-    since is left alone, and named. The start and
-    the end that the job changed are moved back, and no other field. It is
-    a job of its own, which can be undone, too.
+    since is left alone, and named. The start and the end that the job changed are moved
+    back, and no other field. It is a job of its own, which can be undone, too.
     """
     place = find_journal(arguments["journal"])
     if not arguments["dry_run"]:
@@ -130,17 +122,12 @@ class Undoing:
             Stop: The token is refused, or the service does not answer.
         """
         candidates = self._candidates()
-        counts: Counter[str] = Counter()
-        with progress(len(candidates), 0) as bar:
 
-            def take(seen: Seen) -> None:
-                self._take(candidates[seen.line], seen)
-                counts["gave_up" if seen.problem else "ok"] += 1
-                bar.update(counts)
+        def take(seen: Seen) -> None:
+            self._take(candidates[seen.line], seen)
 
-            async with client:
-                rows = (applied.row for applied in candidates.values())
-                await Reading(client, rate, take).read(rows)
+        rows = [applied.row for applied in candidates.values()]
+        await read_sessions(client, rate, rows, len(rows), take)
 
     def _candidates(self) -> dict[int, Applied]:
         """Return the rows whose former times are known, and that no job has changed since."""
@@ -170,13 +157,8 @@ class Undoing:
 
     def show(self) -> None:
         """Say which rows are left alone, and why."""
-        for shown, (line, text) in enumerate(sorted(self.skipped.items())):
-            if shown == _SHOWN:
-                click.echo(f"… and {len(self.skipped) - _SHOWN:,} more", err=True)
-                break
-            click.secho(
-                visible(f"line {line}: left alone: {text}"), fg="yellow", err=True
-            )
+        lines = sorted(self.skipped.items())
+        show_lines([f"line {line}: left alone: {text}" for line, text in lines])
         click.echo(
             f"{len(self.back):,} sessions can be moved back, {len(self.skipped):,} are "
             "left alone",
@@ -187,7 +169,7 @@ class Undoing:
         """Write the list that moves the sessions back."""
         with path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
-            writer.writerow([*_SIDS, *(_NAMES[keyword] for keyword in MOVED)])
+            writer.writerow([*SIDS, *(NAMES[keyword] for keyword in MOVED)])
             for _, applied in sorted(self.back.items()):
                 former = former_times(applied)
                 times = [former.get(keyword, "") for keyword in MOVED]

@@ -1,7 +1,7 @@
 """Makes DBOS refuse pickle, before any journal is opened.
 
 DBOS reads a value of its tables by the name in the column `serialization`, and with the
-name `py_pickle` it unpickles, whatever serializer it was given: whoever can write the
+name `py_pickle` it unpickles, whatever serializer it was given: anyone who can write the
 journal could run code in every process that opens it, and workers hold the token. A
 serializer is not asked then, and a check of the tables before each read would be a race.
 So the reader itself is replaced.
