@@ -11,6 +11,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -224,6 +225,24 @@ def test_asyncio_and_trio_one_after_the_other(server: Server) -> None:
     assert len(server.requests) == 4
     asyncio.run(client.aclose())
     gc.collect()
+
+
+@unclosed
+def test_closing_lets_go_of_the_connections_of_loops_that_ended(server: Server) -> None:
+    """Whoever keeps a closed client keeps no sockets with it."""
+    made: list[weakref.ref[httpx.AsyncHTTPTransport]] = []
+
+    def make() -> httpx.AsyncHTTPTransport:
+        transport = httpx.AsyncHTTPTransport(verify=CERTIFICATES)
+        made.append(weakref.ref(transport))
+        return transport
+
+    client = AsyncSmarterProctoring(TOKEN, base_url=server.url, transport=make)
+    for _ in range(2):
+        assert asyncio.run(several(client, 1)) == [1]
+    asyncio.run(client.aclose())
+    gc.collect()
+    assert [reference() for reference in made] == [None, None]
 
 
 class Counting(httpx.MockTransport):

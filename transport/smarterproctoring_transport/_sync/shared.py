@@ -116,14 +116,21 @@ class SyncShared:
             )
 
     def close(self) -> None:
-        """Close the transports of this process, those of other loops in their loops. Nothing is opened for that."""
+        """Close the transports of this process, those of other loops in their loops. Nothing is opened for that.
+
+        Those of loops that have ended cannot be closed any more, only let go: their connections end with them.
+        """
         if self._closed:
             return
         self._closed = True
         here = (os.getpid(), current_loop())
         own = self._to_close(here)
         for (process, loop), other in list(self._channels.items()):
-            if process == here[0] and other is not own:
+            if process != here[0] or other is own:
+                continue
+            if is_gone(loop):
+                self._channels.pop((process, loop), None)
+            else:
                 close_elsewhere(loop, other.transport)
         # httpx's client stays open: closing it would make a new call fail as if something had been sent.
         if own is not None:
