@@ -221,7 +221,7 @@ class Rules:
         problems: list[Problem] = []
         queries = self._nested_query(dict(query), problems)
         for place in self.operation.read_only:
-            for holder, key in list(found_at(body, place)):
+            for holder, key in found_at(body, place):
                 if isinstance(holder, dict):
                     del holder[key]
         for position, item in enumerate(self.path_parameters):
@@ -365,7 +365,7 @@ def _body_value(item: Field, value: object) -> object:
             raise RuleError("type", "cannot be null: the spec does not say `nullable`")
         return None
     if item.format == "date-time":
-        return time_text(value)
+        return value if isinstance(value, datetime) else time_text(value)
     if item.format == "date" and isinstance(value, datetime):
         raise RuleError("type", "must be a date, not a datetime")
     return value if type(value) is str else plain(value)
