@@ -266,8 +266,15 @@ class Rules:
     ) -> Iterator[tuple[Parameter, object]]:
         """Yield the parameters with the values that were given for them."""
         yield from zip(self.path_parameters, path_values, strict=True)
+        if query or headers:
+            yield from self.beside_path(query, headers)
+
+    def beside_path(
+        self, query: Mapping[str, object], headers: Mapping[str, object]
+    ) -> Iterator[tuple[Parameter, object]]:
+        """Yield the parameters of query and headers with the values that were given for them."""
         for items, values in ((self._in_query, query), (self._in_headers, headers)):
-            for item in items if values else ():
+            for item in items:
                 if item.name in values:
                     yield item, values[item.name]
 
