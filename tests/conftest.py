@@ -1,8 +1,7 @@
-"""What holds for all tests: which files are read, and what the garbage collector looks at."""
+"""Which files are read."""
 
 from __future__ import annotations
 
-import gc
 import re
 from pathlib import Path
 
@@ -17,9 +16,3 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     marked = re.search(r"(?m)^pytestmark = (.*)$", collection_path.read_text(encoding="utf-8"))
     marks = set(re.findall(r"pytest\.mark\.(\w+)", marked[1] if marked else ""))
     return True if marks & set(re.findall(r"not (\w+)", expression)) else None
-
-
-def pytest_collection_finish() -> None:
-    """Leave the collected tests out of the garbage collector's searches: they are many objects, and none goes."""
-    gc.collect()
-    gc.freeze()
