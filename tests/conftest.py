@@ -10,7 +10,7 @@ import pytest
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out files of which `-m` leaves out every test: to import them takes longer than many tests."""
-    expression: str = config.getoption("markexpr")
+    expression = str(config.getoption("markexpr"))
     if not collection_path.name.startswith("test_") or not re.fullmatch(r"not \w+( and not \w+)*", expression):
         return None
     marked = re.search(r"(?m)^pytestmark = (.*)$", collection_path.read_text(encoding="utf-8"))
