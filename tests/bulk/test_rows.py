@@ -642,7 +642,7 @@ def test_json_lines_are_read_with_their_lines(read: Read) -> None:
         (record(phone=15551234), "a number", "write it as text"),
         (record(notes=True), "true or false", "write it as text"),
         (record(notes=["x"]), "a list", "write it as text"),
-        (record(start=45000), "a number", "write it as text"),
+        (record(start=45000), "a number", "write a date and a time"),
         (record(emial="a@b.example"), "text of 11 characters", "may be email"),
         (record(appointmentStartDateTime=START), "text of 24 characters", "the column 'start' means the same"),
         ('{"installSid": "' + AI + '", "installSid": "x"}', "a column named twice", "name each column once"),
