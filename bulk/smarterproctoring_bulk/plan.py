@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from smarterproctoring_bulk.outcomes import Outcome, State
-from smarterproctoring_bulk.rows import TIMES, InputOptions, Problem, Reader, Row
+from smarterproctoring_bulk.rows import START, TIMES, InputOptions, Problem, Reader, Row
 from smarterproctoring_bulk.tables import InputError, signature
 
 _CACHE_KIB = 32 * 1024
@@ -22,7 +22,7 @@ _EVERY: Final = 1000
 """Rows between two calls of the hook."""
 _NONE: Final = (0,)
 _SCHEMA: Final = """
-    CREATE TABLE session (sid TEXT PRIMARY KEY, digest TEXT, line INTEGER) WITHOUT ROWID;
+    CREATE TABLE session (sid TEXT PRIMARY KEY, digest TEXT, line INTEGER, start TEXT) WITHOUT ROWID;
     CREATE TABLE again (line INTEGER PRIMARY KEY, sid TEXT, same INTEGER);
     CREATE TABLE problem (id INTEGER PRIMARY KEY, line INTEGER, "column" TEXT, kind TEXT, fix TEXT, sid TEXT);
     CREATE TABLE duplicate (line INTEGER PRIMARY KEY, first INTEGER);
@@ -59,6 +59,9 @@ class Counts(NamedTuple):
     duplicate: int
     conflict: int
     invalid: int
+
+
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 class SessionDigest(NamedTuple):
@@ -127,7 +130,7 @@ class Plan:
         self, items: Iterator[Row | Problem], hook: Callable[[int], object] | None
     ) -> None:
         """Take all rows and problems in; settle what repeats and what contradicts."""
-        insert = "INSERT OR IGNORE INTO session VALUES (?, ?, ?)"
+        insert = "INSERT OR IGNORE INTO session VALUES (?, ?, ?, ?)"
         rows = 0
         last = 0
         earliest = ""
@@ -145,7 +148,8 @@ class Plan:
                 continue
             said = digest(item)
             sid = item.sids[2]
-            if not execute(insert, (sid, said, item.line)).rowcount:
+            start = item.fields.get(START)
+            if not execute(insert, (sid, said, item.line, start)).rowcount:
                 (first,) = execute(
                     "SELECT digest FROM session WHERE sid = ?", (sid,)
                 ).fetchone()
@@ -190,6 +194,16 @@ class Plan:
             if item.line != skip and isinstance(item, Row):
                 yield item
         self._check_unchanged()
+
+    def starts(self) -> Iterator[tuple[str, int]]:
+        """Yield each time at which sessions start that can be sent, in the wire form, with their number."""
+        query = """
+            SELECT start, count(*) FROM session
+            WHERE start IS NOT NULL AND line NOT IN (SELECT line FROM conflict)
+            GROUP BY start
+        """
+        for start, count in self._db.execute(query):
+            yield str(start), int(count)
 
     def digests(self) -> Iterator[SessionDigest]:
         """Yield each session that can be sent, with the digest of its row; in any order."""
@@ -289,7 +303,7 @@ def plan(
 
 def digest(row: Row) -> str:
     """Return 32 hexadecimal digits that are the same for rows that ask for the same."""
-    said = json.dumps([row.sids, sorted(row.fields.items())], separators=(",", ":"))
+    said = _COMPACT.encode([row.sids, sorted(row.fields.items())])
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 

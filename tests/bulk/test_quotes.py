@@ -137,4 +137,6 @@ def test_an_exam_window(bulk: Bulk, app: MockApp) -> None:
     before = {row.params["sessionSid"]: row.fields for row in app.sessions()}
     guide.step(undo, code=0, job=first)
     after = {row.params["sessionSid"]: row.fields for row in app.sessions()}
-    assert {sid for sid, fields in after.items() if fields != before[sid]} == {session(number) for number in range(2, 7)}
+    assert {sid for sid, fields in after.items() if fields != before[sid]} == {
+        session(number) for number in range(2, 7)
+    }

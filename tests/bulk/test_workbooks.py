@@ -90,7 +90,9 @@ def test_what_is_not_a_moment_or_not_text_is_named(write: Write) -> None:
 def test_a_number_where_a_time_belongs(write: Write) -> None:
     """Such as a date in a cell that has no date format."""
     found = read(write(Sheet("Moves", [HEADER, row(1, 46146.375)])))
-    assert [item.fix for item in found if isinstance(item, Problem)] == ["write a date and a time, like 2030-05-04 09:00"]
+    assert [item.fix for item in found if isinstance(item, Problem)] == [
+        "write a date and a time, like 2030-05-04 09:00"
+    ]
 
 
 def test_a_length_of_time_is_not_a_moment(tmp_path: Path) -> None:
