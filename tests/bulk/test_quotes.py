@@ -11,7 +11,9 @@ from bulk.exam_window import correct, write_exams
 from bulk.lists import write_may, write_moves
 from bulk.runs import Bulk, session
 from bulk.test_truth import jobs_of
-from docs.quotes import LATENCY, PORT, RATE, Mask, Quote, quoted, same
+from docs.quotes import LATENCY, PORT, RATE, ROOT, Mask, Quote, quoted, same
+from smarterproctoring_bulk.confirm import Move, question
+from smarterproctoring_bulk.local_times import Clock
 from smarterproctoring_generated.operations import GET_EXAM_SESSION, RESCHEDULE_EXAM_SESSION
 from smarterproctoring_mock import MockApp
 
@@ -72,6 +74,12 @@ def test_many_sessions_at_once(bulk: Bulk, app: MockApp) -> None:
     printed = run(bulk, Quote(real.document, command, real.printed), code=int(code.printed))
     same(real, printed, PORT, RATE, JOB, JOURNAL)
     assert re.findall(r"ES\w+", (bulk.folder / "report.csv").read_text()).count(session(1)) == 1
+
+
+def test_the_guide_shows_what_is_asked() -> None:
+    move = Move("https://api.example.com", 5, 0, "2027-05-05T14:00:00.000Z", "2027-05-09T20:00:00.000Z")
+    text = (ROOT / "docs/how-to/exam-window.md").read_text(encoding="utf-8")
+    assert f"`{question(move, Clock('America/New_York'))}`" in text
 
 
 class Guide:
