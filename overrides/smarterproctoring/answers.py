@@ -281,6 +281,7 @@ def _http_date(text: str) -> float | None:
 # -- what is not the API's answer --------------------------------------------------------------------------------------
 
 
+_TAG = re.compile(rb"<!doctype html|<html|<head|<body")
 _JSON = (b"{", b"[", b'"')
 """How objects, arrays and strings of JSON begin, which may hold tags."""
 
@@ -308,8 +309,7 @@ def _is_html(body: bytes) -> bool:
 
 
 def _has_tags(start: bytes) -> bool:
-    tags = (b"<!doctype html", b"<html", b"<head", b"<body")
-    return any(tag in start for tag in tags)
+    return _TAG.search(start) is not None
 
 
 def _is_xml(body: bytes) -> bool:
