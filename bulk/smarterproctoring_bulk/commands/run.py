@@ -210,7 +210,7 @@ def _show_plan(planned: Plan, problems_file: str | None) -> None:
             f", {problem.column}" if problem.column else ""
         )
         kind = f" ({problem.kind})" if problem.kind else ""
-        text = f"{where}: {problem.mend}{kind}"
+        text = f"{where}: {problem.fix}{kind}"
         click.secho(visible(text), fg="yellow", err=True)
     if problems_file:
         write_problems(problems_file, planned.problems())

@@ -107,6 +107,24 @@ class Portion:
     ended: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The present part of a chunk that is not done, as DBOS knows it.
+
+    Attributes:
+        chunk: The number of the chunk.
+        status: DBOS's state of it; None if it is not there.
+        executor: Which process works on it.
+        deadline: When its worker counts as dead, in seconds since 1970; None if it was
+            not begun.
+    """
+
+    chunk: int
+    status: str | None
+    executor: str
+    deadline: float | None
+
+
 Recorded = Literal["recorded", "superseded", "lost"]
 """What came of recording a portion: `superseded` if another job has taken sessions over,
 `lost` if another worker has taken the chunk over, and nothing was recorded."""
@@ -120,6 +138,7 @@ class Tally:
         counts: Settled rows by state.
         maybe_applied: Settled rows that are not `ok` and may have been applied.
         in_doubt: Rows that are not settled and may have been applied.
+        under_way: Rows, besides, that a live process may be sending now.
         attempts: Attempts for settled rows.
         sent: Settled rows that were sent.
         open: Chunks that are not done.
@@ -128,6 +147,7 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter[str])
     maybe_applied: int = 0
     in_doubt: int = 0
+    under_way: int = 0
     attempts: int = 0
     sent: int = 0
     open: int = 0
@@ -248,6 +268,8 @@ class _Tables:
             sa.column("name", sa.Text),
             sa.column("queue_name", sa.Text),
             sa.column("serialization", sa.Text),
+            sa.column("executor_id", sa.Text),
+            sa.column("workflow_deadline_epoch_ms", sa.BigInteger),
             schema=dbos,
         )
         self.steps = sa.table(
@@ -733,6 +755,29 @@ class Store:
         )
         with self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
+
+    def parts(self, job: Job) -> list[Part]:
+        """Return the present parts of the chunks that are not done."""
+        table = self._tables.chunks
+        status = self._tables.status
+        query = (
+            sa.select(
+                table.c.number,
+                status.c.status,
+                status.c.executor_id,
+                status.c.workflow_deadline_epoch_ms.label("deadline"),
+            )
+            .outerjoin(status, status.c.workflow_uuid == table.c.workflow)
+            .where(table.c.job == job.id, table.c.done.is_(False))
+        )
+        found: list[Part] = []
+        with self._engine.connect() as connection:
+            for row in connection.execute(query):
+                deadline = None if row.deadline is None else row.deadline / 1000
+                found.append(
+                    Part(row.number, row.status, row.executor_id or "", deadline)
+                )
+        return found
 
     def dead_chunks(self, job: Job) -> list[int]:
         """Return the numbers of chunks that are not done and that no part works on."""
