@@ -134,7 +134,9 @@ class Journal:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.trouble: Trouble = ""
-        logging.getLogger("dbos").setLevel(logging.CRITICAL)  # warnings may quote rows
+        # Their warnings may quote rows, or show a traceback beside the message of Ctrl-C.
+        for name in ("dbos", "sqlalchemy.pool"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         if place.path is not None:
             make_private(place.path)
         self._identity = identity(place)
@@ -237,15 +239,6 @@ class Journal:
             if job.fingerprint == fingerprint and job.service == service
         ]
         return found[-1] if found else None
-
-    def new_id(self, fingerprint: str, base_url: str) -> str:
-        """Return the name of the next job of a list for a service."""
-        known = {job.id for job in self.jobs()}
-        for turn in itertools.count():
-            name = jobs.job_id(fingerprint, base_url, turn)
-            if name not in known:
-                return name
-        raise AssertionError("counting does not end")
 
     def change(self, job: Job, options: JobOptions) -> Job:
         """Apply and record the options that were given for a known job.
@@ -373,7 +366,6 @@ class Journal:
         *,
         take: bool,
     ) -> None:
-        there = self.store.numbers(job.id)
         known = self.store.knows(job.service)
         decided = self._decided(plan, job, again, known=known, supersede=take)
         # A list that is in the journal in part is cut as it was begun.
@@ -384,6 +376,7 @@ class Journal:
         rows = 0
         for batch in batches(enumerate(sizes_of(decided, sizes)), _SUBMITTED):
             with self.store.begin() as connection:
+                there = self.store.lock_numbers(connection, job.id)
                 for number, cut in batch:
                     rows += len(cut)
                     if number not in there:
@@ -531,7 +524,25 @@ class Journal:
 
     def tally(self, job: Job) -> Tally:
         """Count the rows of a job by what became of them."""
-        return self.store.tally(job)
+        tally = self.store.tally(job)
+        for number in self.store.begun_chunks(job):
+            with self.store.begin() as connection:
+                chunk = self.store.chunk(job.id, number, connection)
+            known = chunk.histories.values()
+            tally.in_doubt += len(self._under_way(job, chunk))
+            tally.in_doubt -= sum(history.maybe_applied for history in known)
+        return tally
+
+    def _under_way(self, job: Job, chunk: Chunk) -> dict[int, History]:
+        """Return what is known of the rows that a worker may have sent since its last portion.
+
+        Whether the worker lives or has died: nobody knows yet what became of them.
+        """
+        lines = [row.line for row in chunk.rows]
+        settled: set[int] = set()
+        if lines:
+            settled = self.store.settled_lines(job.id, lines[0], lines[-1])
+        return in_doubt(chunk, settled, job.window)
 
     def done(self, job: Job) -> bool:
         """Tell whether every row of a job is settled."""
@@ -541,11 +552,16 @@ class Journal:
     def outcomes(self, job: Job) -> Iterator[Outcome]:
         """Yield an outcome for every row, by line; memory does not grow with the list.
 
-        A row that is not settled has the state `open`.
+        A row that is not settled has the state `open`. It may have been applied if a worker
+        has it, or had it when it died.
         """
+        begun = set(self.store.begun_chunks(job))
         recorded = self.store.outcomes(job.id)
         following = next(recorded, None)
         for chunk in self.store.chunks(job.id):
+            histories = chunk.histories
+            if chunk.number in begun:
+                histories = self._under_way(job, chunk)
             for row in chunk.rows:
                 while following is not None and following.line < row.line:
                     yield following
@@ -554,7 +570,7 @@ class Journal:
                     yield following._replace(sids=row.sids)
                     following = next(recorded, None)
                 else:
-                    yield _open_outcome(row, chunk.histories.get(row.line, History()))
+                    yield _open_outcome(row, histories.get(row.line, History()))
         if following is not None:
             yield following
         yield from recorded
@@ -721,11 +737,7 @@ class Journal:
         for number in self.store.dead_chunks(job):
             with self.store.begin() as connection:
                 chunk = self.store.chunk(job.id, number, connection)
-                lines = [row.line for row in chunk.rows]
-                settled: set[int] = set()
-                if lines:
-                    settled = self.store.settled_lines(job.id, lines[0], lines[-1])
-                histories = in_doubt(chunk, settled, job.window)
+                histories = self._under_way(job, chunk)
                 part = part_name(job.id, number, chunk.part + 1)
                 begun = min(chunk.begun + job.window, len(chunk.rows))
                 if self.store.restart(
