@@ -161,7 +161,7 @@ THEMES: Final[Mapping[str, Theme]] = {
         corrections=1.0, always_rate=True, always_supersedes=True,
     ),
     "settle": Theme(
-        0.2, ("settle", "settle", "reopen", "resume"), ("kill", "hurry"),
+        0.2, ("settle", "settle", "reopen", "resume"), ("faults", "faults", "kill"),
         ("lost", "reads", "refused"), 2, never_replays=True,
     ),
     "hosts": Theme(
