@@ -6,7 +6,7 @@ SHELL := bash
 
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/.ready
 # What the type checkers look at, beside the folders of the packages.
 SOURCES := tests tools examples benchmarks
@@ -141,7 +141,7 @@ typecheck: $(READY) node_modules/.ready  ## mypy --strict and pyright over gener
 	@node_modules/.bin/pyright --pythonpath $(BIN)/python
 
 # Two test processes for each core: while one waits for a time limit, another works.
-CORES := $(shell getconf _NPROCESSORS_ONLN)
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS ?= $(shell echo $$((2 * $(CORES))))
 # The tests of the spec's tools need npm, and say so where they are skipped for want of it.
 .PHONY: test
@@ -285,6 +285,10 @@ build: $(READY)  ## build wheel, sdist and bill of materials into dist/
 .PHONY: check-package
 check-package: build  ## check the built files, build them again, install and try them; ARGS="--python PATH"
 	@$(BIN)/python tools/check_package.py $(ARGS)
+
+.PHONY: try-package
+try-package: build  ## install the built files and try them, on a system on which no release is built (Windows, macOS)
+	@$(BIN)/python tools/check_package.py --only-install
 
 .PHONY: check-sizes
 check-sizes: $(READY)  ## compare the sizes of hand-written code and wheels with tools/sizes.toml; ARGS=--write records them

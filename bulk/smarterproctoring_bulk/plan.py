@@ -59,9 +59,6 @@ class Counts(NamedTuple):
     invalid: int
 
 
-_COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
-
-
 class SessionDigest(NamedTuple):
     """What a list says of one session.
 
@@ -298,7 +295,9 @@ def plan(
 
 def digest(row: Row) -> str:
     """Return 32 hexadecimal digits that are the same for rows that ask for the same."""
-    said = _COMPACT.encode([row.sids, sorted(row.fields.items())])
+    said = repr(
+        (row.sids, sorted(row.fields.items()))
+    )  # quicker than JSON, and as exact
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 

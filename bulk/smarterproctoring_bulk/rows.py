@@ -821,13 +821,16 @@ def _zone_problem(name: str | None) -> str | None:
 
 @lru_cache(maxsize=2**15)  # a list has few different times
 def read_moment(text: str, where: str | None, day_first: bool | None) -> datetime | str:
-    """Read a time as people write it; return the moment, or else how to fix it."""
+    """Read a time as people write it; return the moment in UTC, or else how to fix it."""
     try:
-        return read_time(
+        moment = read_time(
             text, None if where is None else zone(where), day_first=day_first
         )
+        return moment.astimezone(UTC)
     except TimeError as error:
         return f"it {error.reason}"
+    except OverflowError:
+        return "the time is out of range"
 
 
 @lru_cache(maxsize=2**12)
