@@ -211,6 +211,14 @@ prove: $(READY)  ## put each seeded fault of tools/prove.toml into a copy, and s
 prove-decisions: $(READY)  ## make every call that can be: each order of attempts, answers and reads, and what was true
 	@$(BIN)/python tools/prove_decisions.py $(ARGS)
 
+.PHONY: check-history
+check-history: $(READY)  ## random runs of bulk that are killed, stopped and refused, against the mock's audit; SEED=1 ARGS="--seconds 120 --seeds 20"
+	@$(BIN)/python tools/check_history.py $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+.PHONY: prove-history
+prove-history: $(READY)  ## put each fault of tools/history/faults.toml into a copy, and see check-history find it; ARGS="--only TEXT"
+	@$(BIN)/python tools/prove_history.py $(ARGS)
+
 .PHONY: prove-outcome
 prove-outcome: $(READY)  ## cut calls at every byte and compare what they say with what was applied; ARGS="--runs 5000"
 	@$(BIN)/python tools/prove_outcome.py $(ARGS)

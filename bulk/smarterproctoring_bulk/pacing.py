@@ -346,6 +346,10 @@ class Breaker:
         """Note that an attempt begins."""
         self._probing = self.open
 
+    def ended(self) -> None:
+        """Note that a probe is no longer under way, even if it found out nothing."""
+        self._probing = False
+
     def succeeded(self) -> None:
         """Note an answer that is neither a 5xx nor missing."""
         self._failed.clear()

@@ -37,6 +37,8 @@ FAILURE_AFTER = 0.25
 """Seconds that a failure waits: its row is sent again only after it is recorded."""
 MOST_WAITING = 500
 """Rows that wait to be sent again, above which no more are begun."""
+SENT_ENOUGH: Final = "not sent again: it may have been sent as often as allowed"
+"""The message of a row whose last attempt was under way when its process died."""
 BACKOFF_BASE = 0.5
 BACKOFF_MAX = 8.0
 """Seconds: full jitter over `min(base * 2**n, max)` before a row's next attempt."""
@@ -128,6 +130,7 @@ class Entry:
         began: The clock's reading at the first attempt.
         ready: The clock's reading before which it is not sent again.
         attempt_began: The clock's reading at the last attempt.
+        is_probe: Whether that finds out for the breaker whether the service is back.
     """
 
     row: Row
@@ -141,6 +144,7 @@ class Entry:
     began: float | None = None
     ready: float = 0.0
     attempt_began: float = 0.0
+    is_probe: bool = False
 
     @classmethod
     def continued(cls, row: Row, history: History, now: float) -> Entry:
@@ -505,6 +509,7 @@ class Lane:
         if probing:
             gate.breaker.begin()
         entry = self._take(now, fresh_first=probing)
+        entry.is_probe = probing
         gate.flying += 1
         self._flying[entry.row.line] = entry
         self._pace.begin(now, self._interval(now))
@@ -546,6 +551,7 @@ class Lane:
             finally:
                 lane._flying.pop(claimed.row.line, None)
                 lane._gate.flying -= 1
+                lane._end_probe(claimed)
             now = lane._gate.clock()
             if lane._portion_is_ready(now) or lane._finished(now):
                 lane._wake()
@@ -567,6 +573,12 @@ class Lane:
             else:
                 return
 
+    def _end_probe(self, entry: Entry) -> None:
+        """Let another probe out if this was one, even if it was only read back."""
+        if entry.is_probe:
+            entry.is_probe = False
+            self._gate.breaker.ended()
+
     def _has_room(self) -> bool:
         return self._gate.flying < self._gate.concurrency.allowed(self._rules.rate())
 
@@ -581,6 +593,10 @@ class Lane:
         try:
             if self._rules.read is not None and self._must_read(entry):
                 await self._read(self._rules.read, entry)
+                return
+            if entry.sendings >= MAX_SENDINGS:
+                # The last one was under way when its process died.
+                self._settle(entry, "gave_up", message=SENT_ENOUGH)
                 return
             answer = await self._act(self._client, entry.row)
         except ValidationError as error:

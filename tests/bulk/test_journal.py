@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import logging
 import os
 import pickle
 import pty
@@ -365,3 +366,11 @@ def test_a_worker_that_slept_past_its_lease_sends_at_most_a_window(fleet: Bulk, 
     assert set(again.values()) <= {1}
     assert outcomes_of(fleet, job) == before, "what it sent then is not recorded"
     assert set(Counter(outcome.state for outcome in before.values())) == {"ok"}
+
+
+def test_what_libraries_log_is_not_shown(bulk: Bulk) -> None:
+    """It may quote rows; and Ctrl-C while a connection is closed would show a traceback beside the message."""
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.NOTSET)
+    engine.Journal(find(bulk.journal)).close()
+    for name in ("dbos", "sqlalchemy.pool.impl.QueuePool"):
+        assert not logging.getLogger(name).isEnabledFor(logging.ERROR)

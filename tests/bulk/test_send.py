@@ -7,6 +7,7 @@ import json
 import math
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ import pytest
 from bulk.runs import EXAM, INSTALL, START, TOKEN, Bulk, sent, session
 from smarterproctoring import AsyncSmarterProctoring
 from smarterproctoring_bulk.outcomes import READS, History, Outcome
-from smarterproctoring_bulk.pacing import Throttle, window_for
+from smarterproctoring_bulk.pacing import Breaker, Throttle, window_for
 from smarterproctoring_bulk.rows import Row
 from smarterproctoring_bulk.send import Collected, Found, Gate, Lane, ReadSession, Rules, Work, read_session
 from smarterproctoring_generated.operations import GET_EXAM_SESSION
@@ -158,6 +159,42 @@ def test_a_row_in_doubt_is_read_back_once_before_it_is_sent_again(bulk: Bulk, ap
     confirmed = [line for line, outcome in found.items() if outcome.message == "confirmed by reading back"]
     assert sorted(confirmed) == [0, 2, 4, 6, 8]
     assert set(sent(app)) == {session(line) for line in (1, 3, 5, 7, 9, 10)}
+
+
+@pytest.mark.parametrize("reads_back", [True, False])
+def test_no_row_is_sent_a_sixth_time_because_a_process_died(bulk: Bulk, app: MockApp, reads_back: bool) -> None:
+    """The fifth attempt was under way then, and the row is read back, but not sent."""
+
+    async def is_not_so(client: AsyncSmarterProctoring, row: Row) -> bool:
+        return False
+
+    doubts = {1: History(sendings=4, attempts=4).in_doubt(), 2: History(sendings=3, attempts=3).in_doubt()}
+    read_back = is_not_so if reads_back else None
+    outcomes, _, _, _ = run_lane(bulk.url, app, work=Work(ROWS, 90, doubts), read_back=read_back)
+    states = {outcome.line: (outcome.state, outcome.maybe_applied, outcome.attempts) for outcome in outcomes}
+    assert states == {1: ("gave_up", True, 4), 2: ("ok", False, 4)}
+    assert sent(app) == {session(2): 1}
+
+
+@pytest.mark.parametrize("as_asked", [True, False])
+def test_a_probe_that_is_only_read_back_does_not_hold_the_breaker(bulk: Bulk, app: MockApp, as_asked: bool) -> None:
+    """It is settled, or put back because its lane's turn is over, without having been sent."""
+    late = [0.0]
+
+    async def read_back(client: AsyncSmarterProctoring, row: Row) -> bool:
+        late[0] += 0.0 if as_asked else 100.0
+        return as_asked
+
+    breaker = Breaker(threshold=1)
+    breaker.failed(0.0, "another", answered=False)
+    work = Work(ROWS, 90, {line: History().in_doubt() for line in range(3)})
+    outcomes, left, gate, _ = run_lane(
+        bulk.url, app, work=work, seconds=20.0, read_back=read_back, breaker=breaker,
+        clock=lambda: time.monotonic() + late[0],
+    )  # fmt: skip
+    assert len(outcomes) == (3 if as_asked else 0)
+    assert len(left) == 3 - len(outcomes)
+    assert gate.breaker.due(0.0) < float("inf"), "no other lane would ever begin an attempt"
 
 
 def test_what_a_read_says_of_a_row(bulk: Bulk, app: MockApp) -> None:

@@ -156,6 +156,27 @@ def test_a_lock_that_is_looked_at_can_be_had(tmp_path: Path) -> None:
 
 
 @slow
+@pytest.mark.parametrize("where", ["bulk", "fleet"])
+def test_what_a_dead_process_may_have_sent_is_said_before_anybody_goes_on(
+    where: str, app: MockApp, request: pytest.FixtureRequest
+) -> None:
+    """A report of a crashed job says of no row that was stored that it was not applied."""
+    bulk: Bulk = request.getfixturevalue(where)
+    path = write_list(bulk.folder / "list.csv", 200)
+    app.add_faults(SLOW)
+    process = bulk.start("run", path, "--rate", "2000/s", "--lanes", "2")
+    wait_for(partial(at_least, app, 60))
+    kill(process)
+    found = bulk.outcomes().values()
+    open_rows = {outcome.sids[2] for outcome in found if outcome.state == "open"}
+    doubts = {outcome.sids[2] for outcome in found if outcome.maybe_applied}
+    sent_and_open = set(stored(app)) & open_rows
+    assert sent_and_open, "everything was recorded; the test shows nothing"
+    assert sent_and_open <= doubts < open_rows
+    assert bulk.status()["maybe_applied"] == len(doubts)
+
+
+@slow
 def test_ctrl_c_twice_leaves_rows_in_doubt(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "list.csv", 40)
     app.add_faults({"delay": 3, "times": None})
@@ -228,6 +249,18 @@ def test_a_paused_job_says_what_may_have_been_applied(bulk: Bulk, app: MockApp) 
     assert len(records) == 300
     assert {record["sessionSid"] for record in records if record["maybeApplied"] == "true"} == changed
     assert {record["state"] for record in records} == {"open"}
+
+
+@slow
+def test_a_job_that_is_cancelled_while_its_last_rows_are_under_way_is_done(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 3)
+    app.add_faults({"delay": 6, "times": 3})
+    process = bulk.start("run", path)
+    wait_for(lambda: not app.faults())
+    bulk.run("cancel", jobs_of(bulk)[0])
+    assert not app.audit(), "it had ended before; the test shows nothing"
+    assert "resume" not in bulk.end(process, code=0)
+    assert bulk.states() == {"ok": 3}
 
 
 @slow
@@ -362,6 +395,8 @@ def test_only_rows_whose_change_is_new_are_sent(bulk: Bulk, app: MockApp, how: s
     (second,) = set(jobs_of(bulk)) - {first}
     states = Counter(outcome.state for outcome in outcomes_of(bulk, second).values())
     assert states == Counter({"done": 50 - len(changed), "ok": len(changed)})
+    shown = {outcome.sids[2] for outcome in outcomes_of(bulk, second).values()}
+    assert shown == {session(number) for number in range(50)}, "a row that is not sent is named by its session, too"
     assert "already done" not in bulk.run("run", corrected, *options, "--again", "done")
     assert sum(sent(app).values()) == 100 + len(changed)
 

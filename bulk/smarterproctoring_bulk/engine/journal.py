@@ -137,7 +137,9 @@ class Journal:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.trouble: Trouble = ""
-        logging.getLogger("dbos").setLevel(logging.CRITICAL)  # warnings may quote rows
+        # Their warnings may quote rows, or show a traceback beside the message of Ctrl-C.
+        for name in ("dbos", "sqlalchemy.pool"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         if place.path is not None:
             make_private(place.path)
         self._identity = identity(place)
@@ -244,15 +246,6 @@ class Journal:
             if job.fingerprint == fingerprint and job.service == service
         ]
         return found[-1] if found else None
-
-    def new_id(self, fingerprint: str, base_url: str) -> str:
-        """Return the name of the next job of a list for a service."""
-        known = {job.id for job in self.jobs()}
-        for turn in itertools.count():
-            name = jobs.job_id(fingerprint, base_url, turn)
-            if name not in known:
-                return name
-        raise AssertionError("counting does not end")
 
     def change(self, job: Job, options: JobOptions) -> Job:
         """Apply and record the options that were given for a known job.
@@ -380,7 +373,6 @@ class Journal:
         *,
         take: bool,
     ) -> None:
-        there = self.store.numbers(job.id)
         known = self.store.knows(job.service)
         decided = self._decided(plan, job, again, known=known, supersede=take)
         # A list that is in the journal in part is cut as it was begun.
@@ -391,6 +383,7 @@ class Journal:
         rows = 0
         for batch in batches(enumerate(sizes_of(decided, sizes)), _SUBMITTED):
             with self.store.begin() as connection:
+                there = self.store.lock_numbers(connection, job.id)
                 for number, cut in batch:
                     rows += len(cut)
                     if number not in there:

@@ -31,7 +31,9 @@ _PAGE = 5000
 """Outcomes that are read at a time."""
 _LOCK = 727_003
 """The Postgres advisory lock under which the tables are created."""
-_OPEN = ("ENQUEUED", "PENDING", "DELAYED")
+_WAITING = ("ENQUEUED", "DELAYED")
+"""DBOS's states of a part that will run."""
+_OPEN = (*_WAITING, "PENDING")
 """DBOS's states of a part that will run or runs."""
 
 
@@ -299,7 +301,10 @@ class Store:
     def create(self) -> None:
         """Create the tables that are not there."""
         with self._engine.begin() as connection:
-            if not self._is_sqlite:
+            # Another process may create them in the same moment.
+            if self._is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                 connection.execute(sa.schema.CreateSchema("bulk", if_not_exists=True))
             self._tables.metadata.create_all(connection)
@@ -364,6 +369,19 @@ class Store:
         query = sa.select(table.c.number).where(table.c.job == job_id)
         with self._engine.connect() as connection:
             return set(connection.execute(query).scalars())
+
+    def lock_numbers(self, connection: sa.Connection, job_id: str) -> set[int]:
+        """Return the numbers of the chunks that a job has, in the caller's transaction.
+
+        Until its end, no other host adds any.
+        """
+        jobs = self._tables.jobs
+        if not self._is_sqlite:
+            lock = sa.select(jobs.c.id).where(jobs.c.id == job_id)
+            connection.execute(lock.with_for_update())
+        table = self._tables.chunks
+        query = sa.select(table.c.number).where(table.c.job == job_id)
+        return set(connection.execute(query).scalars())
 
     def add_chunk(
         self, connection: sa.Connection, job: Job, chunk: Chunk, workflow: str
@@ -461,7 +479,11 @@ class Store:
     ) -> None:
         """Record outcomes of rows that are not sent."""
         for batch in batches(outcomes, _BATCH):
-            values = [_outcome_values(job_id, outcome) for outcome in batch]
+            values = [
+                # They are in no chunk, which would know their SIDs.
+                _outcome_values(job_id, outcome) | {"session": outcome.sids[2]}
+                for outcome in batch
+            ]
             connection.execute(self._statements.settle, values)
 
     def add_duplicates(self, job_id: str, duplicates: Iterable[Duplicate]) -> None:
