@@ -270,6 +270,19 @@ bench-mock: $(READY)  ## measure the mock server beside npm peers, into docs/ben
 	else echo "npm is not installed (Node.js 20 or newer): the peers are skipped" >&2; fi
 	@$(BIN)/python benchmarks/bench_mock.py $(ARGS)
 
+# As users have it: the wheels and what they need, at the locked versions, without what tests and tools need.
+START := build/start
+.PHONY: bench-start
+bench-start: $(READY)  ## measure the start of the command line beside `import click`; ARGS="--rounds 5" for less
+	@rm -rf $(START)
+	@$(BIN)/python -m venv --without-pip $(START)
+	@for folder in . mock bulk; do \
+	    $(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir $(START)/wheels $$folder; \
+	done
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(START)/bin/python --constraint requirements/dev.txt \
+	    $(START)/wheels/*.whl
+	@$(BIN)/python benchmarks/bench_start.py --python $(START)/bin/python $(ARGS)
+
 .PHONY: bench-bulk
 bench-bulk: $(READY)  ## measure bulk: speed, kill -9, two hosts, a million rows, 429; ARGS="--only speed,kill"
 	@$(BIN)/python benchmarks/bench_bulk.py $(ARGS)

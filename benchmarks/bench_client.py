@@ -39,7 +39,7 @@ IMPORTS = {
     "openapi-python-client": "from smarterproctoring_generated.api.exam_sessions import reschedule_exam_session",
     "OpenAPI Generator, urllib3": "import peer_urllib3",
     "OpenAPI Generator, aiohttp": "import peer_asyncio",
-    OURS: "import smarterproctoring",
+    OURS: "from smarterproctoring import SmarterProctoring",
     "this client, with a client made": "import smarterproctoring as s; s.SmarterProctoring('t')",
 }
 _TIMED = """

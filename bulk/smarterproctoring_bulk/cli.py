@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 import signal
-from typing import NoReturn
+from importlib import import_module
+from typing import NoReturn, cast
 
 import click
 from smarterproctoring.commands import colors
 
 from smarterproctoring_bulk import exits
-from smarterproctoring_bulk.commands import jobs, look, run, settle, undo, worker
+
+COMMANDS = {
+    "cancel": "jobs",
+    "look": "look",
+    "purge": "jobs",
+    "report": "jobs",
+    "resume": "jobs",
+    "run": "run",
+    "settle": "settle",
+    "status": "status",
+    "submit": "run",
+    "undo": "undo",
+    "verify": "look",
+    "worker": "worker",
+}
+"""The commands, each by its module: one that is not run is not loaded."""
 
 
 class _Commands(click.Group):
-    """Ends with the code of the table wherever it is interrupted."""
+    """Loads its commands when they are used, and ends with the code of the table wherever it is interrupted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands."""
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command."""
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"smarterproctoring_bulk.commands.{COMMANDS[cmd_name]}")
+        return cast("click.Command", getattr(module, cmd_name))
 
     def invoke(self, ctx: click.Context) -> object:
         for number in exits.ENDING:
@@ -43,23 +70,6 @@ def main() -> None:
     (not sent), or gave_up (a re-run tries it again). What was done is in a journal: the
     same command continues where it stopped.
     """
-
-
-for _command in (
-    run.run,
-    run.submit,
-    look.look,
-    look.verify,
-    settle.settle,
-    undo.undo,
-    worker.worker,
-    jobs.status,
-    jobs.cancel,
-    jobs.resume,
-    jobs.report,
-    jobs.purge,
-):
-    main.add_command(_command)
 
 
 def command(arguments: list[str]) -> NoReturn:

@@ -25,7 +25,7 @@ from smarterproctoring_bulk.progress import Progress, progress
 from smarterproctoring_bulk.report import Summary, write_html, write_report
 
 if TYPE_CHECKING:
-    from smarterproctoring_bulk.engine import Journal, Tally, Worker
+    from smarterproctoring_bulk.engine import Journal, JournalReader, Tally, Worker
     from smarterproctoring_bulk.jobs import Job
 
 RESUME = "smarterproctoring bulk resume"
@@ -261,7 +261,7 @@ async def serve_all(
             await worker.run(ended, pause)
 
 
-def write_reports(journal: Journal, job: Job, paths: tuple[str, ...]) -> None:
+def write_reports(journal: JournalReader, job: Job, paths: tuple[str, ...]) -> None:
     """Write reports, each of the kind that its name ends in; a page links to the first that has every row."""
     if not paths:
         return

@@ -10,6 +10,8 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
+from smarterproctoring.harmless import harmless
+
 MAX_BODY = 1024 * 1024
 """Bytes of an answer that are read."""
 MAX_ERROR_BODY = 64 * 1024
@@ -246,28 +248,6 @@ class Reply(_Reply):
         # By the server's clock too where it tells the time, so that a fast local clock does not retry early.
         server_now = _http_date(self.headers.get("date", "")) or now
         return max(0.0, at - now, at - server_now)
-
-
-def harmless(text: str) -> str:
-    """Return text whose control characters are escaped, so that showing it changes nothing but the one line."""
-    if text.isprintable():
-        return text
-    return "".join(
-        [
-            escape(character) if _is_harmful(character) else character
-            for character in text
-        ]
-    )
-
-
-def _is_harmful(character: str) -> bool:
-    # Control and format characters, halves of a character, and spaces that look like none or end a line.
-    return not character.isprintable() and character not in "\u00a0\u202f"
-
-
-def escape(character: str) -> str:
-    """Return the escape that Python writes for a character, in ASCII."""
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def _http_date(text: str) -> float | None:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import errno
 import sys
-import traceback
 from collections.abc import Callable
-from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 try:
     import click
@@ -26,10 +24,13 @@ except ImportError as missing:
 from smarterproctoring_generated.operations import VERSION as API_VERSION
 
 from smarterproctoring import errors
+from smarterproctoring._cli.early import NOTHING_SENT, show_early
 from smarterproctoring._cli.exit_codes import EPILOG, FAILED, INTERRUPTED
-from smarterproctoring._cli.output import NOTHING_SENT, show_early
 from smarterproctoring._version import VERSION
 from smarterproctoring.terminal import echo
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 _GROUP = "smarterproctoring.commands"
 _OUTSIDE = {
@@ -77,14 +78,14 @@ class _CommandLine(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands, also those of distributions that may not be installed."""
-        outside = {*_OUTSIDE, *entry_points(group=_GROUP).names}
+        outside = {*_OUTSIDE, *_outside_commands().names}
         return sorted({*super().list_commands(ctx), *_OWN, *outside})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command."""
         if cmd_name in _OWN:
             return _OWN[cmd_name]()
-        if cmd_name in _OUTSIDE or cmd_name in entry_points(group=_GROUP).names:
+        if cmd_name in _OUTSIDE or cmd_name in _outside_commands().names:
             return _outside(cmd_name)
         return super().get_command(ctx, cmd_name)
 
@@ -125,6 +126,8 @@ class _CommandLine(click.Group):
             code = FAILED
             text = f"unexpected failure: {type(error).__name__}"
             show_early(command, error, text, code)
+            import traceback  # noqa: PLC0415 - after a failure only
+
             traceback.print_exc()
         sys.exit(code)
 
@@ -144,12 +147,20 @@ def main(context: click.Context) -> None:
     """Move proctored exam sessions, and look at them.
 
     The token comes from SMARTERPROCTORING_TOKEN, from the file that SMARTERPROCTORING_TOKEN_FILE or --token-file
-    names, or from a prompt; never from an argument, which every user of the machine could see.
+    names, from what a profile of the settings' file names, or from a prompt; never from an argument, which every user
+    of the machine could see.
     """
     context.color = terminal.colors()
 
 
 # -- commands of other distributions -----------------------------------------------------------------------------------
+
+
+def _outside_commands() -> EntryPoints:
+    """Return the commands of the distributions that are installed."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - it loads more than click does
+
+    return entry_points(group=_GROUP)
 
 
 def _outside(name: str) -> click.Command:
@@ -179,7 +190,7 @@ def _load(name: str) -> Callable[[list[str]], int]:
         click.ClickException: Nothing that is installed provides it, or something that it needs is missing.
     """
     how = f"pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[{name}]'"
-    found = [*entry_points(group=_GROUP, name=name)]
+    found = [*_outside_commands().select(name=name)]
     if not found:
         raise click.ClickException(
             f"the command {name} is not installed; install it with: {how}"

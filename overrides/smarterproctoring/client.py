@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from ssl import SSLContext
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, cast
 
 from smarterproctoring_generated import operations
 from smarterproctoring_generated.facade import (
@@ -24,6 +24,7 @@ from smarterproctoring._async.waits import concurrently, sleep
 from smarterproctoring._sync.many import work
 from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
+from smarterproctoring.dry_run import DryRun, with_token
 from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.many import Many, Outcome
 from smarterproctoring.prepare import Prepared, from_keywords, to_compare
@@ -59,28 +60,6 @@ class Settings(CallOptions, TransportOptions, total=False):
     """Where the API is; production by default."""
     allow_http: bool
     """Whether plain http may go to another machine, which shows the token to the network. Default: False."""
-
-
-class DryRun(NamedTuple):
-    """The exact request that a call would send; the token is replaced by `<token>`.
-
-    Attributes:
-        method: The HTTP method.
-        url: The whole URL.
-        headers: The headers.
-        content: The body's bytes.
-        path: The path as the spec has it, with names in the place of SIDs.
-    """
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    content: bytes
-    path: str = ""
-
-    def __repr__(self) -> str:  # the values are about a person, or the caller's own
-        names = ", ".join(sorted(self.headers))
-        return f"<DryRun {self.method} {self.path} headers={names} content={len(self.content)} bytes>"
 
 
 class _Client(NoCopy, Generic[SenderT, TokenT]):
@@ -279,11 +258,10 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         given: Hidden[Mapping[str, object]],
     ) -> DryRun:
         request = self._sender.request_for(self._prepare(operation, sids, given))
-        token = {operation.token_header: "<token>"} if operation.token_header else {}
         return DryRun(
             request.method,
             str(request.url),
-            {**request.headers, **token},
+            with_token(operation, request.headers),
             request.content,
             operation.path,
         )

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterator
 
-from smarterproctoring.answers import MAX_BODY, MAX_ERROR_BODY, Reply, harmless
+from smarterproctoring.answers import MAX_BODY, MAX_ERROR_BODY, Reply
 from smarterproctoring.credentials import Secret
+from smarterproctoring.harmless import harmless
 from smarterproctoring.masking import mask, mask_token
 from smarterproctoring.prepare import Prepared
 

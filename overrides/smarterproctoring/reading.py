@@ -11,9 +11,10 @@ from smarterproctoring_generated.operations import OPERATIONS
 from smarterproctoring_generated.records import Hidden, Operation
 from smarterproctoring_generated.results import Check, Difference
 
-from smarterproctoring.answers import Reply, harmless
+from smarterproctoring.answers import Reply
 from smarterproctoring.comparison import compare, of_another, unknown
 from smarterproctoring.errors import SmarterProctoringError
+from smarterproctoring.harmless import harmless
 from smarterproctoring.policy import is_over
 from smarterproctoring.prepare import Prepared
 from smarterproctoring.quoting import without_personal

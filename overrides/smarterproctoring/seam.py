@@ -7,18 +7,16 @@ Generated functions call the client that is passed to them, so every operation o
 from __future__ import annotations
 
 import ssl
-import sys
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
 
 import httpx
-from smarterproctoring_generated.operations import VERSION as API_VERSION
 from smarterproctoring_transport import NotSent, ProxyFailure, Requests, Unpacker
 
-from smarterproctoring._version import VERSION
 from smarterproctoring.answers import MAX_BODY, Reply
 from smarterproctoring.errors import ConfigurationError, wrong_settings
+from smarterproctoring.headers import common_headers
 from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import Prepared, from_generated
 from smarterproctoring.problems import Problem
@@ -28,10 +26,6 @@ Client = httpx.Client
 AsyncClient = httpx.AsyncClient
 Request = httpx.Request
 Response = httpx.Response
-USER_AGENT = (
-    f"smarterproctoring-client/{VERSION} openapi/{API_VERSION} "
-    f"python/{sys.version.split()[0]} httpx/{httpx.__version__}"
-)
 
 
 # -- requests ----------------------------------------------------------------------------------------------------------
@@ -39,14 +33,7 @@ USER_AGENT = (
 
 def requests_for(base_url: str, options: Options) -> Requests:
     """Return what makes the requests of a client with these options."""
-    headers = {
-        "accept": "application/json",
-        "user-agent": USER_AGENT,
-        **options.headers,
-    }
-    # Answers are tiny, and a compressed one could be a bomb.
-    headers["accept-encoding"] = "identity"
-    return Requests(base_url, headers)
+    return Requests(base_url, common_headers(options))
 
 
 def prepared_from(method: str, url: object, arguments: Mapping[str, Any]) -> Prepared:

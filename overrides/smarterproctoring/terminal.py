@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from smarterproctoring.answers import harmless
+from smarterproctoring.harmless import harmless
 
 
 def visible(text: str) -> str:

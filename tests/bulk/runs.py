@@ -23,8 +23,9 @@ from unittest.mock import patch
 
 from smarterproctoring import cli
 from smarterproctoring_bulk import engine
+from smarterproctoring_bulk.cli import COMMANDS
 from smarterproctoring_bulk.commands import run as run_command
-from smarterproctoring_bulk.commands.jobs import Facts, facts_of
+from smarterproctoring_bulk.commands.status import Facts, facts_of
 from smarterproctoring_bulk.journal import find
 from smarterproctoring_bulk.limited import plan_first
 from smarterproctoring_bulk.outcomes import Outcome
@@ -66,7 +67,8 @@ def wait_for(condition: Callable[[], Any], seconds: float = 200.0) -> Any:
 def _preloaded() -> ForkServerContext:
     """Return what forks processes that have imported bulk already: its engine alone takes a second of processor."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["smarterproctoring_bulk.cli", "smarterproctoring_bulk.engine"])
+    commands = [f"smarterproctoring_bulk.commands.{name}" for name in sorted({*COMMANDS.values()})]
+    context.set_forkserver_preload(["smarterproctoring_bulk.cli", "smarterproctoring_bulk.engine.worker", *commands])
     return context
 
 
@@ -147,6 +149,7 @@ class Bulk:
             "SMARTERPROCTORING_TOKEN": token,
             "SMARTERPROCTORING_BASE_URL": self.url,
             "SMARTERPROCTORING_BULK_JOURNAL": self.journal,
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
         }
         return {**clean, **own, **more}
 

@@ -120,7 +120,8 @@ def test_a_pickled_value_in_the_journal_is_refused_unread(bulk: Bulk, app: MockA
 
 @slow
 def test_a_journal_of_the_first_format_is_refused_with_words(bulk: Bulk) -> None:
-    bulk.run("status")
+    with engine.Journal(find(bulk.journal)):
+        pass
     with contextlib.closing(sqlite3.connect(bulk.journal)) as connection, connection:
         connection.execute(
             "INSERT INTO workflow_status (workflow_uuid, name, status, created_at, updated_at, priority) "

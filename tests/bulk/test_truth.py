@@ -17,7 +17,7 @@ import pytest
 from bulk.runs import Bulk, kill, sent, session, stored, wait_for, write_list
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.compare import Known, decide
-from smarterproctoring_bulk.engine.journal import UNDER_WAY, in_doubt
+from smarterproctoring_bulk.engine.reader import UNDER_WAY, in_doubt
 from smarterproctoring_bulk.engine.store import Chunk
 from smarterproctoring_bulk.jobs import service_key
 from smarterproctoring_bulk.journal import BusyError, Lock, find, lock_holder, process_name

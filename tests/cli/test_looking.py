@@ -639,10 +639,17 @@ def test_the_version_is_told_without_loading_a_command() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1].split() == [
         "smarterproctoring._cli",
+        "smarterproctoring._cli.early",
         "smarterproctoring._cli.exit_codes",
-        "smarterproctoring._cli.output",
         "smarterproctoring.cli",
+        "smarterproctoring.errors",
+        "smarterproctoring.harmless",
+        "smarterproctoring.problems",
         "smarterproctoring.terminal",
+        "smarterproctoring_generated",
+        "smarterproctoring_generated.operations",
+        "smarterproctoring_generated.records",
+        "smarterproctoring_generated.results",
     ]
 
 

@@ -1,24 +1,23 @@
-"""`bulk status`, `cancel`, `resume`, `report` and `purge`: what is done with a job that is there."""
+"""`bulk cancel`, `resume`, `report` and `purge`: what is done with a job that is there."""
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import Unpack
 
 import click
 from smarterproctoring.commands import visible
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk.exits import Stop
-from smarterproctoring_bulk.jobs import Again, Job
+from smarterproctoring_bulk.jobs import Again
 from smarterproctoring_bulk.opening import (
     check_service,
     find_journal,
     lock_journal,
     open_client,
     open_journal,
+    read_journal,
 )
 from smarterproctoring_bulk.options import (
     ResumeArguments,
@@ -27,105 +26,8 @@ from smarterproctoring_bulk.options import (
     journal_option,
     report_option,
 )
-from smarterproctoring_bulk.outcomes import STATES
 from smarterproctoring_bulk.outputs import Output, check_outputs, journal_files
-from smarterproctoring_bulk.pacing import described_rate
 from smarterproctoring_bulk.work import work, write_reports
-
-if TYPE_CHECKING:
-    from smarterproctoring_bulk.engine import Journal
-
-
-class Facts(TypedDict):
-    """What `status --json` prints of a job."""
-
-    job: str
-    state: str
-    reason: str
-    source: str
-    service: str
-    version: str
-    submitted: str
-    rate: str
-    lanes: int
-    rows: dict[str, int]
-    maybe_applied: int
-    under_way: int
-    attempts: int
-
-
-@click.command()
-@click.argument("job", required=False)
-@journal_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(job: str | None, journal: str | None, as_json: bool) -> None:
-    """Show all jobs of the journal, or one."""
-    with open_journal(find_journal(journal)) as opened:
-        jobs = [opened.job(job)] if job else opened.jobs()
-        facts = [facts_of(opened, each) for each in jobs]
-        if as_json:
-            click.echo(json.dumps(facts))
-            return
-        click.echo(f"journal: {opened.place.shown}")
-        for fact in facts:
-            _show(fact)
-        if not facts:
-            click.echo("no jobs")
-
-
-def _show(fact: Facts) -> None:
-    click.echo()
-    click.echo(
-        visible(
-            f"{fact['job']}  {fact['state']}  {fact['source']}  for {fact['service']}"
-        )
-    )
-    click.echo(
-        f"  submitted {fact['submitted']} by version {fact['version']}, "
-        f"{fact['rate']}, {fact['lanes']} lanes"
-    )
-    for state, count in fact["rows"].items():
-        click.echo(f"  {count:>10,} {state}")
-    if fact["maybe_applied"]:
-        click.secho(
-            f"  {fact['maybe_applied']:>10,} of them may have been applied", fg="yellow"
-        )
-    if fact["under_way"]:
-        click.echo(
-            f"  {fact['under_way']:>10,} of them at most are being sent now by a process "
-            "that runs"
-        )
-
-
-def facts_of(journal: Journal, job: Job) -> Facts:
-    """Return what `status` shows of a job."""
-    tally = journal.tally(job)
-    rows: dict[str, int] = {
-        state: tally.counts[state] for state in STATES if tally.counts.get(state)
-    }
-    left = job.total - tally.settled
-    if left:
-        rows["not settled yet"] = left
-    state = "done" if journal.done(job) else "open"
-    if job.paused and left:
-        state = f"paused ({job.paused})"
-    if not job.submitted:
-        state = "not submitted whole: run the same command again"
-    return {
-        "job": job.id,
-        "state": state,
-        "reason": job.detail,
-        "source": job.source,
-        "service": job.base_url,
-        "version": job.client,
-        "submitted": f"{datetime.fromtimestamp(job.created, UTC):%Y-%m-%d %H:%M} UTC",
-        "rate": described_rate(job.rate),
-        "lanes": job.lanes,
-        "rows": rows,
-        "maybe_applied": tally.maybe_applied + tally.in_doubt,
-        "under_way": tally.under_way,
-        "attempts": tally.attempts,
-    }
 
 
 @click.command()
@@ -195,7 +97,7 @@ def report(job: str, files: tuple[str, ...], journal: str | None) -> None:
     place = find_journal(journal)
     reports = [Output("the report", Path(path)) for path in files]
     check_outputs(reports, journal_files(place.path))
-    with open_journal(place) as opened:
+    with read_journal(place) as opened:
         write_reports(opened, opened.job(job), files)
 
 

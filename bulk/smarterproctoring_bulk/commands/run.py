@@ -28,6 +28,7 @@ from smarterproctoring_bulk.opening import (
     measure,
     open_client,
     open_journal,
+    read_journal,
     service_of,
 )
 from smarterproctoring_bulk.options import (
@@ -51,7 +52,7 @@ from smarterproctoring_bulk.rows import InputError
 from smarterproctoring_bulk.work import RESUME, work
 
 if TYPE_CHECKING:
-    from smarterproctoring_bulk.engine import Journal
+    from smarterproctoring_bulk.engine import Journal, JournalReader
 
 _SHOWN = 20
 """Problems that are printed; all of them are in the file that --problems names."""
@@ -377,7 +378,7 @@ def _put_in(
         ) from None
 
 
-def _open_elsewhere(journal: Journal, jobs: dict[str, int]) -> str:
+def _open_elsewhere(journal: JournalReader, jobs: dict[str, int]) -> str:
     """Say which unfinished jobs name sessions of this list, and what can be done."""
     lines: list[str] = []
     for name, count in jobs.items():
@@ -414,7 +415,7 @@ def _show_known(
     """
     if place.path is not None and not place.path.exists():
         return planned.counts.sendable
-    with open_journal(place) as journal:
+    with read_journal(place) as journal:
         base_url = service_of(client)
         known = journal.find(planned.fingerprint, base_url)
         comparison = journal.compare(

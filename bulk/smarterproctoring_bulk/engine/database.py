@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import time
-from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from smarterproctoring_bulk.engine.trouble import Trouble, reason_in, trouble_in
 from smarterproctoring_bulk.journal import Place
 
-_FULL: Final = re.compile(
-    "disk is full|disk I/O error|DiskFull|No space left", re.IGNORECASE
-)
-_GONE: Final = re.compile(
-    "no such table|readonly database|disk image is malformed|unable to open database"
-)
 _BUSY_MS = 30_000
 
 DatabaseError = SQLAlchemyError
@@ -50,35 +42,17 @@ def _prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.create_function("unixepoch", 1, lambda _: time.time())
 
 
-Trouble: TypeAlias = Literal["", "full", "gone"]
-"""Why a journal cannot be written any more: its disk is full, or its file is gone."""
-REASONS: Final[Mapping[Trouble, str]] = {
-    "full": "its disk is full",
-    "gone": "its file was deleted or replaced",
-}
-
-
 def trouble_of(error: BaseException) -> Trouble:
     """Return why trying again cannot help; empty if it can."""
-    cause = _cause(error)
-    text = f"{type(cause).__name__} {cause}"
-    if _FULL.search(text):
-        return "full"
-    if _GONE.search(text):
-        return "gone"
-    return ""
+    return trouble_in(_cause(error))
 
 
 def reason_of(error: BaseException) -> str:
     """Return why a database call failed, without a value or a password."""
-    trouble = trouble_of(error)
-    if trouble:
-        return REASONS[trouble]
     cause = _cause(error)
-    if isinstance(cause, SQLAlchemyError):
+    if isinstance(cause, SQLAlchemyError) and not trouble_in(cause):
         return type(cause).__name__
-    first, _, _ = str(cause).partition("\n")
-    return first or type(cause).__name__
+    return reason_in(cause)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -16,16 +16,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final, Self
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, EnqueueOptions, Serializer
 from sqlalchemy import event
 
 from smarterproctoring_bulk import jobs
 from smarterproctoring_bulk.compare import (
     SEND,
-    Comparison,
     Decision,
     Known,
     decide,
@@ -34,40 +31,34 @@ from smarterproctoring_bulk.compare import (
 )
 from smarterproctoring_bulk.doubts import Applied, Doubt, confirmed, noted
 from smarterproctoring_bulk.engine import database
-from smarterproctoring_bulk.engine.database import Trouble
+from smarterproctoring_bulk.engine.durable import (
+    DBOS,
+    DBOSClient,
+    EnqueueOptions,
+    Serializer,
+)
+from smarterproctoring_bulk.engine.reader import JournalReader, open_outcome
 from smarterproctoring_bulk.engine.store import (
     Chunk,
     JobChanges,
     Portion,
     Recorded,
-    Store,
-    Tally,
     batches,
 )
-from smarterproctoring_bulk.jobs import (
-    Again,
-    IncompatibleError,
-    Job,
-    JobOptions,
-    UnknownJobError,
-    application,
-    chunk_sizes,
-)
+from smarterproctoring_bulk.engine.trouble import Trouble
+from smarterproctoring_bulk.jobs import Again, Job, JobOptions, application, chunk_sizes
 from smarterproctoring_bulk.journal import (
     JournalError,
     JournalFullError,
     JournalGoneError,
     Place,
     identity,
-    lock_holder,
     make_private,
 )
 from smarterproctoring_bulk.outcomes import History, Outcome
-from smarterproctoring_bulk.plan import Duplicate, Plan, digest
+from smarterproctoring_bulk.plan import Plan, digest
 from smarterproctoring_bulk.rows import Row
 
-UNSETTLED: Final = "not settled yet"
-UNDER_WAY: Final = "not settled yet: a process that runs may be sending it now"
 _BEGUN = 1
 _NEW = 2
 """Priorities: a chunk that was begun keeps its lane, however long it waits for its turn."""
@@ -75,10 +66,6 @@ _SUBMITTED = 5
 """Chunks of one transaction."""
 _COMPARED = 500
 """Rows that are compared at a time."""
-
-
-class ForeignValuesError(JournalError):
-    """The journal contains values that this package did not write."""
 
 
 class OpenElsewhereError(JournalError):
@@ -116,7 +103,7 @@ def part_name(job_id: str, number: int, part: int) -> str:
     return f"{job_id}-{number:06d}.{part}"
 
 
-class Journal:
+class Journal(JournalReader):
     """What is known of all jobs. Close it, or use it in a `with` block.
 
     Args:
@@ -135,7 +122,6 @@ class Journal:
     """
 
     def __init__(self, place: Place) -> None:
-        self.place = place
         self.trouble: Trouble = ""
         # Their warnings may quote rows, or show a traceback beside the message of Ctrl-C.
         for name in ("dbos", "sqlalchemy.pool"):
@@ -143,44 +129,26 @@ class Journal:
         if place.path is not None:
             make_private(place.path)
         self._identity = identity(place)
-        self.engine = database.connect(place)
+        super().__init__(place)
+
+    def _open(self) -> bool:
         event.listen(self.engine, "handle_error", self._note_error)
-        self.store = Store(self.engine)
         try:
-            DBOS.migrate(place.url)
+            DBOS.migrate(self.place.url)
             self.store.create()
             self._client = DBOSClient(
                 system_database_engine=self.engine, serializer=JsonSerializer()
             )
         except Exception as error:  # noqa: BLE001 - the drivers have no common error
-            self.engine.dispose()
-            reason = database.reason_of(error)
-            raise JournalError(
-                f"the journal {place.shown} cannot be opened: {reason}"
-            ) from None
-        try:
-            self._check_contents()
-        except BaseException:
-            self.close()
-            raise
+            raise self.cannot_open(database.reason_of(error)) from None
+        self._check_contents()
+        return True
 
-    def _check_contents(self) -> None:
-        foreign = self.store.foreign_values()
-        if foreign:
-            raise ForeignValuesError(
-                f"the journal {self.place.shown} contains {foreign:,} values that are "
-                "not JSON. This package writes JSON only, and reading others could run "
-                "code, so nothing was read. Find out who wrote them, and use another "
-                "journal (--journal)"
-            )
-        old = self.store.old_jobs()
-        if old:
-            raise IncompatibleError(
-                f"the journal {self.place.shown} contains {old:,} jobs of an older "
-                "version (1.0), which this version does not continue. Finish them with "
-                "that version, or write their reports and purge them with it; or name "
-                "another journal with --journal"
-            )
+    def close(self) -> None:
+        """Close the connections."""
+        if hasattr(self, "_client"):  # else opening it has failed
+            self._client.destroy()
+        super().close()
 
     def _note_error(self, context: sa.ExceptionContext) -> None:
         trouble = database.trouble_of(context.original_exception)
@@ -205,47 +173,7 @@ class Journal:
         """Tell whether the journal's file is still the one that was opened."""
         return identity(self.place) == self._identity
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.destroy()
-        self.engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     # -- jobs --
-
-    def jobs(self) -> list[Job]:
-        """Return all jobs, the oldest first."""
-        return self.store.jobs()
-
-    def job(self, name: str) -> Job:
-        """Return a job by its name or by the beginning of it.
-
-        Raises:
-            UnknownJobError: There is none, or more than one.
-        """
-        found = [job for job in self.jobs() if job.id.startswith(name)]
-        if len(found) != 1:
-            some = "no job" if not found else f"{len(found)} jobs"
-            raise UnknownJobError(
-                f"the journal {self.place.shown} has {some} named {name}; "
-                "see: bulk status"
-            )
-        return found[0]
-
-    def find(self, fingerprint: str, base_url: str) -> Job | None:
-        """Return the latest job of a list for a service, or None."""
-        service = jobs.service_key(base_url)
-        found = [
-            job
-            for job in self.jobs()
-            if job.fingerprint == fingerprint and job.service == service
-        ]
-        return found[-1] if found else None
 
     def change(self, job: Job, options: JobOptions) -> Job:
         """Apply and record the options that were given for a known job.
@@ -275,41 +203,6 @@ class Journal:
         return changed
 
     # -- submitting --
-
-    def compare(
-        self,
-        plan: Plan,
-        base_url: str,
-        job_id: str = "",
-        again: frozenset[Again] = frozenset(),
-        *,
-        replay: bool = True,
-        supersede: bool = False,
-    ) -> Comparison:
-        """Compare a list with what is known of its sessions.
-
-        Args:
-            plan: The list.
-            base_url: The service.
-            job_id: The job that is to send it.
-            again: Rows that are sent again though they were sent before.
-            replay: Whether a change that may have been applied is sent again.
-            supersede: Whether sessions are taken from jobs that hold them.
-        """
-        service = jobs.service_key(base_url)
-        if not self.store.knows(service):
-            return Comparison(send=plan.counts.sendable)
-        comparison = Comparison()
-        for batch in batches(plan.digests(), _COMPARED):
-            known = self.store.look_up(service, (each.session for each in batch))
-            for each in batch:
-                comparison.add(
-                    decide(
-                        known.get(each.session), each.digest, job_id, again,
-                        replay=replay, supersede=supersede,
-                    )
-                )  # fmt: skip
-        return comparison
 
     def submit(
         self,
@@ -529,94 +422,6 @@ class Journal:
 
     # -- what became of the rows --
 
-    def tally(self, job: Job) -> Tally:
-        """Count the rows of a job by what became of them."""
-        tally = self.store.tally(job)
-        for number, alive in self._at_work(job).items():
-            chunk = self._chunk(job, number)
-            known = sum(each.maybe_applied for each in chunk.histories.values())
-            perhaps_sent = self._perhaps_sent(job, chunk)
-            if alive:
-                tally.under_way += len(perhaps_sent) - known
-            else:
-                tally.in_doubt += len(perhaps_sent) - known
-        return tally
-
-    def _at_work(self, job: Job) -> dict[int, bool]:
-        """Return the chunks that a process began to work on, and whether it lives.
-
-        Of a process that works on Postgres, only its part's time limit tells.
-        """
-        found: dict[int, bool] = {}
-        parts = self.store.parts(job)
-        holder: str | None = None
-        if self.place.path is not None and parts:
-            holder = lock_holder(self.place.path)
-        now = time.time()
-        for part in parts:
-            if part.status in ("ENQUEUED", "DELAYED"):
-                continue
-            alive = part.status == "PENDING"
-            if alive and self.place.path is not None:
-                alive = holder is not None and part.executor.startswith(holder)
-            elif alive and part.deadline is not None:
-                alive = now < part.deadline
-            found[part.chunk] = alive
-        return found
-
-    def _chunk(self, job: Job, number: int) -> Chunk:
-        with self.engine.connect() as connection:
-            return self.store.chunk(job.id, number, connection)
-
-    def _settled_lines(self, job: Job, chunk: Chunk) -> set[int]:
-        if not chunk.rows:
-            return set()
-        first = chunk.rows[0].line
-        last = chunk.rows[-1].line
-        return self.store.settled_lines(job.id, first, last)
-
-    def _perhaps_sent(self, job: Job, chunk: Chunk) -> dict[int, History]:
-        """Return the rows that the worker of a chunk may have sent, as if it were dead."""
-        return in_doubt(chunk, self._settled_lines(job, chunk), job.window)
-
-    def done(self, job: Job) -> bool:
-        """Tell whether every row of a job is settled."""
-        submitted = job.submitted or self.job(job.id).submitted
-        return submitted and not self.store.open_chunks(job)
-
-    def outcomes(self, job: Job) -> Iterator[Outcome]:
-        """Yield an outcome for every row, by line; memory does not grow with the list.
-
-        A row that is not settled has the state `open`. If a process may have sent it, or
-        may be sending it now, it may have been applied.
-        """
-        at_work = self._at_work(job)
-        recorded = self.store.outcomes(job.id)
-        following = next(recorded, None)
-        for chunk in self.store.chunks(job.id):
-            perhaps_sent: dict[int, History] = {}
-            if chunk.number in at_work:
-                perhaps_sent = self._perhaps_sent(job, chunk)
-            message = UNDER_WAY if at_work.get(chunk.number) else UNSETTLED
-            for row in chunk.rows:
-                while following is not None and following.line < row.line:
-                    yield following
-                    following = next(recorded, None)
-                if following is not None and following.line == row.line:
-                    yield following._replace(sids=row.sids)
-                    following = next(recorded, None)
-                elif row.line in perhaps_sent:
-                    yield _open_outcome(row, perhaps_sent[row.line], message)
-                else:
-                    yield _open_outcome(row, chunk.histories.get(row.line, History()))
-        if following is not None:
-            yield following
-        yield from recorded
-
-    def duplicates(self, job: Job) -> Iterator[Duplicate]:
-        """Yield the rows that repeat an earlier one, by line."""
-        return self.store.duplicates(job.id)
-
     # -- what is to be done again --
 
     def try_again(self, job: Job, again: frozenset[Again] = frozenset()) -> int:
@@ -700,7 +505,7 @@ class Journal:
                     known = outcome._replace(sids=row.sids)
                     yield Doubt(row, known, chunk.number)
                 elif history is not None and history.maybe_applied:
-                    yield Doubt(row, _open_outcome(row, history), chunk.number)
+                    yield Doubt(row, open_outcome(row, history), chunk.number)
 
     def confirm(self, job: Job, doubts: Sequence[Doubt]) -> set[int]:
         """Record in one transaction that rows were found applied by reading back.
@@ -831,23 +636,6 @@ def sizes_of(
         yield cut
 
 
-def in_doubt(chunk: Chunk, settled: set[int], window: int) -> dict[int, History]:
-    """Return what is known of the rows of a chunk whose worker died.
-
-    In doubt is every row that is not settled and that the worker may have sent since its
-    last portion: those with a history, and those within one window after the ones that
-    were begun by then.
-    """
-    histories = dict(chunk.histories)
-    for row in chunk.rows[chunk.begun : chunk.begun + window]:
-        histories.setdefault(row.line, History())
-    return {
-        line: history.in_doubt()
-        for line, history in sorted(histories.items())
-        if line not in settled
-    }
-
-
 def _reopened(outcome: Outcome) -> History:
     """Return what is known of a row that is to be sent again because somebody asks for it."""
     return History(
@@ -856,19 +644,4 @@ def _reopened(outcome: Outcome) -> History:
         perhaps=outcome.perhaps,
         maybe_applied=True,
         found=outcome.found,
-    )
-
-
-def _open_outcome(row: Row, history: History, message: str = UNSETTLED) -> Outcome:
-    return Outcome(
-        line=row.line,
-        sids=row.sids,
-        state="open",
-        message=message,
-        maybe_applied=history.maybe_applied,
-        attempts=history.attempts,
-        replays=history.replays,
-        perhaps=history.perhaps,
-        elapsed=history.elapsed,
-        found=history.found,
     )

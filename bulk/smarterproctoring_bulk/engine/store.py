@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypedDict, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from smarterproctoring_bulk.compare import Known
-from smarterproctoring_bulk.jobs import Job, Kind
-from smarterproctoring_bulk.outcomes import History, HistoryRecord, Outcome, State
-from smarterproctoring_bulk.plan import Counts, Duplicate, digest
+from smarterproctoring_bulk.engine.summary import unpack_histories
+from smarterproctoring_bulk.jobs import Job
+from smarterproctoring_bulk.outcomes import History, Outcome, State
+from smarterproctoring_bulk.plan import Duplicate, digest
 from smarterproctoring_bulk.rows import Row
 
 T = TypeVar("T")
@@ -130,39 +130,6 @@ class Part:
 Recorded = Literal["recorded", "superseded", "lost"]
 """What came of recording a portion: `superseded` if another job has taken sessions over,
 `lost` if another worker has taken the chunk over, and nothing was recorded."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """How far a job is.
-
-    Attributes:
-        counts: Settled rows by state.
-        maybe_applied: Settled rows that are not `ok` and may have been applied.
-        in_doubt: Rows that are not settled and may have been applied.
-        under_way: Rows, besides, that a live process may be sending now.
-        attempts: Attempts for settled rows.
-        sent: Settled rows that were sent.
-        open: Chunks that are not done.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter[str])
-    maybe_applied: int = 0
-    in_doubt: int = 0
-    under_way: int = 0
-    attempts: int = 0
-    sent: int = 0
-    open: int = 0
-
-    @property
-    def settled(self) -> int:
-        """Return how many rows are settled."""
-        return sum(self.counts.values())
-
-    @property
-    def retries(self) -> int:
-        """Return the attempts beyond each settled row's first."""
-        return self.attempts - self.sent
 
 
 class _Tables:
@@ -309,30 +276,6 @@ class Store:
                 connection.execute(sa.schema.CreateSchema("bulk", if_not_exists=True))
             self._tables.metadata.create_all(connection)
 
-    def foreign_values(self) -> int:
-        """Count values of DBOS's tables that are not JSON."""
-        count = 0
-        with self._engine.connect() as connection:
-            for table in (self._tables.status, self._tables.steps):
-                query = (
-                    sa.select(sa.func.count())
-                    .select_from(table)
-                    .where(table.c.serialization.is_not(None))
-                    .where(table.c.serialization.not_in(("json", "portable_json")))
-                )
-                count += connection.execute(query).scalar_one()
-        return count
-
-    def old_jobs(self) -> int:
-        """Count jobs of format 1, which kept everything in DBOS's tables."""
-        status = self._tables.status
-        query = sa.select(sa.func.count()).select_from(status)
-        with self._engine.connect() as connection:
-            found: int = connection.execute(
-                query.where(status.c.name == "job")
-            ).scalar_one()
-        return found
-
     def begin(self) -> AbstractContextManager[sa.Connection]:
         """Return a transaction as a context manager."""
         return self._engine.begin()
@@ -344,13 +287,6 @@ class Store:
         insert = self._statements.insert_job
         with self._engine.begin() as connection:
             connection.execute(insert, _job_values(job))
-
-    def jobs(self) -> list[Job]:
-        """Return all jobs, the oldest first."""
-        table = self._tables.jobs
-        with self._engine.connect() as connection:
-            found = connection.execute(sa.select(table).order_by(table.c.created))
-            return [_job(row) for row in found.mappings()]
 
     def update(self, job_id: str, changes: JobChanges) -> None:
         """Change a job."""
@@ -857,51 +793,6 @@ class Store:
 
     # -- looking --
 
-    def tally(self, job: Job) -> Tally:
-        """Count the rows of a job by what became of them."""
-        table = self._tables.outcomes
-        maybe = sa.func.sum(sa.case((table.c.maybe_applied, 1), else_=0))
-        sent = sa.func.sum(sa.case((table.c.attempts > 0, 1), else_=0))
-        query = (
-            sa.select(
-                table.c.state,
-                sa.func.count().label("rows"),
-                sa.func.sum(table.c.attempts).label("attempts"),
-                maybe.label("maybe"),
-                sent.label("sent"),
-            )
-            .where(table.c.job == job.id)
-            .group_by(table.c.state)
-        )
-        chunks = self._tables.chunks
-        unfinished = sa.select(chunks.c.histories).where(
-            chunks.c.job == job.id, chunks.c.done.is_(False)
-        )
-        tally = Tally()
-        with self._engine.connect() as connection:
-            for row in connection.execute(query):
-                tally.counts[row.state] = int(row.rows)
-                tally.attempts += int(row.attempts)
-                tally.maybe_applied += int(row.maybe)
-                tally.sent += int(row.sent)
-            for packed in connection.execute(unfinished).scalars():
-                tally.open += 1
-                histories = _unpack_histories(packed).values()
-                tally.in_doubt += sum(history.maybe_applied for history in histories)
-        return tally
-
-    def open_chunks(self, job: Job) -> int:
-        """Count the chunks of a job that are not done."""
-        table = self._tables.chunks
-        query = (
-            sa.select(sa.func.count())
-            .select_from(table)
-            .where(table.c.job == job.id, table.c.done.is_(False))
-        )
-        with self._engine.connect() as connection:
-            found: int = connection.execute(query).scalar_one()
-        return found
-
     def chunks(self, job_id: str) -> Iterator[Chunk]:
         """Yield the chunks of a job in the order of the list."""
         for number in sorted(self.numbers(job_id)):
@@ -1069,11 +960,6 @@ def _pack_histories(histories: Mapping[int, History]) -> str:
     return _json({line: history.to_record() for line, history in histories.items()})
 
 
-def _unpack_histories(text: str) -> dict[int, History]:
-    records = cast("dict[str, HistoryRecord]", json.loads(text))
-    return {int(line): History.from_record(record) for line, record in records.items()}
-
-
 def _chunk(values: sa.RowMapping) -> Chunk:
     records = cast("list[RowRecord]", json.loads(values["rows"]))
     rows = []
@@ -1086,7 +972,7 @@ def _chunk(values: sa.RowMapping) -> Chunk:
         portion=values["portion"],
         begun=values["begun"],
         slot=values["slot"],
-        histories=_unpack_histories(values["histories"]),
+        histories=unpack_histories(values["histories"]),
         rows=rows,
     )
 
@@ -1160,34 +1046,3 @@ def _job_values(job: Job) -> dict[str, str | int | float | bool | None]:
         "format": job.format,
         "client": job.client,
     }
-
-
-def _job(values: sa.RowMapping) -> Job:
-    counts = Counts(
-        rows=values["rows"],
-        sendable=values["sendable"],
-        duplicate=values["duplicate"],
-        conflict=values["conflict"],
-        invalid=values["invalid"],
-    )
-    return Job(
-        id=values["id"],
-        fingerprint=values["fingerprint"],
-        source=values["source"],
-        base_url=values["base_url"],
-        counts=counts,
-        rate=values["rate"],
-        lanes=values["lanes"],
-        lease=values["lease"],
-        chunk=values["chunk"],
-        window=values["window"],
-        kind=cast("Kind", values["kind"]),
-        replay=values["replay"],
-        record_before=values["record_before"],
-        submitted=values["submitted"],
-        paused=values["paused"],
-        detail=values["detail"],
-        created=values["created"],
-        format=values["format"],
-        client=values["client"],
-    )

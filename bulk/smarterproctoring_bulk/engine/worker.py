@@ -12,9 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from dbos import DBOS
-
 from smarterproctoring_bulk.engine.database import DatabaseError, trouble_of
+from smarterproctoring_bulk.engine.durable import DBOS
 from smarterproctoring_bulk.engine.journal import Journal, JsonSerializer, part_name
 from smarterproctoring_bulk.engine.store import Chunk, Portion, Recorded
 from smarterproctoring_bulk.jobs import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from smarterproctoring_generated.operations import (
     GET_EXAM_SESSION,
@@ -12,12 +12,14 @@ from smarterproctoring_generated.operations import (
 )
 from smarterproctoring_generated.records import Field, Hidden
 
-from smarterproctoring import client as clients
 from smarterproctoring import errors
 from smarterproctoring._cli.changes import Change
 from smarterproctoring._cli.moments import in_utc, moment_from, seen_text, value_text
 from smarterproctoring._cli.options import END, START
 from smarterproctoring.comparison import is_time, of_another
+
+if TYPE_CHECKING:
+    from smarterproctoring.client import SmarterProctoring
 
 _TIMES = {
     item.keyword: item for item in RESCHEDULE_EXAM_SESSION.fields if is_time(item)
@@ -62,7 +64,7 @@ class Former(NamedTuple):
         return {"times": times, "reason": self.reason}
 
 
-def read_former(client: clients.SmarterProctoring, sids: Mapping[str, str]) -> Former:
+def read_former(client: SmarterProctoring, sids: Mapping[str, str]) -> Former:
     """Read a session before it is moved.
 
     Raises:

@@ -12,13 +12,13 @@ from smarterproctoring_generated.records import Field
 from smarterproctoring_generated.results import Check, Difference
 
 from smarterproctoring import errors
+from smarterproctoring._cli.early import NOT_DONE, NOTHING_SENT
 from smarterproctoring._cli.exit_codes import exit_code, meaning
 from smarterproctoring.problems import Problem
 from smarterproctoring.terminal import echo, echo_json
 
 NEW = "->"
 """In the place of a label: the value that follows the one of the row above."""
-NOTHING_SENT = "interrupted; nothing was sent"
 _FIELDS = {item.name: item for item in RESCHEDULE_EXAM_SESSION.fields}
 
 
@@ -102,23 +102,6 @@ def _iso(moment: datetime) -> str:
 # -- errors -----------------------------------------------------------------------------------------------------------
 
 
-def show_early(command: str, error: Exception, message: str, code: int) -> None:
-    """Print, as JSON, what ended a command before it came to its own output."""
-    echo_json(
-        {
-            "outcome": _NOT_DONE.get(command, "not moved"),
-            "error": type(error).__name__,
-            "message": message,
-            "maybe_applied": False,
-            "exit_code": code,
-        }
-    )
-
-
-_NOT_DONE = {"show": "not shown", "check": "unknown"}
-"""What came of a command that failed."""
-
-
 def fail(
     error: Exception,
     command: str,
@@ -141,11 +124,11 @@ def fail(
         if isinstance(error, errors.SmarterProctoringError)
         else errors.ValidationError(str(error))
     )
-    of_read = command in _NOT_DONE
+    of_read = command in NOT_DONE
     code = exit_code(known, of_read=of_read)
     problems = [str(problem) for problem in _problems(known)] or [str(error)]
     if as_json:
-        not_done = _NOT_DONE.get(command, "not moved")
+        not_done = NOT_DONE.get(command, "not moved")
         facts = {
             "outcome": "unknown" if known.maybe_applied else not_done,
             "error": type(error).__name__,
