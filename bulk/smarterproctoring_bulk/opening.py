@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypedDict
 
-from smarterproctoring import AsyncSmarterProctoring, ConfigurationError
-from smarterproctoring.commands import TokenFile, read_environment
+from smarterproctoring import ConfigurationError
+from smarterproctoring.commands import (
+    Profile,
+    TokenFile,
+    base_url_problem,
+    read_environment,
+    read_profile,
+)
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk import journal as journals
@@ -25,7 +29,9 @@ from smarterproctoring_bulk.jobs import (
 from smarterproctoring_bulk.options import ClientArguments
 
 if TYPE_CHECKING:
-    from smarterproctoring_bulk.engine import Journal
+    from smarterproctoring import AsyncSmarterProctoring
+
+    from smarterproctoring_bulk.engine import Journal, JournalReader, JournalSummary
 
 _SIDS = (f"AI{'0' * 32}", f"EX{'0' * 32}", f"ES{'0' * 32}")
 
@@ -35,7 +41,7 @@ class _Settings(TypedDict, total=False):
     base_url: str
     timeout: float
     allow_http: bool
-    token: TokenFile | str
+    token: Callable[[], str] | str
 
 
 def open_client(
@@ -50,43 +56,69 @@ def open_client(
     Raises:
         Stop: A setting does not work.
     """
-    token_file: TokenFile | None = None
-    if token and arguments["token_file"]:
-        token_file = TokenFile(arguments["token_file"], "--token-file")
     try:
-        if token:
-            _check_token_file(token_file)
-        return _client(arguments, token_file if token else "not-needed-for-a-dry-run")
+        profile = read_profile(arguments["profile"])
+        if not token:
+            return _client(arguments, profile, "not-needed-for-a-dry-run")
+        source = _token_source(arguments, profile)
+        _try_source(source)
+        return _client(arguments, profile, source)
     except ConfigurationError as error:
         raise Stop(error.message, exits.BAD_INPUT) from None
 
 
+def _token_source(
+    arguments: ClientArguments, profile: Profile
+) -> Callable[[], str] | None:
+    """Return where the token comes from; None for the environment."""
+    if arguments["token_file"]:
+        return TokenFile(arguments["token_file"], "--token-file")
+    return None if read_environment().values["token"] else profile.token
+
+
 def _client(
-    arguments: ClientArguments, token: TokenFile | str | None
+    arguments: ClientArguments, profile: Profile, token: Callable[[], str] | str | None
 ) -> AsyncSmarterProctoring:
     settings: _Settings = {"fast": True}
     if arguments["base_url"] is not None:
         settings["base_url"] = arguments["base_url"]
+    elif profile.base_url is not None and "base_url" not in read_environment().names:
+        _check_url(profile, allow_http=arguments["allow_http"])
+        settings["base_url"] = profile.base_url
     if arguments["timeout"] is not None:
         settings["timeout"] = arguments["timeout"]
     if arguments["allow_http"]:
         settings["allow_http"] = True
     if token is not None:
         settings["token"] = token
+    from smarterproctoring import AsyncSmarterProctoring  # noqa: PLC0415 - loads httpx
+
     # The signature leaves the token to the environment; an argument wins over it.
     from_env: Callable[..., AsyncSmarterProctoring] = AsyncSmarterProctoring.from_env
     return from_env(**settings)
 
 
-def _check_token_file(token_file: TokenFile | None) -> None:
-    """Read the token file once, before anything is submitted.
+def _check_url(profile: Profile, *, allow_http: bool) -> None:
+    """Refuse a base URL of a profile by the name of its key.
 
     Raises:
-        ConfigurationError: It cannot be read, or holds no token.
+        Stop: It does not work.
     """
-    source = token_file or read_environment().values["token"]
-    if isinstance(source, TokenFile):
-        source()
+    problem = base_url_problem(profile.base_url, allow_http=allow_http)
+    if problem is not None:
+        text = f"{profile.where('base_url')} {problem.text}"
+        raise Stop(text, exits.BAD_INPUT)
+
+
+def _try_source(source: Callable[[], str] | None) -> None:
+    """Ask for the token once, before anything is submitted.
+
+    Raises:
+        ConfigurationError: It is not available.
+    """
+    asked = source or read_environment().values["token"]
+    if callable(asked):
+        asked()
 
 
 def service_of(client: AsyncSmarterProctoring) -> str:
@@ -113,6 +145,9 @@ def measure(base_url: str) -> float | None:
     Returns:
         Seconds; None if there is no answer.
     """
+    import urllib.error  # noqa: PLC0415 - not for commands that send nothing
+    import urllib.request  # noqa: PLC0415
+
     seconds: list[float] = []
     for _ in range(3):
         began = time.monotonic()
@@ -142,35 +177,94 @@ def find_journal(place: str | None) -> journals.Place:
 
 @contextlib.contextmanager
 def open_journal(place: journals.Place) -> Generator[Journal]:
-    """Open the journal.
+    """Open the journal to work with it; one that is not there is made.
 
     Raises:
         Stop: It cannot be opened, or what is asked of it cannot be done.
     """
-    try:
-        from smarterproctoring_bulk import engine  # noqa: PLC0415 - loads DBOS, a second's work
-    except ImportError as error:
-        raise Stop(
-            f"{error.name} is missing; install bulk with: "
-            "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[bulk]'",
-            exits.BAD_INPUT,
-        ) from None
-    try:
-        with engine.Journal(place) as journal:
+    with _stopping(place):
+        from smarterproctoring_bulk.engine import Journal  # noqa: PLC0415 - loads DBOS, a second's work
+
+        with Journal(place) as journal:
             yield journal
+
+
+@contextlib.contextmanager
+def read_journal(place: journals.Place) -> Generator[JournalReader]:
+    """Open the journal to read it; nothing is made or changed, and DBOS is not loaded.
+
+    Raises:
+        Stop: It cannot be opened, or what is asked of it cannot be done.
+    """
+    with _stopping(place):
+        from smarterproctoring_bulk.engine import JournalReader  # noqa: PLC0415 - loads SQLAlchemy
+
+        with JournalReader(place) as reader:
+            yield reader
+
+
+@contextlib.contextmanager
+def summarize_journal(place: journals.Place) -> Generator[JournalSummary]:
+    """Open the journal to show its jobs; nothing is made or changed, and neither DBOS nor SQLAlchemy is loaded.
+
+    Raises:
+        Stop: It cannot be opened, or what is asked of it cannot be done.
+    """
+    with _stopping_at_errors():
+        from smarterproctoring_bulk.engine import JournalSummary  # noqa: PLC0415 - may need psycopg
+
+        with JournalSummary(place) as summary:
+            yield summary
+
+
+@contextlib.contextmanager
+def _stopping(place: journals.Place) -> Generator[None]:
+    """Turn what can go wrong with a journal and its connections into the end of the command.
+
+    Raises:
+        Stop: It has gone wrong.
+    """
+    with _stopping_at_errors():
+        from smarterproctoring_bulk.engine import DatabaseError, reason_of  # noqa: PLC0415 - loads SQLAlchemy
+
+        try:
+            yield
+        except DatabaseError as error:
+            raise Stop(
+                f"the journal {place.shown} cannot be read or written: {reason_of(error)}. "
+                "The same command continues once it can",
+                exits.JOURNAL,
+            ) from None
+
+
+@contextlib.contextmanager
+def _stopping_at_errors() -> Generator[None]:
+    """Turn what can be wrong with a journal into the end of the command.
+
+    Raises:
+        Stop: It is wrong, or something that it needs is not installed.
+    """
+    from smarterproctoring_bulk.engine import ForeignValuesError  # noqa: PLC0415 - not for all commands
+
+    try:
+        yield
+    except ImportError as error:
+        raise _missing(error) from None
     except IncompatibleError as error:
         raise Stop(str(error), exits.VERSION) from None
-    except (UnknownJobError, engine.ForeignValuesError) as error:
+    except (UnknownJobError, ForeignValuesError) as error:
         raise Stop(str(error), exits.BAD_INPUT) from None
     except journals.JournalError as error:
         raise Stop(str(error), exits.JOURNAL) from None
-    except engine.DatabaseError as error:
-        reason = engine.reason_of(error)
-        raise Stop(
-            f"the journal {place.shown} cannot be read or written: {reason}. "
-            "The same command continues once it can",
-            exits.JOURNAL,
-        ) from None
+
+
+def _missing(error: ImportError) -> Stop:
+    """Make the end of a command for which something is not installed."""
+    return Stop(
+        f"{error.name} is missing; install bulk with: "
+        "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[bulk]'",
+        exits.BAD_INPUT,
+    )
 
 
 @contextlib.contextmanager

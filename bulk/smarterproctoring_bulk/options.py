@@ -61,6 +61,7 @@ class JobArguments(TypedDict):
 class ClientArguments(TypedDict):
     """Where the service is, and how to reach it."""
 
+    profile: str | None
     base_url: str | None
     allow_http: bool
     token_file: str | None
@@ -247,9 +248,14 @@ def client_options(command: Command) -> Command:
     """Add the options of `ClientArguments`."""
     return _together(
         click.option(
+            "--profile", metavar="NAME",
+            help="The profile of the settings' file: base URL and token.  "
+            "[default: $SMARTERPROCTORING_PROFILE, or default]",
+        ),
+        click.option(
             "--base-url",
             help="Where the API is.  "
-            "[default: $SMARTERPROCTORING_BASE_URL, or production]",
+            "[default: $SMARTERPROCTORING_BASE_URL, the profile's, or production]",
         ),
         click.option(
             "--allow-http", is_flag=True,

@@ -8,8 +8,9 @@ from smarterproctoring_generated.parsing import moment_of
 
 from smarterproctoring.comparison import compare, of_another, utc_text
 from smarterproctoring.prepare import keyword_problems, path_problem
+from smarterproctoring.profiles import Profile, read_profile
 from smarterproctoring.rules import Item, item_from_text, keyword_items, path_parameters
-from smarterproctoring.settings import read_environment
+from smarterproctoring.settings import base_url_problem, read_environment
 from smarterproctoring.times import (
     TimeError,
     length_problem,
@@ -31,9 +32,11 @@ except ImportError as missing:
 
 __all__ = [
     "Item",
+    "Profile",
     "TimeError",
     "TokenFile",
     "ZoneError",
+    "base_url_problem",
     "colors",
     "compare",
     "item_from_text",
@@ -48,6 +51,7 @@ __all__ = [
     "path_problem",
     "place",
     "read_environment",
+    "read_profile",
     "read_time",
     "utc_text",
     "visible",

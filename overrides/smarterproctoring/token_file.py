@@ -51,14 +51,14 @@ class TokenFile:
 def _take(path: Path) -> tuple[str, str | None]:
     """Return the token, or else the problem. Nothing is raised here: a traceback must not show the content."""
     try:
-        token = _decode(_read(path)).strip()
+        token = decoded(_read(path)).strip()
     except OSError as error:
         return "", _reason(error)
     except _FileError as error:
         return "", str(error)
     except ValueError:
         return "", "it is not a valid path"
-    problem = _content_problem(token)
+    problem = token_problem(token)
     return ("", problem) if problem else (token, None)
 
 
@@ -125,7 +125,12 @@ def _wait(descriptor: int, deadline: float) -> None:
         )
 
 
-def _decode(content: bytes) -> str:
+def decoded(content: bytes) -> str:
+    """Return the text of a token.
+
+    Raises:
+        ValueError: It is not text; the message quotes nothing of it.
+    """
     encoding = next(
         (name for mark, name in _MARKS if content.startswith(mark)), "utf-8"
     )
@@ -142,7 +147,8 @@ def _decode(content: bytes) -> str:
     )
 
 
-def _content_problem(text: str) -> str | None:
+def token_problem(text: str) -> str | None:
+    """Return what is wrong with what should be a token, None if nothing is."""
     if not text:
         return "it is empty"
     if re.match(r"bearer(\s|$)", text, re.IGNORECASE):

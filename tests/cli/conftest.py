@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cli.commands import NOW, TOKEN
 from smarterproctoring._cli import moments
 from smarterproctoring_mock import RunningServer, running_server
+
+
+@pytest.fixture(autouse=True)
+def _no_profiles_of_the_developer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-settings"))
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from smarterproctoring_generated.facade import Operations
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 
-from smarterproctoring import client as clients
 from smarterproctoring import errors
 from smarterproctoring._cli import moments
 from smarterproctoring._cli.options import (
@@ -23,6 +23,7 @@ from smarterproctoring._cli.options import (
     named,
     option_of,
 )
+from smarterproctoring.dry_run import DryRun
 from smarterproctoring.durations import read_duration
 from smarterproctoring.problems import Problem
 from smarterproctoring.rules import Item, item_from_text
@@ -112,8 +113,9 @@ def read_change(
         nothing: What to say where no field is given.
     """
     change = Change(limits)
-    if options["zone_name"] is not None:
-        change.zone = read_zone(options["zone_name"], change)
+    zone_name = options.get("zone_name")
+    if zone_name is not None:
+        change.zone = read_zone(zone_name, change)
     if options["fields_file"] is not None:
         _add_fields(options["fields_file"], texts, change)
     for item in KEYWORDS:
@@ -142,7 +144,7 @@ def read_zone(name: str, change: Change) -> tzinfo | None:
 def _read_moment(item: Item, text: str, options: Asking, change: Change) -> None:
     # After a wrong zone, the check goes on in UTC to find other problems.
     default_zone = (
-        UTC if change.zone is None and options["zone_name"] is not None else change.zone
+        UTC if change.zone is None and options.get("zone_name") else change.zone
     )
     try:
         moment = read_time(text, default_zone, day_first=options["day_first"])
@@ -243,10 +245,13 @@ def _read_fields_file(name: str) -> dict[str, object]:
 # -- the whole --------------------------------------------------------------------------------------------------------
 
 
-def checked(
-    client: clients.SmarterProctoring, sids: dict[str, str], change: Change
-) -> clients.DryRun:
+def checked(client: Operations[DryRun], sids: dict[str, str], change: Change) -> DryRun:
     """Return the request; raise one error of all problems, those of reading the fields included.
+
+    Args:
+        client: Makes the request; it has to allow one that changes nothing, for the problems name that themselves.
+        sids: The SIDs, by keyword.
+        change: What the user asked for.
 
     Raises:
         ValidationError: There is a problem; nothing was sent.
@@ -254,9 +259,7 @@ def checked(
     request = None
     found: list[Problem] = []
     try:
-        request = client.with_options(allow_empty=True).dry_run_reschedule(
-            *sids.values(), **change.fields
-        )
+        request = client.dry_run_reschedule(*sids.values(), **change.fields)
     except errors.ValidationError as error:
         found = [named(problem) for problem in error.problems]
     if request is not None and not change.problems:

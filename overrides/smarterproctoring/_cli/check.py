@@ -12,7 +12,7 @@ from smarterproctoring_generated.results import Check, Difference
 
 from smarterproctoring import errors
 from smarterproctoring._cli.changes import Change, Limits, checked, read_change
-from smarterproctoring._cli.connecting import client_of
+from smarterproctoring._cli.connecting import client_of, sids_of, with_profile
 from smarterproctoring._cli.exit_codes import EPILOG, verdict_code
 from smarterproctoring._cli.moments import time_text, value_text
 from smarterproctoring._cli.options import (
@@ -48,7 +48,7 @@ _OUTCOMES = {"as_asked": "as asked", "different": "not as asked", "unknown": "un
 @time_options
 @all_option
 @connection_options
-def check(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> None:
+def check(texts: tuple[str, ...], **given: Any) -> None:
     """Check whether an exam session is as asked.
 
     The session is read, and nothing is changed. TIME is what people write, as for `reschedule`; times in the past are
@@ -58,13 +58,11 @@ def check(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> No
     For a moment after a change a read may show an older state.
     """
     options = cast("Checking", given)
-    sids = {
-        "install_sid": install_sid,
-        "exam_sid": exam_sid,
-        "session_sid": session_sid,
-    }
+    sids: dict[str, str] = {}
     as_json = options["as_json"]
     try:
+        options = with_profile(options)
+        sids.update(sids_of(texts, options))
         change = read_change(
             options, field_texts(given), _ANY_MOMENT, "nothing to check"
         )
@@ -85,7 +83,7 @@ def check(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> No
             }
         )
     else:
-        _show(found, session_sid, change.zone, show_all=options["show_all"])
+        _show(found, sids["session_sid"], change.zone, show_all=options["show_all"])
         if code:
             end(code, of_read=True)
     sys.exit(code)
@@ -93,7 +91,9 @@ def check(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> No
 
 def _look(options: Checking, sids: dict[str, str], change: Change) -> Check:
     with client_of(options) as client:
-        checked(client, sids, change)  # for the user's names of what is wrong
+        checked(
+            client.with_options(allow_empty=True), sids, change
+        )  # for the user's names of what is wrong
         return client.check(*sids.values(), **change.fields)
 
 

@@ -3,22 +3,151 @@
 from __future__ import annotations
 
 import getpass
+import os
+import re
 import sys
-from typing import Any
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from smarterproctoring import client as clients
+import click
+from smarterproctoring_generated.facade import Operations
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS
+from smarterproctoring_generated.records import Hidden
+
 from smarterproctoring import errors
-from smarterproctoring._cli.options import Connecting
+from smarterproctoring._cli.options import INSTALL, SID_NAMES, Connecting
+from smarterproctoring.dry_run import DryClient, DryRun
+from smarterproctoring.json_values import matches
 from smarterproctoring.problems import Problem
-from smarterproctoring.settings import PLAIN_HTTP, PREFIX, variable
+from smarterproctoring.profiles import Profile, read_profile
+from smarterproctoring.settings import (
+    PLAIN_HTTP,
+    PREFIX,
+    CallOptions,
+    Options,
+    base_url_problem,
+    read_environment,
+    variable,
+)
 from smarterproctoring.token_file import TokenFile
+from smarterproctoring.zones import ZoneError, zone
+
+if TYPE_CHECKING:
+    from smarterproctoring.client import SmarterProctoring
 
 SETTINGS = ("base_url", "timeout", "deadline", "retries")
 """The settings besides the token that an option or an environment variable gives."""
 
 
+ConnectingT = TypeVar("ConnectingT", bound=Connecting)
+_PLAIN_URL: Final = r"https://[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]+(/[A-Za-z0-9_~-]+)*/?"
+"""A base URL that httpx writes as it is: lower case, no port, no dots in the path."""
+_CHECKED_LATER: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", f"{PREFIX}LOG")
+
+
+def with_profile(options: ConnectingT) -> ConnectingT:
+    """Return the options with the profile that they, or the environment, choose, and with its time zone.
+
+    Raises:
+        ConfigurationError: The profile cannot be used.
+    """
+    profile = read_profile(options["profile"])
+    found = options.copy()
+    found["chosen"] = profile
+    if found.get("zone_name") is None and profile.timezone is not None:
+        found["zone_name"] = profile.timezone
+        _check_zone(profile)
+    return found
+
+
+def _check_zone(profile: Profile) -> None:
+    """Refuse the zone of a profile by the name of its key.
+
+    Raises:
+        ConfigurationError: There is no such zone.
+    """
+    try:
+        zone(profile.timezone or "")
+    except ZoneError as error:
+        reason = str(error)
+    else:
+        return
+    raise errors.wrong_settings(
+        [Problem("timezone", "value", reason, f"{profile.where('timezone')}:")]
+    )
+
+
+def sids_of(texts: Sequence[str], options: Connecting) -> dict[str, str]:
+    """Return the SIDs by keyword; the install is the default one if it is not among the arguments.
+
+    Raises:
+        UsageError: There are too few or too many.
+        ConfigurationError: The default install is not one.
+    """
+    given = [*texts]
+    if len(given) == len(SID_NAMES) - 1 and SID_NAMES[0] == INSTALL:
+        given.insert(0, _install_sid(options))
+    elif len(given) == len(SID_NAMES) and options.get(INSTALL) not in (None, given[0]):
+        raise click.UsageError(
+            f"--install-sid contradicts the argument {INSTALL.upper()}; give one of them"
+        )
+    if len(given) < len(SID_NAMES):
+        raise click.UsageError(f"Missing argument '{SID_NAMES[len(given)].upper()}'.")
+    if len(given) > len(SID_NAMES):
+        raise click.UsageError(
+            f"Got {len(given) - len(SID_NAMES)} arguments more than the {len(SID_NAMES)} SIDs."
+        )
+    return dict(zip(SID_NAMES, given, strict=True))
+
+
+def _install_sid(options: Connecting) -> str:
+    """Return the install of calls that name none: of the option, the environment, or the profile."""
+    option = options.get(INSTALL)
+    profile = options.get("chosen")
+    of_profile = None if profile is None else profile.install_sid
+    sources = (
+        ("--install-sid", option),
+        (f"{PREFIX}INSTALL_SID", variable("INSTALL_SID")),
+        ("" if profile is None else profile.where(INSTALL), of_profile),
+    )
+    for name, value in sources:
+        if value is not None:
+            _check_install(name, value)
+            return value
+    raise click.UsageError(
+        f"Missing argument '{INSTALL.upper()}': give it before the others, or set --install-sid, "
+        f"{PREFIX}INSTALL_SID or install_sid in a profile."
+    )
+
+
+def _check_install(name: str, value: str) -> None:
+    """Refuse a default install that cannot be one.
+
+    Raises:
+        ConfigurationError: It cannot; the message says where it comes from.
+    """
+    pattern = RESCHEDULE_EXAM_SESSION.parameters[0].pattern
+    if pattern and not matches(pattern, value):
+        text = f"must be the SID of an install ({pattern})"
+        raise errors.wrong_settings([Problem(INSTALL, "pattern", text, name)])
+
+
 def settings_of(options: Connecting) -> dict[str, Any]:
     """Return the settings that the options give, by keyword."""
+    given = {**of_profile(options), **_of_options(options)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def of_profile(options: Connecting) -> dict[str, Any]:
+    """Return the settings besides the token that only the profile gives, by keyword."""
+    profile = options.get("chosen")
+    if profile is None or variable("BASE_URL"):
+        return {}
+    return {"base_url": profile.base_url}
+
+
+def _of_options(options: Connecting) -> dict[str, Any]:
     given = {
         "base_url": options["base_url"],
         "timeout": options["timeout"],
@@ -39,8 +168,11 @@ def user_problems(
 
 
 def _user_problem(problem: Problem, options: Connecting) -> Problem:
-    if problem.field in settings_of(options):
+    profile = options.get("chosen")
+    if problem.field in _of_options(options):
         problem = problem._replace(name=f"--{problem.field.replace('_', '-')}")
+    elif profile is not None and problem.field in of_profile(options):
+        problem = problem._replace(name=profile.where(problem.field))
     if problem.code == PLAIN_HTTP:
         problem = problem._replace(
             text="is plain http, which shows the token: use https, or add --allow-http"
@@ -48,9 +180,7 @@ def _user_problem(problem: Problem, options: Connecting) -> Problem:
     return problem
 
 
-def client_of(
-    options: Connecting, *, dry_run: bool = False
-) -> clients.SmarterProctoring:
+def client_of(options: Connecting, *, dry_run: bool = False) -> SmarterProctoring:
     """Make the client.
 
     Args:
@@ -64,11 +194,57 @@ def client_of(
         **token_of(options, dry_run=dry_run),
         **settings_of(options),
     }
+    from smarterproctoring.client import SmarterProctoring  # noqa: PLC0415 - loads httpx
+
     try:
-        return clients.SmarterProctoring.from_env(**settings)
+        return SmarterProctoring.from_env(**settings)
     except errors.ConfigurationError as error:
         problems = user_problems(error, options)
     raise errors.wrong_settings(problems)
+
+
+@contextmanager
+def dry_client(options: Connecting) -> Generator[Operations[DryRun]]:
+    """Yield what makes the requests of a dry run.
+
+    Where nothing but the defaults matters, that needs no httpx, which takes as long to import as everything else.
+
+    Raises:
+        ConfigurationError: All settings that are missing or wrong, by the user's names for them.
+    """
+    plain = _plain_client(options)
+    if plain is not None:
+        yield plain
+        return
+    with client_of(options, dry_run=True) as client:
+        yield client.with_options(allow_empty=True)
+
+
+def _plain_client(options: Connecting) -> DryClient | None:
+    """Return a dry client; None where something is wrong, or only httpx can tell what the request would be."""
+    given = settings_of(options)
+    found = read_environment(without=["token", *given])
+    settings = {**found.values, **given}
+    base_url = settings.pop("base_url", SERVERS[0])
+    allow_http = settings.pop("allow_http", False)
+    settings["allow_empty"] = True
+    call_options, problems = Options().with_problems(
+        Hidden(cast("CallOptions", settings))
+    )
+    if problems or found.problems or _has_transport_variables():
+        return None
+    if not re.fullmatch(_PLAIN_URL, base_url):
+        return None
+    if base_url_problem(base_url, allow_http=allow_http) is not None:
+        return None
+    return DryClient(base_url, call_options)
+
+
+def _has_transport_variables() -> bool:
+    """Tell whether the environment has variables that only the transport can check."""
+    return any(
+        name.lower().endswith("_proxy") or name in _CHECKED_LATER for name in os.environ
+    )
 
 
 def token_of(options: Connecting, *, dry_run: bool) -> dict[str, Any]:
@@ -83,10 +259,14 @@ def token_of(options: Connecting, *, dry_run: bool) -> dict[str, Any]:
         return {"token": TokenFile(options["token_file"], "--token-file")}
     if variable("TOKEN") or variable("TOKEN_FILE"):
         return {}
+    profile = options.get("chosen")
+    if profile is not None and profile.token is not None:
+        return {"token": profile.token}
     if sys.stdin is not None and sys.stdin.isatty():
         return {"token": _ask_for_token()}
     raise errors.ConfigurationError(
-        f"no token: set {PREFIX}TOKEN or {PREFIX}TOKEN_FILE, pass --token-file, or run in a terminal to be asked"
+        f"no token: set {PREFIX}TOKEN or {PREFIX}TOKEN_FILE, pass --token-file, name a source in a profile, "
+        "or run in a terminal to be asked"
     )
 
 

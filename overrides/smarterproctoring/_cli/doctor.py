@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import click
 from smarterproctoring_generated.operations import SERVERS
 
-from smarterproctoring import client as clients
 from smarterproctoring import errors
 from smarterproctoring._cli import moments
 from smarterproctoring._cli.connecting import (
@@ -20,11 +19,18 @@ from smarterproctoring._cli.connecting import (
     settings_of,
     token_of,
     user_problems,
+    with_profile,
 )
 from smarterproctoring._cli.exit_codes import AUTH, BAD_INPUT, EPILOG, NOT_APPLIED
 from smarterproctoring._cli.options import Connecting, connection_options
 from smarterproctoring.credentials import Secret
-from smarterproctoring.settings import base_url_problem, read_environment, variable
+from smarterproctoring.profiles import Profile, read_profile
+from smarterproctoring.settings import (
+    PREFIX,
+    base_url_problem,
+    read_environment,
+    variable,
+)
 from smarterproctoring.terminal import echo, echo_json
 
 
@@ -45,7 +51,11 @@ def doctor(**given: Any) -> None:
     prove that the client can connect, which has its own certificates and limits.
     """
     options = cast("Connecting", given)
+    profile = _check_profile(options)
+    if not profile.code:
+        options = with_profile(options)
     checks = [
+        profile,
         _check_settings(options),
         _check_token(options),
         _check_reachable(options),
@@ -67,11 +77,55 @@ def doctor(**given: Any) -> None:
     sys.exit(code)
 
 
+def _check_profile(options: Connecting) -> _Check:
+    """Check the profile, and say from where each setting comes."""
+    try:
+        chosen = with_profile(options)
+        profile = read_profile(options["profile"])
+    except errors.ConfigurationError as error:
+        return _Check("profile", BAD_INPUT, error.message)
+    name = f"{profile.name} of {profile.path}" if profile.name else "none"
+    sources = [
+        f"base URL: {_base_url_from(chosen, profile)}",
+        f"install: {_install_from(chosen, profile)}",
+        f"time zone: {'the profile' if profile.timezone else 'none'}",
+        f"token: {_token_from(chosen, profile)}",
+    ]
+    return _Check("profile", 0, f"{name}; {', '.join(sources)}")
+
+
+def _base_url_from(options: Connecting, profile: Profile) -> str:
+    if options["base_url"] is not None:
+        return "--base-url"
+    if variable("BASE_URL"):
+        return f"{PREFIX}BASE_URL"
+    return "the profile" if profile.base_url else "the default"
+
+
+def _install_from(options: Connecting, profile: Profile) -> str:
+    if options.get("install_sid") is not None:
+        return "--install-sid"
+    if variable("INSTALL_SID"):
+        return f"{PREFIX}INSTALL_SID"
+    return "the profile" if profile.install_sid else "none"
+
+
+def _token_from(options: Connecting, profile: Profile) -> str:
+    if options["token_file"]:
+        return "--token-file"
+    for name in ("TOKEN", "TOKEN_FILE"):
+        if variable(name):
+            return f"{PREFIX}{name}"
+    return "the profile" if profile.token else "none"
+
+
 def _check_settings(options: Connecting) -> _Check:
     """Check all settings but the token, which is the next check's."""
+    from smarterproctoring.client import SmarterProctoring  # noqa: PLC0415 - loads httpx
+
     settings: dict[str, Any] = {**settings_of(options), "token": "checked-later"}
     try:
-        with clients.SmarterProctoring.from_env(**settings) as client:
+        with SmarterProctoring.from_env(**settings) as client:
             return _Check("settings", 0, repr(client).strip("<>"))
     except errors.ConfigurationError as error:
         return _Check(
@@ -116,7 +170,9 @@ def _proxies() -> urllib.request.ProxyHandler:
 
 
 def _check_reachable(options: Connecting) -> _Check:
-    base_url = options["base_url"] or variable("BASE_URL") or SERVERS[0]
+    base_url = (
+        settings_of(options).get("base_url") or variable("BASE_URL") or SERVERS[0]
+    )
     if base_url_problem(base_url, allow_http=options["allow_http"]) is not None:
         return _Check("network", BAD_INPUT, "not checked: the base URL is not valid")
     host = urlsplit(base_url).hostname

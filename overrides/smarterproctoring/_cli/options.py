@@ -9,11 +9,13 @@ import click
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS
 
 from smarterproctoring.problems import Problem
+from smarterproctoring.profiles import Profile
 from smarterproctoring.rules import Item, keyword_items, path_parameters
 from smarterproctoring.settings import PREFIX
 
 START: Final = "appointment_start_date_time"
 END: Final = "appointment_end_date_time"
+INSTALL: Final = "install_sid"
 KEYWORDS: Final = keyword_items(RESCHEDULE_EXAM_SESSION)
 """What `reschedule` and `check` take besides the SIDs."""
 CommandT = TypeVar("CommandT", bound=Callable[..., object])
@@ -23,6 +25,7 @@ Option = Callable[[CommandT], CommandT]
 class Connecting(TypedDict):
     """The options of every command that needs the API, by the names that click gives them."""
 
+    profile: str | None
     base_url: str | None
     allow_http: bool
     token_file: str | None
@@ -30,6 +33,9 @@ class Connecting(TypedDict):
     deadline: float | None
     retries: int | None
     as_json: bool
+    chosen: NotRequired[Profile]
+    install_sid: NotRequired[str | None]
+    zone_name: NotRequired[str | None]
     no_replay: NotRequired[bool]
     no_read_back: NotRequired[bool]
 
@@ -39,7 +45,6 @@ class Asking(Connecting):
 
     duration: str | None
     fields_file: str | None
-    zone_name: str | None
     day_first: bool | None
 
 
@@ -63,7 +68,6 @@ class Checking(Asking):
 class Showing(Connecting):
     """The options of `show`."""
 
-    zone_name: str | None
     show_all: bool
 
 
@@ -84,6 +88,8 @@ OWN_OPTIONS: Final = {
     "before",
     "dry-run",
     "all",
+    "profile",
+    "install-sid",
     "base-url",
     "allow-http",
     "token-file",
@@ -111,11 +117,19 @@ _METAVARS: Final = {
 # -- the arguments and the fields -------------------------------------------------------------------------------------
 
 
+SID_NAMES: Final = [item.keyword for item in path_parameters(RESCHEDULE_EXAM_SESSION)]
+
+
 def sid_arguments(command: CommandT) -> CommandT:
-    """Add an argument for each SID of the path."""
-    for item in reversed(path_parameters(RESCHEDULE_EXAM_SESSION)):
-        command = click.argument(item.keyword)(command)
-    return command
+    """Add the SIDs of the path; the install may be given in other ways."""
+    shown = " ".join(
+        f"[{name.upper()}]" if name == INSTALL else name.upper() for name in SID_NAMES
+    )
+    command = click.option(
+        "--install-sid",
+        help=f"The install, in place of the first argument.  [default: ${PREFIX}INSTALL_SID, or the profile's]",
+    )(command)
+    return click.argument("texts", nargs=-1, metavar=shown)(command)
 
 
 def field_options(command: CommandT) -> CommandT:
@@ -190,8 +204,13 @@ def connection_options(command: CommandT) -> CommandT:
     """Add the options of every command that needs the API."""
     options: list[Option[CommandT]] = [
         click.option(
+            "--profile",
+            metavar="NAME",
+            help=f"The profile of the settings' file.  [default: ${PREFIX}PROFILE, or default]",
+        ),
+        click.option(
             "--base-url",
-            help=f"Where the API is.  [default: ${PREFIX}BASE_URL, or {SERVERS[0]}]",
+            help=f"Where the API is.  [default: ${PREFIX}BASE_URL, the profile's, or {SERVERS[0]}]",
         ),
         click.option(
             "--allow-http",

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_generated.records import Field
 from smarterproctoring_generated.results import Result
 
-from smarterproctoring import client as clients
 from smarterproctoring import errors
 from smarterproctoring._cli.changes import (
     Change,
@@ -21,7 +20,12 @@ from smarterproctoring._cli.changes import (
     note_what_stays,
     read_change,
 )
-from smarterproctoring._cli.connecting import client_of
+from smarterproctoring._cli.connecting import (
+    client_of,
+    dry_client,
+    sids_of,
+    with_profile,
+)
 from smarterproctoring._cli.exit_codes import EPILOG
 from smarterproctoring._cli.former import (
     Former,
@@ -49,7 +53,11 @@ from smarterproctoring._cli.output import (
     utc_time,
     words,
 )
+from smarterproctoring.dry_run import DryRun
 from smarterproctoring.terminal import echo, echo_json
+
+if TYPE_CHECKING:
+    from smarterproctoring.client import SmarterProctoring
 
 
 @click.command(epilog=EPILOG)
@@ -91,7 +99,7 @@ from smarterproctoring.terminal import echo, echo_json
     help="Check everything and show the request; send nothing.",
 )
 @connection_options
-def reschedule(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> None:
+def reschedule(texts: tuple[str, ...], **given: Any) -> None:
     """Move one exam session.
 
     \b
@@ -111,13 +119,10 @@ def reschedule(install_sid: str, exam_sid: str, session_sid: str, **given: Any) 
     --fields keeps them out of the list of processes and of the shell's history.
     """  # noqa: D301 - click's mark for "do not rewrap" is a real backspace
     options = cast("Rescheduling", given)
-    sids = {
-        "install_sid": install_sid,
-        "exam_sid": exam_sid,
-        "session_sid": session_sid,
-    }
+    sids: dict[str, str] = {}
     move = _Move(options, sids)
     try:
+        move.choose(texts)
         result = move.run(field_texts(given))
     except (errors.SmarterProctoringError, ValueError) as error:
         move.fail(error)
@@ -150,26 +155,44 @@ class _Move:
         self.former: Former | None = None
         self.calling = False
 
+    def choose(self, texts: Sequence[str]) -> None:
+        """Take the profile, and find out which session is meant."""
+        self._options = with_profile(self._options)
+        self._sids.update(sids_of(texts, self._options))
+
     def run(self, texts: dict[str, str]) -> Result[None] | None:
         """Move the session; return None after a dry run."""
         options = self._options
-        dry_run = options["dry_run"]
         self._change = read_change(
             options, texts, self._change.limits, "nothing to change"
         )
         self._check_reads()
-        with client_of(options, dry_run=dry_run) as client:
-            request = checked(client, self._sids, self._change)
+        if options["dry_run"]:
+            with dry_client(options) as client:
+                request = checked(client, self._sids, self._change)
+            self._note_what_stays()
+            _show_dry_run(request, as_json=self._as_json)
+            return None
+        return self._send()
+
+    def _send(self) -> Result[None]:
+        options = self._options
+        with client_of(options) as client:
+            request = self._checked(client)
             if options["before"] or options["keep_duration"]:
                 request = self._read_first(client, request)
             self._body = json.loads(request.content)
-            if not self._as_json:
-                note_what_stays(self._change.fields)
-            if dry_run:
-                _show_dry_run(request, as_json=self._as_json)
-                return None
+            self._note_what_stays()
             self.calling = True
             return client.reschedule(*self._sids.values(), **self._change.fields)
+
+    def _checked(self, client: SmarterProctoring) -> DryRun:
+        view = client.with_options(allow_empty=True)
+        return checked(view, self._sids, self._change)
+
+    def _note_what_stays(self) -> None:
+        if not self._as_json:
+            note_what_stays(self._change.fields)
 
     def _check_reads(self) -> None:
         """Note the options that do not go together with reading the session first."""
@@ -194,9 +217,7 @@ class _Move:
         elif START not in fields and not self._change.problems:
             self._change.add("--keep-duration", "needs --start, after which it begins")
 
-    def _read_first(
-        self, client: clients.SmarterProctoring, request: clients.DryRun
-    ) -> clients.DryRun:
+    def _read_first(self, client: SmarterProctoring, request: DryRun) -> DryRun:
         """Read the session; return the request, with the end that follows from it."""
         former = read_former(client, self._sids)
         self.former = former
@@ -204,7 +225,7 @@ class _Move:
             if former.error is not None:
                 raise with_nothing_sent(former.error)
             keep_duration(former, self._change)
-            return checked(client, self._sids, self._change)
+            return self._checked(client)
         if former.reason and not self._as_json:
             echo(f"note: could not read the session first: {former.reason}", err=True)
         return request
@@ -286,7 +307,7 @@ def _replayed(replays: int) -> str:
     )
 
 
-def _show_dry_run(request: clients.DryRun, *, as_json: bool) -> None:
+def _show_dry_run(request: DryRun, *, as_json: bool) -> None:
     body = json.loads(request.content)
     if as_json:
         echo_json(

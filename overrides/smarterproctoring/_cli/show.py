@@ -13,7 +13,7 @@ from smarterproctoring_generated.results import Result
 from smarterproctoring import errors
 from smarterproctoring._cli import moments
 from smarterproctoring._cli.changes import Change, Limits, read_zone
-from smarterproctoring._cli.connecting import client_of
+from smarterproctoring._cli.connecting import client_of, sids_of, with_profile
 from smarterproctoring._cli.exit_codes import EPILOG
 from smarterproctoring._cli.former import of_another_session
 from smarterproctoring._cli.moments import in_utc, in_zone, seen_text, value_text
@@ -42,7 +42,7 @@ _PLACES = {name: place for place, name in enumerate(_KNOWN)}
 )
 @all_option
 @connection_options
-def show(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> None:
+def show(texts: tuple[str, ...], **given: Any) -> None:
     """Show an exam session as the service knows it.
 
     The session is read, and nothing is changed. Times are in UTC, and with --timezone in that zone, too. A time that
@@ -54,13 +54,11 @@ def show(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> Non
     For a moment after a change a read may show an older state.
     """
     options = cast("Showing", given)
-    sids = {
-        "install_sid": install_sid,
-        "exam_sid": exam_sid,
-        "session_sid": session_sid,
-    }
+    sids: dict[str, str] = {}
     as_json = options["as_json"]
     try:
+        options = with_profile(options)
+        sids.update(sids_of(texts, options))
         zone = _zone_of(options)
         result = _read(options, sids)
     except (errors.SmarterProctoringError, ValueError) as error:
@@ -86,7 +84,7 @@ def show(install_sid: str, exam_sid: str, session_sid: str, **given: Any) -> Non
             }
         )
         return
-    echo(f"session {session_sid}", bold=True)
+    echo(f"session {sids['session_sid']}", bold=True)
     session.print(zone)
 
 
@@ -98,8 +96,9 @@ def _zone_of(options: Showing) -> tzinfo | None:
     """
     problems = Change(Limits(allow_past=True, allow_far=True, allow_long=True))
     zone = None
-    if options["zone_name"] is not None:
-        zone = read_zone(options["zone_name"], problems)
+    name = options.get("zone_name")
+    if name is not None:
+        zone = read_zone(name, problems)
     if problems.problems:
         raise problems.error()
     return zone
