@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -238,7 +238,7 @@ def command_of_the_container() -> list[str]:
 
 
 @contextmanager
-def deployed(mock: Mock) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def deployed(mock: Mock) -> Generator[tuple[subprocess.Popen[bytes], int]]:
     """Run the service by the container's command, on a free port of this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
