@@ -73,6 +73,8 @@ lock: $(READY)  ## resolve the dependencies again and lock them with hashes; UPG
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
 	    --python-version 3.11 --extra fast --group bench pyproject.toml --output-file requirements/bench.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
+	    --python-version 3.11 --group pyproject.toml:niquests --output-file requirements/niquests.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
 	    --python-version 3.11 --group pyproject.toml:mutate --output-file requirements/mutate.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE) \
 	    --python-version 3.11 --constraint requirements/dev.txt --group pyproject.toml:publish --output-file requirements/publish.txt
@@ -242,7 +244,7 @@ changelog: $(READY) node_modules/.ready  ## draft the CHANGELOG entry of this ve
 # Its own environment, with the built wheel: what a user gets, and none of what the tests need.
 BENCH := build/bench
 .PHONY: bench
-bench: $(BENCH)/.ready  ## measure the client beside its peers, into docs/benchmarks/; ARGS=--quick for a rough picture
+bench: $(BENCH)/.ready build/niquests/.ready  ## measure the client beside its peers, into docs/benchmarks/; ARGS=--quick for a rough picture
 	@rm -rf $(BENCH)/wheel
 	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir $(BENCH)/wheel .
 	@$(BIN)/uv pip install --quiet --no-deps --reinstall --python $(BENCH)/bin/python $(BENCH)/wheel/*.whl

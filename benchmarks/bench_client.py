@@ -1,4 +1,4 @@
-"""Measures this client beside its peers, in one run, and writes docs/benchmarks/client.md and its chart.
+"""Measures this client beside its peers, in one run, and writes docs/benchmarks/client.md and its charts.
 
     make bench                  all of it, some minutes
     make bench ARGS=--quick     a rough picture in half a minute
@@ -22,10 +22,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import report
-from report import FAST, OURS, Cell, Import, Report, Row
+from growth import growth_chart
+from report import FAST, OURS, Cell, Import, Load, Report, Row
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE, PEERS = ROOT / "benchmarks", ROOT / "build" / "bench" / "peers"
+OWN_PYTHONS = {"niquests": ROOT / "build" / "niquests" / "bin" / "python"}
+"""Clients in environments of their own, because they replace what others need."""
 PACKAGE = "smarterproctoring-client"
 IMPORTS = {
     "nothing": "pass",
@@ -52,23 +55,31 @@ print(time.perf_counter() - wall, time.process_time() - cpu, megabytes() - memor
 """
 
 
+LOADS = tuple(Load(at_once) for at_once in (1, 16, 64, 256))
+MORE_AT_ONCE = tuple(Load(at_once) for at_once in (1, 4, 16, 64, 256, 1024))
+LARGER = tuple(Load(16, notes) for notes in (100, 900, 10_000, 100_000))
+
+
 class Plan(NamedTuple):
     """How much is measured.
 
     Attributes:
-        concurrencies: Calls at once.
+        loads: What is measured of every client.
+        growth: What is measured of a few, to see how their cost grows.
         rounds: Rounds, of which the median counts.
         seconds: Length of one client's turn in a round, about.
         imports: Fresh processes for each import.
     """
 
-    concurrencies: tuple[int, ...] = (1, 16, 64, 256)
+    loads: tuple[Load, ...] = LOADS
     rounds: int = 11
     seconds: float = 0.25
     imports: int = 25
+    growth: tuple[Load, ...] = (*MORE_AT_ONCE, *LARGER)
 
 
-QUICK = Plan((1, 64), rounds=3, seconds=0.1, imports=3)
+QUICK = Plan((Load(1), Load(64)), rounds=3, seconds=0.1, imports=3, growth=(Load(16), Load(64), Load(16, 10_000)))
+GROWING = ("httpx", "aiohttp", "OpenAPI Generator, urllib3", OURS, FAST)
 
 
 def environment() -> dict[str, str]:
@@ -121,7 +132,8 @@ class Worker:
 
     def __init__(self, kind: str, label: str, url: str, absent: list[str]) -> None:
         subject = OURS if label == FAST else label
-        command = [sys.executable, str(HERE / "worker.py"), kind, subject, url, *absent]
+        python = OWN_PYTHONS.get(label, sys.executable)
+        command = [str(python), str(HERE / "worker.py"), kind, subject, url, *absent]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
         )
@@ -135,10 +147,10 @@ class Worker:
         """Wait until the client is open."""
         return self._line() == "ready"
 
-    def turn(self, concurrency: int, calls: int) -> dict[str, Any]:
+    def turn(self, load: Load, calls: int) -> dict[str, Any]:
         """Make calls; return microseconds per call, or why there are none."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{concurrency} {calls}\n")
+        self._process.stdin.write(f"{load.at_once} {calls} {load.notes}\n")
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._line() or '{"failed": "the process ended"}')
         return answer
@@ -155,44 +167,46 @@ class Worker:
             self._process.kill()
 
 
-def measure_calls(kind: str, labels: list[str], url: str, plan: Plan, fast: list[str]) -> dict[int, list[Row]]:
-    """Measure all clients of a kind; in every round each has its turn at every concurrency, and begins one of them."""
+def measure_calls(
+    kind: str, labels: list[str], url: str, plan: Plan, loads: tuple[Load, ...], fast: list[str]
+) -> dict[Load, list[Row]]:
+    """Measure clients of a kind; in every round each has its turn at every load, and begins one of them."""
     with ExitStack() as stack:
         workers = [stack.enter_context(Worker(kind, label, url, fast if label == OURS else [])) for label in labels]
         workers = [worker for worker in workers if worker.ready()]
-        calls: dict[tuple[int, str], int] = {}
-        turns: dict[tuple[int, str], list[Cell]] = {(c, w.label): [] for c in plan.concurrencies for w in workers}
-        failed: dict[tuple[int, str], str] = {}
+        calls: dict[tuple[Load, str], int] = {}
+        turns: dict[tuple[Load, str], list[Cell]] = {(load, w.label): [] for load in loads for w in workers}
+        failed: dict[tuple[Load, str], str] = {}
 
-        def take_turn(concurrency: int, worker: Worker, calls: int) -> Cell | None:
-            place = concurrency, worker.label
+        def take_turn(load: Load, worker: Worker, calls: int) -> Cell | None:
+            place = load, worker.label
             if place not in failed:
-                turn = worker.turn(concurrency, calls)
+                turn = worker.turn(load, calls)
                 if "failed" not in turn:
                     return Cell(turn["wall"], turn["cpu"])
                 failed[place] = turn["failed"]
             return None
 
-        for concurrency in plan.concurrencies:  # finds out how many calls fill a turn
+        for load in loads:  # finds out how many calls fill a turn
             for worker in workers:
-                if first := take_turn(concurrency, worker, max(50, concurrency * 2)):
-                    calls[concurrency, worker.label] = max(concurrency, int(plan.seconds * 1e6 / first.wall))
+                if first := take_turn(load, worker, max(50, load.at_once * 2)):
+                    calls[load, worker.label] = max(load.at_once, int(plan.seconds * 1e6 / first.wall))
         for number in range(plan.rounds):
             print(f"{kind}, round {number + 1} of {plan.rounds}", flush=True)
             start = number % len(workers)
-            for concurrency in plan.concurrencies:
+            for load in loads:
                 for worker in [*workers[start:], *workers[:start]]:
-                    place = concurrency, worker.label
-                    if turn := take_turn(concurrency, worker, calls.get(place, 0)):
+                    place = load, worker.label
+                    if turn := take_turn(load, worker, calls.get(place, 0)):
                         turns[place].append(turn)
     return {
-        concurrency: [
+        load: [
             Row(worker.label, failed=failed[place])
-            if (place := (concurrency, worker.label)) in failed
+            if (place := (load, worker.label)) in failed
             else Row(worker.label, tuple(turns[place]))
             for worker in workers
         ]
-        for concurrency in plan.concurrencies
+        for load in loads
     }
 
 
@@ -228,6 +242,7 @@ def machine() -> list[str]:
         names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
     names = ["httpx", "httpcore", "anyio", "aiohttp", "requests", "urllib3", "pydantic", "openapi-generator-cli"]
+    names += ["httpx2", "zapros", "pyqwest"]
     generator = next(
         line.split("==")[1].split('"')[0]
         for line in (ROOT / "pyproject.toml").read_text().splitlines()
@@ -270,16 +285,21 @@ def main() -> None:
         assert server.stdout is not None
         assert server.stdin is not None
         url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        calls = {kind: measure_calls(kind, names, url, plan, fast) for kind, names in labels.items()}
+        calls = {kind: measure_calls(kind, names, url, plan, plan.loads, fast) for kind, names in labels.items()}
+        growth = {
+            kind: measure_calls(kind, [name for name in names if name in GROWING], url, plan, plan.growth, fast)
+            for kind, names in labels.items()
+        }
         server.stdin.close()
     print("imports", flush=True)
     imports = measure_imports(plan)
     size = options.wheel.stat().st_size if options.wheel else None
-    found = Report(described, plan.rounds, calls, imports, size, generate, notes, quick=options.quick)
+    found = Report(described, plan.rounds, calls, growth, imports, size, generate, notes, quick=options.quick)
     text = report.markdown(found)
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "client.md").write_text(text)
     (options.output / "client.svg").write_text(report.chart(found))
+    (options.output / "growth.svg").write_text(growth_chart(found))
     print(text)
 
 

@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,21 +21,24 @@ INSTALL, EXAM, SESSION = (kind + "0123456789abcdef" * 2 for kind in ("AI", "EX",
 PATH = f"/v1/installs/{INSTALL}/exams/{EXAM}/sessions/{SESSION}"
 START, END = datetime(2030, 5, 4, 13, 0, tzinfo=UTC), datetime(2030, 5, 4, 15, 0, tzinfo=UTC)
 
-Sync = Callable[[str], AbstractContextManager[Callable[[], object]]]
-Async = Callable[[str], AbstractAsyncContextManager[Callable[[], Awaitable[object]]]]
+Call = Callable[[str], object]
+"""Makes one call with these notes in the body; empty: without notes."""
+AsyncCall = Callable[[str], Awaitable[object]]
+Sync = Callable[[str], AbstractContextManager[Call]]
+Async = Callable[[str], AbstractAsyncContextManager[AsyncCall]]
 SYNC: dict[str, Sync] = {}
 ASYNC: dict[str, Async] = {}
 
 
-def _sync(name: str) -> Callable[[Callable[[str], Generator[Callable[[], object]]]], None]:
-    def add(subject: Callable[[str], Generator[Callable[[], object]]]) -> None:
+def _sync(name: str) -> Callable[[Callable[[str], Generator[Call]]], None]:
+    def add(subject: Callable[[str], Generator[Call]]) -> None:
         SYNC[name] = contextmanager(subject)
 
     return add
 
 
-def _async(name: str) -> Callable[[Callable[[str], AsyncGenerator[Callable[[], Awaitable[object]]]]], None]:
-    def add(subject: Callable[[str], AsyncGenerator[Callable[[], Awaitable[object]]]]) -> None:
+def _async(name: str) -> Callable[[Callable[[str], AsyncGenerator[AsyncCall]]], None]:
+    def add(subject: Callable[[str], AsyncGenerator[AsyncCall]]) -> None:
         ASYNC[name] = asynccontextmanager(subject)
 
     return add
@@ -45,32 +49,40 @@ def _peer(name: str) -> Any:
     return importlib.import_module(name)
 
 
-def _times() -> dict[str, str]:
+def _body(notes: str) -> dict[str, str]:
     """What a careful caller of a plain HTTP client writes."""
-    return {
+    times = {
         "appointmentStartDateTime": START.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
         "appointmentEndDateTime": END.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
     }
+    return {**times, "notes": notes} if notes else times
+
+
+def _changes(notes: str) -> dict[str, Any]:
+    """The same as keywords of a client that knows the operation."""
+    times = {"appointment_start_date_time": START, "appointment_end_date_time": END}
+    return {**times, "notes": notes} if notes else times
 
 
 # -- the floor ---------------------------------------------------------------------------------------------------------
 
 
-def _raw_request(url: str) -> bytes:
-    body = json.dumps(_times(), separators=(",", ":")).encode()
+@cache
+def _raw_request(url: str, notes: str) -> bytes:
+    body = json.dumps(_body(notes), separators=(",", ":")).encode()
     head = f"PUT {PATH} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\ntoken: {TOKEN}\r\n"
     return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 @_sync("raw socket")
-def raw_socket(url: str) -> Generator[Callable[[], object]]:
+def raw_socket(url: str) -> Generator[Call]:
     """A prepared request, one socket for each thread."""
-    address, request = (urlsplit(url).hostname, urlsplit(url).port), _raw_request(url)
+    address = (urlsplit(url).hostname, urlsplit(url).port)
     idle: list[socket.socket] = []
 
-    def call() -> object:
+    def call(notes: str) -> object:
         connection = idle.pop() if idle else socket.create_connection(address)
-        connection.sendall(request)
+        connection.sendall(_raw_request(url, notes))
         answer = connection.recv(65536)
         idle.append(connection)
         return json.loads(answer.partition(b"\r\n\r\n")[2])
@@ -81,9 +93,9 @@ def raw_socket(url: str) -> Generator[Callable[[], object]]:
 
 
 @_async("raw socket")
-async def raw_socket_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
+async def raw_socket_async(url: str) -> AsyncGenerator[AsyncCall]:
     """A prepared request on asyncio's bare protocol."""
-    parts, request = urlsplit(url), _raw_request(url)
+    parts = urlsplit(url)
     host, port = str(parts.hostname), int(parts.port or 80)
     loop, idle = asyncio.get_running_loop(), list[Any]()
 
@@ -93,11 +105,11 @@ async def raw_socket_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[ob
         def data_received(self, data: bytes) -> None:
             self.answer.set_result(data)
 
-    async def call() -> object:
+    async def call(notes: str) -> object:
         pair = idle.pop() if idle else await loop.create_connection(Connection, host, port)
         transport, protocol = pair
         protocol.answer = loop.create_future()
-        transport.write(request)
+        transport.write(_raw_request(url, notes))
         answer = await protocol.answer
         idle.append(pair)
         return json.loads(answer.partition(b"\r\n\r\n")[2])
@@ -111,37 +123,37 @@ async def raw_socket_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[ob
 
 
 @_sync("httpx")
-def plain_httpx(url: str) -> Generator[Callable[[], object]]:
+def plain_httpx(url: str) -> Generator[Call]:
     """A client kept open, as its documentation asks for."""
     import httpx
 
     with httpx.Client(base_url=url, headers={"token": TOKEN}) as client:
-        yield lambda: client.put(PATH, json=_times()).raise_for_status().json()
+        yield lambda notes: client.put(PATH, json=_body(notes)).raise_for_status().json()
 
 
 @_async("httpx")
-async def plain_httpx_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
+async def plain_httpx_async(url: str) -> AsyncGenerator[AsyncCall]:
     """The same, asynchronous."""
     import httpx
 
     async with httpx.AsyncClient(base_url=url, headers={"token": TOKEN}) as client:
 
-        async def call() -> object:
-            return (await client.put(PATH, json=_times())).raise_for_status().json()
+        async def call(notes: str) -> object:
+            return (await client.put(PATH, json=_body(notes))).raise_for_status().json()
 
         yield call
 
 
 @_sync("requests")
-def plain_requests(url: str) -> Generator[Callable[[], object]]:
+def plain_requests(url: str) -> Generator[Call]:
     """A session kept open."""
     requests = _peer("requests")
 
     with requests.Session() as session:
         session.headers["token"] = TOKEN
 
-        def call() -> object:
-            response = session.put(url + PATH, json=_times(), timeout=30)
+        def call(notes: str) -> object:
+            response = session.put(url + PATH, json=_body(notes), timeout=30)
             response.raise_for_status()
             return response.json()
 
@@ -149,15 +161,115 @@ def plain_requests(url: str) -> Generator[Callable[[], object]]:
 
 
 @_async("aiohttp")
-async def plain_aiohttp(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
+async def plain_aiohttp(url: str) -> AsyncGenerator[AsyncCall]:
     """A session kept open."""
     aiohttp = _peer("aiohttp")
 
     async with aiohttp.ClientSession(url, headers={"token": TOKEN}, raise_for_status=True) as session:
 
-        async def call() -> object:
-            async with session.put(PATH, json=_times()) as response:
+        async def call(notes: str) -> object:
+            async with session.put(PATH, json=_body(notes)) as response:
                 return await response.json()
+
+        yield call
+
+
+@_sync("httpx2")
+def plain_httpx2(url: str) -> Generator[Call]:
+    """Httpx's successor, used as httpx is."""
+    httpx2 = _peer("httpx2")
+
+    with httpx2.Client(base_url=url, headers={"token": TOKEN}) as client:
+        yield lambda notes: client.put(PATH, json=_body(notes)).raise_for_status().json()
+
+
+@_async("httpx2")
+async def plain_httpx2_async(url: str) -> AsyncGenerator[AsyncCall]:
+    """The same, asynchronous."""
+    httpx2 = _peer("httpx2")
+
+    async with httpx2.AsyncClient(base_url=url, headers={"token": TOKEN}) as client:
+
+        async def call(notes: str) -> object:
+            return (await client.put(PATH, json=_body(notes))).raise_for_status().json()
+
+        yield call
+
+
+@_sync("niquests")
+def plain_niquests(url: str) -> Generator[Call]:
+    """A session kept open, in an environment of its own: its urllib3-future replaces urllib3 for everybody else."""
+    niquests = _peer("niquests")
+
+    with niquests.Session() as session:
+        session.headers["token"] = TOKEN
+
+        def call(notes: str) -> object:
+            response = session.put(url + PATH, json=_body(notes), timeout=30)
+            response.raise_for_status()
+            return response.json()
+
+        yield call
+
+
+@_async("niquests")
+async def plain_niquests_async(url: str) -> AsyncGenerator[AsyncCall]:
+    """The same, asynchronous."""
+    niquests = _peer("niquests")
+
+    async with niquests.AsyncSession() as session:
+        session.headers["token"] = TOKEN
+
+        async def call(notes: str) -> object:
+            response = await session.put(url + PATH, json=_body(notes), timeout=30)
+            response.raise_for_status()
+            return response.json()
+
+        yield call
+
+
+@_sync("zapros")
+def plain_zapros(url: str) -> Generator[Call]:
+    """A client kept open."""
+    zapros = _peer("zapros")
+
+    with zapros.Client(base_url=url, default_headers={"token": TOKEN}) as client:
+        yield lambda notes: client.put(PATH, json=_body(notes)).json
+
+
+@_async("zapros")
+async def plain_zapros_async(url: str) -> AsyncGenerator[AsyncCall]:
+    """The same, asynchronous."""
+    zapros = _peer("zapros")
+
+    async with zapros.AsyncClient(base_url=url, default_headers={"token": TOKEN}) as client:
+
+        async def call(notes: str) -> object:
+            return (await client.put(PATH, json=_body(notes))).json
+
+        yield call
+
+
+@_sync("pyqwest")
+def plain_pyqwest(url: str) -> Generator[Call]:
+    """Rust's reqwest, with a transport kept open."""
+    pyqwest = _peer("pyqwest")
+
+    with pyqwest.SyncHTTPTransport() as transport:
+        client = pyqwest.SyncClient(transport)
+        yield lambda notes: client.put(url + PATH, {"token": TOKEN}, _body(notes)).json()
+
+
+@_async("pyqwest")
+async def plain_pyqwest_async(url: str) -> AsyncGenerator[AsyncCall]:
+    """The same, asynchronous."""
+    pyqwest = _peer("pyqwest")
+
+    async with pyqwest.HTTPTransport() as transport:
+        client = pyqwest.Client(transport)
+
+        async def call(notes: str) -> object:
+            return (await client.put(url + PATH, {"token": TOKEN}, _body(notes))).json()
 
         yield call
 
@@ -165,62 +277,62 @@ async def plain_aiohttp(url: str) -> AsyncGenerator[Callable[[], Awaitable[objec
 # -- generated clients -------------------------------------------------------------------------------------------------
 
 
-def _change() -> Any:
+def _change(notes: str) -> Any:
     from smarterproctoring_generated.models.session_change import SessionChange
 
-    return SessionChange(appointment_start_date_time=START, appointment_end_date_time=END)
+    return SessionChange(**_changes(notes))
 
 
 @_sync("openapi-python-client")
-def generated(url: str) -> Generator[Callable[[], object]]:
+def generated(url: str) -> Generator[Call]:
     """The generator's own output and its own client, without this project's layer."""
     from smarterproctoring_generated import AuthenticatedClient
     from smarterproctoring_generated.api.exam_sessions import reschedule_exam_session
 
     with AuthenticatedClient(url, TOKEN, prefix="", auth_header_name="token") as client:
 
-        def call() -> object:
-            return reschedule_exam_session.sync(INSTALL, EXAM, SESSION, client=client, body=_change())
+        def call(notes: str) -> object:
+            return reschedule_exam_session.sync(INSTALL, EXAM, SESSION, client=client, body=_change(notes))
 
         yield call
 
 
 @_async("openapi-python-client")
-async def generated_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
+async def generated_async(url: str) -> AsyncGenerator[AsyncCall]:
     """The same, asynchronous."""
     from smarterproctoring_generated import AuthenticatedClient
     from smarterproctoring_generated.api.exam_sessions import reschedule_exam_session
 
     async with AuthenticatedClient(url, TOKEN, prefix="", auth_header_name="token") as client:
 
-        def call() -> Awaitable[object]:
-            return reschedule_exam_session.asyncio(INSTALL, EXAM, SESSION, client=client, body=_change())
+        def call(notes: str) -> Awaitable[object]:
+            return reschedule_exam_session.asyncio(INSTALL, EXAM, SESSION, client=client, body=_change(notes))
 
         yield call
 
 
 @_sync("OpenAPI Generator, urllib3")
-def openapi_generator(url: str) -> Generator[Callable[[], object]]:
+def openapi_generator(url: str) -> Generator[Call]:
     """OpenAPI Generator's Python client over urllib3: its default."""
     peer = _peer("peer_urllib3")
 
     with peer.ApiClient(peer.Configuration(host=url, api_key={"token": TOKEN})) as client:
         api = peer.ExamSessionsApi(client)
-        yield lambda: api.reschedule_exam_session(INSTALL, EXAM, SESSION, _peer_change(peer))
+        yield lambda notes: api.reschedule_exam_session(INSTALL, EXAM, SESSION, _peer_change(peer, notes))
 
 
 @_async("OpenAPI Generator, aiohttp")
-async def openapi_generator_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
+async def openapi_generator_async(url: str) -> AsyncGenerator[AsyncCall]:
     """OpenAPI Generator's Python client over aiohttp: its library `asyncio`."""
     peer = _peer("peer_asyncio")
 
     async with peer.ApiClient(peer.Configuration(host=url, api_key={"token": TOKEN})) as client:
         api = peer.ExamSessionsApi(client)
-        yield lambda: api.reschedule_exam_session(INSTALL, EXAM, SESSION, _peer_change(peer))
+        yield lambda notes: api.reschedule_exam_session(INSTALL, EXAM, SESSION, _peer_change(peer, notes))
 
 
-def _peer_change(peer: Any) -> Any:
-    return peer.SessionChange(appointment_start_date_time=START, appointment_end_date_time=END)
+def _peer_change(peer: Any, notes: str) -> Any:
+    return peer.SessionChange(**_changes(notes))
 
 
 # bench_client.py hides the extra from the subject "this client", and shows it to "this client, [fast]".
@@ -235,31 +347,22 @@ def _fast() -> bool:
 
 
 @_sync("this client")
-def ours(url: str) -> Generator[Callable[[], object]]:
+def ours(url: str) -> Generator[Call]:
     """As the README shows it: all defaults, but for `fast` where that is asked for."""
     from smarterproctoring import SmarterProctoring
 
     with SmarterProctoring(TOKEN, base_url=url, fast=_fast()) as client:
-        yield (
-            lambda: (
-                client.reschedule(
-                    INSTALL, EXAM, SESSION, appointment_start_date_time=START, appointment_end_date_time=END
-                ).data
-            )
-        )
+        yield lambda notes: client.reschedule(INSTALL, EXAM, SESSION, **_changes(notes)).data
 
 
 @_async("this client")
-async def ours_async(url: str) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
+async def ours_async(url: str) -> AsyncGenerator[AsyncCall]:
     """The same, asynchronous."""
     from smarterproctoring import AsyncSmarterProctoring
 
     async with AsyncSmarterProctoring(TOKEN, base_url=url, fast=_fast()) as client:
 
-        async def call() -> object:
-            result = await client.reschedule(
-                INSTALL, EXAM, SESSION, appointment_start_date_time=START, appointment_end_date_time=END
-            )
-            return result.data
+        async def call(notes: str) -> object:
+            return (await client.reschedule(INSTALL, EXAM, SESSION, **_changes(notes))).data
 
         yield call

@@ -1,4 +1,6 @@
-"""A process that holds one client and, told `CONCURRENCY CALLS` on a line, makes calls and tells what they cost.
+"""A process that holds one client and, told `CONCURRENCY CALLS NOTES` on a line, makes calls and tells what they cost.
+
+NOTES is the number of characters of the notes in each body; 0 for none.
 
 One process for each client, so that none pays for another's modules, garbage or threads.
 
@@ -14,6 +16,8 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import NamedTuple
 
 from subjects import ASYNC, SYNC
 
@@ -65,12 +69,20 @@ async def run_async(call: Callable[[], Awaitable[object]], concurrency: int, cal
             group.create_task(work(share))
 
 
-def orders() -> Iterator[tuple[int, int]]:
+class Order(NamedTuple):
+    """What to do."""
+
+    concurrency: int
+    calls: int
+    notes: str
+
+
+def orders() -> Iterator[Order]:
     """Read what to do."""
     print("ready", flush=True)
     for line in sys.stdin:
-        concurrency, calls = map(int, line.split())
-        yield concurrency, calls
+        concurrency, calls, length = map(int, line.split())
+        yield Order(concurrency, calls, "n" * length)
 
 
 def clocks() -> tuple[float, float]:
@@ -95,12 +107,14 @@ def tell_failure(error: BaseException) -> None:
 async def serve_async(name: str, url: str) -> None:
     """Serve orders with an asynchronous client; between rounds there is nothing for the loop to do."""
     async with ASYNC[name](url) as call:
-        for concurrency, calls in orders():
+        for order in orders():
+            one = partial(call, order.notes)
             try:
-                await run_async(call, concurrency, concurrency)  # opens what was closed since its last turn
+                # Opens what was closed since its last turn.
+                await run_async(one, order.concurrency, order.concurrency)
                 begun = clocks()
-                await run_async(call, concurrency, calls)
-                tell(begun, calls)
+                await run_async(one, order.concurrency, order.calls)
+                tell(begun, order.calls)
             except BaseException as error:  # noqa: BLE001
                 tell_failure(error)
 
@@ -108,12 +122,13 @@ async def serve_async(name: str, url: str) -> None:
 def serve_sync(name: str, url: str) -> None:
     """Serve orders with a synchronous client."""
     with SYNC[name](url) as call:
-        for concurrency, calls in orders():
+        for order in orders():
+            one = partial(call, order.notes)
             try:
-                run_sync(call, concurrency, concurrency)  # opens what was closed since its last turn
+                run_sync(one, order.concurrency, order.concurrency)  # opens what was closed since its last turn
                 begun = clocks()
-                run_sync(call, concurrency, calls)
-                tell(begun, calls)
+                run_sync(one, order.concurrency, order.calls)
+                tell(begun, order.calls)
             except BaseException as error:  # noqa: BLE001
                 tell_failure(error)
 

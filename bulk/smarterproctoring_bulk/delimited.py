@@ -293,19 +293,18 @@ def _csv_record(
     line: int, row: list[str], header: list[str], whole: bool, ignore_nameless: bool
 ) -> Record:
     width = len(header)
-    if "".join(row[width:]).strip():
+    if len(row) > width and "".join(row[width:]).strip():
         fix = f"the header has {width} columns; quote cells that hold the delimiter"
         return Record(line, {}, (f"a row of {len(row)} cells", fix))
     if len(row) < width and not whole:
         return Record(line, {}, (f"a row of {len(row)} cells", _CUT_OFF))
     # Excel leaves out the delimiters of empty cells at the end of a row.
     cells: dict[str, object] = dict(zip(header, row, strict=False))
-    nameless = "".join(
-        cell for name, cell in zip(header, row, strict=False) if not name
-    )
-    if nameless.strip() and not ignore_nameless:
-        return Record(line, {}, NAMELESS)
-    cells.pop("", None)
+    if "" in cells:
+        nameless = [cell for name, cell in zip(header, row, strict=False) if not name]
+        if "".join(nameless).strip() and not ignore_nameless:
+            return Record(line, {}, NAMELESS)
+        del cells[""]
     return Record(line, cells)
 
 

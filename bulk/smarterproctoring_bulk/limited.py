@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice, takewhile
@@ -18,7 +19,7 @@ from smarterproctoring_bulk.plan import (
     fingerprint,
     plan,
 )
-from smarterproctoring_bulk.rows import TIMES, InputOptions, Row
+from smarterproctoring_bulk.rows import START, TIMES, InputOptions, Row
 
 
 def fingerprint_of(path: Path, options: InputOptions, limit: int | None) -> str:
@@ -90,6 +91,14 @@ class LimitedPlan(Plan):
     def rows(self) -> Iterator[Row]:
         """Read the list again, and yield the first rows that can be sent."""
         return islice(super().rows(), self._limit)
+
+    def starts(self) -> Iterator[tuple[str, int]]:
+        """Yield each time at which one of the first sessions starts, with their number."""
+        starts: Counter[str] = Counter()
+        for row in self.rows():
+            if START in row.fields:
+                starts[row.fields[START]] += 1
+        yield from starts.items()
 
     def digests(self) -> Iterator[SessionDigest]:
         """Yield each of the first sessions, with the digest of its row."""

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from smarterproctoring_bulk.outcomes import Outcome, State
-from smarterproctoring_bulk.rows import TIMES, InputOptions, Problem, Reader, Row
+from smarterproctoring_bulk.rows import START, TIMES, InputOptions, Problem, Reader, Row
 from smarterproctoring_bulk.tables import InputError, signature
 
 _CACHE_KIB = 32 * 1024
 _EVERY, _NONE = 1000, (0,)
 _SCHEMA: Final = """
-    CREATE TABLE session (sid TEXT PRIMARY KEY, digest TEXT, line INTEGER) WITHOUT ROWID;
+    CREATE TABLE session (sid TEXT PRIMARY KEY, digest TEXT, line INTEGER, start TEXT) WITHOUT ROWID;
     CREATE TABLE again (line INTEGER PRIMARY KEY, sid TEXT, same INTEGER);
     CREATE TABLE problem (id INTEGER PRIMARY KEY, line INTEGER, "column" TEXT, kind TEXT, mend TEXT, sid TEXT);
     CREATE TABLE duplicate (line INTEGER PRIMARY KEY, first INTEGER);
@@ -57,6 +57,9 @@ class Counts(NamedTuple):
     duplicate: int
     conflict: int
     invalid: int
+
+
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 class SessionDigest(NamedTuple):
@@ -125,7 +128,7 @@ class Plan:
         self, items: Iterator[Row | Problem], hook: Callable[[int], object] | None
     ) -> None:
         """Take all rows and problems in; settle what repeats and what contradicts."""
-        insert = "INSERT OR IGNORE INTO session VALUES (?, ?, ?)"
+        insert = "INSERT OR IGNORE INTO session VALUES (?, ?, ?, ?)"
         rows = last = 0
         earliest = latest = ""
         execute = self._db.execute
@@ -140,7 +143,8 @@ class Plan:
                 continue
             said = digest(item)
             sid = item.sids[2]
-            if not execute(insert, (sid, said, item.line)).rowcount:
+            start = item.fields.get(START)
+            if not execute(insert, (sid, said, item.line, start)).rowcount:
                 (first,) = execute(
                     "SELECT digest FROM session WHERE sid = ?", (sid,)
                 ).fetchone()
@@ -185,6 +189,16 @@ class Plan:
             if item.line != skip and isinstance(item, Row):
                 yield item
         self._check_unchanged()
+
+    def starts(self) -> Iterator[tuple[str, int]]:
+        """Yield each time at which sessions start that can be sent, in the wire form, with their number."""
+        query = """
+            SELECT start, count(*) FROM session
+            WHERE start IS NOT NULL AND line NOT IN (SELECT line FROM conflict)
+            GROUP BY start
+        """
+        for start, count in self._db.execute(query):
+            yield str(start), int(count)
 
     def digests(self) -> Iterator[SessionDigest]:
         """Yield each session that can be sent, with the digest of its row; in any order."""
@@ -284,7 +298,7 @@ def plan(
 
 def digest(row: Row) -> str:
     """Return 32 hexadecimal digits that are the same for rows that ask for the same."""
-    said = json.dumps([row.sids, sorted(row.fields.items())], separators=(",", ":"))
+    said = _COMPACT.encode([row.sids, sorted(row.fields.items())])
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 

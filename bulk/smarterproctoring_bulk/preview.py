@@ -20,7 +20,6 @@ from smarterproctoring_bulk.rows import TIMES, Row
 _SHOWN: Final = 3
 """Requests that are shown."""
 _SHOWN_DAYS: Final = 20
-_START: Final = "appointment_start_date_time"
 _MOST: Final = 2000.0
 """Rows per second that one host was measured to send at most (docs/how-to/scaling.md)."""
 _KEPT: Final = 0.98
@@ -101,10 +100,8 @@ def show_days(planned: Plan, clock: Clock) -> None:
 
 def _days(planned: Plan, clock: Clock) -> Counter[date]:
     days: Counter[date] = Counter()
-    for row in planned.rows():
-        start = row.fields.get(_START)
-        if start is not None:
-            days[clock.local(datetime.fromisoformat(start)).date()] += 1
+    for start, count in planned.starts():
+        days[clock.local(datetime.fromisoformat(start)).date()] += count
     return days
 
 

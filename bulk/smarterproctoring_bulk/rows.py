@@ -12,26 +12,27 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple
 
-from smarterproctoring import ValidationError
+from smarterproctoring import Problem as CallProblem
 from smarterproctoring.commands import (
     Item,
     TimeError,
     ZoneError,
-    from_keywords,
     item_from_text,
     keyword_items,
+    keyword_problems,
     length_problem,
     limit_problem,
     order_of,
     path_parameters,
+    path_problem,
     place,
     read_time,
     zone,
 )
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION as OPERATION
-from smarterproctoring_generated.records import Hidden
+from smarterproctoring_generated.records import Hidden, Parameter
 
 from smarterproctoring_bulk.tables import (
     Format,
@@ -44,6 +45,7 @@ from smarterproctoring_bulk.tables import (
 )
 
 __all__ = [
+    "START",
     "TIMES",
     "InputError",
     "InputOptions",
@@ -64,6 +66,7 @@ TIMES: Final = frozenset(
     item.keyword for item in _KEYWORDS if item.format == "date-time"
 )
 """The fields that are times, by keyword."""
+_TIMES: Final = tuple(keyword for keyword in _FIELDS if keyword in TIMES)
 _ZONE: Final = "time zone"
 _CHOICES: Final = frozenset(item.keyword for item in _KEYWORDS if item.allowed)
 _TYPED: Final = {
@@ -104,7 +107,13 @@ _SHEET_ERROR = re.compile(
     r"#(REF!|N/A|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!)|#{3,}"
 )
 _SCIENTIFIC = re.compile(r"\d(?:[.,](?P<decimals>\d+))?E\+(?P<exponent>\d+)")
-_START: Final = "appointment_start_date_time"
+_SOUND = re.compile(
+    "[A-Z]{2}[0-9a-f]{32}"
+    "|[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?([+-][0-9]{2}:[0-9]{2}|Z)?"
+)
+"""A SID or a time, of which nothing has become something else."""
+START: Final = "appointment_start_date_time"
+"""The field that says when a session starts, by keyword."""
 _END: Final = "appointment_end_date_time"
 _NUMERIC_DATE: Final = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{4}")
 _APOSTROPHES: Final = "'\u2018\u2019`"
@@ -414,18 +423,16 @@ class Reader:
         self._collect(draft, record.cells)
         where = draft.take_zone(self._options.timezone)
         self._complete(draft, where)
-        self._settle_times(draft, where)
+        moments = self._settle_times(draft, where)
         sids = tuple(draft.given.pop(keyword, None) for keyword in _SIDS)
-        for keyword in _TYPED.keys() & draft.given.keys():
-            given = cast("dict[str, Any]", draft.given)
-            given[keyword] = item_from_text(_TYPED[keyword], given[keyword])
         if check:
-            self._check_limits(draft)
+            self._check_limits(draft, moments)
             draft.check(sids)
+        fields = _typed(draft.given)
         if draft.problems:
             session = sids[-1] if _SIDS[-1] not in draft.wrong else None
             return [problem._replace(session=session) for problem in draft.problems]
-        return Row(record.line, (str(sids[0]), str(sids[1]), str(sids[2])), draft.given)
+        return Row(record.line, (str(sids[0]), str(sids[1]), str(sids[2])), fields)
 
     def _collect(self, draft: _Draft, cells: Mapping[str, object]) -> None:
         """Take the cells that say something, by what their columns mean."""
@@ -449,19 +456,28 @@ class Reader:
             elif isinstance(value, Unusable):
                 draft.problem(keyword, value.fix)
             elif isinstance(value, str):
-                text = " ".join(value.split()) if keyword in _TRIMMED else value
-                if not text or text.isspace() or text.strip() in self._options.empty:
-                    continue
-                if mend := _text_mend(keyword, text):
-                    draft.problem(keyword, mend)
-                else:
-                    draft.given[keyword] = text
+                self._take_text(draft, keyword, value)
             elif isinstance(value, datetime) and keyword in TIMES:
                 draft.moments[keyword] = value
             else:
                 draft.problem(
                     keyword, _TYPE_MENDS.get(kind_of(value), "write it as text")
                 )
+
+    def _take_text(self, draft: _Draft, keyword: str, value: str) -> None:
+        """Take the text of a cell, unless it stands for an empty one; find what spreadsheets make of it."""
+        empty = self._options.empty
+        # As most cells of a list are, so that they need no closer look.
+        if _SOUND.fullmatch(value) and value not in empty:
+            draft.given[keyword] = value
+            return
+        text = " ".join(value.split()) if keyword in _TRIMMED else value
+        if not text or text.isspace() or text.strip() in empty:
+            return
+        if mend := _text_mend(keyword, text):
+            draft.problem(keyword, mend)
+        else:
+            draft.given[keyword] = text
 
     def _complete(self, draft: _Draft, where: str | None) -> None:
         """Add what is given once for all rows."""
@@ -483,17 +499,9 @@ class Reader:
             draft.moments.pop(keyword, None)
             draft.given[keyword] = draft.raw[keyword] = value
 
-    def _settle_times(self, draft: _Draft, where: str | None) -> None:
-        """Read, shift and compute the row's times, and put them into the wire form."""
-        texts = {
-            keyword: draft.given.pop(keyword) for keyword in TIMES & draft.given.keys()
-        }
-        listed: dict[str, datetime | str] = {**draft.moments, **texts}
-        found = {
-            keyword: self._moment(value, where) for keyword, value in listed.items()
-        }
-        for keyword, text in texts.items():
-            self._check_order(draft, keyword, text)
+    def _settle_times(self, draft: _Draft, where: str | None) -> dict[str, datetime]:
+        """Read, shift and compute the row's times, and put them into the wire form; return them."""
+        found = self._read_times(draft, where)
         if self._shift is not None:
             moved = found.keys() - self._sets.keys()
             if not moved and not draft.problems:
@@ -508,31 +516,46 @@ class Reader:
                     keyword,
                     f"it is computed from {_NAMES[base]}, which the row does not give",
                 )
-        for keyword in _FIELDS:
+        moments: dict[str, datetime] = {}
+        for keyword in _TIMES:
             moment = found.get(keyword)
             if isinstance(moment, datetime):
                 try:
                     draft.given[keyword] = _wire(moment)
                 except OverflowError:
                     draft.problem(keyword, "the time is out of range")
+                else:
+                    moments[keyword] = moment
             elif moment is not None:
                 draft.problem(keyword, moment)
+        return moments
 
-    def _check_limits(self, draft: _Draft) -> None:
+    def _read_times(
+        self, draft: _Draft, where: str | None
+    ) -> dict[str, datetime | str]:
+        """Return the moment of each time that the row gives, or else how to fix it."""
+        found: dict[str, datetime | str] = {}
+        for keyword in _TIMES:
+            text = draft.given.pop(keyword, None)
+            if text is not None:
+                found[keyword] = self._moment(text, where)
+                self._check_order(draft, keyword, text)
+            elif keyword in draft.moments:
+                found[keyword] = self._moment(draft.moments[keyword], where)
+        return found
+
+    def _check_limits(self, draft: _Draft, moments: Mapping[str, datetime]) -> None:
         """Find times that are probably slips: in the past, or years ahead."""
         options = self._options
-        for keyword in _FIELDS:
-            if keyword not in TIMES or keyword not in draft.given:
-                continue
-            moment = datetime.fromisoformat(draft.given[keyword])
+        for keyword, moment in moments.items():
             problem = limit_problem(
                 moment, self._now, allow_past=options.allow_past, allow_far=options.allow_far
             )  # fmt: skip
             if problem is not None:
                 draft.problem(keyword, f"the time {problem}")
-        if _START in draft.given and _END in draft.given and _END not in draft.wrong:
-            start = datetime.fromisoformat(draft.given[_START])
-            end = datetime.fromisoformat(draft.given[_END])
+        start = moments.get(START)
+        end = moments.get(_END)
+        if start is not None and end is not None and _END not in draft.wrong:
             problem = length_problem(start, end, allow_long=options.allow_long)
             if problem is not None:
                 draft.problem(_END, f"the time {problem}")
@@ -598,29 +621,48 @@ class _Draft:
         )  # UTC only to check the row's times anyway
 
     def check(self, sids: tuple[str | None, ...]) -> None:
-        """Apply the client's own rules.
+        """Apply the client's own rules."""
+        given = list(zip(_SID_ITEMS, sids, strict=True))
+        for item, sid in given:
+            if sid is None and item.keyword not in self.wrong:
+                self.problem(item.keyword, f"give the {_DESCRIPTIONS[item.keyword]}")
+        for item, sid in given:
+            if sid is None or item.keyword in self.wrong:
+                continue
+            problem = _sid_problem(item, sid)
+            if problem is not None:
+                self.problem(item.keyword, problem.text)
+        # What is wrong already was left out, so that there may seem to be nothing to change.
+        allow_empty = bool(self.problems)
+        for found in _field_problems(tuple(self.given.items()), allow_empty):
+            if found.field not in self.wrong:
+                known = found.field in _NAMES
+                self.problem(
+                    found.field if known else "", found.text if known else str(found)
+                )
 
-        This is what its dry run calls before it builds a request; the request takes three times as long again.
-        """
-        missing = [
-            keyword for keyword, sid in zip(_SIDS, sids, strict=True) if sid is None
-        ]
-        for keyword in missing:
-            if keyword not in self.wrong:
-                self.problem(keyword, f"give the {_DESCRIPTIONS[keyword]}")
-        try:
-            # What is wrong already was left out, so that there may seem to be nothing to change.
-            from_keywords(
-                OPERATION, sids, Hidden(self.given), allow_empty=bool(self.problems)
-            )
-        except ValidationError as error:
-            for found in error.problems:
-                if found.field not in self.wrong:
-                    known = found.field in _NAMES
-                    self.problem(
-                        found.field if known else "",
-                        found.text if known else str(found),
-                    )
+
+@lru_cache(maxsize=2**10)  # a list has few different installs and exams
+def _sid_problem(item: Parameter, sid: str) -> CallProblem | None:
+    """Return what the client says of a SID; None if it is right."""
+    return path_problem(item, sid)
+
+
+@lru_cache(maxsize=2**12)  # many rows of a list ask for the same times
+def _field_problems(
+    given: tuple[tuple[str, str], ...], allow_empty: bool
+) -> tuple[CallProblem, ...]:
+    """Return what the client says of the fields, given as text."""
+    fields: Hidden[Mapping[str, object]] = Hidden(_typed(dict(given)))
+    return tuple(keyword_problems(OPERATION, fields, allow_empty=allow_empty))
+
+
+def _typed(given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields with those that are not text, such as numbers, as what they are."""
+    fields: dict[str, Any] = dict(given)
+    for keyword in _TYPED.keys() & fields.keys():
+        fields[keyword] = item_from_text(_TYPED[keyword], fields[keyword])
+    return fields
 
 
 class Shift(NamedTuple):
@@ -758,6 +800,8 @@ def _scientific_mend(number: re.Match[str]) -> str:
 
 def _invisible(text: str) -> str:
     """Name the first character that nobody sees; empty if there is none."""
+    if text.isascii():
+        return ""
     for character in text:
         if unicodedata.category(character) == "Cf":
             name = unicodedata.name(character, "without a name")

@@ -56,7 +56,14 @@ _MESSAGES = (
 _WITHIN = ("error", "fault", "exception", "details")
 """Keys that may hold the reason if there is no message."""
 _CODES = ("code", "errorcode", "error_code")
-_STATUSES = ("statuscode", "status_code", "httpstatus", "http_status", "httpstatuscode")
+_STATUSES = (
+    "statuscode",
+    "status_code",
+    "httpstatus",
+    "http_status",
+    "httpstatuscode",
+    "status",
+)
 _ERRORS = (
     "error",
     "errors",
@@ -68,6 +75,8 @@ _ERRORS = (
 )
 _PROMISES = ("success", "ok")
 _DENIALS = ("iserror", "haserror", "failed")
+_TELLING = frozenset((*_ERRORS, *_PROMISES, *_DENIALS))
+"""The names by which an object may say that something failed."""
 _PLACES = ("field", "loc", "param", "parameter", "path", "property")
 _BESIDE = {
     *_MESSAGES,
@@ -75,7 +84,6 @@ _BESIDE = {
     *_STATUSES,
     *_ERRORS,
     *_PLACES,
-    "status",
     "type",
     "title",
     "detail",
@@ -273,6 +281,7 @@ def _http_date(text: str) -> float | None:
 # -- what is not the API's answer --------------------------------------------------------------------------------------
 
 
+_TAG = re.compile(rb"<!doctype html|<html|<head|<body")
 _JSON = (b"{", b"[", b'"')
 """How objects, arrays and strings of JSON begin, which may hold tags."""
 
@@ -300,8 +309,7 @@ def _is_html(body: bytes) -> bool:
 
 
 def _has_tags(start: bytes) -> bool:
-    tags = (b"<!doctype html", b"<html", b"<head", b"<body")
-    return any(tag in start for tag in tags)
+    return _TAG.search(start) is not None
 
 
 def _is_xml(body: bytes) -> bool:
@@ -327,22 +335,24 @@ def is_error(value: object, depth: int = 0) -> bool:
     if not isinstance(value, dict):
         return False
     fields = _lowered(value)
-    # Lists, because most answers hold none of these: a generator would take its turn for every name.
-    if [name for name in _ERRORS if fields.get(name) not in _NO_ERROR]:
-        return True
-    if [name for name in _PROMISES if fields.get(name) in (False, "false", "False")]:
-        return True
-    if [name for name in _DENIALS if fields.get(name) is True]:
+    # Most answers hold none of these names.
+    if not _TELLING.isdisjoint(fields) and _says_that_it_failed(fields):
         return True
     return _has_error_status(fields)
 
 
+def _says_that_it_failed(fields: Mapping[str, object]) -> bool:
+    """Tell whether a field is there that only an error object has."""
+    return (
+        any(fields.get(name) not in _NO_ERROR for name in _ERRORS)
+        or any(fields.get(name) in (False, "false", "False") for name in _PROMISES)
+        or any(fields.get(name) is True for name in _DENIALS)
+    )
+
+
 def _has_error_status(fields: Mapping[str, object]) -> bool:
-    stated = [
-        status
-        for name in (*_STATUSES, "status")
-        if (status := _number(fields.get(name))) is not None
-    ]
+    numbers = [_number(fields[name]) for name in _STATUSES if name in fields]
+    stated = [number for number in numbers if number is not None]
     if any(400 <= status < 600 for status in stated):
         return True
     alone = len(fields) == 1

@@ -7,7 +7,7 @@ the command's name, and returns the exit code or ends the process.
 from smarterproctoring_generated.parsing import moment_of
 
 from smarterproctoring.comparison import compare, of_another, utc_text
-from smarterproctoring.prepare import from_keywords
+from smarterproctoring.prepare import keyword_problems, path_problem
 from smarterproctoring.rules import Item, item_from_text, keyword_items, path_parameters
 from smarterproctoring.settings import read_environment
 from smarterproctoring.times import (
@@ -36,15 +36,16 @@ __all__ = [
     "ZoneError",
     "colors",
     "compare",
-    "from_keywords",
     "item_from_text",
     "keyword_items",
+    "keyword_problems",
     "length_problem",
     "limit_problem",
     "moment_of",
     "of_another",
     "order_of",
     "path_parameters",
+    "path_problem",
     "place",
     "read_environment",
     "read_time",

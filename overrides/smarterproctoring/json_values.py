@@ -29,6 +29,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "array": "a list",
     "object": "a mapping",
 }
+_LEFT_AS_IT_IS: Final = (str, int, float, datetime)
 _INTEGER: Final = r"^-?(0|[1-9][0-9]*)$"
 _NUMBER: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 
@@ -48,6 +49,8 @@ def _matcher(pattern: str) -> Callable[[str], object]:
 def type_problem(kind: str | None, value: object) -> str | None:
     """Return what is wrong with the type of a value; any type is valid if the spec names none."""
     expected = _TYPES.get(kind or "", object)
+    if type(value) is expected:  # nearly always, and quicker than what follows
+        return None
     is_wrong_bool = isinstance(value, bool) and expected not in (bool, object)
     if is_wrong_bool or not isinstance(value, expected):
         return f"must be {_NAMES[kind or '']}, not {type(value).__name__}"
@@ -72,10 +75,10 @@ def value_from_text(kind: str | None, text: str) -> Any:
 
 def as_text(value: object) -> str:
     """Write a simple value as text."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, str):
         return str.__str__(value)  # a subclass may have a __str__ of its own
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return str(value)
 
 
@@ -83,7 +86,7 @@ def plain(value: Any) -> Any:
     """Return a value as JSON has it, in a copy: mappings, tuples, models, UUIDs, dates and enums; times stay times."""
     if isinstance(value, Enum):
         return None if value is NULL else plain(value.value)
-    if isinstance(value, str | int | float | datetime):
+    if isinstance(value, _LEFT_AS_IT_IS):
         return value
     if isinstance(value, date):
         return str(value)  # its ISO form

@@ -4,6 +4,7 @@ import base64
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import lru_cache
 
 MASK = "[redacted]"
 WHOLE_WORD_BELOW = 8
@@ -12,7 +13,7 @@ _ESCAPES = re.compile(
     r"(?:\\u00|\\x|\\U000000|%(?:u00)?)(?P<code>[0-7][0-9A-Fa-f])|\\u\{0{0,4}(?P<braces>[0-7][0-9A-Fa-f])\}"
     r"|\\(?P<slash>[/\"\\])|&#0{0,5}(?P<decimal>[0-9]{2,3});|&#[xX]0{0,4}(?P<hex>[0-9A-Fa-f]{2});|&(?P<name>[A-Za-z]{2,6});"
 )
-_MARKS = "\\%&"
+_MARK = re.compile(r"[\\%&]")
 """Every escape contains one of these."""
 _NO_CHARACTER = "\ufffd"
 """Replaces an escape that stands for no character or for several; no token contains it."""
@@ -37,10 +38,11 @@ def mask_token(text: str, token: str) -> str:
     """Replace a token, also in base64 and UTF-16, and with escapes of JSON, URLs and HTML of any of its characters."""
     if not token or len(text) < len(token):  # no form is shorter
         return text
-    text = _replace(
-        text, [span for form in _forms(token, text) for span in _spans(text, form)]
-    )
-    if not any(mark in text for mark in _MARKS):
+    # Nearly always there is none, and `in` tells so at once.
+    forms = [form for form in _forms(token, text) if form in text]
+    if forms:
+        text = _replace(text, [span for form in forms for span in _spans(text, form)])
+    if _MARK.search(text) is None:
         return text
     spans: list[tuple[int, int]] = []
     level = text
@@ -60,8 +62,15 @@ def _forms(token: str, text: str) -> list[str]:
     forms = [token]
     if "\0" in text:  # UTF-16 and UTF-32, seen byte by byte
         forms += ["\0".join(token), "\0\0\0".join(token)]
-    if len(token) < WHOLE_WORD_BELOW:
-        return forms
+    if len(token) >= WHOLE_WORD_BELOW:
+        forms += _base64_forms(token)
+    return forms
+
+
+@lru_cache(maxsize=4)  # every answer is looked through, and a process has few tokens
+def _base64_forms(token: str) -> list[str]:
+    """Return what a token looks like within base64, and within its URL-safe form."""
+    forms: list[str] = []
     # Three bytes become four characters, so it matters how many come before.
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + token.encode()).decode()

@@ -17,6 +17,7 @@ from smarterproctoring.problems import RuleError
 from smarterproctoring.wire_times import time_text, wire_time
 
 _HEADER_TEXT: Final = r"^[!-~]([ -~]*[!-~])?$"
+_NUMBERS: Final = (int, float)
 _SEPARATORS: Final = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 _RESERVED: Final = ":/?@!$'()*,;"
 """The reserved characters that may be in a query as they are."""
@@ -69,16 +70,13 @@ def _checked_scalar(
         )
     if problem := type_problem(kind, value):
         raise RuleError("type", problem)
-    if not isinstance(value, str | int | float):
+    if isinstance(value, str):
+        if parameter.pattern and not matches(parameter.pattern, value):
+            raise RuleError("pattern", f"must match {parameter.pattern}")
+    elif not isinstance(value, _NUMBERS):
         raise RuleError("type", f"must be text or a number, not {type(value).__name__}")
-    if isinstance(value, float) and not math.isfinite(value):
+    elif isinstance(value, float) and not math.isfinite(value):
         raise RuleError("type", "must be a finite number")
-    if (
-        parameter.pattern
-        and isinstance(value, str)
-        and not matches(parameter.pattern, value)
-    ):
-        raise RuleError("pattern", f"must match {parameter.pattern}")
     _check_text(parameter, as_text(value))
     return value
 
@@ -112,6 +110,8 @@ def parameter_from_text(parameter: Parameter, text: str) -> object:
 def simple_text(parameter: Parameter, value: object, *, quoted: bool = True) -> str:
     """Write a checked value of a path or header parameter in the style `simple`."""
     write = quoted_text if quoted else as_text
+    if isinstance(value, str):
+        return write(value)
     if isinstance(value, dict):
         between = "=" if parameter.explode else ","
         return ",".join(

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smarterproctoring_generated.operations import OPERATIONS, SID_KINDS
@@ -57,6 +57,30 @@ def from_keywords(
     )
 
 
+def path_problem(parameter: Parameter, value: object) -> Problem | None:
+    """Return what is wrong with a value of a path parameter; None if nothing is."""
+    problems: list[Problem] = []
+    _check_parameters([(parameter, value)], problems, offsets=False)
+    return problems[0] if problems else None
+
+
+def keyword_problems(
+    operation: Operation, given: Hidden[Mapping[str, object]], *, allow_empty: bool
+) -> list[Problem]:
+    """Return what is wrong with the keywords of a call, whatever its path is.
+
+    Raises:
+        TypeError: A keyword that the operation does not have.
+    """
+    rules = rules_of(operation)
+    found = _given(rules, given.reveal(), allow_empty=allow_empty)
+    problems: list[Problem] = []
+    beside = rules.beside_path(found.query, found.headers)
+    _check_parameters(beside, problems, offsets=False)
+    _check_body(rules, found, problems)
+    return problems
+
+
 def to_compare(
     operation: Operation, sids: Sequence[object], given: Hidden[Mapping[str, object]]
 ) -> Prepared:
@@ -96,12 +120,18 @@ def _from_keywords(
     *,
     allow_empty: bool,
 ) -> "Prepared | list[Problem]":
+    found = _given(rules, given, allow_empty=allow_empty)
+    return _prepare(rules, [*sids], found, began, offsets=False)
+
+
+def _given(rules: Rules, given: Mapping[str, object], *, allow_empty: bool) -> Given:
+    """Read the keywords; a body that would change nothing is a problem."""
     found = rules.from_keywords(given)
     has_fields = bool(rules.operation.fields)
     if found.body == {} and has_fields and not found.problems and not allow_empty:
         text = "nothing to change: give at least one field, or allow it with allow_empty=True"
         found.problems.append(Problem("", "empty", text))
-    return _prepare(rules, [*sids], found, began, offsets=False)
+    return found
 
 
 def from_generated(
@@ -155,9 +185,39 @@ def _prepare(
     rules: Rules, sids: list[Any], given: Given, began: float, *, offsets: bool
 ) -> "Prepared | list[Problem]":
     problems: list[Problem] = []
-    path: list[object] = []
-    parts: dict[str, dict[str, object]] = {"query": {}, "header": {}}
-    for parameter, value in rules.parameter_values(sids, given.query, given.headers):
+    values = rules.parameter_values(sids, given.query, given.headers)
+    parts = _check_parameters(values, problems, offsets=offsets)
+    content = _check_body(rules, given, problems)
+    if problems:
+        return problems
+    headers = rules.headers_for(parts.headers)
+    if content and rules.operation.content_type != "application/json":
+        headers["content-type"] = rules.operation.content_type
+    query = rules.query_for(parts.query)
+    target = rules.path_for(parts.path) + (f"?{query}" if query else "")
+    can_read_back = rules.can_read_back(given.body)
+    return Prepared(
+        rules.operation, target, headers, Hidden(content), began, can_read_back
+    )
+
+
+class _Parts(NamedTuple):
+    """The checked values of parameters, by where they are sent."""
+
+    path: list[object]
+    query: dict[str, object]
+    headers: dict[str, object]
+
+
+def _check_parameters(
+    values: Iterable[tuple[Parameter, object]],
+    problems: list[Problem],
+    *,
+    offsets: bool,
+) -> _Parts:
+    """Return the values as they are sent; add what is wrong with them to the problems."""
+    parts = _Parts([], {}, {})
+    for parameter, value in values:
         try:
             sent = checked(parameter, value, offsets=offsets)
         except ValueError as error:
@@ -167,27 +227,20 @@ def _prepare(
             )
             continue
         if parameter.location == "path":
-            path.append(sent)
+            parts.path.append(sent)
+        elif parameter.location == "query":
+            parts.query[parameter.name] = sent
         else:
-            parts[parameter.location][parameter.name] = sent
+            parts.headers[parameter.name] = sent
+    return parts
+
+
+def _check_body(rules: Rules, given: Given, problems: list[Problem]) -> bytes:
+    """Return the body as it is sent; add what is wrong with it, and with its keywords, to the problems."""
     problems += given.problems
     problems += rules.body_problems(given.body)
-    content = _content(rules, given, problems) if given.has_body else b""
-    if problems:
-        return problems
-    headers = rules.headers_for(parts["header"])
-    if content and rules.operation.content_type != "application/json":
-        headers["content-type"] = rules.operation.content_type
-    query = rules.query_for(parts["query"])
-    target = rules.path_for(path) + (f"?{query}" if query else "")
-    can_read_back = rules.can_read_back(given.body)
-    return Prepared(
-        rules.operation, target, headers, Hidden(content), began, can_read_back
-    )
-
-
-def _content(rules: Rules, given: Given, problems: list[Problem]) -> bytes:
-    """Write the body; add what cannot be written to the problems."""
+    if not given.has_body:
+        return b""
     try:
         return _JSON.encode(given.body).encode()
     except (ValueError, TypeError, RecursionError):

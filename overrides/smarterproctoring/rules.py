@@ -221,7 +221,7 @@ class Rules:
         problems: list[Problem] = []
         queries = self._nested_query(dict(query), problems)
         for place in self.operation.read_only:
-            for holder, key in list(found_at(body, place)):
+            for holder, key in found_at(body, place):
                 if isinstance(holder, dict):
                     del holder[key]
         for position, item in enumerate(self.path_parameters):
@@ -266,8 +266,15 @@ class Rules:
     ) -> Iterator[tuple[Parameter, object]]:
         """Yield the parameters with the values that were given for them."""
         yield from zip(self.path_parameters, path_values, strict=True)
+        if query or headers:
+            yield from self.beside_path(query, headers)
+
+    def beside_path(
+        self, query: Mapping[str, object], headers: Mapping[str, object]
+    ) -> Iterator[tuple[Parameter, object]]:
+        """Yield the parameters of query and headers with the values that were given for them."""
         for items, values in ((self._in_query, query), (self._in_headers, headers)):
-            for item in items if values else ():
+            for item in items:
                 if item.name in values:
                     yield item, values[item.name]
 
@@ -365,7 +372,7 @@ def _body_value(item: Field, value: object) -> object:
             raise RuleError("type", "cannot be null: the spec does not say `nullable`")
         return None
     if item.format == "date-time":
-        return time_text(value)
+        return value if isinstance(value, datetime) else time_text(value)
     if item.format == "date" and isinstance(value, datetime):
         raise RuleError("type", "must be a date, not a datetime")
     return value if type(value) is str else plain(value)

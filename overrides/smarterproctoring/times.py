@@ -10,6 +10,7 @@ import re
 from calendar import day_name, month_name, monthrange
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from smarterproctoring.time_forms import (
@@ -145,6 +146,7 @@ def order_of(text: str) -> bool | None:
     return first > 12
 
 
+@lru_cache(maxsize=1)  # a list is checked against one moment
 def _years_later(now: datetime) -> datetime:
     day = 28 if (now.month, now.day) == (2, 29) else now.day
     return now.replace(year=now.year + YEARS_AHEAD, day=day)

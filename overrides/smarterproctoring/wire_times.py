@@ -1,6 +1,6 @@
 """Times in the form that the API requires: `YYYY-MM-DDTHH:MM:SS.mmmZ`, in UTC."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -33,11 +33,21 @@ def wire_time(text: str) -> str:
         raise ValueError(_NOT_ISO) from None
     if matches(_WIRE, text):  # as programs write it: nothing to do
         return text
+    # A fraction of an hour, for instance.
+    if moment.utcoffset() is not None and moment_of(text) is None:
+        raise ValueError(_NOT_ISO)
+    return wire_moment(moment)
+
+
+def wire_moment(moment: datetime) -> str:
+    """Return a moment in the form that the API requires.
+
+    Raises:
+        ValueError: It has no time zone, or is out of range in UTC.
+    """
     if moment.utcoffset() is None:
         example = "datetime(2030, 5, 4, 9, 0, tzinfo=ZoneInfo('America/New_York'))"
         raise ValueError(f"has no time zone; give it one, for instance {example}")
-    if moment_of(text) is None:  # a fraction of an hour, for instance
-        raise ValueError(_NOT_ISO)
     try:
         in_utc = moment.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
@@ -60,20 +70,34 @@ def time_text(value: object) -> str:
     )
 
 
-def found_at(node: object, place: Place) -> Iterator[tuple[Any, Any]]:
-    """Yield each mapping or list that holds something at a place, with the key or index that it is at."""
-    name = place[0]
-    keys: list[Any] = []
-    if isinstance(node, list):
-        keys = list(range(len(node))) if name == "*" else []
-    elif isinstance(node, dict):
-        keys = list(node) if name == "*" else [key for key in (name,) if key in node]
-    holder: Any = node
+def _moment_text(moment: datetime) -> str:
+    """Return a moment in the wire form; one of a subclass, such as pandas', by its text."""
+    if type(moment) is datetime:
+        return wire_moment(moment)
+    return wire_time(moment.isoformat())
+
+
+def found_at(node: Any, place: Place) -> list[tuple[Any, Any]]:
+    """Return each mapping or list that holds something at a place, with the key or index that it is at."""
+    keys = _keys_of(node, place[0])
+    if len(place) == 1:
+        return [(node, key) for key in keys]
+    rest = place[1:]
+    found: list[tuple[Any, Any]] = []
     for key in keys:
-        if place[1:]:
-            yield from found_at(holder[key], place[1:])
-        else:
-            yield holder, key
+        found += found_at(node[key], rest)
+    return found
+
+
+def _keys_of(node: object, name: str) -> Sequence[Any]:
+    """Return the keys or indices of what a node holds by a name; `*` is any."""
+    if isinstance(node, dict):
+        if name == "*":
+            return list(node)
+        return (name,) if name in node else ()
+    if isinstance(node, list) and name == "*":
+        return range(len(node))
+    return ()
 
 
 def times_to_wire(node: object, place: Place, label: str) -> list[Problem]:
@@ -81,12 +105,13 @@ def times_to_wire(node: object, place: Place, label: str) -> list[Problem]:
     problems: list[Problem] = []
     for holder, key in found_at(node, place):
         value = holder[key]
-        if isinstance(value, datetime):
-            value = value.isoformat()
-            holder[key] = value
-        if isinstance(value, str):
-            try:
+        try:
+            if isinstance(value, datetime):
+                # What cannot be written stays as text, so that only its own problem is named.
+                holder[key] = value.isoformat()
+                holder[key] = _moment_text(value)
+            elif isinstance(value, str):
                 holder[key] = wire_time(value)
-            except ValueError as error:
-                problems.append(Problem(label, "time", str(error)))
+        except ValueError as error:
+            problems.append(Problem(label, "time", str(error)))
     return problems
