@@ -6,7 +6,7 @@ SHELL := bash
 
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/.ready
 # What the type checkers look at, beside the folders of the packages.
 SOURCES := tests tools examples benchmarks
@@ -141,7 +141,7 @@ typecheck: $(READY) node_modules/.ready  ## mypy --strict and pyright over gener
 	@node_modules/.bin/pyright --pythonpath $(BIN)/python
 
 # Two test processes for each core: while one waits for a time limit, another works.
-CORES := $(shell getconf _NPROCESSORS_ONLN)
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS ?= $(shell echo $$((2 * $(CORES))))
 # The tests of the spec's tools need npm, and say so where they are skipped for want of it.
 .PHONY: test
@@ -211,6 +211,14 @@ prove: $(READY)  ## put each seeded fault of tools/prove.toml into a copy, and s
 prove-decisions: $(READY)  ## make every call that can be: each order of attempts, answers and reads, and what was true
 	@$(BIN)/python tools/prove_decisions.py $(ARGS)
 
+.PHONY: check-history
+check-history: $(READY)  ## random runs of bulk that are killed, stopped and refused, against the mock's audit; SEED=1 ARGS="--seconds 120 --seeds 20"
+	@$(BIN)/python tools/check_history.py $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+.PHONY: prove-history
+prove-history: $(READY)  ## put each fault of tools/history/faults.toml into a copy, and see check-history find it; ARGS="--only TEXT"
+	@$(BIN)/python tools/prove_history.py $(ARGS)
+
 .PHONY: prove-outcome
 prove-outcome: $(READY)  ## cut calls at every byte and compare what they say with what was applied; ARGS="--runs 5000"
 	@$(BIN)/python tools/prove_outcome.py $(ARGS)
@@ -277,6 +285,10 @@ build: $(READY)  ## build wheel, sdist and bill of materials into dist/
 .PHONY: check-package
 check-package: build  ## check the built files, build them again, install and try them; ARGS="--python PATH"
 	@$(BIN)/python tools/check_package.py $(ARGS)
+
+.PHONY: try-package
+try-package: build  ## install the built files and try them, on a system on which no release is built (Windows, macOS)
+	@$(BIN)/python tools/check_package.py --only-install
 
 .PHONY: check-sizes
 check-sizes: $(READY)  ## compare the sizes of hand-written code and wheels with tools/sizes.toml; ARGS=--write records them

@@ -33,7 +33,9 @@ from smarterproctoring_bulk.pacing import window_for
 from smarterproctoring_mock import MockApp, running_server
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from bulk.runs import EXAM, INSTALL, START, postgres, postgres_tools, session
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+from bulk.runs import EXAM, INSTALL, START, session
+from postgres import postgres_tools, running_postgres
 
 TOKEN = "bench-token"  # noqa: S105 - the mock server's, made up here
 LANES = 4
@@ -226,7 +228,8 @@ def fleet(bench: Bench) -> None:
     rows, rate, lease = 8_000, 200, 20.0
     path = bench.list_of(rows)
     settings = ["--rate", f"{rate}/s", "--lanes", str(LANES), "--lease", str(lease)]
-    with postgres(tools) as journal, mock() as url:
+    with running_postgres(tools) as server, mock() as url:
+        journal = server.url()
         workers = [start("worker", url=url, journal=journal) for _ in range(2)]
         finish(start("submit", path, *settings, url=url, journal=journal))
         while came(url) < rows / 2:

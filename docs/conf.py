@@ -23,6 +23,7 @@ include_patterns = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "README.md",
+    "SECURITY.md",
     "benchmarks/README.md",
     "bulk/README.md",
     "docs/*.md",

@@ -2,6 +2,8 @@
 """Check the built files: their content, that a second build gives the same bytes, and that the installed wheels work.
 
     tools/check_package.py [--python PATH …]      the Pythons to install into; the one that runs this if none is named
+    tools/check_package.py --only-install         installed with the locked dependencies, and nothing else: for systems
+                                                  on which no release is built
 
 They are installed three times: with the locked dependencies on every Python; and on the oldest one with the newest and
 with the lowest that the metadata allow. Each time every shipped module is imported, the mock server serves, the client
@@ -29,6 +31,7 @@ from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import release_record
 from baseline import version_of
@@ -46,7 +49,8 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 from redocly import ROOT, ToolError
 
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+PLATFORMS = ("linux", "macos", "windows")
 # The configuration of the machine's installers must not matter.
 CLEAN = {
     "PIP_CONFIG_FILE": os.devnull,
@@ -57,6 +61,8 @@ CLEAN = {
 LIMIT = 600.0  # seconds; ends a hanging command; each normally takes a few
 HINT = "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ "  # the name is free on the public index
 SIDS = (f"AI{'0' * 32}", f"EX{'1' * 32}", f"ES{'2' * 32}")
+Check: TypeAlias = tuple[str, Callable[[], Iterator[str]]]
+"""The name of a check, and what finds its problems."""
 # Folders of a tree that are not in git.
 NOT_SOURCE = shutil.ignore_patterns(
     ".git",
@@ -292,24 +298,34 @@ def bill_problems(bill: Path) -> Iterator[str]:
 
 
 def resolve_problems(root: Path) -> Iterator[str]:
-    """Resolve all extras together, and so each of them, with the newest of everything, for each supported Python."""
+    """Resolve all extras together, and so each of them, with the newest of everything, for each Python.
+
+    On the other platforms for the newest Python. Wheels alone count: users of Windows have no compiler.
+    """
     with tempfile.TemporaryDirectory() as folder:
         needed = Path(folder) / "needed.in"
         needed.write_text("\n".join(outside_requirements(root)), encoding="utf-8")
-        for version in PYTHONS:
+        elsewhere = [(PYTHONS[-1], platform) for platform in PLATFORMS[1:]]
+        for version, platform in [
+            *((each, PLATFORMS[0]) for each in PYTHONS),
+            *elsewhere,
+        ]:
             try:
                 run(
                     BIN / "uv",
                     "pip",
                     "compile",
                     "--quiet",
+                    "--only-binary=:all:",
                     "--python-version",
                     version,
+                    "--python-platform",
+                    platform,
                     needed,
                     **CLEAN,
                 )
             except ToolError as error:
-                yield f"Python {version}: {error}"
+                yield f"Python {version} on {platform}: {error}"
 
 
 def said(*command: str | Path) -> tuple[int, str]:
@@ -355,14 +371,19 @@ class Environment:
     version: str
 
     @property
+    def programs(self) -> Path:
+        """The folder of its programs."""
+        return self.folder / ("Scripts" if sys.platform == "win32" else "bin")
+
+    @property
     def python(self) -> Path:
         """Its interpreter."""
-        return self.folder / "bin" / "python"
+        return self.programs / "python"
 
     @property
     def command(self) -> Path:
         """The command line that is installed in it."""
-        return self.folder / "bin" / "smarterproctoring"
+        return self.programs / "smarterproctoring"
 
     def install(self, chosen: Sequence[str], constraints: Path) -> None:
         """Install the client with some extras; our distributions among them come from the built wheels.
@@ -566,6 +587,9 @@ def main() -> int:
     parser.add_argument(
         "--python", action="append", help="a Python to install into; can be repeated"
     )
+    parser.add_argument(
+        "--only-install", action="store_true", help="install and try the wheels only"
+    )
     arguments = parser.parse_args()
     root: Path = arguments.root.resolve()
     pythons: list[str] = arguments.python or [sys.executable]
@@ -575,7 +599,17 @@ def main() -> int:
     except ToolError as error:
         print(f"error: {error}; run: make build", file=sys.stderr)
         return 1
-    checks: list[tuple[str, Callable[[], Iterator[str]]]] = []
+    install = partial(installed_problems, files.wheels, root=root, version=version)
+    if arguments.only_install:
+        return int(
+            failed(
+                [
+                    (f"installed: {python}", partial(install, python, bounds=False))
+                    for python in pythons
+                ]
+            )
+        )
+    checks: list[Check] = []
     for each in files.built:
         for kind, archive in (("wheel", each.wheel), ("sdist", each.sdist)):
             compared = partial(content_problems, archive, each.distribution, root)
@@ -593,40 +627,46 @@ def main() -> int:
         ),
         ("bill of materials: CycloneDX 1.6", lambda: bill_problems(files.bill)),
         (
-            f"extras {', '.join(extras(root))} resolve on {', '.join(PYTHONS)}",
+            f"extras {', '.join(extras(root))} resolve on {', '.join(PYTHONS)}, and on {', '.join(PLATFORMS[1:])}",
             lambda: resolve_problems(root),
         ),
     ]
     oldest = min(pythons, key=release_of)
     for python in pythons:
         bounds = python == oldest
-        install = partial(
-            installed_problems, files.wheels, python, version, root, bounds
-        )
         also = ", the newest and the lowest" if bounds else ""
         checks.append(
-            (f"installed with the locked{also} dependencies: {python}", install)
+            (
+                f"installed with the locked{also} dependencies: {python}",
+                partial(install, python, bounds=bounds),
+            )
         )
-    failed = False
+    wrong = failed(checks)
+    for file in files.all():
+        print(f"{digest(file)}  {file.name}")
+    (files.bill.parent / release_record.RECORD).unlink(missing_ok=True)
+    if not wrong:
+        release_record.write(files.bill.parent, root, version)
+    return int(wrong)
+
+
+def failed(checks: Iterable[Check]) -> bool:
+    """Run all checks, print what each found, and tell whether any failed."""
+    wrong = False
     for name, check in checks:
         started = time.monotonic()
         try:
             problems = [*check()]
         except ToolError as error:
             problems = [str(error)]
-        failed = failed or bool(problems)
+        wrong = wrong or bool(problems)
         print(
             f"{'FAILED' if problems else 'ok':<6}  {name} ({time.monotonic() - started:.1f} s)",
             flush=True,
         )
         for problem in problems:
             print(f"        {problem}", file=sys.stderr, flush=True)
-    for file in files.all():
-        print(f"{digest(file)}  {file.name}")
-    (files.bill.parent / release_record.RECORD).unlink(missing_ok=True)
-    if not failed:
-        release_record.write(files.bill.parent, root, version)
-    return int(failed)
+    return wrong
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import itertools
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -177,6 +178,22 @@ def job_id(fingerprint: str, base_url: str, turn: int = 0) -> str:
     if turn:
         said += f" {turn}"
     return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+
+def next_id(fingerprint: str, base_url: str, taken: Collection[str]) -> str:
+    """Return the name of the next job of a list for a service.
+
+    Args:
+        fingerprint: The list's.
+        base_url: The service.
+        taken: The jobs that were there when the list was looked for. Two hosts that start
+            at the same moment find none, and give their job the same name.
+    """
+    for turn in itertools.count():
+        name = job_id(fingerprint, base_url, turn)
+        if name not in taken:
+            return name
+    raise AssertionError("counting does not end")
 
 
 def largest_chunk(rate: float | None, lanes: int, lease: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -21,6 +22,8 @@ RESERVE: Final = 4 * 1024 * 1024
 
 Below, a run stops while it can still write down what it did.
 """
+_LOCK_TRIES: Final = 5
+_LOCK_PAUSE: Final = 0.05
 _SCHEMES: Final = ("postgresql", "postgres", "postgresql+psycopg")
 _LIBPQ: Final = re.compile(
     r"\s*(host|hostaddr|port|dbname|user|password|service|sslmode|options"
@@ -237,6 +240,36 @@ def identity(place: Place) -> Identity | None:
     return Identity(found.st_dev, found.st_ino)
 
 
+def process_name(host: str, pid: int) -> str:
+    """Return the name of a process, as it begins the names of DBOS's executors."""
+    return f"{host}-{pid}-"
+
+
+def lock_holder(path: Path) -> str | None:
+    """Return the name of the process that works on an embedded journal.
+
+    Returns:
+        The name as in `process_name`; empty if it cannot be told; None if there is none.
+    """
+    try:
+        with Path(f"{path}.lock").open("rb") as file:
+            try:
+                _lock_shared(file.fileno())
+            except OSError:
+                return _process_of(file.read())
+    except OSError:
+        pass  # nobody has ever worked on it
+    return None
+
+
+def _process_of(facts: bytes) -> str:
+    try:
+        found = json.loads(facts)
+        return process_name(str(found["host"]), int(found["pid"]))
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
 class Lock:
     """Lets one process at a time work on an embedded journal; the system releases it even after kill -9.
 
@@ -253,7 +286,7 @@ class Lock:
         name = Path(f"{path}.lock")
         self._file = os.fdopen(_open_lock(name), "r+b", buffering=0)
         try:
-            _lock(self._file.fileno())
+            _lock_patiently(self._file.fileno())
         except OSError:
             holder = self._file.read().decode("utf-8", "replace")
             self._file.close()
@@ -285,6 +318,16 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _lock_patiently(descriptor: int) -> None:
+    """Lock a file; `lock_holder` of another process may have it for a moment."""
+    for _ in range(_LOCK_TRIES):
+        with contextlib.suppress(OSError):
+            _lock(descriptor)
+            return
+        time.sleep(_LOCK_PAUSE)
+    _lock(descriptor)
 
 
 def _open_lock(name: Path) -> int:
@@ -334,8 +377,13 @@ if sys.platform == "win32":
         # A byte far behind the text, which others must be able to read.
         os.lseek(descriptor, 1 << 20, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+    _lock_shared = _lock
 else:
     import fcntl
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _lock_shared(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

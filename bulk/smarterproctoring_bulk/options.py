@@ -187,7 +187,7 @@ def input_options(command: Command) -> Command:
         ),
         click.option(
             "--ignore-unknown", is_flag=True,
-            help="Ignore columns that mean nothing here.",
+            help="Ignore unknown columns.",
         ),
     )(command)  # fmt: skip
 

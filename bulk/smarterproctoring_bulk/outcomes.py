@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, TypedDict, get_args
+from typing import Final, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 State: TypeAlias = Literal[
     "ok", "done", "rejected", "conflict", "invalid", "superseded", "gave_up", "open"
@@ -56,6 +56,10 @@ class Outcome(NamedTuple):
     found: str | None = None
 
 
+READS: Final = 3
+"""How often a session is read, before its row is sent, as long as the service asks to wait."""
+
+
 class HistoryRecord(TypedDict, total=False):
     """A `History` as JSON; what is left out has its default."""
 
@@ -65,6 +69,7 @@ class HistoryRecord(TypedDict, total=False):
     perhaps: int
     maybe_applied: bool
     elapsed: float
+    reads_left: int
     found: str
 
 
@@ -79,6 +84,7 @@ class History:
         perhaps: Attempts that a process that died may have made besides.
         maybe_applied: Whether the change may have been made.
         elapsed: Seconds since the first attempt.
+        reads_left: How often its session may still be read before it is sent.
         found: The session's times before the first attempt, as in `Outcome`.
     """
 
@@ -88,6 +94,7 @@ class History:
     perhaps: int = 0
     maybe_applied: bool = False
     elapsed: float = 0.0
+    reads_left: int = READS
     found: str | None = None
 
     def in_doubt(self) -> History:
@@ -117,6 +124,8 @@ class History:
             record["maybe_applied"] = True
         if self.elapsed:
             record["elapsed"] = round(self.elapsed, 3)
+        if self.reads_left != READS:
+            record["reads_left"] = self.reads_left
         if self.found is not None:
             record["found"] = self.found
         return record

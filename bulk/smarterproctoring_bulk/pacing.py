@@ -227,9 +227,11 @@ class Throttle:
         if began > self._cut_at:
             recent = [moment for moment in self._accepted if moment > began - self.SPAN]
             since = any(moment > self._cut_at for moment in self._accepted)
-            if since or not self.cuts:
+            # Without a rate, and with nothing accepted, nobody knows what is too fast.
+            known = bool(recent) or not math.isinf(pace)
+            if known and (since or not self.cuts):
                 self._cut(len(recent) / self.SPAN, pace)
-            elif retry_after is None:
+            elif retry_after is None and not math.isinf(self._cut_at):
                 self._wait = min(self._wait * 2, self.MAX_WAIT)
             self._cut_at = now
         wait = self._wait if retry_after is None else retry_after
@@ -343,6 +345,10 @@ class Breaker:
     def begin(self) -> None:
         """Note that an attempt begins."""
         self._probing = self.open
+
+    def ended(self) -> None:
+        """Note that a probe is no longer under way, even if it found out nothing."""
+        self._probing = False
 
     def succeeded(self) -> None:
         """Note an answer that is neither a 5xx nor missing."""

@@ -15,15 +15,19 @@ from smarterproctoring_bulk.outcomes import STATES, Outcome, State
 
 _WIDTHS: Final = (1, 2, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 86400)
 """Seconds of a bin; each divides the next."""
-_MAX_BINS, _MAX_ATTEMPTS, _MAX_REASONS, _SHOWN_REASONS, _MAX_MESSAGE = (
-    160,
-    6,
-    1000,
-    12,
-    400,
-)
-_PER_DECADE, _LOWEST, _HIGHEST = 60, -3, 539  # steps of 4 %, from a millisecond on
-_BAR_STEPS = 6  # so many make one bar
+_MAX_BINS: Final = 160
+_MAX_ATTEMPTS: Final = 6
+_MAX_REASONS: Final = 1000
+_SHOWN_REASONS: Final = 12
+_MAX_MESSAGE: Final = 400
+_PER_DECADE: Final = 60
+"""Steps of one decade of seconds: each is 4 % longer than the one before."""
+_LOWEST: Final = -3
+"""The decade of the first step: a millisecond."""
+_HIGHEST: Final = 539
+"""The last step."""
+_BAR_STEPS: Final = 6
+"""Steps of one bar."""
 _MEANINGS: Final[dict[State, str]] = {
     "ok": "the session was moved",
     "done": "not sent: an earlier job applied the same change",
@@ -91,11 +95,9 @@ class Tally:
         self.states[outcome.state] += 1
         if outcome.state != "ok":
             reason = (outcome.state, outcome.status, outcome.code or "")
-            self.reasons[
-                reason
-                if len(self.reasons) < _MAX_REASONS
-                else (outcome.state, None, "others")
-            ] += 1
+            if len(self.reasons) >= _MAX_REASONS:
+                reason = (outcome.state, None, "others")
+            self.reasons[reason] += 1
             kept = self._unsure if outcome.maybe_applied else self._failures
             if len(kept) < self._limit:
                 kept.append(outcome)
@@ -113,10 +115,8 @@ class Tally:
         )
         self.steps[min(max(step, 0), _HIGHEST)] += 1
         second = int(outcome.at)
-        self.first, self.last = (
-            min(self.first or second, second),
-            max(self.last, second),
-        )
+        self.first = min(self.first or second, second)
+        self.last = max(self.last, second)
         while self.last // self.width - self.first // self.width >= _MAX_BINS:
             wider = next(
                 (width for width in _WIDTHS if width > self.width), self.width * 2
@@ -124,7 +124,8 @@ class Tally:
             merged: Counter[tuple[int, bool]] = Counter()
             for (place, is_ok), count in self.times.items():
                 merged[place * self.width // wider, is_ok] += count
-            self.width, self.times = wider, merged
+            self.width = wider
+            self.times = merged
         self.times[second // self.width, outcome.state == "ok"] += 1
 
     @property
@@ -196,24 +197,23 @@ def _head(summary: Summary, title: str) -> str:
 
 def _notices(tally: Tally, summary: Summary, report: str) -> str:
     said: list[str] = []
-    if count := tally.maybe_applied:
-        were = (
-            "session may have been moved without a confirmation"
-            if count == 1
-            else ("sessions may have been moved without a confirmation")
-        )
+    unsure = tally.maybe_applied
+    if unsure:
+        sessions = "session" if unsure == 1 else "sessions"
         said.append(
-            f"<p class='notice'><b>{count:,} {were}.</b> Look at them first; they lead the list below.</p>"
+            f"<p class='notice'><b>{unsure:,} {sessions} may have been moved without a "
+            "confirmation.</b> Look at them first; they lead the list below.</p>"
         )
-    if count := tally.states["gave_up"]:
+    gave_up = tally.states["gave_up"]
+    if gave_up:
         said.append(
-            f"<p class='notice'>{count:,} {_rows(count)} could not be settled. The same command tries them again.</p>"
+            f"<p class='notice'>{gave_up:,} {_rows(gave_up)} could not be settled. "
+            "The same command tries them again.</p>"
         )
-    if (
-        summary.rows is not None
-        and summary.finished is None
-        and (rest := summary.rows - summary.duplicates - tally.total) > 0
-    ):
+    rest = 0
+    if summary.rows is not None and summary.finished is None:
+        rest = summary.rows - summary.duplicates - tally.total
+    if rest > 0:
         said.append(f"<p class='notice'>{rest:,} {_rows(rest)} not settled yet.</p>")
     if report:
         said.append(f"<p>An outcome for every row: {_link(report)}</p>")
@@ -239,7 +239,8 @@ def _outcomes(tally: Tally) -> str:
 
 
 def _throughput(tally: Tally, summary: Summary) -> str:
-    first, last = tally.first // tally.width, tally.last // tally.width
+    first = tally.first // tally.width
+    last = tally.last // tally.width
     bins = [
         (tally.times[place, True], tally.times[place, False])
         for place in range(first, last + 1)
@@ -280,9 +281,11 @@ def _throughput(tally: Tally, summary: Summary) -> str:
 
 
 def _latency(tally: Tally) -> str:
-    low, high = min(tally.steps) // _BAR_STEPS, max(tally.steps) // _BAR_STEPS
     per_decade = _PER_DECADE // _BAR_STEPS
-    low, high = low // per_decade * per_decade, (high // per_decade + 1) * per_decade
+    lowest = min(tally.steps) // _BAR_STEPS
+    highest = max(tally.steps) // _BAR_STEPS
+    low = lowest // per_decade * per_decade
+    high = (highest // per_decade + 1) * per_decade
     bars = [
         sum(
             tally.steps[step]
@@ -434,13 +437,11 @@ def _rows(count: int) -> str:
 
 
 def _share(share: float) -> str:
-    return (
-        "< 0.1 %"
-        if 0 < share < 0.001
-        else "> 99.9 %"
-        if 0.999 < share < 1
-        else f"{share * 100:.3g} %"
-    )
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{share * 100:.3g} %"
 
 
 def _when(at: float) -> str:
@@ -452,13 +453,11 @@ def _clock(at: float) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    return (
-        f"{seconds * 1000:.3g} ms"
-        if seconds < 0.9995
-        else f"{seconds:.3g} s"
-        if seconds < 600
-        else _duration(seconds)
-    )
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 600:
+        return f"{seconds:.3g} s"
+    return _duration(seconds)
 
 
 def _duration(seconds: float) -> str:

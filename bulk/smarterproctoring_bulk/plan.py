@@ -18,11 +18,13 @@ from smarterproctoring_bulk.rows import START, TIMES, InputOptions, Problem, Rea
 from smarterproctoring_bulk.tables import InputError, signature
 
 _CACHE_KIB = 32 * 1024
-_EVERY, _NONE = 1000, (0,)
+_EVERY: Final = 1000
+"""Rows between two calls of the hook."""
+_NONE: Final = (0,)
 _SCHEMA: Final = """
     CREATE TABLE session (sid TEXT PRIMARY KEY, digest TEXT, line INTEGER, start TEXT) WITHOUT ROWID;
     CREATE TABLE again (line INTEGER PRIMARY KEY, sid TEXT, same INTEGER);
-    CREATE TABLE problem (id INTEGER PRIMARY KEY, line INTEGER, "column" TEXT, kind TEXT, mend TEXT, sid TEXT);
+    CREATE TABLE problem (id INTEGER PRIMARY KEY, line INTEGER, "column" TEXT, kind TEXT, fix TEXT, sid TEXT);
     CREATE TABLE duplicate (line INTEGER PRIMARY KEY, first INTEGER);
     CREATE TABLE conflict (line INTEGER PRIMARY KEY, sid TEXT, other INTEGER);
 """
@@ -57,9 +59,6 @@ class Counts(NamedTuple):
     duplicate: int
     conflict: int
     invalid: int
-
-
-_COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 class SessionDigest(NamedTuple):
@@ -129,13 +128,16 @@ class Plan:
     ) -> None:
         """Take all rows and problems in; settle what repeats and what contradicts."""
         insert = "INSERT OR IGNORE INTO session VALUES (?, ?, ?, ?)"
-        rows = last = 0
-        earliest = latest = ""
+        rows = 0
+        last = 0
+        earliest = ""
+        latest = ""
         execute = self._db.execute
         execute("BEGIN")
         for item in items:
             if item.line != last:
-                rows, last = rows + 1, item.line
+                rows += 1
+                last = item.line
                 if hook is not None and rows % _EVERY == 0:
                     hook(rows)
             if isinstance(item, Problem):
@@ -154,18 +156,18 @@ class Plan:
                 )
             for keyword in TIMES & item.fields.keys():
                 moment = item.fields[keyword]
-                earliest, latest = min(earliest or moment, moment), max(latest, moment)
+                earliest = min(earliest or moment, moment)
+                latest = max(latest, moment)
         execute("COMMIT")
         self._db.executescript(_SETTLE)
-        duplicate, conflict = (
-            self._count("count(*) FROM duplicate"),
-            self._count("count(*) FROM conflict"),
-        )
+        duplicate = self._count("count(*) FROM duplicate")
+        conflict = self._count("count(*) FROM conflict")
         invalid = self._count("count(DISTINCT line) FROM problem")
         self.counts = Counts(
             rows, rows - duplicate - conflict - invalid, duplicate, conflict, invalid
         )
-        self.earliest, self.latest = earliest or None, latest or None
+        self.earliest = earliest or None
+        self.latest = latest or None
 
     def _count(self, what: str) -> int:
         (count,) = self._db.execute(f"SELECT {what}").fetchone()
@@ -215,13 +217,13 @@ class Plan:
 
     def _told(self) -> Iterator[tuple[State, Problem]]:
         query = """
-            SELECT line, "column", kind, mend, sid, NULL, id FROM problem
+            SELECT line, "column", kind, fix, sid, NULL, id FROM problem
             UNION ALL SELECT line, '', '', '', sid, other, 0 FROM conflict
             ORDER BY line, id
         """
-        for line, column, kind, mend, sid, other, _ in self._db.execute(query):
+        for line, column, kind, fix, sid, other, _ in self._db.execute(query):
             if other is None:
-                yield "invalid", Problem(line, column, kind, mend, sid)
+                yield "invalid", Problem(line, column, kind, fix, sid)
             else:
                 said = f"line {other} names this session too and says something else; none is sent, so keep one"
                 yield "conflict", Problem(line, column, kind, said, sid)
@@ -243,7 +245,7 @@ class Plan:
             told = list(group)
             state, first = told[0]
             said = (
-                f"{problem.column}: {problem.mend}" if problem.column else problem.mend
+                f"{problem.column}: {problem.fix}" if problem.column else problem.fix
                 for _, problem in told
             )
             yield Outcome(
@@ -298,7 +300,9 @@ def plan(
 
 def digest(row: Row) -> str:
     """Return 32 hexadecimal digits that are the same for rows that ask for the same."""
-    said = _COMPACT.encode([row.sids, sorted(row.fields.items())])
+    said = repr(
+        (row.sids, sorted(row.fields.items()))
+    )  # quicker than JSON, and as exact
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 

@@ -18,8 +18,10 @@ from tqdm import tqdm
 
 from smarterproctoring_bulk.outcomes import STATES
 
-_EVERY, _WINDOW = 5.0, 30.0
-"""Seconds between two plain lines, and over which their rate is taken."""
+_EVERY: Final = 5.0
+"""Seconds between two plain lines."""
+_WINDOW: Final = 30.0
+"""Seconds over which their rate is taken."""
 _BAR: Final = (
     "{percentage:3.0f}%|{bar}| {n:,}/{total:,} {rate_noinv_fmt}, {remaining} left"
 )
@@ -126,12 +128,10 @@ class Lines:
         clock: Callable[[], float] = time.monotonic,
         every: float = _EVERY,
     ) -> None:
-        self._total, self._stream, self._clock, self._every = (
-            total,
-            stream,
-            clock,
-            every,
-        )
+        self._total = total
+        self._stream = stream
+        self._clock = clock
+        self._every = every
         self._counts: Mapping[str, int] = {}
         self._retries = 0
         self._seen = deque([(clock(), done)])
@@ -139,12 +139,14 @@ class Lines:
 
     def update(self, counts: Mapping[str, int], retries: int = 0) -> None:
         """Remember where the run stands, and write it if it is time."""
-        self._counts, self._retries = dict(counts), retries
+        self._counts = dict(counts)
+        self._retries = retries
         if self._clock() - self._written >= self._every:
             self._write()
 
     def _write(self) -> None:
-        now, done = self._clock(), sum(self._counts.values())
+        now = self._clock()
+        done = sum(self._counts.values())
         self._written = now
         self._seen.append((now, done))
         while len(self._seen) > 2 and now - self._seen[0][0] > _WINDOW:

@@ -249,8 +249,11 @@ class Reading:
         await asyncio.sleep(begin - now)
 
     async def _wait(self, error: SmarterProctoringError, number: int) -> None:
-        if isinstance(error, RateLimitError):
-            self._next = max(self._next, time.monotonic() + (error.retry_after or 1.0))
+        pause = error.retry_after
+        if pause is None and isinstance(error, RateLimitError):
+            pause = 1.0
+        if pause is not None:
+            self._next = max(self._next, time.monotonic() + pause)
             return
         most = _BACKOFF * 2**number
         await asyncio.sleep(random.uniform(0, most))  # noqa: S311 - no secret

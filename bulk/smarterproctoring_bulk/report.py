@@ -1,4 +1,4 @@
-"""Writes what became of a list: a record for each row, a page with charts, and what is to be mended."""
+"""Writes what became of a list: a record for each row, a page with charts, and what is to be fixed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _COLUMNS = (
 # width are those of East Asian keyboards.
 _SIGNS: Final = "=+-@\uff1d\uff0b\uff0d\uff20"
 _INSIDE: Final = re.compile(rf"([;|\t\r\n] *)(?=[{re.escape(_SIGNS)}])")
-_PROBLEM_COLUMNS = ("line", "column", "kind", "mend", "sessionSid")
+_PROBLEM_COLUMNS = ("line", "column", "kind", "fix", "sessionSid")
 
 
 def write_report(
@@ -106,7 +106,7 @@ def write_html(
 
 
 def write_problems(path: Path | str, problems: Iterable[Problem]) -> None:
-    """Write what is wrong with a list as CSV: line, column, kind of what stands there, how to mend it, session SID.
+    """Write what is wrong with a list as CSV: line, column, kind of what stands there, how to fix it, session SID.
 
     Raises:
         OSError: The file cannot be written.

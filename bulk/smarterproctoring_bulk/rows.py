@@ -100,7 +100,9 @@ _LOOSE: Final = {
 _SIMILAR: Final = {_plain(keyword): keyword for keyword in _NAMES} | _LOOSE
 _HINTS: Final = {"(start|begin)(s|ing)?": "start", "(end|finish)(s|es|ing)?": "end"}
 
-_MAX_COLUMNS, _MAX_SHOWN = 1000, 80
+_MAX_COLUMNS: Final = 1000
+_MAX_SHOWN: Final = 80
+"""Characters of a column's name in a message."""
 _SERIAL = re.compile(r"\d{1,6}([.,]\d+)?")
 _UNIX = re.compile(r"\d{9,11}([.,]\d+)?|\d{13}")
 _SHEET_ERROR = re.compile(
@@ -147,14 +149,14 @@ class Problem(NamedTuple):
         line: Where the row begins, as in `Row`.
         column: The column as the list names it; empty if it is not about one.
         kind: What stands there, for instance `text of 12 characters`; never the value itself.
-        mend: What is wrong, and how to mend it.
+        fix: What is wrong, and how to fix it.
         session: The row's session SID, if that much is right.
     """
 
     line: int
     column: str
     kind: str
-    mend: str
+    fix: str
     session: str | None = None
 
 
@@ -173,7 +175,7 @@ class InputOptions:
         delimiter: One character; by default the one that finds the most known columns.
         encoding: A Python codec name; by default what the byte order mark says, else UTF-8.
         format: By default what the content says.
-        unknown: Whether a column that means nothing here refuses the list or is ignored.
+        unknown: Whether an unknown column refuses the list or is ignored.
         allow_past: Whether a time in the past is accepted.
         allow_far: Whether a time more than two years ahead is accepted.
         allow_long: Whether an end more than 24 hours after its start is accepted.
@@ -261,29 +263,29 @@ class Reader:
             for name, value in options.common.items()
         }
         sets = {_option(name, "--set"): value for name, value in options.sets.items()}
-        if blank := [
-            _NAMES[keyword]
-            for keyword, value in (self._common | sets).items()
-            if not value.strip()
-        ]:
+        values = self._common | sets
+        blank = [
+            _NAMES[keyword] for keyword, value in values.items() if not value.strip()
+        ]
+        if blank:
             raise InputError(
                 f"{blank[0]} is given no value; leave it out if it is not to be changed"
             )
-        if both := self._common.keys() & sets.keys():
+        both = self._common.keys() & sets.keys()
+        if both:
             raise InputError(
                 f"{_NAMES[both.pop()]} is given twice: for all rows, and by --set"
             )
-        self._relative = {
-            keyword: found
-            for keyword, value in sets.items()
-            if (found := _relative(keyword, value))
-        }
-        self._sets = {
-            keyword: value
-            for keyword, value in sets.items()
-            if keyword not in self._relative
-        }
-        if problem := _zone_problem(options.timezone):
+        self._relative = {}
+        self._sets = {}
+        for keyword, value in sets.items():
+            relative = _relative(keyword, value)
+            if relative is None:
+                self._sets[keyword] = value
+            else:
+                self._relative[keyword] = relative
+        problem = _zone_problem(options.timezone)
+        if problem:
             raise InputError(f"--timezone: {problem}")
         self._shift = None if options.shift is None else Shift.parse(options.shift)
         shifts = [self._shift, *(shift for _, shift in self._relative.values())]
@@ -326,22 +328,14 @@ class Reader:
 
     def _learn(self, column: str) -> tuple[str, str]:
         """Return what a column means, or else what is wrong with it, and remember it."""
-        keyword, wrong = _meaning(column), ""
+        keyword = _meaning(column)
+        wrong = ""
         if column == self._options.timezone_column:
             keyword = _ZONE
         elif column in self._map:
             keyword = self._map[column]
         elif keyword is None:
-            near = _near(
-                column, cutoff=0.85 if self._options.unknown == "ignore" else 0.7
-            )
-            if near or self._options.unknown == "refuse":
-                wrong = "means nothing here"
-                if near:
-                    name = _NAMES[near]
-                    wrong += f"; it may be {name} ({_DESCRIPTIONS[near]})"
-                    wrong += f": --map {_quoted(column, name)}"
-                wrong += f"; ignore it with --map {_quoted(column, '')}"
+            wrong = self._unknown(column)
         if len(self._meanings) >= _MAX_COLUMNS:
             raise InputError(
                 f"more than {_MAX_COLUMNS:,} different columns; is this a list of sessions?"
@@ -352,16 +346,27 @@ class Reader:
         self._meanings[column] = keyword or "", wrong
         return self._meanings[column]
 
+    def _unknown(self, column: str) -> str:
+        """Say how to name an unknown column, or to ignore it; empty if it is ignored."""
+        ignores = self._options.unknown == "ignore"
+        near = _near(column, cutoff=0.85 if ignores else 0.7)
+        if ignores and not near:
+            return ""
+        wrong = f"unknown column {column!r}"
+        if near:
+            name = _NAMES[near]
+            wrong += f"; it may be {name} ({_DESCRIPTIONS[near]})"
+            wrong += f": --map {_quoted(column, name)}"
+        return f"{wrong}; ignore it with --map {_quoted(column, '')}"
+
     def _check_columns(self, columns: tuple[str, ...], line: int) -> None:
         """Find what is wrong with a header, once instead of in each row."""
         if not any(map(self._is_known, columns)):
             # Perhaps it is a row, so no cell of it is repeated.
             count = len(columns)
-            cells = (
-                "its only cell is not"
-                if count == 1
-                else f"none of its {count} cells is"
-            )
+            cells = "its only cell is not"
+            if count > 1:
+                cells = f"none of its {count} cells is"
             raise InputError(
                 f"line {line} is not a header: {cells} the name of a known column. "
                 "Write the names of the columns above the rows. Known are "
@@ -371,7 +376,8 @@ class Reader:
         requested = [column for column in self._map if column]
         if self._options.timezone_column:
             requested.append(self._options.timezone_column)
-        if absent := [column for column in requested if column not in columns]:
+        absent = [column for column in requested if column not in columns]
+        if absent:
             raise InputError(
                 f"the list has no column {absent[0]!r}; it has: {_shown(columns)}"
             )
@@ -380,7 +386,7 @@ class Reader:
         for column in columns:
             keyword, wrong = self._learn(column)
             if wrong:
-                problems.append(f"the column {column!r} {wrong}")
+                problems.append(wrong)
             elif keyword in given:
                 problems.append(
                     f"the columns {given[keyword]!r} and {column!r} mean the same; drop one"
@@ -389,12 +395,11 @@ class Reader:
                 given[keyword] = column
         if problems:
             if len(problems) > 1 and self._options.unknown == "refuse":
-                problems.append(
-                    "all columns that mean nothing here are ignored with --ignore-unknown"
-                )
+                problems.append("all unknown columns are ignored with --ignore-unknown")
             raise InputError("\n".join(problems))
         known = {*given, *self._common, *self._sets, *self._relative}
-        if missing := [_NAMES[keyword] for keyword in _SIDS if keyword not in known]:
+        missing = [_NAMES[keyword] for keyword in _SIDS if keyword not in known]
+        if missing:
             raise InputError(
                 f"the list has no column {' and no column '.join(missing)}; it has: {_shown(columns)}. Name the column "
                 f"with --map {_quoted('Their column', missing[0])}, or give one value for all rows"
@@ -440,16 +445,12 @@ class Reader:
             keyword, wrong = self._meanings.get(column) or self._learn(column)
             if wrong:
                 draft.problems.append(
-                    Problem(
-                        draft.line,
-                        column[:_MAX_SHOWN],
-                        kind_of(value),
-                        f"this column {wrong}",
-                    )
+                    Problem(draft.line, column[:_MAX_SHOWN], kind_of(value), wrong)
                 )
             if not keyword or value is None or value == "":
                 continue
-            first, draft.columns[keyword] = draft.columns.get(keyword), column
+            first = draft.columns.get(keyword)
+            draft.columns[keyword] = column
             draft.raw[keyword] = value
             if first is not None:
                 draft.problem(keyword, f"the column {first!r} means the same; drop one")
@@ -460,9 +461,11 @@ class Reader:
             elif isinstance(value, datetime) and keyword in TIMES:
                 draft.moments[keyword] = value
             else:
-                draft.problem(
-                    keyword, _TYPE_MENDS.get(kind_of(value), "write it as text")
-                )
+                kind = kind_of(value)
+                fix = _TYPE_FIXES.get(kind, "write it as text")
+                if keyword in TIMES and kind == "a number":
+                    fix = "write a date and a time, like 2030-05-04 09:00"
+                draft.problem(keyword, fix)
 
     def _take_text(self, draft: _Draft, keyword: str, value: str) -> None:
         """Take the text of a cell, unless it stands for an empty one; find what spreadsheets make of it."""
@@ -474,8 +477,9 @@ class Reader:
         text = " ".join(value.split()) if keyword in _TRIMMED else value
         if not text or text.isspace() or text.strip() in empty:
             return
-        if mend := _text_mend(keyword, text):
-            draft.problem(keyword, mend)
+        fix = _text_fix(keyword, text)
+        if fix:
+            draft.problem(keyword, fix)
         else:
             draft.given[keyword] = text
 
@@ -578,7 +582,7 @@ class Reader:
             )
 
     def _moment(self, value: str | datetime, where: str | None) -> datetime | str:
-        """Return the moment that is meant, or else how to mend it."""
+        """Return the moment that is meant, or else how to fix it."""
         if isinstance(value, str):
             return read_moment(value, where, self._options.day_first)
         if value.tzinfo is not None:
@@ -604,10 +608,10 @@ class _Draft:
         self.problems: list[Problem] = []
         self.wrong: set[str] = set()
 
-    def problem(self, keyword: str, mend: str) -> None:
+    def problem(self, keyword: str, fix: str) -> None:
         column = self.columns.get(keyword) or _NAMES.get(keyword, "")
         kind = kind_of(self.raw.get(keyword)) if keyword else ""
-        self.problems.append(Problem(self.line, column[:_MAX_SHOWN], kind, mend))
+        self.problems.append(Problem(self.line, column[:_MAX_SHOWN], kind, fix))
         self.wrong.add(keyword)
 
     def take_zone(self, default: str | None) -> str | None:
@@ -636,10 +640,17 @@ class _Draft:
         allow_empty = bool(self.problems)
         for found in _field_problems(tuple(self.given.items()), allow_empty):
             if found.field not in self.wrong:
-                known = found.field in _NAMES
-                self.problem(
-                    found.field if known else "", found.text if known else str(found)
-                )
+                self._found(found)
+
+    def _found(self, found: CallProblem) -> None:
+        """Note a problem that the client's rules have found."""
+        if found.code == "order":
+            # The client names the other field by its keyword, which no list has.
+            self.problem(found.field, "must be after the start")
+        elif found.field in _NAMES:
+            self.problem(found.field, found.text)
+        else:
+            self.problem("", str(found))
 
 
 @lru_cache(maxsize=2**10)  # a list has few different installs and exams
@@ -698,7 +709,7 @@ class Shift(NamedTuple):
         return cls(amounts["w"] * 7 + amounts["d"], rest)
 
     def apply(self, moment: datetime | str, where: str | None) -> datetime | str:
-        """Return the moment after the shift, or else how to mend it; a mend stays as it is."""
+        """Return the moment after the shift, or else how to fix it; a fix stays as it is."""
         if isinstance(moment, str):
             return moment
         try:
@@ -744,7 +755,7 @@ def kind_of(value: object) -> str:
     )
 
 
-_TYPE_MENDS: Final = {
+_TYPE_FIXES: Final = {
     "a number": "write it as text (in JSON: in quotes); a number may have lost digits, such as zeros at its front",
     "a date without a time": "give the time of the day too",
     "a time without a date": "give the date too",
@@ -752,40 +763,36 @@ _TYPE_MENDS: Final = {
 }
 
 
-def _text_mend(keyword: str, text: str) -> str | None:
+def _text_fix(keyword: str, text: str) -> str | None:
     """Find what spreadsheets and broken exports make of a cell; None if it looks sound."""
-    mend = None
+    fix = None
     if "\0" in text:
-        mend = "it has a NUL character; export the list again, or say its --encoding"
+        fix = "it has a NUL character; export the list again, or say its --encoding"
     elif text[0] == "#" and _SHEET_ERROR.fullmatch(text):
-        mend = (
-            "it is an error of the spreadsheet; mend the cell there, and export again"
-        )
+        fix = "it is an error of the spreadsheet; fix the cell there, and export again"
     elif text[-1].isdigit() and (number := _SCIENTIFIC.fullmatch(text)):
-        mend = _scientific_mend(number)
+        fix = _scientific_fix(number)
     elif text.strip() in _PLACEHOLDERS:
         shown = shlex.quote(text.strip())
-        mend = (
+        fix = (
             "it is how databases write an empty cell; empty it, "
             f"or say that it is one with --empty {shown}"
         )
     elif keyword in _TRIMMED and (found := _invisible(text)):
-        mend = f"it has the invisible character {found}; delete it"
+        fix = f"it has the invisible character {found}; delete it"
     elif keyword in _TRIMMED and text[0] in _APOSTROPHES:
-        mend = (
-            "it begins with an apostrophe, by which spreadsheets mark text; delete it"
-        )
+        fix = "it begins with an apostrophe, by which spreadsheets mark text; delete it"
     elif keyword in TIMES:
         if _SERIAL.fullmatch(text):
-            mend = f"it is a bare number, such as spreadsheets keep times in; {_CELL_FORMAT}"
+            fix = f"it is a bare number, such as spreadsheets keep times in; {_CELL_FORMAT}"
         elif _UNIX.fullmatch(text):
-            mend = "it is a bare number, perhaps seconds since 1970; write it as 2030-05-04T13:00:00Z"
+            fix = "it is a bare number, perhaps seconds since 1970; write it as 2030-05-04T13:00:00Z"
         elif len(text) > _MAX_SHOWN:
-            mend = "it is not a date and time, like 2030-05-04 09:00"
-    return mend
+            fix = "it is not a date and time, like 2030-05-04 09:00"
+    return fix
 
 
-def _scientific_mend(number: re.Match[str]) -> str:
+def _scientific_fix(number: re.Match[str]) -> str:
     """Say how to fix a number that a spreadsheet shows in scientific notation."""
     if int(number["exponent"]) > len(number["decimals"] or ""):
         return (
@@ -821,13 +828,16 @@ def _zone_problem(name: str | None) -> str | None:
 
 @lru_cache(maxsize=2**15)  # a list has few different times
 def read_moment(text: str, where: str | None, day_first: bool | None) -> datetime | str:
-    """Read a time as people write it; return the moment, or else how to fix it."""
+    """Read a time as people write it; return the moment in UTC, or else how to fix it."""
     try:
-        return read_time(
+        moment = read_time(
             text, None if where is None else zone(where), day_first=day_first
         )
+        return moment.astimezone(UTC)
     except TimeError as error:
         return f"it {error.reason}"
+    except OverflowError:
+        return "the time is out of range"
 
 
 @lru_cache(maxsize=2**12)
@@ -857,9 +867,9 @@ def _meaning(column: str) -> str | None:
 
 def _near(column: str, cutoff: float) -> str | None:
     """Find the keyword that a column's name may stand for."""
-    if found := difflib.get_close_matches(
-        _plain(column)[:_MAX_SHOWN], _SIMILAR, n=1, cutoff=cutoff
-    ):
+    plain = _plain(column)[:_MAX_SHOWN]
+    found = difflib.get_close_matches(plain, _SIMILAR, n=1, cutoff=cutoff)
+    if found:
         return _SIMILAR[found[0]]
     words = re.findall("[a-z]+", column.lower()) if cutoff < 0.8 else ()
     return next(

@@ -26,9 +26,9 @@ from smarterproctoring import (
 
 from smarterproctoring_bulk.doubts import CONFIRMED
 from smarterproctoring_bulk.jobs import MAX_SENDINGS, Kind
-from smarterproctoring_bulk.outcomes import History, Outcome, State
+from smarterproctoring_bulk.outcomes import READS, History, Outcome, State
 from smarterproctoring_bulk.pacing import Breaker, Concurrency, Pace, Throttle
-from smarterproctoring_bulk.reading import MOVED, is_moment, seen_of
+from smarterproctoring_bulk.reading import MOVED, check_of, is_moment, seen_of
 from smarterproctoring_bulk.rows import Row
 
 COMMIT_AFTER = 2.0
@@ -37,6 +37,8 @@ FAILURE_AFTER = 0.25
 """Seconds that a failure waits: its row is sent again only after it is recorded."""
 MOST_WAITING = 500
 """Rows that wait to be sent again, above which no more are begun."""
+SENT_ENOUGH: Final = "not sent again: it may have been sent as often as allowed"
+"""The message of a row whose last attempt was under way when its process died."""
 BACKOFF_BASE = 0.5
 BACKOFF_MAX = 8.0
 """Seconds: full jitter over `min(base * 2**n, max)` before a row's next attempt."""
@@ -46,31 +48,29 @@ NO_ANSWER: Final = frozenset({502, 503, 504})
 """Statuses that a proxy gives for a service that does not answer."""
 
 
-class Reply(NamedTuple):
-    """What an action found out.
+class Answer(NamedTuple):
+    """What the service answered to an action.
 
     Attributes:
         status: The HTTP status.
         attempts: How many requests it made.
         replays: How many of those followed one that may have been applied.
-        found: What a read found, as JSON; None for an action that does not read.
     """
 
     status: int
     attempts: int
     replays: int
-    found: str | None = None
 
 
-Action = Callable[[AsyncSmarterProctoring, Row], Awaitable[Reply]]
+Action = Callable[[AsyncSmarterProctoring, Row], Awaitable[Answer]]
 """What is done with a row of one kind of job; it raises as the client does."""
 
 
-async def move(client: AsyncSmarterProctoring, row: Row) -> Reply:
+async def move(client: AsyncSmarterProctoring, row: Row) -> Answer:
     """Send the change of a row."""
     fields = cast("_Fields", row.fields)
     result = await client.reschedule(*row.sids, **fields)
-    return Reply(result.status, result.attempts, result.replays)
+    return Answer(result.status, result.attempts, result.replays)
 
 
 ACTIONS: Final[Mapping[Kind, Action]] = {"move": move}
@@ -81,27 +81,36 @@ class _Fields(TypedDict, total=False):
     """Fields of `reschedule`; the list's reader has checked them by the client's rules."""
 
 
-ReadBack = Callable[[AsyncSmarterProctoring, Row], Awaitable[bool]]
-"""Tells whether a session is as a row asks, by reading it; it raises as the client does."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What reading a session found.
+
+    Attributes:
+        as_asked: Whether the session is as its row asks.
+        times: Its start and end, as in `Outcome.found`.
+        attempts: How many requests that took.
+    """
+
+    as_asked: bool = False
+    times: str | None = None
+    attempts: int = 1
 
 
-async def is_as_asked(client: AsyncSmarterProctoring, row: Row) -> bool:
-    """Tell whether a session is as a row asks."""
-    fields = cast("_Fields", row.fields)
-    check = await client.check(*row.sids, **fields)
-    return check.verdict == "as_asked"
+ReadSession = Callable[[AsyncSmarterProctoring, Row], Awaitable[Found]]
+"""Reads the session of a row; it raises as the client does."""
 
 
-ReadBefore = Callable[[AsyncSmarterProctoring, Row], Awaitable[str | None]]
-"""Reads a session's times, as in `Outcome.found`; it raises as the client does."""
-
-
-async def times_before(client: AsyncSmarterProctoring, row: Row) -> str | None:
-    """Return the start and the end of a session, as in `Outcome.found`."""
+async def read_session(client: AsyncSmarterProctoring, row: Row) -> Found:
+    """Read a session, and compare it with its row."""
     result = await client.get_session(*row.sids)
-    shown = seen_of(row, result.data).fields
+    seen = seen_of(row, result.data)
+    shown = seen.fields
     times = {name: shown[name] for name in MOVED if is_moment(shown.get(name, ""))}
-    return json.dumps(times) if times else None
+    return Found(
+        as_asked=check_of(row, seen).verdict == "as_asked",
+        times=json.dumps(times) if times else None,
+        attempts=result.attempts,
+    )
 
 
 @dataclass(eq=False)
@@ -116,12 +125,12 @@ class Entry:
         replays: How many of those followed one that may have been applied.
         perhaps: Attempts that a process that died may have made besides.
         maybe_applied: Whether the change may have been made.
-        read_back: Whether the session was read since it came into doubt.
-        read_before: Whether its times before the first attempt were read.
-        found: Those times, as in `Outcome.found`.
+        reads_left: As in `History`.
+        found: The session's times before the first attempt, as in `Outcome.found`.
         began: The clock's reading at the first attempt.
         ready: The clock's reading before which it is not sent again.
         attempt_began: The clock's reading at the last attempt.
+        is_probe: Whether that finds out for the breaker whether the service is back.
     """
 
     row: Row
@@ -130,12 +139,12 @@ class Entry:
     replays: int = 0
     perhaps: int = 0
     maybe_applied: bool = False
-    read_back: bool = False
-    read_before: bool = False
+    reads_left: int = READS
     found: str | None = None
     began: float | None = None
     ready: float = 0.0
     attempt_began: float = 0.0
+    is_probe: bool = False
 
     @classmethod
     def continued(cls, row: Row, history: History, now: float) -> Entry:
@@ -147,7 +156,7 @@ class Entry:
             replays=history.replays,
             perhaps=history.perhaps,
             maybe_applied=history.maybe_applied,
-            read_before=history.found is not None,
+            reads_left=history.reads_left,
             found=history.found,
             began=now - history.elapsed if history.attempts else None,
         )
@@ -161,6 +170,7 @@ class Entry:
             perhaps=self.perhaps,
             maybe_applied=self.maybe_applied,
             elapsed=0.0 if self.began is None else now - self.began,
+            reads_left=self.reads_left,
             found=self.found,
         )
 
@@ -219,8 +229,10 @@ class Rules:
         kind: What is done with each row.
         replay: Whether an attempt that may have been applied is repeated.
         halted: Tells whether the job is to stop for now.
-        read_back: Reads a session before a change in doubt is sent again.
-        read_before: Reads a session before its first change; None if nothing is kept.
+        read: Reads a session before a change in doubt is sent again; None if that is not
+            done.
+        record_before: Whether each session is read before its first change, too, and its
+            times are kept.
     """
 
     rate: Callable[[], float | None]
@@ -230,8 +242,8 @@ class Rules:
     kind: Kind = "move"
     replay: bool = True
     halted: Callable[[], bool] = lambda: False
-    read_back: ReadBack | None = None
-    read_before: ReadBefore | None = None
+    read: ReadSession | None = None
+    record_before: bool = False
 
 
 @dataclass
@@ -249,7 +261,8 @@ class Gate:
             `disk`, `interrupt`, `stop`; empty while they may.
         detail: More about that, for people.
         retries: Attempts beyond each row's first.
-        waits: Answers of 429.
+        waits: Answers that asked all lanes to wait: 429, and to a read, any with
+            `Retry-After`.
         flying: Requests under way.
         lanes: Lanes that are not done.
         hungry: Lanes that found no room for one more.
@@ -496,6 +509,7 @@ class Lane:
         if probing:
             gate.breaker.begin()
         entry = self._take(now, fresh_first=probing)
+        entry.is_probe = probing
         gate.flying += 1
         self._flying[entry.row.line] = entry
         self._pace.begin(now, self._interval(now))
@@ -537,6 +551,7 @@ class Lane:
             finally:
                 lane._flying.pop(claimed.row.line, None)
                 lane._gate.flying -= 1
+                lane._end_probe(claimed)
             now = lane._gate.clock()
             if lane._portion_is_ready(now) or lane._finished(now):
                 lane._wake()
@@ -558,6 +573,12 @@ class Lane:
             else:
                 return
 
+    def _end_probe(self, entry: Entry) -> None:
+        """Let another probe out if this was one, even if it was only read back."""
+        if entry.is_probe:
+            entry.is_probe = False
+            self._gate.breaker.ended()
+
     def _has_room(self) -> bool:
         return self._gate.flying < self._gate.concurrency.allowed(self._rules.rate())
 
@@ -570,11 +591,14 @@ class Lane:
         if entry.began is None:
             entry.began = began
         try:
-            if not await self._read_first(entry):
+            if self._rules.read is not None and self._must_read(entry):
+                await self._read(self._rules.read, entry)
                 return
-            if not await self._read_times(entry):
+            if entry.sendings >= MAX_SENDINGS:
+                # The last one was under way when its process died.
+                self._settle(entry, "gave_up", message=SENT_ENOUGH)
                 return
-            reply = await self._act(self._client, entry.row)
+            answer = await self._act(self._client, entry.row)
         except ValidationError as error:
             # The list was checked by the same rules: only another version comes here.
             self._settle(entry, "invalid", error=error)
@@ -592,89 +616,75 @@ class Lane:
                 gate.breaker.succeeded()
             gate.throttle.accepted(began)
             gate.concurrency.answered(gate.clock() - began, gate.flying)
-            self._count(entry, reply.attempts, reply.replays, maybe_applied=False)
-            self._settle(entry, "ok", status=reply.status, found=reply.found)
+            self._count(entry, answer.attempts, answer.replays, maybe_applied=False)
+            self._settle(entry, "ok", status=answer.status)
 
-    async def _read_first(self, entry: Entry) -> bool:
-        """Read back a row in doubt, once, before it is sent again.
+    def _must_read(self, entry: Entry) -> bool:
+        """Tell whether the session is read before the row is sent."""
+        if not entry.reads_left:
+            return False
+        return entry.maybe_applied or (
+            self._rules.record_before and entry.found is None
+        )
 
-        The read takes a slot of the pace, and the sending waits for the next one.
+    async def _read(self, read: ReadSession, entry: Entry) -> None:
+        """Read the session of a row; settle the row, or put it back to be sent or read.
 
-        Returns:
-            Whether the row is to be sent now; False if it is settled or put back.
+        A row in doubt is read once, and is settled if its session is as it asks. What is
+        found is in the journal before the row is sent, like every failure.
         """
-        read_back = self._rules.read_back
-        if read_back is None or entry.read_back or not entry.maybe_applied:
-            return True
+        began = entry.attempt_began
         try:
-            as_asked = await read_back(self._client, entry.row)
+            found = await read(self._client, entry.row)
+        except ConfigurationError:
+            raise
         except AuthenticationError as error:
             self._gate.stop("auth", error.message)
-            self._put_back(entry, self._gate.clock())
-            return False
         except RateLimitError as error:
             self._limited(entry, error, self._gate.clock())
-            return False
-        except SmarterProctoringError:
-            as_asked = False  # it cannot be read, so it stays in doubt
-        entry.read_back = True
-        if as_asked:
-            self._settle(entry, "ok", message=CONFIRMED)
-            return False
-        return await self._next_slot(entry)
+            return
+        except SmarterProctoringError as error:
+            self._not_read(entry, error)
+        else:
+            self._gate.throttle.accepted(began)
+            self._take_slots(found.attempts - 1)
+            entry.reads_left = 0
+            if found.as_asked and entry.maybe_applied:
+                self._settle(entry, "ok", message=CONFIRMED)
+                return
+            if self._rules.record_before and entry.found is None:
+                entry.found = found.times
+        self._put_back(entry, self._gate.clock())
 
-    async def _read_times(self, entry: Entry) -> bool:
-        """Read the times of a session before its first change, once.
+    def _not_read(self, entry: Entry, error: SmarterProctoringError) -> None:
+        """Note a read that failed: the row is sent without, unless the service asks to wait."""
+        self._take_slots(error.attempts - 1)
+        if error.retry_after is None:
+            entry.reads_left = 0
+            return
+        entry.reads_left -= 1
+        self._slow_down(entry, error, self._gate.clock())
 
-        Returns:
-            Whether the row is to be sent now; False if it is put back.
+    def _take_slots(self, count: int) -> None:
+        """Leave out slots of the pace for requests that a call made besides its first.
+
+        The client's own renewal of the token is one.
         """
-        read_before = self._rules.read_before
-        if read_before is None or entry.read_before or entry.maybe_applied:
-            return True
-        try:
-            entry.found = await read_before(self._client, entry.row)
-        except AuthenticationError as error:
-            self._gate.stop("auth", error.message)
-            self._put_back(entry, self._gate.clock())
-            return False
-        except RateLimitError as error:
-            self._limited(entry, error, self._gate.clock())
-            return False
-        except SmarterProctoringError:
-            pass  # they stay unknown, and the row is sent
-        entry.read_before = True
-        return await self._next_slot(entry)
-
-    async def _next_slot(self, entry: Entry) -> bool:
-        """Wait for a slot of the pace after a read.
-
-        Returns:
-            Whether the row is to be sent now; False if it is put back.
-        """
-        now = self._gate.clock()
-        wait = self._pace.due(now) - now
-        self._pace.begin(now, self._interval(now))
-        await asyncio.sleep(max(0.0, wait))
-        now = self._gate.clock()
-        if self._stopping(now):
-            self._put_back(entry, now)
-            return False
-        return True
+        for _ in range(count):
+            now = self._gate.clock()
+            self._pace.begin(now, self._interval(now))
 
     def _count(
         self, entry: Entry, attempts: int, replays: int, *, maybe_applied: bool
     ) -> None:
         self._gate.retries += attempts - (0 if entry.attempts else 1)
-        for _ in range(attempts - 1):
-            # The client's own renewal of the token is a second attempt within the call, and
-            # takes a slot too.
-            now = self._gate.clock()
-            self._pace.begin(now, self._interval(now))
+        self._take_slots(attempts - 1)
         entry.replays += replays + (1 if entry.maybe_applied and attempts else 0)
         entry.attempts += attempts
         entry.sendings += 1
-        entry.maybe_applied = entry.maybe_applied or maybe_applied
+        if maybe_applied and not entry.maybe_applied:
+            entry.maybe_applied = True
+            entry.reads_left = READS
 
     def _failed_with(self, entry: Entry, error: SmarterProctoringError) -> None:
         gate = self._gate
@@ -698,13 +708,19 @@ class Lane:
             gate.wake()
 
     def _limited(self, entry: Entry, error: RateLimitError, now: float) -> None:
+        self._gate.breaker.succeeded()
+        self._slow_down(entry, error, now)
+        self._put_back(entry, now)
+
+    def _slow_down(
+        self, entry: Entry, error: SmarterProctoringError, now: float
+    ) -> None:
+        """Let all lanes wait as long as the service asks, and go on more slowly."""
         gate = self._gate
-        gate.breaker.succeeded()
         interval = self._interval(now)
         pace = gate.lanes / interval if interval else float("inf")
         gate.throttle.limited(now, entry.attempt_began, error.retry_after, pace)
         gate.waits += 1
-        self._put_back(entry, now)
         gate.wake()
 
     def _unanswered(
@@ -747,7 +763,6 @@ class Lane:
         status: int | None = None,
         message: str | None = None,
         error: SmarterProctoringError | None = None,
-        found: str | None = None,
     ) -> None:
         now = self._gate.clock()
         if not self._settled:
@@ -772,7 +787,7 @@ class Lane:
                 perhaps=entry.perhaps,
                 elapsed=0.0 if entry.began is None else now - entry.began,
                 at=self._gate.wall(),
-                found=found or entry.found,
+                found=entry.found,
             )
         )
 

@@ -104,7 +104,8 @@ def work(
         )
     job = journal.job(job_id)
     pause = _PAUSES.get(job.paused)
-    if pause is not None:
+    # What was under way when it was paused may have been all that was left.
+    if pause is not None and tally.settled < job.total:
         why = f"{pause.text}: {visible(job.detail)}".rstrip(": ")
         code = pause.code
         if tally.in_doubt:

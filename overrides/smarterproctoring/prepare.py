@@ -59,9 +59,11 @@ def from_keywords(
 
 def path_problem(parameter: Parameter, value: object) -> Problem | None:
     """Return what is wrong with a value of a path parameter; None if nothing is."""
-    problems: list[Problem] = []
-    _check_parameters([(parameter, value)], problems, offsets=False)
-    return problems[0] if problems else None
+    try:
+        checked(parameter, value)
+    except ValueError as error:
+        return _parameter_problem(parameter, value, error)
+    return None
 
 
 def keyword_problems(
@@ -221,10 +223,7 @@ def _check_parameters(
         try:
             sent = checked(parameter, value, offsets=offsets)
         except ValueError as error:
-            problem = problem_from(parameter.keyword, error)
-            problems.append(
-                problem._replace(text=problem.text + _hint(parameter, value))
-            )
+            problems.append(_parameter_problem(parameter, value, error))
             continue
         if parameter.location == "path":
             parts.path.append(sent)
@@ -246,6 +245,13 @@ def _check_body(rules: Rules, given: Given, problems: list[Problem]) -> bytes:
     except (ValueError, TypeError, RecursionError):
         problems += rules.not_json(given.body)
     return b""
+
+
+def _parameter_problem(
+    parameter: Parameter, value: object, error: ValueError
+) -> Problem:
+    problem = problem_from(parameter.keyword, error)
+    return problem._replace(text=problem.text + _hint(parameter, value))
 
 
 def _hint(parameter: Parameter, value: object) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bulk.runs import Bulk, postgres, postgres_tools
+from bulk.runs import Bulk
+from postgres import postgres_tools, running_postgres
 from smarterproctoring_mock import MockApp, RunningServer, running_server
 
 
@@ -35,8 +36,8 @@ def _postgres() -> Iterator[str]:
     tools = postgres_tools()
     if tools is None:
         pytest.skip("Postgres is not installed (Debian: apt-get install postgresql)")
-    with postgres(tools) as url:
-        yield url
+    with running_postgres(tools) as server:
+        yield server.url()
 
 
 @pytest.fixture

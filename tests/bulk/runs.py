@@ -7,16 +7,13 @@ import hashlib
 import multiprocessing
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from multiprocessing.context import ForkServerContext
@@ -218,52 +215,6 @@ def stored(app: MockApp) -> Counter[str]:
 def kill(process: Process) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
-
-
-# -- Postgres ---------------------------------------------------------------------------------------------------------
-
-
-def postgres_tools() -> Path | None:
-    """Return the folder of initdb and pg_ctl; None where Postgres is not installed."""
-    found = shutil.which("initdb")
-    places = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((place for place in places if (place / "initdb").exists() and (place / "pg_ctl").exists()), None)
-
-
-@contextmanager
-def postgres(tools: Path) -> Generator[str]:
-    """Run a server of its own, on a free port of the loopback; yield its URL. It refuses to be root: nobody runs it."""
-    with tempfile.TemporaryDirectory(prefix="bulk-postgres-") as folder:
-        yield from _postgres(Path(folder), tools)
-
-
-def _postgres(data: Path, tools: Path) -> Iterator[str]:
-    user: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(data, "nobody")
-        user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-    port = _free_port()
-
-    def call(tool: str, *arguments: str) -> None:
-        done = subprocess.run(
-            [*user, str(tools / tool), *arguments], cwd=data, capture_output=True, text=True, check=False, timeout=60
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-    call("initdb", "-D", str(data / "db"), "-U", "bulk", "-A", "trust", "-E", "UTF8", "--no-sync")
-    call("pg_ctl", "-D", str(data / "db"), "-l", str(data / "log"), "-o", options, "-w", "start")
-    try:
-        yield f"postgresql://bulk@127.0.0.1:{port}/postgres"
-    finally:
-        call("pg_ctl", "-D", str(data / "db"), "-m", "immediate", "-w", "stop")
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def pid_in(text: str) -> int:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
 import pytest
 from bulk.runs import Bulk, sent, session, write_list
 from dbos import DBOSClient
 from smarterproctoring_bulk import engine
-from smarterproctoring_bulk.jobs import CHUNK, Job, chunk_sizes, job_id, largest_chunk
+from smarterproctoring_bulk.engine import database
+from smarterproctoring_bulk.engine.store import Store
+from smarterproctoring_bulk.jobs import CHUNK, Job, chunk_sizes, job_id, largest_chunk, next_id
 from smarterproctoring_bulk.journal import find
 from smarterproctoring_bulk.plan import plan
 from smarterproctoring_bulk.rows import InputOptions
 from smarterproctoring_mock import MockApp
+from sqlalchemy import event
 
 
 @pytest.mark.parametrize(
@@ -64,6 +70,61 @@ def test_a_list_that_was_submitted_in_part_is_finished_as_it_was_begun(
     assert "no limit from now on (it was 20/s)" in said
     assert (bulk.status()["rate"], bulk.status()["lanes"]) == ("no limit", 4)
     assert sent(app) == {session(number): 1 for number in range(1500)}
+
+
+def test_two_hosts_that_find_no_job_of_a_list_give_it_the_same_name() -> None:
+    first = next_id("a list", "http://one", taken=set())
+    assert next_id("a list", "http://one", taken=set()) == first
+    assert next_id("a list", "http://one", taken={first}) != first
+
+
+def test_two_processes_may_open_a_new_journal_at_the_same_moment(tmp_path: Path) -> None:
+    """A worker and a `submit`, for instance: the second begins when the first has seen that there are no tables."""
+    stores = [Store(database.connect(find(str(tmp_path / "journal.sqlite")))) for _ in range(2)]
+    with ThreadPoolExecutor(1) as pool:
+        second: list[Future[None]] = []
+
+        def begin_second(*_: object, **__: object) -> None:
+            second.append(pool.submit(stores[1].create))
+            wait(second, timeout=1)  # it is done by then, unless it waits for the first
+
+        event.listen(stores[0]._tables.metadata, "before_create", begin_second)  # pyright: ignore[reportPrivateUsage]
+        stores[0].create()
+        second[0].result()
+    for store in stores:
+        assert store.jobs() == []
+        store._engine.dispose()  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.slow
+def test_two_hosts_may_submit_a_list_at_the_same_moment(
+    fleet: Bulk, app: MockApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each chunk is in the journal once, whoever put it there."""
+    path = write_list(fleet.folder / "list.csv", 1500)
+    both = threading.Barrier(2, timeout=60)
+    insert = Store.insert_job
+
+    def insert_together(store: Store, job: Job) -> None:
+        insert(store, job)
+        both.wait()
+
+    monkeypatch.setattr(Store, "insert_job", insert_together)
+
+    def submit() -> None:
+        with plan(path, InputOptions()) as planned, engine.Journal(find(fleet.journal)) as journal:
+            journal.submit(planned, Job(
+                job_id(planned.fingerprint, fleet.url), planned.fingerprint, "list.csv", fleet.url, planned.counts,
+                rate=20.0, lanes=4, lease=60, chunk=96, window=25, created=planned.checked_at.timestamp(),
+            ))  # fmt: skip
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(submit), pool.submit(submit)]:
+            done.result()
+    with engine.Journal(find(fleet.journal)) as journal:
+        (job,) = journal.jobs()
+        lines = [row.line for chunk in journal.store.chunks(job.id) for row in chunk.rows]
+    assert lines == list(range(2, 1502))
 
 
 @pytest.mark.slow

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import logging
 import os
 import pickle
 import pty
+import shutil
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-import time
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from typing import Any
 import pytest
 from bulk.runs import Bulk, kill, sent, session, stored, wait_for, write_list
 from bulk.small_disk import small_disk
+from bulk.test_truth import jobs_of, outcomes_of
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.engine import no_pickle
 from smarterproctoring_bulk.engine.journal import JsonSerializer
@@ -245,6 +248,20 @@ def test_a_journal_that_is_deleted_stops_the_run(bulk: Bulk, app: MockApp) -> No
 
 
 @slow
+def test_nothing_is_begun_after_the_journal_is_deleted(bulk: Bulk, app: MockApp) -> None:
+    """So that a run that is started a moment later, with a new journal, does not send beside it."""
+    path = write_list(bulk.folder / "list.csv", 200)
+    process = bulk.start("run", path, "--rate", "60/s")
+    wait_for(partial(at_least, app, 20))
+    shutil.rmtree(Path(bulk.journal).parent)
+    by_then = sum(sent(app).values())
+    bulk.end(process, code=11)
+    assert sum(sent(app).values()) - by_then <= 6, "more than was under way"
+    bulk.run("run", path)
+    assert set(sent(app).values()) == {1, 2}
+
+
+@slow
 def test_a_folder_that_is_deleted_stops_the_run(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "list.csv", 400)
     app.add_faults({"delay": 0.2, "times": None})
@@ -331,15 +348,29 @@ def test_a_worker_that_slept_past_its_lease_sends_at_most_a_window(fleet: Bulk, 
     wait_for(partial(at_least, app, 40))
     first.send_signal(signal.SIGSTOP)
     second = fleet.start("worker")
-    try:
-        wait_for(lambda: fleet.status()["state"] == "done")
-        by_then = sum(sent(app).values())
-        first.send_signal(signal.SIGCONT)
-        time.sleep(3)
-        window = 50  # 100 rows over two lanes
-        assert sum(sent(app).values()) - by_then <= lanes * window
-        assert by_then - rows <= lanes * window
-        assert fleet.status()["rows"] == {"ok": rows}
-    finally:
-        kill(second)
-        kill(first)
+    window = 50  # 100 rows over two lanes
+    wait_for(lambda: fleet.status()["state"] == "done")
+    by_then = sent(app)
+    assert sum(by_then.values()) - rows <= lanes * window
+    (job,) = jobs_of(fleet)
+    before = outcomes_of(fleet, job)
+    kill(second)
+    # What the first worker does with another list shows that it is awake.
+    fleet.run("submit", write_list(fleet.folder / "more.csv", 3, salt="more"), "--lease", "5")
+    first.send_signal(signal.SIGCONT)
+    wait_for(lambda: all(stored(app)[session(number, "more")] for number in range(3)))
+    first.send_signal(signal.SIGTERM)
+    fleet.end(first)
+    again = sent(app) - by_then - Counter(session(number, "more") for number in range(3))
+    assert sum(again.values()) <= lanes * window
+    assert set(again.values()) <= {1}
+    assert outcomes_of(fleet, job) == before, "what it sent then is not recorded"
+    assert set(Counter(outcome.state for outcome in before.values())) == {"ok"}
+
+
+def test_what_libraries_log_is_not_shown(bulk: Bulk) -> None:
+    """It may quote rows; and Ctrl-C while a connection is closed would show a traceback beside the message."""
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.NOTSET)
+    engine.Journal(find(bulk.journal)).close()
+    for name in ("dbos", "sqlalchemy.pool.impl.QueuePool"):
+        assert not logging.getLogger(name).isEnabledFor(logging.ERROR)

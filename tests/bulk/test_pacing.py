@@ -142,6 +142,17 @@ def test_without_a_rate_the_throttle_starts_from_what_was_accepted() -> None:
     assert throttle.interval(3.0, None, 1) == pytest.approx(1 / 90, rel=0.07)
 
 
+def test_a_first_answer_of_429_without_a_rate_only_waits() -> None:
+    """It says nothing about the rate: another program may have used it up."""
+    throttle = Throttle()
+    throttle.limited(2.0, began=1.9, retry_after=5, pace=math.inf)
+    assert (throttle.until, throttle.cuts) == (7.0, 0)
+    assert math.isinf(throttle.limit(7.0))
+    throttle.accepted(7.5)
+    throttle.limited(20.0, began=19.9, retry_after=5, pace=math.inf)
+    assert math.isinf(throttle.limit(25.0)), "what was accepted is long ago"
+
+
 @pytest.mark.parametrize(("asked", "admissible"), [(200, 100), (50, 40), (20, 15), (400, 50)])
 def test_against_a_limiter_most_of_the_admissible_rate_is_used(asked: float, admissible: float) -> None:
     """Ten minutes of virtual time: a service that admits fewer than are asked, and says Retry-After: 1."""

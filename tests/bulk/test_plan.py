@@ -78,7 +78,7 @@ def test_rows_that_contradict_each_other_are_not_sent_at_all(make: Make, other: 
     assert [(outcome.line, outcome.state, outcome.sids[2]) for outcome in planned.not_sent()] == [
         (n, "conflict", es(1)) for n in (2, 4, 5)
     ]
-    assert [problem.mend.partition(" names")[0] for problem in planned.problems()] == ["line 5", "line 5", "line 2"]
+    assert [problem.fix.partition(" names")[0] for problem in planned.problems()] == ["line 5", "line 5", "line 2"]
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -1,4 +1,4 @@
-"""docs/reference/bulk.md and docs/reference/bulk-input.md show what their commands really print."""
+"""The guide, docs/reference/bulk.md and docs/reference/bulk-input.md show what their commands really print."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ import shlex
 from pathlib import Path
 
 import pytest
+from bulk.exam_window import correct, write_exams
 from bulk.lists import write_may, write_moves
 from bulk.runs import Bulk, session
-from docs.quotes import LATENCY, PORT, RATE, Mask, Quote, quoted, same
+from bulk.test_truth import jobs_of
+from docs.quotes import LATENCY, PORT, RATE, ROOT, Mask, Quote, quoted, same
+from smarterproctoring_bulk.confirm import Move, question
+from smarterproctoring_bulk.local_times import Clock
+from smarterproctoring_generated.operations import GET_EXAM_SESSION, RESCHEDULE_EXAM_SESSION
 from smarterproctoring_mock import MockApp
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 THEN = "2026-11-29T12:00:00+00:00"
 """When the documents were written: the times in their lists were not past then."""
 JOURNAL = Mask(r"(?<=journal: )\S+", "JOURNAL")
 JOB = Mask(r"(?<=\njob )[0-9a-f]{12}", "JOB")
+NAMES = Mask(r"\b[0-9a-f]{12}\b", "JOB")
 LANES = Mask(r"(?<=\n)\d+ lanes", "LANES")
 
 
@@ -68,3 +74,77 @@ def test_many_sessions_at_once(bulk: Bulk, app: MockApp) -> None:
     printed = run(bulk, Quote(real.document, command, real.printed), code=int(code.printed))
     same(real, printed, PORT, RATE, JOB, JOURNAL)
     assert re.findall(r"ES\w+", (bulk.folder / "report.csv").read_text()).count(session(1)) == 1
+
+
+def test_the_guide_shows_what_is_asked() -> None:
+    move = Move("https://api.example.com", 5, 0, "2027-05-05T14:00:00.000Z", "2027-05-09T20:00:00.000Z")
+    text = (ROOT / "docs/how-to/exam-window.md").read_text(encoding="utf-8")
+    assert f"`{question(move, Clock('America/New_York'))}`" in text
+
+
+class Guide:
+    """Follows docs/how-to/exam-window.md: each command is typed, and its output compared with what is shown."""
+
+    def __init__(self, bulk: Bulk) -> None:
+        self.bulk = bulk
+
+    def step(self, quote: Quote, *, code: int, job: str = "") -> None:
+        """Type a command, and expect what is shown.
+
+        Args:
+            quote: What is shown.
+            code: The exit code.
+            job: The real name of the job that the command names.
+        """
+        command = quote.command.replace("--rate 20/s", "--rate 2000/s")
+        if job:
+            command = NAMES.over(command).replace(NAMES.name, job)
+        printed = run(self.bulk, Quote(quote.document, command, quote.printed), code=code)
+        same(quote, printed, PORT, LATENCY, RATE, JOURNAL, NAMES)
+
+
+def test_an_exam_window(bulk: Bulk, app: MockApp) -> None:
+    """One person moves 1,200 rows, in the order of the guide, in one folder."""
+    write_exams(bulk.folder / "exams.xlsx")
+    guide = Guide(bulk)
+    sheet, column, check, trial, rest = quoted("docs/how-to/exam-window.md", "smarterproctoring bulk run exams.xlsx")
+    guide.step(sheet, code=2)
+    guide.step(column, code=2)
+    guide.step(check, code=5)
+    assert app.sessions() == []
+    kinds = (bulk.folder / "problems.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert len({line.split(",", 3)[3] for line in kinds[1:]}) >= 15
+    guide.step(trial, code=0)
+    (first,) = jobs_of(bulk)
+
+    move = RESCHEDULE_EXAM_SESSION.operation_id
+    read = GET_EXAM_SESSION.operation_id
+    app.add_faults(
+        {"status": 409, "code": "77", "message": "the session has begun", "session": session(300), "times": None},
+        {"drop": "after-store", "operation": move, "session": session(310), "times": None},
+        {"status": 503, "operation": read, "session": session(310), "times": None},
+        {"status": 500, "operation": move, "session": session(320), "times": None},
+    )
+    guide.step(rest, code=8)
+    app.clear_faults()
+    (second,) = {*jobs_of(bulk)} - {first}
+    settle, reopen = quoted("docs/how-to/exam-window.md", "smarterproctoring bulk settle")
+    guide.step(settle, code=8, job=second)
+    guide.step(reopen, code=8, job=second)
+    (resume,) = quoted("docs/how-to/exam-window.md", "smarterproctoring bulk resume")
+    guide.step(resume, code=5, job=second)
+    whole, corrected = quoted("docs/how-to/exam-window.md", "smarterproctoring bulk verify")
+    guide.step(whole, code=5)
+
+    correct(bulk.folder / "rest.csv", bulk.folder / "corrected.csv")
+    (again,) = quoted("docs/how-to/exam-window.md", "smarterproctoring bulk run corrected.csv")
+    guide.step(again, code=0)
+    guide.step(corrected, code=0)
+    shown, undo = quoted("docs/how-to/exam-window.md", "smarterproctoring bulk undo")
+    guide.step(shown, code=0, job=first)
+    before = {row.params["sessionSid"]: row.fields for row in app.sessions()}
+    guide.step(undo, code=0, job=first)
+    after = {row.params["sessionSid"]: row.fields for row in app.sessions()}
+    assert {sid for sid, fields in after.items() if fields != before[sid]} == {
+        session(number) for number in range(2, 7)
+    }

@@ -26,7 +26,7 @@ OUTCOMES = [
     Outcome(2, SIDS, "ok", 200, attempts=1, elapsed=0.1234, at=AT),
     Outcome(3, SIDS, "rejected", 404, "1203", "Session not found", attempts=1, elapsed=0.2, at=AT + 1),
     Outcome(5, ("", "", SIDS[2]), "conflict", message="keep one", at=AT),
-    Outcome(6, ("", "", ""), "invalid", message="start: mend it", at=AT),
+    Outcome(6, ("", "", ""), "invalid", message="start: fix it", at=AT),
     Outcome(7, SIDS, "gave_up", 502, None, "Bad gateway", True, attempts=4, replays=2, elapsed=31, at=AT + 9),
 ]  # fmt: skip
 
@@ -69,7 +69,7 @@ def test_the_json_lines_say_the_same_with_types(tmp_path: Path) -> None:
 )
 def test_no_text_from_elsewhere_is_a_formula_in_a_spreadsheet(tmp_path: Path, message: str) -> None:
     write_report(tmp_path / "r.csv", [Outcome(2, SIDS, "rejected", 400, message, message)], SUMMARY)
-    write_problems(tmp_path / "p.csv", [Problem(2, message, "empty", "mend it")])
+    write_problems(tmp_path / "p.csv", [Problem(2, message, "empty", "fix it")])
     for name, column in (("r.csv", "message"), ("r.csv", "code"), ("p.csv", "column")):
         with (tmp_path / name).open(encoding="utf-8-sig", newline="") as stream:
             (record,) = csv.DictReader(stream)
@@ -109,8 +109,8 @@ def test_what_is_written_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
-def test_problems_are_written_with_line_column_kind_and_mend(tmp_path: Path) -> None:
-    problem = Problem(7, 'Start, "local"', "text of 7 characters", "mend\nit", SIDS[2])
+def test_problems_are_written_with_line_column_kind_and_fix(tmp_path: Path) -> None:
+    problem = Problem(7, 'Start, "local"', "text of 7 characters", "fix\nit", SIDS[2])
     write_problems(tmp_path / "p.csv", [problem])
     with (tmp_path / "p.csv").open(encoding="utf-8-sig", newline="") as stream:
         (record,) = csv.DictReader(stream)

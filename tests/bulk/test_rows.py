@@ -1,4 +1,4 @@
-"""Lists as people have them: read rightly, or refused with line, column and mend, and never with the value."""
+"""Lists as people have them: read rightly, or refused with line, column and fix, and never with the value."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_row_with_more_cells_than_the_header_is_a_problem_of_its_line(read: Re
 def test_a_list_that_ends_in_the_middle_of_a_row_is_not_taken_for_one_without_its_last_cells(read: Read) -> None:
     cut = line(2).rsplit(",", 1)[0]
     found = read(f"{HEADER}\n{line(1)}\n{cut}")
-    assert "ends in the middle of this row" in wrong(found[1:]).mend
+    assert "ends in the middle of this row" in wrong(found[1:]).fix
     assert one(read(f"{HEADER}\n{line(1)}")).line == 2
 
 
@@ -176,7 +176,7 @@ def test_cells_under_no_name_are_refused_unless_they_are_empty_or_ignored(read: 
     found = read(text)
     assert isinstance(found[0], Row)
     assert wrong(found[1:]).kind == "a cell in a column without a name"
-    assert "--map =" in wrong(found[1:]).mend
+    assert "--map =" in wrong(found[1:]).fix
     index = f",{HEADER}\n0,{line(1)}\n1,{line(2)}\n"  # as pandas writes it
     for options in ({"map": {"": ""}}, {"unknown": "ignore"}):
         assert [row.line for row in read(text, **options) if isinstance(row, Row)] == [2, 3]
@@ -253,7 +253,7 @@ def test_a_list_without_a_header_or_with_lines_above_it_repeats_no_cell(read: Re
 def test_what_databases_write_for_an_empty_cell_is_not_a_value(read: Read, text: str) -> None:
     content = f"{HEADER},firstName\n{line(1)},{text}\n{line(2)},Null\n"
     found = read(content)
-    assert "how databases write an empty cell" in wrong(found[:1]).mend
+    assert "how databases write an empty cell" in wrong(found[:1]).fix
     assert one(found[1:]).fields["first_name"] == "Null"  # people have this name
     emptied = read(content, empty=(text,))
     assert [row.fields.get("first_name") for row in emptied if isinstance(row, Row)] == [None, "Null"]
@@ -271,7 +271,7 @@ def test_what_databases_write_for_an_empty_cell_is_not_a_value(read: Read, text:
 )
 def test_characters_that_nobody_sees_in_a_sid_are_named(read: Read, sid: str, said: str) -> None:
     problem = wrong(read(f"installSid,examSid,sessionSid,start\n{AI},{EX},{sid},{START}\n"))
-    assert said in problem.mend
+    assert said in problem.fix
     assert es(1) not in repr(problem)
 
 
@@ -281,9 +281,9 @@ def test_a_number_in_scientific_notation_is_called_rounded_only_if_it_is(read: R
     assert isinstance(exact, Problem)
     assert isinstance(rounded, Problem)
     assert (exact.column, rounded.column) == ("locationLongitude", "phone")
-    assert "a number in scientific notation" in exact.mend
-    assert "rounded" not in exact.mend
-    assert "has rounded a long number" in rounded.mend
+    assert "a number in scientific notation" in exact.fix
+    assert "rounded" not in exact.fix
+    assert "has rounded a long number" in rounded.fix
 
 
 @pytest.mark.parametrize("content", ["", " \n\n", "\ufeff", "\r\n"])
@@ -298,7 +298,7 @@ def test_a_header_alone_is_a_list_without_rows(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("magic", "mend"),
+    ("magic", "fix"),
     [
         (b"PK\x03\x04....", "damaged workbook; open it in the spreadsheet program"),
         (b"\xd0\xcf\x11\xe0....", "old Excel workbook, or one with a password; save it as .xlsx"),
@@ -311,8 +311,8 @@ def test_a_header_alone_is_a_list_without_rows(read: Read) -> None:
         (b"PAR1....PAR1", "not a whole Parquet file"),
     ],
 )
-def test_other_files_are_named_for_what_they_are(read: Read, magic: bytes, mend: str) -> None:
-    with pytest.raises(InputError, match=mend):
+def test_other_files_are_named_for_what_they_are(read: Read, magic: bytes, fix: str) -> None:
+    with pytest.raises(InputError, match=fix):
         read(magic)
 
 
@@ -331,17 +331,17 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     [
         (f"{HEADER},installSid", "two columns are named 'installSid'"),
         (f"{HEADER},install_sid", "'installSid' and 'install_sid' mean the same"),
-        (f"{HEADER},Emial", "'Emial' means nothing here; it may be email .*--map Emial=email"),
+        (f"{HEADER},Emial", "unknown column 'Emial'; it may be email .*--map Emial=email"),
         (f"{HEADER},First Name", r"may be firstName \(First name of the proctor\): --map 'First Name=firstName'"),
         (f"{HEADER},Start (local)", "may be appointmentStartDateTime"),
         (f"{HEADER},Exam ends at", "may be appointmentEndDateTime"),
-        (f"{HEADER},Colour", "'Colour' means nothing here; ignore it with --map Colour="),
+        (f"{HEADER},Colour", "unknown column 'Colour'; ignore it with --map Colour="),
         ("a,b", "line 1 is not a header: none of its 2 cells is .* known column.*Known are installSid.*--map 'Their"),
         ("examSid,sessionSid,start", "no column installSid; it has.*--map 'Their column=installSid'"),
         ("installSid,examSid,sessionSid", "nothing to change"),
     ],
 )
-def test_a_header_that_does_not_fit_is_refused_with_the_mend(read: Read, header: str, said: str) -> None:
+def test_a_header_that_does_not_fit_is_refused_with_the_fix(read: Read, header: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         read(f"{header}\n")
 
@@ -430,7 +430,7 @@ def test_times_are_read_as_people_write_them(read: Read, text: str, expected: st
 
 
 @pytest.mark.parametrize(
-    ("text", "mend"),
+    ("text", "fix"),
     [
         ("45000.5", "such as spreadsheets keep times in; give its column the format yyyy-mm-dd hh:mm"),
         ("45000", "such as spreadsheets keep times in"),
@@ -458,10 +458,10 @@ def test_times_are_read_as_people_write_them(read: Read, text: str, expected: st
         ("🎓", "U+1F393 (GRADUATION CAP)"),
     ],
 )
-def test_times_that_could_mean_two_moments_are_refused_without_being_shown(read: Read, text: str, mend: str) -> None:
+def test_times_that_could_mean_two_moments_are_refused_without_being_shown(read: Read, text: str, fix: str) -> None:
     found = read(f"install,exam,session,When\n{AI},{EX},{es(1)},{text}\n", timezone=NEW_YORK, map={"When": "start"})
     problem = wrong(found)
-    assert mend in problem.mend
+    assert fix in problem.fix
     assert (problem.line, problem.column, problem.session) == (2, "When", es(1))
     assert problem.kind.startswith("text of ")
     assert text.strip() not in repr(problem)
@@ -475,10 +475,10 @@ def test_both_orders_of_day_and_month_in_one_column_are_a_problem(read: Read) ->
     assert [type(item).__name__ for item in found] == ["Row", "Problem", "Row"]
     problem = wrong(found[1:2])
     assert (problem.line, problem.column) == (3, "start")
-    assert "has the month first, and line 2 of this column has the day first" in problem.mend
-    assert "26" not in problem.mend
+    assert "has the month first, and line 2 of this column has the day first" in problem.fix
+    assert "26" not in problem.fix
     contradicted = read(text, timezone=NEW_YORK, day_first=True)
-    assert any("contradicts --day-first" in item.mend for item in contradicted if isinstance(item, Problem))
+    assert any("contradicts --day-first" in item.fix for item in contradicted if isinstance(item, Problem))
 
 
 def test_an_end_long_after_its_start_needs_an_option(read: Read) -> None:
@@ -486,12 +486,12 @@ def test_an_end_long_after_its_start_needs_an_option(read: Read) -> None:
     found = read(text)
     assert isinstance(found[0], Row)
     assert (wrong(found[1:]).line, wrong(found[1:]).column) == (3, "appointmentEndDateTime")
-    assert "--allow-long" in wrong(found[1:]).mend
+    assert "--allow-long" in wrong(found[1:]).fix
     assert all(isinstance(item, Row) for item in read(text, allow_long=True))
 
 
 def test_a_time_without_a_zone_is_refused(read: Read) -> None:
-    assert "--timezone" in wrong(read(f"{HEADER}\n{line(start='2030-05-04 09:00')}\n")).mend
+    assert "--timezone" in wrong(read(f"{HEADER}\n{line(start='2030-05-04 09:00')}\n")).fix
 
 
 def test_each_row_can_name_its_zone(read: Read) -> None:
@@ -505,7 +505,7 @@ def test_each_row_can_name_its_zone(read: Read) -> None:
     for problem in found[3:]:
         assert isinstance(problem, Problem)
         assert (problem.column, problem.kind.split()[0]) == ("Campus zone", "text")
-        assert {"EST": "America/New_York", "Narnia": "IANA"}[["EST", "Narnia"][problem.line - 5]] in problem.mend
+        assert {"EST": "America/New_York", "Narnia": "IANA"}[["EST", "Narnia"][problem.line - 5]] in problem.fix
     assert len(found) == 5
 
 
@@ -518,9 +518,9 @@ def test_the_limits_hold_for_times_that_are_computed(read: Read, day: str, probl
     if problem is None:
         assert one(found)
         return
-    assert any(problem in item.mend for item in found if isinstance(item, Problem))
+    assert any(problem in item.fix for item in found if isinstance(item, Problem))
     allowed = read(row, timezone=NEW_YORK, allow_past=True, allow_far=True, allow_long=True, **options)
-    assert not any("--allow" in item.mend for item in allowed if isinstance(item, Problem))
+    assert not any("--allow" in item.fix for item in allowed if isinstance(item, Problem))
 
 
 # -- shift and computed times ------------------------------------------------------------------------------------------
@@ -552,18 +552,18 @@ def test_a_shift_moves_all_times_of_the_list_and_no_others(read: Read) -> None:
 def test_a_shift_into_a_gap_out_of_range_or_of_nothing_is_a_problem(read: Read) -> None:
     gap = wrong(read(f"{HEADER},notes\n{line(1, '2030-03-09 02:30', '')},x\n", timezone=NEW_YORK, shift="+1d"))
     assert gap.column == "appointmentStartDateTime"
-    assert "after the shift, the time does not exist" in gap.mend
+    assert "after the shift, the time does not exist" in gap.fix
     far = read(f"{HEADER}\n{line()}\n", shift="+999999w", timezone="UTC")
-    assert {item.mend for item in far if isinstance(item, Problem)} == {"after the shift, the time is out of range"}
+    assert {item.fix for item in far if isinstance(item, Problem)} == {"after the shift, the time is out of range"}
     nothing = wrong(read(f"{HEADER},notes\n{AI},{EX},{es(1)},,,x\n", shift="+1h"))
-    assert nothing.mend == "the row has no time to shift"
+    assert nothing.fix == "the row has no time to shift"
 
 
 def test_one_time_can_be_computed_from_another(read: Read) -> None:
     row = one(read(f"{HEADER}\n{line()}\n", shift="+24h", sets={"end": "start+90m"}))
     assert moments(row) == ("2030-05-05T13:00:00.000Z", "2030-05-05T14:30:00.000Z")
     alone = wrong(read(f"{HEADER}\n{line(start='')}\n", sets={"start": "appointmentDateTime - 1h"}))
-    assert "computed from appointmentDateTime, which the row does not give" in alone.mend
+    assert "computed from appointmentDateTime, which the row does not give" in alone.fix
 
 
 # -- the client's rules ------------------------------------------------------------------------------------------------
@@ -578,13 +578,13 @@ def test_all_that_is_wrong_with_a_row_is_said_at_once(read: Read) -> None:
     shown = repr(found)
     assert "case-sensitive" in shown
     assert "must be one of b-virtual" in shown
-    assert "must be after" in shown
+    assert "must be after the start'" in shown, "no keyword, which no list has"
     assert "1.2E+10" not in shown
     assert AI.upper() not in shown
 
 
 def test_a_row_that_changes_nothing_is_a_problem(read: Read) -> None:
-    assert "nothing to change" in wrong(read(f"{HEADER}\n{AI},{EX},{es(1)},,\n")).mend
+    assert "nothing to change" in wrong(read(f"{HEADER}\n{AI},{EX},{es(1)},,\n")).fix
 
 
 TIMES = ("", START, END, "2030-05-04 10:00", "x")
@@ -642,7 +642,7 @@ def test_json_lines_are_read_with_their_lines(read: Read) -> None:
         (record(phone=15551234), "a number", "write it as text"),
         (record(notes=True), "true or false", "write it as text"),
         (record(notes=["x"]), "a list", "write it as text"),
-        (record(start=45000), "a number", "write it as text"),
+        (record(start=45000), "a number", "write a date and a time"),
         (record(emial="a@b.example"), "text of 11 characters", "may be email"),
         (record(appointmentStartDateTime=START), "text of 24 characters", "the column 'start' means the same"),
         ('{"installSid": "' + AI + '", "installSid": "x"}', "a column named twice", "name each column once"),
@@ -659,7 +659,7 @@ def test_json_that_does_not_fit_is_a_problem_of_its_line(read: Read, text: str, 
     assert isinstance(found[-1], Row)
     problem = wrong(found[1:-1])
     assert (problem.line, problem.kind) == (2, kind)
-    assert said in problem.mend
+    assert said in problem.fix
     assert "example" not in repr(problem)
 
 
@@ -703,8 +703,8 @@ def test_parquet_is_read_with_its_types(parquet: Callable[..., Path]) -> None:
     assert [(item.line, item.column) for item in found[1:-1] if isinstance(item, Problem)] == [(2, "sessionSid")]
     last = wrong(found[-1:])
     assert (last.line, last.column, last.kind) == (3, "end", "a time")
-    assert "does not exist" in last.mend
-    assert "--timezone" in wrong(list(read_rows(path, InputOptions(), NOW))[:1]).mend
+    assert "does not exist" in last.fix
+    assert "--timezone" in wrong(list(read_rows(path, InputOptions(), NOW))[:1]).fix
 
 
 def test_parquet_numbers_and_dates_are_refused(parquet: Callable[..., Path]) -> None:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import subprocess
 import sys
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
 from bulk.runs import EXAM, INSTALL, START, TOKEN, Bulk, sent, session
 from smarterproctoring import AsyncSmarterProctoring
-from smarterproctoring_bulk.outcomes import History, Outcome
-from smarterproctoring_bulk.pacing import Throttle, window_for
+from smarterproctoring_bulk.outcomes import READS, History, Outcome
+from smarterproctoring_bulk.pacing import Breaker, Throttle, window_for
 from smarterproctoring_bulk.rows import Row
-from smarterproctoring_bulk.send import Collected, Gate, Lane, ReadBack, Rules, Work, is_as_asked
+from smarterproctoring_bulk.send import Collected, Found, Gate, Lane, ReadSession, Rules, Work, read_session
+from smarterproctoring_generated.operations import GET_EXAM_SESSION
 from smarterproctoring_mock import MockApp
 
 ROWS = [Row(number, (INSTALL, EXAM, session(number)), {"notes": "moved"}) for number in range(90)]
+
+READ = GET_EXAM_SESSION.operation_id
 
 
 class Ran(NamedTuple):
@@ -36,7 +44,8 @@ def run_lane(
     rows: list[Row] = ROWS,
     lanes: int = 24,
     replay: bool = True,
-    read_back: ReadBack | None = None,
+    read: ReadSession | None = None,
+    record_before: bool = False,
     **gate: Any,
 ) -> Ran:
     """Run one lane to its end, holding it to its window at every portion."""
@@ -47,7 +56,7 @@ def run_lane(
             window = window_for(lanes, None)
             rules = Rules(
                 rate=lambda: None, lanes=lambda: lanes, window=window, seconds=seconds, replay=replay,
-                read_back=read_back,
+                read=read, record_before=record_before,
             )  # fmt: skip
             lane = Lane(shared, client, work or Work(rows), rules)
             outcomes = list[Outcome]()
@@ -137,13 +146,13 @@ def test_a_row_that_failed_is_sent_again_only_after_its_failure_is_recorded(bulk
 def test_a_row_in_doubt_is_read_back_once_before_it_is_sent_again(bulk: Bulk, app: MockApp) -> None:
     reads: list[int] = []
 
-    async def read_back(client: AsyncSmarterProctoring, row: Row) -> bool:
+    async def read(client: AsyncSmarterProctoring, row: Row) -> Found:
         reads.append(row.line)
-        return row.line % 2 == 0
+        return Found(as_asked=row.line % 2 == 0)
 
     doubts = {line: History().in_doubt() for line in range(10)} | {10: History(attempts=1, sendings=1)}
     app.add_faults({"status": 503, "session": session(3)})
-    outcomes, _, _, _ = run_lane(bulk.url, app, work=Work(ROWS, 90, doubts), read_back=read_back)
+    outcomes, _, _, _ = run_lane(bulk.url, app, work=Work(ROWS, 90, doubts), read=read)
     found = {outcome.line: outcome for outcome in outcomes}
     assert {outcome.state for outcome in outcomes} == {"ok"}
     assert sorted(reads) == list(range(10)), "not the row that was certainly not applied, and none twice"
@@ -152,17 +161,95 @@ def test_a_row_in_doubt_is_read_back_once_before_it_is_sent_again(bulk: Bulk, ap
     assert set(sent(app)) == {session(line) for line in (1, 3, 5, 7, 9, 10)}
 
 
+@pytest.mark.parametrize("reads_back", [True, False])
+def test_no_row_is_sent_a_sixth_time_because_a_process_died(bulk: Bulk, app: MockApp, reads_back: bool) -> None:
+    """The fifth attempt was under way then, and the row is read back, but not sent."""
+
+    async def is_not_so(client: AsyncSmarterProctoring, row: Row) -> bool:
+        return False
+
+    doubts = {1: History(sendings=4, attempts=4).in_doubt(), 2: History(sendings=3, attempts=3).in_doubt()}
+    read_back = is_not_so if reads_back else None
+    outcomes, _, _, _ = run_lane(bulk.url, app, work=Work(ROWS, 90, doubts), read_back=read_back)
+    states = {outcome.line: (outcome.state, outcome.maybe_applied, outcome.attempts) for outcome in outcomes}
+    assert states == {1: ("gave_up", True, 4), 2: ("ok", False, 4)}
+    assert sent(app) == {session(2): 1}
+
+
+@pytest.mark.parametrize("as_asked", [True, False])
+def test_a_probe_that_is_only_read_back_does_not_hold_the_breaker(bulk: Bulk, app: MockApp, as_asked: bool) -> None:
+    """It is settled, or put back because its lane's turn is over, without having been sent."""
+    late = [0.0]
+
+    async def read_back(client: AsyncSmarterProctoring, row: Row) -> bool:
+        late[0] += 0.0 if as_asked else 100.0
+        return as_asked
+
+    breaker = Breaker(threshold=1)
+    breaker.failed(0.0, "another", answered=False)
+    work = Work(ROWS, 90, {line: History().in_doubt() for line in range(3)})
+    outcomes, left, gate, _ = run_lane(
+        bulk.url, app, work=work, seconds=20.0, read_back=read_back, breaker=breaker,
+        clock=lambda: time.monotonic() + late[0],
+    )  # fmt: skip
+    assert len(outcomes) == (3 if as_asked else 0)
+    assert len(left) == 3 - len(outcomes)
+    assert gate.breaker.due(0.0) < float("inf"), "no other lane would ever begin an attempt"
+
+
 def test_what_a_read_says_of_a_row(bulk: Bulk, app: MockApp) -> None:
     """A session that is not as asked, or cannot be read, leads to the sending of its row."""
     row = Row(4, ROWS[4].sids, {"appointment_start_date_time": f"{START}.000Z"})
     work = Work([row], 1, {4: History().in_doubt()})
     messages: list[str | None] = []
     for attempts in (1, 0):
-        (outcome,), _, _, _ = run_lane(bulk.url, app, work=work, read_back=is_as_asked)
+        (outcome,), _, _, _ = run_lane(bulk.url, app, work=work, read=read_session)
         assert (outcome.state, outcome.attempts, outcome.perhaps) == ("ok", attempts, 1)
         messages.append(outcome.message)
     assert messages[-1] == "confirmed by reading back"
     assert sent(app) == {session(4): 1}
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("in_doubt", [True, False], ids=["before a repetition", "before the first sending"])
+def test_a_read_that_is_told_to_wait_slows_all_lanes(bulk: Bulk, app: MockApp, status: int, in_doubt: bool) -> None:
+    row = Row(4, ROWS[4].sids, {"appointment_start_date_time": f"{START}.000Z"})
+    run_lane(bulk.url, app, rows=[row])
+    history = History().in_doubt() if in_doubt else History()
+    app.add_faults({"operation": READ, "status": status, "retry_after": 1, "times": 1})
+    work = Work([row], 1, {4: history})
+    (outcome,), _, gate, _ = run_lane(bulk.url, app, work=work, read=read_session, record_before=True)
+    assert outcome.state == "ok"
+    first, second = app.requests(operation=READ)
+    assert (first.status, second.status) == (status, 200), "it is read again"
+    wait = datetime.fromisoformat(second.time) - datetime.fromisoformat(first.time)
+    assert wait >= timedelta(seconds=0.9), "after the wait"
+    assert gate.waits == 1
+    assert gate.throttle.until > -math.inf
+    assert sent(app)[session(4)] == (1 if in_doubt else 2)
+    assert (outcome.found is None) == in_doubt
+
+
+def test_reads_that_are_always_told_to_wait_do_not_keep_a_row(bulk: Bulk, app: MockApp) -> None:
+    """Not over the parts of its chunk, either."""
+    app.add_faults({"operation": READ, "status": 503, "retry_after": 0, "times": None})
+    history = History().in_doubt()
+    assert History.from_record(replace(history, reads_left=1).to_record()).reads_left == 1
+    (outcome,), _, gate, _ = run_lane(bulk.url, app, work=Work(ROWS[:1], 1, {0: history}), read=read_session)
+    assert (outcome.state, outcome.attempts, gate.waits) == ("ok", 1, READS)
+
+
+def test_the_times_before_are_recorded_before_the_row_is_sent(bulk: Bulk, app: MockApp) -> None:
+    row = Row(4, ROWS[4].sids, {"appointment_start_date_time": f"{START}.000Z"})
+    run_lane(bulk.url, app, rows=[row])
+    by_then = sent(app)[session(4)]
+    later = row._replace(fields={"appointment_start_date_time": START.replace("T13", "T14") + ".000Z"})
+    (outcome,), _, _, portions = run_lane(bulk.url, app, rows=[later], read=read_session, record_before=True)
+    found = portions[0].histories[4].found
+    assert found is not None
+    assert json.loads(found)["appointment_start_date_time"] == f"{START}.000Z"
+    assert outcome.found == found
+    assert sent(app)[session(4)] == by_then + 1
 
 
 def test_a_lane_whose_machine_slept_begins_nothing_more(bulk: Bulk, app: MockApp) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import fcntl
+import os
 import signal
+import socket
 import time
 from collections import Counter
 from functools import partial
@@ -14,10 +17,10 @@ import pytest
 from bulk.runs import Bulk, kill, sent, session, stored, wait_for, write_list
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.compare import Known, decide
-from smarterproctoring_bulk.engine.journal import in_doubt
+from smarterproctoring_bulk.engine.journal import UNDER_WAY, in_doubt
 from smarterproctoring_bulk.engine.store import Chunk
 from smarterproctoring_bulk.jobs import service_key
-from smarterproctoring_bulk.journal import find
+from smarterproctoring_bulk.journal import BusyError, Lock, find, lock_holder, process_name
 from smarterproctoring_bulk.outcomes import History, Outcome
 from smarterproctoring_bulk.rows import Row
 from smarterproctoring_mock import MockApp
@@ -82,6 +85,95 @@ def test_a_row_that_was_sent_before_a_crash_is_not_said_to_be_not_applied(
         if outcome.state == "rejected":
             assert outcome.perhaps >= 1
             assert outcome.attempts >= 1
+
+
+def killed(bulk: Bulk, app: MockApp) -> set[str]:
+    """Kill a run of 200 rows; return the sessions that were moved and whose rows have no outcome."""
+    path = write_list(bulk.folder / "list.csv", 200)
+    # What is under way when the process is killed is not stored afterwards.
+    app.add_faults({"delay": 0.03, "times": 60}, {"delay": 600, "times": None})
+    process = bulk.start("run", path, "--rate", "2000/s", "--lanes", "2", "--lease", "5")
+    wait_for(partial(at_least, app, 60))
+    kill(process)
+    recorded = {outcome.sids[2] for outcome in bulk.outcomes().values() if outcome.state == "ok"}
+    app.clear_faults()
+    return {*stored(app)} - recorded
+
+
+def test_status_and_report_say_what_a_live_process_is_sending(bulk: Bulk, app: MockApp) -> None:
+    app.add_faults({"delay": 600, "times": None})
+    bulk.start("run", write_list(bulk.folder / "list.csv", 200), "--rate", "100/s", "--lanes", "2")
+    wait_for(lambda: jobs_of(bulk) and bulk.status()["under_way"] == 100, 60)
+    assert bulk.status()["maybe_applied"] == 0
+    assert "100 of them at most are being sent now by a process" in bulk.run("status")
+    found = [outcome for outcome in bulk.outcomes().values() if outcome.maybe_applied]
+    assert {outcome.message for outcome in found} == {UNDER_WAY}
+    assert len(found) == 100, "a window for each lane"
+
+
+@slow
+def test_after_a_kill_status_and_report_say_what_may_have_been_applied(bulk: Bulk, app: MockApp) -> None:
+    """Before anybody takes the job over, and while another process has the journal for another job."""
+    unrecorded = killed(bulk, app)
+    assert unrecorded, "nothing was sent that was not recorded; the test shows nothing"
+    doubtful = {found.sids[2] for found in bulk.outcomes().values() if found.maybe_applied}
+    assert unrecorded <= doubtful
+    facts = bulk.status()
+    assert (facts["maybe_applied"], facts["under_way"]) == (len(doubtful), 0)
+    assert f"{len(doubtful):,} of them may have been applied" in bulk.run("status")
+    (job,) = jobs_of(bulk)
+    bulk.run("report", job, "now.csv")
+    assert (bulk.folder / "now.csv").read_text().count(",true,") == len(doubtful)
+    with Lock(Path(bulk.journal), "another job"):
+        assert bulk.status() == facts
+    assert f"{len(doubtful):,} rows of job {job} may have been applied" in bulk.run("undo", job, "--dry-run", code=2)
+
+
+@slow
+def test_status_says_what_is_known_of_a_worker_of_another_host(fleet: Bulk, app: MockApp) -> None:
+    """Until the time limit of its part nobody knows that it is dead."""
+    unrecorded = killed(fleet, app)
+    facts = fleet.status()
+    assert facts["maybe_applied"] + facts["under_way"] >= len(unrecorded) > 0
+    wait_for(lambda: fleet.status()["maybe_applied"])
+    assert fleet.status()["under_way"] == 0
+    doubtful = {found.sids[2] for found in fleet.outcomes().values() if found.maybe_applied}
+    assert unrecorded <= doubtful
+
+
+def test_a_lock_that_is_looked_at_can_be_had(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.sqlite"
+    assert lock_holder(journal) is None
+    with Lock(journal, "a test"):
+        assert lock_holder(journal) == process_name(socket.gethostname(), os.getpid())
+        with pytest.raises(BusyError):
+            Lock(journal, "another")
+    assert lock_holder(journal) is None
+    Path(f"{journal}.lock").write_text("no facts")
+    with Path(f"{journal}.lock").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert lock_holder(journal) == ""
+
+
+@slow
+@pytest.mark.parametrize("where", ["bulk", "fleet"])
+def test_what_a_dead_process_may_have_sent_is_said_before_anybody_goes_on(
+    where: str, app: MockApp, request: pytest.FixtureRequest
+) -> None:
+    """A report of a crashed job says of no row that was stored that it was not applied."""
+    bulk: Bulk = request.getfixturevalue(where)
+    path = write_list(bulk.folder / "list.csv", 200)
+    app.add_faults(SLOW)
+    process = bulk.start("run", path, "--rate", "2000/s", "--lanes", "2")
+    wait_for(partial(at_least, app, 60))
+    kill(process)
+    found = bulk.outcomes().values()
+    open_rows = {outcome.sids[2] for outcome in found if outcome.state == "open"}
+    doubts = {outcome.sids[2] for outcome in found if outcome.maybe_applied}
+    sent_and_open = set(stored(app)) & open_rows
+    assert sent_and_open, "everything was recorded; the test shows nothing"
+    assert sent_and_open <= doubts < open_rows
+    assert bulk.status()["maybe_applied"] == len(doubts)
 
 
 @slow
@@ -157,6 +249,18 @@ def test_a_paused_job_says_what_may_have_been_applied(bulk: Bulk, app: MockApp) 
     assert len(records) == 300
     assert {record["sessionSid"] for record in records if record["maybeApplied"] == "true"} == changed
     assert {record["state"] for record in records} == {"open"}
+
+
+@slow
+def test_a_job_that_is_cancelled_while_its_last_rows_are_under_way_is_done(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 3)
+    app.add_faults({"delay": 6, "times": 3})
+    process = bulk.start("run", path)
+    wait_for(lambda: not app.faults())
+    bulk.run("cancel", jobs_of(bulk)[0])
+    assert not app.audit(), "it had ended before; the test shows nothing"
+    assert "resume" not in bulk.end(process, code=0)
+    assert bulk.states() == {"ok": 3}
 
 
 @slow
@@ -291,6 +395,8 @@ def test_only_rows_whose_change_is_new_are_sent(bulk: Bulk, app: MockApp, how: s
     (second,) = set(jobs_of(bulk)) - {first}
     states = Counter(outcome.state for outcome in outcomes_of(bulk, second).values())
     assert states == Counter({"done": 50 - len(changed), "ok": len(changed)})
+    shown = {outcome.sids[2] for outcome in outcomes_of(bulk, second).values()}
+    assert shown == {session(number) for number in range(50)}, "a row that is not sent is named by its session, too"
     assert "already done" not in bulk.run("run", corrected, *options, "--again", "done")
     assert sum(sent(app).values()) == 100 + len(changed)
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from bulk.runs import EXAM, INSTALL, START, Bulk, sent, session, write_list
+from bulk.runs import EXAM, INSTALL, START, Bulk, kill, sent, session, wait_for, write_list
 from bulk.test_look import LATER, READ, moved, reads, show
 from bulk.test_truth import jobs_of, outcomes_of
 from smarterproctoring_bulk.commands.undo import former_times
 from smarterproctoring_bulk.doubts import Applied
 from smarterproctoring_bulk.rows import Row
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_mock import MockApp
 
 pytestmark = [pytest.mark.timeout(600)]
 ROWS = 6
+MOVE = RESCHEDULE_EXAM_SESSION.operation_id
 START_TIME = "appointment_start_date_time"
 END_TIME = "appointment_end_date_time"
 
@@ -91,3 +94,60 @@ def test_a_job_without_a_record_has_nothing_to_move_back(bulk: Bulk, app: MockAp
     (job,) = jobs_of(bulk)
     assert reads(app) == 0, "nothing is read unless asked"
     assert "2 are left alone" in bulk.run("undo", job, code=2)
+
+
+@pytest.mark.slow
+def test_what_a_run_that_was_killed_moved_can_be_moved_back(bulk: Bulk, app: MockApp) -> None:
+    """The times before are in the journal before a session is moved, so that a crash loses none."""
+    rows = 120
+    later = moved(bulk, rows)
+    (first,) = jobs_of(bulk)
+    # What is under way when the process is killed is not stored afterwards.
+    fast = {"operation": MOVE, "delay": 0.03, "times": 40}
+    app.add_faults(fast, {"operation": MOVE, "delay": 600, "times": None})
+    process = bulk.start("run", later, "--record-before", "--rate", "2000/s")
+    wait_for(lambda: sum(sent(app).values()) >= rows + 40)
+    kill(process)
+    app.clear_faults()
+    bulk.run("run", later)
+    (second,) = set(jobs_of(bulk)) - {first}
+    found = outcomes_of(bulk, second).values()
+    assert {outcome.state for outcome in found} == {"ok"}
+    assert any(outcome.perhaps for outcome in found), "nothing was in doubt; the test shows nothing"
+    assert all(f"{START}.000Z" in str(outcome.found) for outcome in found)
+    bulk.run("undo", second, "--rate", "none")
+    assert {str(app.session(session(number)).fields["appointmentStartDateTime"]) for number in range(rows)} == {
+        f"{START}.000Z"
+    }
+
+
+@pytest.mark.slow
+def test_reads_before_a_move_count_against_the_rate(bulk: Bulk, app: MockApp) -> None:
+    """Also at a rate that gives a part of a chunk one request in its turn."""
+    later = moved(bulk, 3)
+    (first,) = jobs_of(bulk)
+    before = len(app.requests(operation=MOVE))
+    bulk.run("run", later, "--record-before", "--rate", "20/min", "--lease", "5")
+    requests = app.requests(operation=MOVE)[before:] + app.requests(operation=READ)
+    assert len(requests) == 6
+    times = sorted(datetime.fromisoformat(request.time) for request in requests)
+    # Slots are 3 s apart, and the first attempt may be late by less than that.
+    assert times[-1] - times[0] > timedelta(seconds=12)
+    (second,) = set(jobs_of(bulk)) - {first}
+    assert all(outcome.found for outcome in outcomes_of(bulk, second).values())
+    assert not any(outcome.perhaps for outcome in outcomes_of(bulk, second).values())
+
+
+@pytest.mark.parametrize("where", ["bulk", pytest.param("fleet", marks=pytest.mark.slow)])
+def test_a_trial_is_moved_back_and_so_is_a_part_of_it(where: str, app: MockApp, request: pytest.FixtureRequest) -> None:
+    """Whatever database the journal is in."""
+    bulk: Bulk = request.getfixturevalue(where)
+    later = moved(bulk, ROWS)
+    (first,) = jobs_of(bulk)
+    bulk.run("run", later, "--record-before", "--limit", "4")
+    (trial,) = set(jobs_of(bulk)) - {first}
+    assert starts(app) == [f"{LATER}.000Z"] * 4 + [f"{START}.000Z"] * 2
+    assert "4 sessions can be moved back" in bulk.run("undo", trial, "--limit", "3")
+    assert starts(app) == [f"{START}.000Z"] * 3 + [f"{LATER}.000Z"] + [f"{START}.000Z"] * 2
+    bulk.run("undo", trial, code=5)
+    assert starts(app) == [f"{START}.000Z"] * ROWS

@@ -64,10 +64,10 @@ def test_typed_times_have_no_zone_so_one_is_needed(write: Write) -> None:
     found = read(path, timezone=None, timezone_column="Zone")
     assert isinstance(found[0], Row)
     assert found[0].fields["appointment_start_date_time"] == "2030-05-04T07:00:00.000Z"
-    assert all("--timezone" in item.mend for item in found[1:] if isinstance(item, Problem))
+    assert all("--timezone" in item.fix for item in found[1:] if isinstance(item, Problem))
     assert told(found) == [(3, "Start", "a time"), (3, "End", "a time")]
     gap = write(Sheet("Moves", [HEADER, row(1, dt.datetime(2030, 3, 10, 2, 30), None)]))
-    assert "does not exist in America/New_York" in next(i.mend for i in read(gap) if isinstance(i, Problem))
+    assert "does not exist in America/New_York" in next(i.fix for i in read(gap) if isinstance(i, Problem))
 
 
 def test_what_is_not_a_moment_or_not_text_is_named(write: Write) -> None:
@@ -84,6 +84,14 @@ def test_what_is_not_a_moment_or_not_text_is_named(write: Write) -> None:
         (4, "Start", "a number"),
         (5, "notes", "a number"),
         (6, "notes", "true or false"),
+    ]
+
+
+def test_a_number_where_a_time_belongs(write: Write) -> None:
+    """Such as a date in a cell that has no date format."""
+    found = read(write(Sheet("Moves", [HEADER, row(1, 46146.375)])))
+    assert [item.fix for item in found if isinstance(item, Problem)] == [
+        "write a date and a time, like 2030-05-04 09:00"
     ]
 
 

@@ -8,8 +8,9 @@ import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -332,7 +333,7 @@ def test_files_are_recorded_when_every_check_has_passed_and_only_then(
     shutil.copytree(files.bill.parent, dist)
     verdicts: list[list[str]] = [[]]
     for name in ("content", "rebuild", "tool", "bill", "resolve", "installed"):
-        monkeypatch.setattr(check_package, f"{name}_problems", lambda *_: iter(verdicts[0]))
+        monkeypatch.setattr(check_package, f"{name}_problems", lambda *_, **__: iter(verdicts[0]))
     monkeypatch.setattr(sys, "argv", ["check_package.py", "--dist", str(dist)])
     assert check_package.main() == 0
     record = release_record.read(dist)
@@ -342,6 +343,29 @@ def test_files_are_recorded_when_every_check_has_passed_and_only_then(
     verdicts[0] = ["something is wrong"]
     assert check_package.main() == 1
     assert not (dist / release_record.RECORD).exists()
+
+
+@pytest.mark.tooling
+def test_where_no_release_is_built_the_wheels_are_installed_and_nothing_else_is_checked(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dist = tmp_path / "dist"
+    shutil.copytree(files.bill.parent, dist)
+    ran: list[str] = []
+    verdicts: list[list[str]] = [[]]
+
+    def noted(name: str, *_: object, **__: object) -> Iterator[str]:
+        ran.append(name)
+        yield from verdicts[0]
+
+    for name in ("content", "rebuild", "tool", "bill", "resolve", "installed"):
+        monkeypatch.setattr(check_package, f"{name}_problems", partial(noted, name))
+    monkeypatch.setattr(sys, "argv", ["check_package.py", "--dist", str(dist), "--only-install"])
+    assert check_package.main() == 0
+    assert ran == ["installed"]
+    assert not (dist / release_record.RECORD).exists(), "a record lets them be published"
+    verdicts[0] = ["something is wrong"]
+    assert check_package.main() == 1
 
 
 def test_a_record_names_the_commit_of_a_clean_tree_only(tmp_path: Path) -> None:

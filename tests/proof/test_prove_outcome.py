@@ -7,9 +7,10 @@ import itertools
 from collections.abc import Iterator
 from datetime import datetime
 
+import outcome_reads
 import prove_outcome
 import pytest
-from outcome_reads import ALWAYS_AS_ASKED, ASKED, FORMER, SILENT, WORKS, Reading, readings
+from outcome_reads import ALWAYS_AS_ASKED, ASKED, FORMER, SILENT, WORKS, readings
 from prove_outcome import (
     ANSWERS,
     BEGIN,
@@ -102,10 +103,9 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize(
-    "reading", [reading for reading in readings() if not reading.is_silent], ids=lambda reading: reading.name
-)
-def test_each_way_of_answering_reads(runner: Runner, reading: Reading) -> None:
+@pytest.mark.parametrize("name", [WORKS, *[fault.name for fault in READ_FAULTS], ALWAYS_AS_ASKED])
+def test_each_way_of_answering_reads(runner: Runner, name: str) -> None:
+    reading = outcome_reads.reading(name)
     seen = runner.run(whole("503 after the change", PLAIN._replace(retries=2), reading.name))
     kind = "works" if reading.name == ALWAYS_AS_ASKED else reading.kind
     assert ended(seen) == EXPECTED[kind]

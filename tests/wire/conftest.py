@@ -48,9 +48,9 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No settings and no proxy from outside, no jitter, and the logger as it was."""
+    """No settings, proxy or certificates from outside, no jitter, and the logger as it was."""
     for name in list(os.environ):
-        if name.startswith("SMARTERPROCTORING_") or name.lower().endswith("_proxy"):
+        if name.startswith(("SMARTERPROCTORING_", "SSL_CERT_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setattr(random, "random", lambda: 0.0)
     logger = logging.getLogger("smarterproctoring")

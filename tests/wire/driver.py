@@ -22,8 +22,8 @@ from wire.misbehave import Server
 AI, EX, ES = "AI" + "a1" * 16, "EX" + "b2" * 16, "ES" + "c3" * 16
 PATH = f"/v1/installs/{AI}/exams/{EX}/sessions/{ES}"
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDAwMDAwMDB9.c2VjcmV0LXNpZ25hdHVyZQ"
-CERTIFICATES = ssl.create_default_context()
-"""Shared by the clients of all tests: making it takes longer than most tests."""
+CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Shared by the clients of all tests. It trusts nobody: to load certificates takes longer than most tests."""
 FAST = os.environ.get("TRANSPORT", "fast") == "fast"
 """Over which of the two kinds of connection the suite runs: `TRANSPORT=default` or `TRANSPORT=fast`."""
 ErrorT = TypeVar("ErrorT", bound=SmarterProctoringError)
@@ -91,12 +91,16 @@ def failure(kind: type[ErrorT], function: Callable[[], object]) -> ErrorT:
 
 
 def shown(error: BaseException) -> str:
-    """The traceback as verbose tools print it, with the local variables of every frame."""
-    try:
-        return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-    except AttributeError:  # Python 3.11 fails on an object whose repr fails; test_secrecy.py watches for those
-        frames = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
-        return "\n".join(safe(value) for frame in frames for value in [error, *frame.values()])
+    """What a traceback prints with the local variables of every frame, each object once."""
+    texts: list[str] = []
+    values: dict[int, object] = {}
+    following: BaseException | None = error
+    while following is not None:
+        texts += traceback.format_exception_only(following)
+        for frame, _ in traceback.walk_tb(following.__traceback__):
+            values |= {id(value): value for value in frame.f_locals.values()}
+        following = following.__cause__ or following.__context__
+    return "\n".join([*texts, *map(safe, values.values())])
 
 
 def safe(value: object) -> str:

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any, Literal
 
 import anyio
@@ -249,12 +250,13 @@ def test_the_pieces_that_a_slow_reader_takes_have_one_limit() -> None:
     there.close()
 
 
+@cache
 def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's context, and a client's that trusts it."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    trusting = ssl.create_default_context()
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority.configure_trust(trusting)
     return context, trusting
 
@@ -544,7 +546,7 @@ def test_the_deadline_holds_in_a_tunnel(any_driver: Driver, step: Step | None, *
 
 def test_a_certificate_that_is_not_trusted_in_a_tunnel_is_a_tls_failure(any_driver: Driver) -> None:
     context, trusting = certificates()
-    other, _ = certificates()
+    other, _ = certificates.__wrapped__()
     released = threading.Event()
     with Server(answer(), tls=other) as inner:
         with Server(tunnel(inner.port, released), tls=context) as proxy:

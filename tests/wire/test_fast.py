@@ -34,7 +34,9 @@ class Stream:
 
 
 def connected(stream: Stream) -> Any:
-    return fast.SyncConnection(httpcore.URL("http://127.0.0.1:1").origin, ssl.create_default_context(), stream, None)
+    return fast.SyncConnection(
+        httpcore.URL("http://127.0.0.1:1").origin, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), stream, None
+    )
 
 
 def sent(connection: Any, headers: Any = None) -> httpcore.Response:

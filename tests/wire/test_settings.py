@@ -186,6 +186,23 @@ def test_a_bad_value_names_the_variable_and_is_not_shown(
     assert "secret" not in str(error)
 
 
+@pytest.mark.parametrize(("base_url", "loads"), [("http://127.0.0.1:9", 0), ("https://127.0.0.1:9", 1)])
+def test_certificates_are_loaded_for_https_only(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, base_url: str, loads: int
+) -> None:
+    loaded: list[bool] = []
+
+    def load(verify: object = True, *, trust_env: bool = True) -> ssl.SSLContext:
+        loaded.append(trust_env)
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    monkeypatch.setenv("SSL_CERT_FILE", "of-the-company.pem")  # never shared between clients
+    monkeypatch.setattr(httpx, "create_ssl_context", load)
+    with driver.made(partial(driver.type, TOKEN, base_url=base_url)):
+        pass
+    assert len(loaded) == loads
+
+
 def test_no_token_names_both_variables(driver: Driver) -> None:
     error = failure(ConfigurationError, driver.type.from_env)
     assert "SMARTERPROCTORING_TOKEN" in str(error)
@@ -335,7 +352,11 @@ def test_a_forward_proxy(driver: Driver, server: Server) -> None:
 
 
 def test_a_tunnel_never_shows_the_token_to_the_proxy(driver: Driver) -> None:
-    authority, context, trusting = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority, context, trusting = (
+        trustme.CA(),
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    )
     authority.issue_cert("127.0.0.1").configure_cert(context)
     authority.configure_trust(trusting)
     with Server(answer(200, b'"inside"'), tls=context) as inner, Server(tunnel(inner.port)) as proxy:
@@ -368,7 +389,11 @@ def test_the_proxy_of_the_environment(driver: Driver, server: Server, monkeypatc
 
 @pytest.mark.parametrize("form", ["context", "off"])
 def test_certificates_to_trust(driver: Driver, tmp_path: Path, form: str) -> None:
-    authority, context, trusting = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority, context, trusting = (
+        trustme.CA(),
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    )
     authority.issue_cert("127.0.0.1").configure_cert(context)
     authority.configure_trust(trusting)
     path = tmp_path / "ca.pem"
@@ -554,7 +579,11 @@ def test_a_tunnel_that_ends_before_tls_means_not_sent(driver: Driver, server: Se
 
 
 def test_what_is_lost_inside_a_tunnel_may_have_been_applied(driver: Driver) -> None:
-    authority, context, trusting = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority, context, trusting = (
+        trustme.CA(),
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    )
     authority.issue_cert("127.0.0.1").configure_cert(context)
     authority.configure_trust(trusting)
     with Server(drop_read, tls=context) as inner, Server(tunnel(inner.port)) as proxy:

@@ -31,6 +31,7 @@ QUESTIONS = {
     "CHANGELOG": "What changed between two versions?",
     "CONTRIBUTING": "How do I change this package?",
     "README": "What is this repository, and where is what?",
+    "SECURITY": "How do I report a vulnerability, and what happens with tokens?",
     "benchmarks/README": "How is the speed measured?",
     "bulk/README": "What is in the distribution smarterproctoring-bulk?",
     "mock/README": "What does the mock server do, and how do I configure it?",

@@ -50,6 +50,7 @@ class Facts(TypedDict):
     lanes: int
     rows: dict[str, int]
     maybe_applied: int
+    under_way: int
     attempts: int
 
 
@@ -89,6 +90,11 @@ def _show(fact: Facts) -> None:
         click.secho(
             f"  {fact['maybe_applied']:>10,} of them may have been applied", fg="yellow"
         )
+    if fact["under_way"]:
+        click.echo(
+            f"  {fact['under_way']:>10,} of them at most are being sent now by a process "
+            "that runs"
+        )
 
 
 def facts_of(journal: Journal, job: Job) -> Facts:
@@ -117,6 +123,7 @@ def facts_of(journal: Journal, job: Job) -> Facts:
         "lanes": job.lanes,
         "rows": rows,
         "maybe_applied": tally.maybe_applied + tally.in_doubt,
+        "under_way": tally.under_way,
         "attempts": tally.attempts,
     }
 

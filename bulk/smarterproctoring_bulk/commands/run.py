@@ -17,7 +17,7 @@ from smarterproctoring_bulk import exits, pacing, preview
 from smarterproctoring_bulk.compare import Comparison
 from smarterproctoring_bulk.confirm import Move, confirm, require_answer
 from smarterproctoring_bulk.exits import Stop
-from smarterproctoring_bulk.jobs import Job, JobOptions, largest_chunk
+from smarterproctoring_bulk.jobs import Job, JobOptions, largest_chunk, next_id
 from smarterproctoring_bulk.journal import Place
 from smarterproctoring_bulk.left import LeftRows
 from smarterproctoring_bulk.limited import LimitedPlan, fingerprint_of, plan_first
@@ -210,7 +210,7 @@ def _show_plan(planned: Plan, problems_file: str | None) -> None:
             f", {problem.column}" if problem.column else ""
         )
         kind = f" ({problem.kind})" if problem.kind else ""
-        text = f"{where}: {problem.mend}{kind}"
+        text = f"{where}: {problem.fix}{kind}"
         click.secho(visible(text), fg="yellow", err=True)
     if problems_file:
         write_problems(problems_file, planned.problems())
@@ -247,13 +247,17 @@ def _submit(
     """Submit a list, or find the job that it is already."""
     base_url = service_of(client)
     options = job_options_of(arguments)
+    taken = {job.id for job in journal.jobs()}
     known = _known(journal, file, base_url, arguments)
     # A list that is continued is checked against the moment it was begun at: a time that
     # has passed since then is not an error of the list.
     begun = None if known is None else datetime.fromtimestamp(known.created, UTC)
     with _planned(file, arguments, begun) as planned:
         if known is None:
-            job = _new_job(journal, planned, file, base_url, options)
+            name = next_id(planned.fingerprint, base_url, taken)
+            job = _new_job(
+                name, journal.place, planned, Path(file).name, base_url, options
+            )
         else:
             if known.submitted:
                 _ask_again(journal, known, planned, arguments)
@@ -270,16 +274,21 @@ def _submit(
 
 
 def _new_job(
-    journal: Journal, planned: Plan, file: str, base_url: str, options: JobOptions
+    name: str,
+    place: Place,
+    planned: Plan,
+    source: str,
+    base_url: str,
+    options: JobOptions,
 ) -> Job:
     rate = rate_of(options)
     latency = (rate and measure(base_url)) or pacing.LATENCY
-    lanes = _lanes(journal.place, rate, latency, options.lanes)
+    lanes = _lanes(place, rate, latency, options.lanes)
     lease = options.lease or LEASE
     return Job(
-        id=journal.new_id(planned.fingerprint, base_url),
+        id=name,
         fingerprint=planned.fingerprint,
-        source=Path(file).name,
+        source=source,
         base_url=base_url,
         counts=planned.counts,
         rate=rate,

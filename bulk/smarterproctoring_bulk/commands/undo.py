@@ -49,6 +49,7 @@ from smarterproctoring_bulk.reading import (
     described,
     why_unknown,
 )
+from smarterproctoring_bulk.work import SETTLE
 
 if TYPE_CHECKING:
     from smarterproctoring_bulk.engine import Journal
@@ -86,7 +87,16 @@ def undo(job: str, **arguments: Unpack[UndoArguments]) -> None:
         rate = read_rate_of(arguments["rate"], found.rate)
         undoing = Undoing(journal, found)
         asyncio.run(undoing.look(client, rate))
+        tally = journal.tally(found)
     undoing.show()
+    doubtful = tally.maybe_applied + tally.in_doubt
+    if doubtful:
+        click.secho(
+            f"{doubtful:,} rows of job {found.id} may have been applied and are not among "
+            f"these; read them back first: {SETTLE} {found.id}",
+            fg="yellow",
+            err=True,
+        )
     if not undoing.back:
         raise Stop(f"job {found.id} has nothing to move back", exits.BAD_INPUT)
     with tempfile.TemporaryDirectory() as folder:

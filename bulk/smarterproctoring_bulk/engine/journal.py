@@ -16,7 +16,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Final, Self
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions, Serializer
@@ -59,12 +59,15 @@ from smarterproctoring_bulk.journal import (
     JournalGoneError,
     Place,
     identity,
+    lock_holder,
     make_private,
 )
 from smarterproctoring_bulk.outcomes import History, Outcome
 from smarterproctoring_bulk.plan import Duplicate, Plan, digest
 from smarterproctoring_bulk.rows import Row
 
+UNSETTLED: Final = "not settled yet"
+UNDER_WAY: Final = "not settled yet: a process that runs may be sending it now"
 _BEGUN = 1
 _NEW = 2
 """Priorities: a chunk that was begun keeps its lane, however long it waits for its turn."""
@@ -134,7 +137,9 @@ class Journal:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.trouble: Trouble = ""
-        logging.getLogger("dbos").setLevel(logging.CRITICAL)  # warnings may quote rows
+        # Their warnings may quote rows, or show a traceback beside the message of Ctrl-C.
+        for name in ("dbos", "sqlalchemy.pool"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         if place.path is not None:
             make_private(place.path)
         self._identity = identity(place)
@@ -189,12 +194,16 @@ class Journal:
             JournalFullError: Its disk is full.
             JournalGoneError: Its file is not the one that was opened.
         """
-        if identity(self.place) != self._identity:
+        if not self.is_there():
             self.trouble = "gone"
         if self.trouble == "full":
             raise JournalFullError(self.place)
         if self.trouble == "gone":
             raise JournalGoneError(self.place)
+
+    def is_there(self) -> bool:
+        """Tell whether the journal's file is still the one that was opened."""
+        return identity(self.place) == self._identity
 
     def close(self) -> None:
         """Close the connections."""
@@ -237,15 +246,6 @@ class Journal:
             if job.fingerprint == fingerprint and job.service == service
         ]
         return found[-1] if found else None
-
-    def new_id(self, fingerprint: str, base_url: str) -> str:
-        """Return the name of the next job of a list for a service."""
-        known = {job.id for job in self.jobs()}
-        for turn in itertools.count():
-            name = jobs.job_id(fingerprint, base_url, turn)
-            if name not in known:
-                return name
-        raise AssertionError("counting does not end")
 
     def change(self, job: Job, options: JobOptions) -> Job:
         """Apply and record the options that were given for a known job.
@@ -373,7 +373,6 @@ class Journal:
         *,
         take: bool,
     ) -> None:
-        there = self.store.numbers(job.id)
         known = self.store.knows(job.service)
         decided = self._decided(plan, job, again, known=known, supersede=take)
         # A list that is in the journal in part is cut as it was begun.
@@ -384,6 +383,7 @@ class Journal:
         rows = 0
         for batch in batches(enumerate(sizes_of(decided, sizes)), _SUBMITTED):
             with self.store.begin() as connection:
+                there = self.store.lock_numbers(connection, job.id)
                 for number, cut in batch:
                     rows += len(cut)
                     if number not in there:
@@ -531,7 +531,53 @@ class Journal:
 
     def tally(self, job: Job) -> Tally:
         """Count the rows of a job by what became of them."""
-        return self.store.tally(job)
+        tally = self.store.tally(job)
+        for number, alive in self._at_work(job).items():
+            chunk = self._chunk(job, number)
+            known = sum(each.maybe_applied for each in chunk.histories.values())
+            perhaps_sent = self._perhaps_sent(job, chunk)
+            if alive:
+                tally.under_way += len(perhaps_sent) - known
+            else:
+                tally.in_doubt += len(perhaps_sent) - known
+        return tally
+
+    def _at_work(self, job: Job) -> dict[int, bool]:
+        """Return the chunks that a process began to work on, and whether it lives.
+
+        Of a process that works on Postgres, only its part's time limit tells.
+        """
+        found: dict[int, bool] = {}
+        parts = self.store.parts(job)
+        holder: str | None = None
+        if self.place.path is not None and parts:
+            holder = lock_holder(self.place.path)
+        now = time.time()
+        for part in parts:
+            if part.status in ("ENQUEUED", "DELAYED"):
+                continue
+            alive = part.status == "PENDING"
+            if alive and self.place.path is not None:
+                alive = holder is not None and part.executor.startswith(holder)
+            elif alive and part.deadline is not None:
+                alive = now < part.deadline
+            found[part.chunk] = alive
+        return found
+
+    def _chunk(self, job: Job, number: int) -> Chunk:
+        with self.engine.connect() as connection:
+            return self.store.chunk(job.id, number, connection)
+
+    def _settled_lines(self, job: Job, chunk: Chunk) -> set[int]:
+        if not chunk.rows:
+            return set()
+        first = chunk.rows[0].line
+        last = chunk.rows[-1].line
+        return self.store.settled_lines(job.id, first, last)
+
+    def _perhaps_sent(self, job: Job, chunk: Chunk) -> dict[int, History]:
+        """Return the rows that the worker of a chunk may have sent, as if it were dead."""
+        return in_doubt(chunk, self._settled_lines(job, chunk), job.window)
 
     def done(self, job: Job) -> bool:
         """Tell whether every row of a job is settled."""
@@ -541,11 +587,17 @@ class Journal:
     def outcomes(self, job: Job) -> Iterator[Outcome]:
         """Yield an outcome for every row, by line; memory does not grow with the list.
 
-        A row that is not settled has the state `open`.
+        A row that is not settled has the state `open`. If a process may have sent it, or
+        may be sending it now, it may have been applied.
         """
+        at_work = self._at_work(job)
         recorded = self.store.outcomes(job.id)
         following = next(recorded, None)
         for chunk in self.store.chunks(job.id):
+            perhaps_sent: dict[int, History] = {}
+            if chunk.number in at_work:
+                perhaps_sent = self._perhaps_sent(job, chunk)
+            message = UNDER_WAY if at_work.get(chunk.number) else UNSETTLED
             for row in chunk.rows:
                 while following is not None and following.line < row.line:
                     yield following
@@ -553,6 +605,8 @@ class Journal:
                 if following is not None and following.line == row.line:
                     yield following._replace(sids=row.sids)
                     following = next(recorded, None)
+                elif row.line in perhaps_sent:
+                    yield _open_outcome(row, perhaps_sent[row.line], message)
                 else:
                     yield _open_outcome(row, chunk.histories.get(row.line, History()))
         if following is not None:
@@ -721,11 +775,7 @@ class Journal:
         for number in self.store.dead_chunks(job):
             with self.store.begin() as connection:
                 chunk = self.store.chunk(job.id, number, connection)
-                lines = [row.line for row in chunk.rows]
-                settled: set[int] = set()
-                if lines:
-                    settled = self.store.settled_lines(job.id, lines[0], lines[-1])
-                histories = in_doubt(chunk, settled, job.window)
+                histories = self._perhaps_sent(job, chunk)
                 part = part_name(job.id, number, chunk.part + 1)
                 begun = min(chunk.begun + job.window, len(chunk.rows))
                 if self.store.restart(
@@ -809,12 +859,12 @@ def _reopened(outcome: Outcome) -> History:
     )
 
 
-def _open_outcome(row: Row, history: History) -> Outcome:
+def _open_outcome(row: Row, history: History, message: str = UNSETTLED) -> Outcome:
     return Outcome(
         line=row.line,
         sids=row.sids,
         state="open",
-        message="not settled yet",
+        message=message,
         maybe_applied=history.maybe_applied,
         attempts=history.attempts,
         replays=history.replays,

@@ -31,7 +31,9 @@ _PAGE = 5000
 """Outcomes that are read at a time."""
 _LOCK = 727_003
 """The Postgres advisory lock under which the tables are created."""
-_OPEN = ("ENQUEUED", "PENDING", "DELAYED")
+_WAITING = ("ENQUEUED", "DELAYED")
+"""DBOS's states of a part that will run."""
+_OPEN = (*_WAITING, "PENDING")
 """DBOS's states of a part that will run or runs."""
 
 
@@ -107,6 +109,24 @@ class Portion:
     ended: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The present part of a chunk that is not done, as DBOS knows it.
+
+    Attributes:
+        chunk: The number of the chunk.
+        status: DBOS's state of it; None if it is not there.
+        executor: Which process works on it.
+        deadline: When its worker counts as dead, in seconds since 1970; None if it was
+            not begun.
+    """
+
+    chunk: int
+    status: str | None
+    executor: str
+    deadline: float | None
+
+
 Recorded = Literal["recorded", "superseded", "lost"]
 """What came of recording a portion: `superseded` if another job has taken sessions over,
 `lost` if another worker has taken the chunk over, and nothing was recorded."""
@@ -120,6 +140,7 @@ class Tally:
         counts: Settled rows by state.
         maybe_applied: Settled rows that are not `ok` and may have been applied.
         in_doubt: Rows that are not settled and may have been applied.
+        under_way: Rows, besides, that a live process may be sending now.
         attempts: Attempts for settled rows.
         sent: Settled rows that were sent.
         open: Chunks that are not done.
@@ -128,6 +149,7 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter[str])
     maybe_applied: int = 0
     in_doubt: int = 0
+    under_way: int = 0
     attempts: int = 0
     sent: int = 0
     open: int = 0
@@ -248,6 +270,8 @@ class _Tables:
             sa.column("name", sa.Text),
             sa.column("queue_name", sa.Text),
             sa.column("serialization", sa.Text),
+            sa.column("executor_id", sa.Text),
+            sa.column("workflow_deadline_epoch_ms", sa.BigInteger),
             schema=dbos,
         )
         self.steps = sa.table(
@@ -277,7 +301,10 @@ class Store:
     def create(self) -> None:
         """Create the tables that are not there."""
         with self._engine.begin() as connection:
-            if not self._is_sqlite:
+            # Another process may create them in the same moment.
+            if self._is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                 connection.execute(sa.schema.CreateSchema("bulk", if_not_exists=True))
             self._tables.metadata.create_all(connection)
@@ -342,6 +369,19 @@ class Store:
         query = sa.select(table.c.number).where(table.c.job == job_id)
         with self._engine.connect() as connection:
             return set(connection.execute(query).scalars())
+
+    def lock_numbers(self, connection: sa.Connection, job_id: str) -> set[int]:
+        """Return the numbers of the chunks that a job has, in the caller's transaction.
+
+        Until its end, no other host adds any.
+        """
+        jobs = self._tables.jobs
+        if not self._is_sqlite:
+            lock = sa.select(jobs.c.id).where(jobs.c.id == job_id)
+            connection.execute(lock.with_for_update())
+        table = self._tables.chunks
+        query = sa.select(table.c.number).where(table.c.job == job_id)
+        return set(connection.execute(query).scalars())
 
     def add_chunk(
         self, connection: sa.Connection, job: Job, chunk: Chunk, workflow: str
@@ -439,7 +479,11 @@ class Store:
     ) -> None:
         """Record outcomes of rows that are not sent."""
         for batch in batches(outcomes, _BATCH):
-            values = [_outcome_values(job_id, outcome) for outcome in batch]
+            values = [
+                # They are in no chunk, which would know their SIDs.
+                _outcome_values(job_id, outcome) | {"session": outcome.sids[2]}
+                for outcome in batch
+            ]
             connection.execute(self._statements.settle, values)
 
     def add_duplicates(self, job_id: str, duplicates: Iterable[Duplicate]) -> None:
@@ -733,6 +777,29 @@ class Store:
         )
         with self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
+
+    def parts(self, job: Job) -> list[Part]:
+        """Return the present parts of the chunks that are not done."""
+        table = self._tables.chunks
+        status = self._tables.status
+        query = (
+            sa.select(
+                table.c.number,
+                status.c.status,
+                status.c.executor_id,
+                status.c.workflow_deadline_epoch_ms.label("deadline"),
+            )
+            .outerjoin(status, status.c.workflow_uuid == table.c.workflow)
+            .where(table.c.job == job.id, table.c.done.is_(False))
+        )
+        found: list[Part] = []
+        with self._engine.connect() as connection:
+            for row in connection.execute(query):
+                deadline = None if row.deadline is None else row.deadline / 1000
+                found.append(
+                    Part(row.number, row.status, row.executor_id or "", deadline)
+                )
+        return found
 
     def dead_chunks(self, job: Job) -> list[int]:
         """Return the numbers of chunks that are not done and that no part works on."""

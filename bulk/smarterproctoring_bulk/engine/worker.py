@@ -26,16 +26,15 @@ from smarterproctoring_bulk.jobs import (
     time_limit,
     turn,
 )
-from smarterproctoring_bulk.journal import JournalError, disk_full
+from smarterproctoring_bulk.journal import JournalError, disk_full, process_name
 from smarterproctoring_bulk.send import (
     Collected,
     Gate,
     Lane,
-    ReadBack,
+    ReadSession,
     Rules,
     Work,
-    is_as_asked,
-    times_before,
+    read_session,
 )
 
 T = TypeVar("T")
@@ -58,7 +57,7 @@ class Worker:
         settled: Told of outcomes by state, as soon as they are in the journal.
         jobs: The jobs, as they were a second ago.
         lanes: How many parts are under way here.
-        read_back: Reads a session before a change in doubt is sent again.
+        read: Reads a session before a change in doubt is sent again.
     """
 
     journal: Journal
@@ -68,7 +67,7 @@ class Worker:
     settled: Callable[[Mapping[str, int]], object] = lambda _: None
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     lanes: int = 0
-    read_back: ReadBack | None = is_as_asked
+    read: ReadSession | None = read_session
     # DBOS makes its pool the loop's, and closes it.
     _looking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _recording: ThreadPoolExecutor = field(
@@ -114,6 +113,7 @@ class Worker:
         await self._leave(watch)
 
     def _launch(self) -> None:
+        process = process_name(socket.gethostname(), os.getpid())
         DBOS(
             config={
                 "name": application(self.base_url),
@@ -121,7 +121,7 @@ class Worker:
                 "system_database_engine": self.journal.engine,
                 "serializer": JsonSerializer(),
                 "application_version": application(self.base_url),
-                "executor_id": f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}",
+                "executor_id": process + os.urandom(3).hex(),
                 "use_listen_notify": False,
                 "scheduler_polling_interval_sec": 3600.0,
                 "log_level": "CRITICAL",
@@ -191,6 +191,7 @@ class Worker:
 
     def _lane(self, job: Job, work: Work) -> Lane:
         job_id = job.id
+        journal = self.journal
         rules = Rules(
             rate=lambda: self.jobs[job_id].rate,
             lanes=lambda: self.jobs[job_id].lanes,
@@ -198,9 +199,9 @@ class Worker:
             seconds=turn(job.lease),
             kind=job.kind,
             replay=job.replay,
-            halted=lambda: bool(self.jobs[job_id].paused),
-            read_back=self.read_back,
-            read_before=times_before if job.record_before else None,
+            halted=lambda: bool(self.jobs[job_id].paused) or not journal.is_there(),
+            read=self.read,
+            record_before=job.record_before,
         )
         view = self.gate.client.with_options(
             retries=0, deadline=attempt_limit(job.lease), read_back="never"
