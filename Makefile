@@ -174,8 +174,8 @@ test-lowest: $(READY)  ## the wire tests with the lowest dependencies that the c
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(LOWEST)/bin/python requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --no-build-isolation \
 	    $$($(BIN)/python tools/packages.py editable)
-	@$(BIN)/uv pip compile --quiet --resolution lowest-direct --extra fast --no-header --no-annotate \
-	    --python $(LOWEST)/bin/python pyproject.toml --output-file $(LOWEST)/lowest.txt
+	@$(BIN)/uv pip compile --quiet --resolution lowest-direct --extra fast --extra otel --group otel --no-header \
+	    --no-annotate --python $(LOWEST)/bin/python pyproject.toml --output-file $(LOWEST)/lowest.txt
 	@$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --requirement $(LOWEST)/lowest.txt
 	@$(LOWEST)/bin/pytest -q -n 2 tests/wire $(ARGS)
 

@@ -33,6 +33,7 @@ LOGIN = {"UV_PUBLISH_USERNAME": USERNAME, "UV_PUBLISH_PASSWORD": PASSWORD}
 OUTSIDE = (
     "fastapi",
     "httpx2",
+    "opentelemetry-sdk",
     "uvicorn",
     "pytest",
 )  # what the downstream service needs beside this package

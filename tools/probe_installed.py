@@ -106,13 +106,16 @@ def versions(expected: str, packages: Sequence[str]) -> Iterator[str]:
 
 
 def call(expected: str) -> Iterator[str]:
-    """Move a session on the mock server, with each of the two HTTP parsers."""
+    """Move a session on the mock server, with each of the two HTTP parsers, and with a span for each call."""
     from smarterproctoring import SmarterProctoring  # noqa: PLC0415
+    from smarterproctoring.otel import OpenTelemetry  # noqa: PLC0415
     from smarterproctoring_mock import running_server  # noqa: PLC0415
 
     with running_server(token=TOKEN) as server:
         for fast in (False, True):
-            with SmarterProctoring(TOKEN, base_url=server.url, fast=fast) as client:
+            with SmarterProctoring(
+                TOKEN, base_url=server.url, fast=fast, on_call=OpenTelemetry()
+            ) as client:
                 result = client.reschedule(*SIDS, notes="Moved")
             if result.status != 200:
                 yield f"the call gave {result}"

@@ -1,6 +1,6 @@
 """A service that moves exam appointments, and tells its callers the truth about what happened.
 
-    uvicorn --factory exam_desk:serve
+    uvicorn --factory exam_desk:serve --timeout-graceful-shutdown 65
 
 Settings: SMARTERPROCTORING_TOKEN (or _TOKEN_FILE), SMARTERPROCTORING_BASE_URL, EXAM_DESK_INSTALL_SID, and
 EXAM_DESK_SECRET, which callers send as `Authorization: Bearer …`. It does not start without them.
@@ -13,9 +13,9 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -33,6 +33,7 @@ from smarterproctoring import (
     UnprocessableEntityError,
     ValidationError,
 )
+from smarterproctoring.otel import OpenTelemetry
 
 
 class Appointment(BaseModel):
@@ -49,14 +50,29 @@ class Moved(BaseModel):
     attempts: Annotated[int, Field(description="How many tries it took; more than one may have left audit records.")]
 
 
+MAY_BE_MOVED = "urn:exam-desk:may-be-moved"
+
+
+class Health(BaseModel):
+    """The service answers requests."""
+
+    status: Literal["ok"] = "ok"
+
+
 class Problem(BaseModel):
     """What went wrong (RFC 9457), and whether the appointment may have been moved anyway."""
 
+    type: Annotated[str, Field(description=f"{MAY_BE_MOVED} where the appointment may have been moved anyway.")]
     title: str
     status: int
     detail: str
     mayBeApplied: bool  # noqa: N815 - JSON's way of writing names
     whatToDo: str  # noqa: N815
+    readBack: Annotated[  # noqa: N815
+        Literal["different", "unknown"] | None,
+        Field(description="What the session showed when it was read after the last attempt; null if it was not read."),
+    ] = None
+    requestId: Annotated[str | None, Field(description="For the vendor's support.")] = None  # noqa: N815
 
 
 SHORTEST_SECRET = 16  # characters
@@ -102,7 +118,12 @@ def serve() -> FastAPI:
         sys.exit(f"exam desk does not start: {error}")
 
 
-def create_app(make_client: Callable[[], AsyncSmarterProctoring] = AsyncSmarterProctoring.from_env) -> FastAPI:
+def traced_client() -> AsyncSmarterProctoring:
+    """Make the client from the environment; each of its calls is a span in the service's traces."""
+    return AsyncSmarterProctoring.from_env(on_call=OpenTelemetry())
+
+
+def create_app(make_client: Callable[[], AsyncSmarterProctoring] = traced_client) -> FastAPI:
     """Make the application; its client lives exactly as long as it does.
 
     Raises:
@@ -126,12 +147,18 @@ def create_app(make_client: Callable[[], AsyncSmarterProctoring] = AsyncSmarterP
         if not hmac.compare_digest(sent, secret):  # takes as long for a nearly right secret as for a wrong one
             raise NotAuthenticatedError
 
-    app = FastAPI(title="Exam desk", lifespan=lifespan, dependencies=[Depends(authenticate)])
+    app = FastAPI(title="Exam desk", lifespan=lifespan)
+    desk_routes = APIRouter(dependencies=[Depends(authenticate)])
     app.add_exception_handler(NotAuthenticatedError, answer_unauthenticated)
     app.add_exception_handler(SmarterProctoringError, answer_error)
     app.add_exception_handler(RequestValidationError, answer_unreadable)
 
-    @app.put(
+    @app.get("/health")
+    async def health() -> Health:
+        """Tell that the service runs. It asks nobody else: a restart here would not help the exam service."""
+        return Health()
+
+    @desk_routes.put(
         "/exams/{exam}/sessions/{session}/appointment", responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}}
     )
     async def move_appointment(
@@ -147,6 +174,7 @@ def create_app(make_client: Callable[[], AsyncSmarterProctoring] = AsyncSmarterP
         )
         return Moved(session=session, attempts=result.attempts)
 
+    app.include_router(desk_routes)
     return app
 
 
@@ -163,7 +191,7 @@ async def answer_unauthenticated(_: Request, _error: Exception) -> JSONResponse:
     status = HTTPStatus.UNAUTHORIZED
     what_to_do = "Send the secret of this service: Authorization: Bearer …"
     title = "This service does not know the caller"
-    answer = respond(Problem(title=title, status=status, detail=title, mayBeApplied=False, whatToDo=what_to_do))
+    answer = respond(not_moved(status, title, title, what_to_do))
     answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
 
@@ -174,8 +202,12 @@ async def answer_error(_: Request, error: Exception) -> JSONResponse:
         raise error
     status, title, what_to_do = judge(error)
     detail = "; ".join(map(str, error.problems)) if isinstance(error, ValidationError) else title
-    problem = Problem(title=title, status=status, detail=detail, mayBeApplied=error.maybe_applied, whatToDo=what_to_do)
-    answer = respond(problem)
+    problem = not_moved(status, title, detail, what_to_do)
+    if error.maybe_applied:
+        seen = error.check.verdict if error.check else None
+        read_back = None if seen == "as_asked" else seen
+        problem = problem.model_copy(update={"type": MAY_BE_MOVED, "mayBeApplied": True, "readBack": read_back})
+    answer = respond(problem.model_copy(update={"requestId": error.request_id}))
     if error.retry_after is not None and not error.maybe_applied:
         answer.headers["Retry-After"] = str(math.ceil(error.retry_after))
     return answer
@@ -186,7 +218,14 @@ async def answer_unreadable(_: Request, error: Exception) -> JSONResponse:
     problems: list[Any] = list(error.errors()) if isinstance(error, RequestValidationError) else []
     detail = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
     status, title, what_to_do = judge(ValidationError(detail))
-    return respond(Problem(title=title, status=status, detail=detail, mayBeApplied=False, whatToDo=what_to_do))
+    return respond(not_moved(status, title, detail, what_to_do))
+
+
+def not_moved(status: HTTPStatus, title: str, detail: str, what_to_do: str) -> Problem:
+    """Make the problem of a request after which nothing was moved."""
+    return Problem(
+        type="about:blank", title=title, status=status, detail=detail, mayBeApplied=False, whatToDo=what_to_do
+    )
 
 
 def respond(problem: Problem) -> JSONResponse:

@@ -1,13 +1,29 @@
 """The service against the package's mock server, in the same process, with faults on demand."""
 
-from collections.abc import Callable, Iterator
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
+import exam_desk
 import pytest
 from exam_desk import SettingsError, create_app, serve
 from fastapi.testclient import TestClient
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from smarterproctoring import AsyncSmarterProctoring, ConfigurationError
-from smarterproctoring_mock.testing import FaultCase, Mock, fault_params
+from smarterproctoring.otel import OpenTelemetry
+from smarterproctoring_mock.testing import FaultCase, Mock, fault_params, network
 
 INSTALL, EXAM, SESSION = f"AI{'1f' * 16}", f"EX{'2e' * 16}", f"ES{'3d' * 16}"
 SECRET = "the-secret-of-the-desk"
@@ -87,7 +103,9 @@ def test_a_lost_answer_that_cannot_be_read_back_is_not_called_a_failure(
     service: TestClient, smarterproctoring_mock: Mock
 ) -> None:
     smarterproctoring_mock.app.add_faults("drop-after-store", {"method": "GET", "status": 403})
-    assert move(service).json()["title"] == "The appointment may or may not have been moved"
+    answer = move(service)
+    assert answer.json()["title"] == "The appointment may or may not have been moved"
+    assert (answer.json()["type"], answer.json()["readBack"]) == ("urn:exam-desk:may-be-moved", "unknown")
     (session,) = smarterproctoring_mock.app.sessions()
     assert session.fields == STORED
 
@@ -177,3 +195,98 @@ def test_a_service_without_settings_does_not_start(
     assert str(ended.value).startswith("exam desk does not start: ")
     assert "\n" not in str(ended.value)
     assert "hunter2" not in str(ended.value)
+
+
+# -- in production -----------------------------------------------------------------------------------------------------
+
+
+def test_health_needs_no_secret_and_asks_nobody(service: TestClient, smarterproctoring_mock: Mock) -> None:
+    del service.headers["Authorization"]
+    answer = service.get("/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert smarterproctoring_mock.app.requests() == []
+
+
+@pytest.fixture
+def mock_server() -> Iterator[Mock]:
+    """On the network, where the service finds it by its environment."""
+    with network() as running:
+        yield running
+
+
+def test_a_call_is_a_span(mock_server: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(exam_desk, "OpenTelemetry", lambda: OpenTelemetry(tracer_provider=provider))
+    settings = {**mock_server.environment(), "EXAM_DESK_INSTALL_SID": INSTALL, "EXAM_DESK_SECRET": SECRET}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with TestClient(create_app(), headers={"Authorization": f"Bearer {SECRET}"}) as client:
+        assert move(client).status_code == 200
+    (span,) = spans.get_finished_spans()
+    assert span.name == "rescheduleExamSession"
+    assert SESSION not in span.to_json()
+    provider.shutdown()
+
+
+def command_of_the_container() -> list[str]:
+    text = Path(__file__).with_name("Containerfile").read_text(encoding="utf-8")
+    (command,) = [line.removeprefix("CMD ") for line in text.splitlines() if line.startswith("CMD ")]
+    words: list[str] = json.loads(command)
+    return words
+
+
+@contextmanager
+def deployed(mock: Mock) -> Generator[tuple[subprocess.Popen[bytes], int]]:
+    """Run the service by the container's command, on a free port of this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    command = [sys.executable, "-m", *command_of_the_container(), "--host", "127.0.0.1", "--port", str(port)]
+    settings = {**mock.environment(), "EXAM_DESK_INSTALL_SID": INSTALL, "EXAM_DESK_SECRET": SECRET}
+    folder = Path(__file__).parent
+    with subprocess.Popen(command, cwd=folder, env={**os.environ, **settings}) as process:
+        try:
+            until_it_answers(port)
+            yield process, port
+        finally:
+            process.kill()
+
+
+def until_it_answers(port: int) -> None:
+    limit = time.monotonic() + 60
+    while True:
+        try:
+            assert ask(port, "GET", "/health") == 200
+        except OSError:
+            assert time.monotonic() < limit, "the service does not start"
+            time.sleep(0.05)
+        else:
+            return
+
+
+def ask(port: int, method: str, path: str, body: Any = None) -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"Authorization": f"Bearer {SECRET}", "Content-Type": "application/json"}
+    connection.request(method, path, json.dumps(body), headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_a_stop_lets_a_call_that_is_under_way_end(mock_server: Mock) -> None:
+    """What a platform sends before it replaces a container is SIGTERM."""
+    mock_server.app.add_faults({"delay": 1})
+    answers: list[int] = []
+    path = f"/exams/{EXAM}/sessions/{SESSION}/appointment"
+    with deployed(mock_server) as (process, port):
+        caller = threading.Thread(target=lambda: answers.append(ask(port, "PUT", path, APPOINTMENT)))
+        caller.start()
+        while not mock_server.app.requests():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        caller.join()
+        process.wait()
+    assert answers == [200]
+    mock_server.app.assert_called(session=SESSION, fields=STORED, times=1)

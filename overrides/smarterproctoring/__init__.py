@@ -62,6 +62,12 @@ if TYPE_CHECKING:
     from smarterproctoring.errors import ValidationError as ValidationError
     from smarterproctoring.errors import what_is_known as what_is_known
     from smarterproctoring.many import Outcome as Outcome
+    from smarterproctoring.observers import AttemptRecord as AttemptRecord
+    from smarterproctoring.observers import CallHook as CallHook
+    from smarterproctoring.observers import CallHooks as CallHooks
+    from smarterproctoring.observers import CallObserver as CallObserver
+    from smarterproctoring.observers import CallRecord as CallRecord
+    from smarterproctoring.observers import CallStart as CallStart
     from smarterproctoring.problems import Problem as Problem
     from smarterproctoring.settings import CallOptions as CallOptions
     from smarterproctoring.settings import ReadBack as ReadBack
@@ -110,6 +116,14 @@ _NAMES = {
         "what_is_known",
     ),
     "smarterproctoring.many": ("Outcome",),
+    "smarterproctoring.observers": (
+        "AttemptRecord",
+        "CallHook",
+        "CallHooks",
+        "CallObserver",
+        "CallRecord",
+        "CallStart",
+    ),
     "smarterproctoring.problems": ("Problem",),
     "smarterproctoring.settings": ("CallOptions", "ReadBack", "RetryHook", "Timeouts"),
 }

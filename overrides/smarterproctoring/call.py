@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 from smarterproctoring_generated.results import Check, Result
 
-from smarterproctoring import errors
+from smarterproctoring import errors, fields
 from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RETRY, SUCCESS, TIMED_OUT_RETRY, RetryBudget
 from smarterproctoring.credentials import Secret
 from smarterproctoring.masking import mask_token
+from smarterproctoring.observation import Observation
+from smarterproctoring.observers import AttemptRecord, CallRecord
 from smarterproctoring.policy import TIMEOUTS, AttemptOutcome, Failure, decide, is_over
 from smarterproctoring.prepare import Prepared
 from smarterproctoring.quoting import masked, without_token
@@ -48,6 +50,7 @@ class Call:
         reply: The answer, once the call is done.
         sending: Whether a request is under way and may be carried out.
         hook_failed: The name of what an event hook raised when it was shown the answer.
+        observation: What the hooks for finished calls see; None if there are none.
     """
 
     reply: Reply
@@ -59,6 +62,7 @@ class Call:
         *,
         can_renew: bool,
         budget: RetryBudget,
+        observation: Observation | None = None,
     ) -> None:
         self.operation = prepared.operation
         self.prepared = prepared
@@ -82,11 +86,13 @@ class Call:
         self._renewals = 0
         self._maybe_applied = False
         self._is_confirmed = False
+        self._is_done = False
         self._check: Check | None = None
         self._error: errors.SmarterProctoringError | None = None
         self.hooked: object = None
         self.sending = False
         self.hook_failed = ""
+        self.observation = observation
 
     def remaining(self) -> float:
         """Return the seconds that are left for attempts."""
@@ -136,7 +142,7 @@ class Call:
             failure, cause = answer
             return self._after_loss(failure, cause)
         reply = without_token(answer, self._secret)
-        self._log(str(reply.status), reply)
+        self._note_attempt(reply.status, str(reply.status), reply)
         doubt: str | None = None
         if 200 <= reply.status < 300:
             doubt = reply.doubt(changes=self._changes)
@@ -147,31 +153,44 @@ class Call:
                 return self._after_loss(Failure.NOT_WHOLE, reply.phrase())
             self._budget.give(self._gain)
             self.reply = reply
+            self._is_done = True
             return None
         return self._after_refusal(reply, doubt)
 
     def _after_loss(self, failure: Failure, cause: str) -> float:
-        self._log(f"{failure.name.lower()} ({cause})", None)
+        name = failure.name.lower()
+        self._note_attempt(name, f"{name} ({cause})", None)
         outcome = AttemptOutcome(failure=failure)
         self._note(outcome)
-        return self._after(outcome, self._loss(failure, cause), failure.value)
+        error = self._loss(failure, cause)
+        return self._after(outcome, error, failure.value, failure.name.lower())
 
     def _after_refusal(self, reply: Reply, doubt: str | None) -> float:
         code = reply.error()[0]
         outcome = AttemptOutcome(reply.status, None, code, reply.retry_after())
         self._note(outcome)
-        return self._after(
-            outcome, self._refusal(reply, outcome, doubt), f"status {reply.status}"
-        )
+        error = self._refusal(reply, outcome, doubt)
+        return self._after(outcome, error, f"status {reply.status}", reply.status)
 
     def _note(self, outcome: AttemptOutcome) -> None:
         """Remember that the change may have been carried out, whatever follows."""
         self._maybe_applied |= outcome.maybe_applied and self._changes
 
     def _after(
-        self, outcome: AttemptOutcome, error: errors.SmarterProctoringError, what: str
+        self,
+        outcome: AttemptOutcome,
+        error: errors.SmarterProctoringError,
+        what: str,
+        found: int | str,
     ) -> float:
-        """Return the seconds to wait before the next attempt, or raise the error if there is none."""
+        """Return the seconds to wait before the next attempt, or raise the error if there is none.
+
+        Args:
+            outcome: The outcome of the attempt.
+            error: What is raised if no other attempt follows.
+            what: The status or the failure, in words.
+            found: The status, or the name of the failure.
+        """
         self._error = error
         decision = decide(
             outcome,
@@ -196,6 +215,7 @@ class Call:
                 self.operation.operation_id,
                 what,
                 decision.wait,
+                extra={**self._log_fields(found), fields.WAIT: decision.wait},
             )
             self._tell(error, decision.wait)
         return decision.wait
@@ -273,10 +293,80 @@ class Call:
 
     def interrupted(self, interrupt: BaseException) -> None:
         """Attach what is known of the call to what ends it: Ctrl-C, or a cancellation."""
-        self._maybe_applied |= self.sending and self._changes
+        self._note_begun()
         errors.attach_what_is_known(
             interrupt, self.make_error(errors.InterruptedCallError, "interrupted")
         )
+
+    # -- hooks for finished calls ------------------------------------------------------------------------
+
+    def begin_observing(self, base_url: str) -> None:
+        """Tell the observers among the hooks that the call begins."""
+        self.observation = Observation(self.operation, self._called_at)
+        self.observation.begin(self._options.on_call, base_url)
+
+    def end(self, error: BaseException | None) -> None:
+        """Tell the hooks for finished calls, if there are any, how the call ended.
+
+        Args:
+            error: What ended it; None if it succeeded.
+        """
+        observation = self.observation
+        if observation is None:
+            return
+        history = tuple(observation.history)
+        record = (
+            self._success(history) if error is None else self._failure(history, error)
+        )
+        try:
+            observation.end(record)
+        except BaseException as interrupt:  # an Exception does not get here
+            self.interrupted(interrupt)
+            raise
+
+    def _success(self, history: tuple[AttemptRecord, ...]) -> CallRecord:
+        return self._record(history)._replace(
+            confirmed_by="answer" if self._check is None else "read back",
+            status=self.reply.status,
+            request_id=self.reply.request_id(),
+        )
+
+    def _failure(
+        self, history: tuple[AttemptRecord, ...], error: BaseException
+    ) -> CallRecord:
+        known = self._known_from(error)
+        return self._record(history)._replace(
+            outcome="error" if isinstance(error, Exception) else "interrupted",
+            maybe_applied=known.maybe_applied,
+            status=known.status,
+            error_type=type(error).__name__,
+            request_id=known.request_id,
+        )
+
+    def _record(self, history: tuple[AttemptRecord, ...]) -> CallRecord:
+        return CallRecord(
+            self.operation.operation_id,
+            self.operation.method,
+            self.operation.path,
+            attempts=self._attempts,
+            replays=self._replays,
+            elapsed=time.monotonic() - self._called_at,
+            history=history,
+        )
+
+    def _known_from(self, error: BaseException) -> errors.SmarterProctoringError:
+        if isinstance(error, errors.SmarterProctoringError):
+            return error
+        known = errors.what_is_known(error)
+        if known is not None:
+            return known
+        self._note_begun()
+        return self.make_error(errors.InterruptedCallError, "interrupted")
+
+    def _note_begun(self) -> None:
+        """Remember that a change that was sent may have been carried out."""
+        begun = self.sending or self._is_done
+        self._maybe_applied |= begun and self._changes
 
     # -- reading back ------------------------------------------------------------------------------------
 
@@ -301,6 +391,7 @@ class Call:
             read_options(self._options, seconds),
             can_renew=self._can_renew,
             budget=self._budget,
+            observation=self.observation,
         )
 
     def take_read(self, reply: Reply) -> bool:
@@ -312,6 +403,7 @@ class Call:
         self._budget.give(self._gain)
         # Not the body: it answers another request, and holds more than a caller may show.
         self.reply = Reply(reply.status, reply.headers, b"")
+        self._is_done = True
         return True
 
     def read_failed(self, problem: str) -> None:
@@ -321,7 +413,9 @@ class Call:
 
     def _note_check(self, check: Check) -> None:
         self._check = check
-        logger.info("%s: read back, %s", self.operation.operation_id, check.verdict)
+        operation = self.operation.operation_id
+        facts = {fields.OPERATION: operation, fields.READ_BACK: check.verdict}
+        logger.info("%s: read back, %s", operation, check.verdict, extra=facts)
 
     def with_check(
         self, error: errors.SmarterProctoringError
@@ -428,15 +522,39 @@ class Call:
     def _masked(self, text: str) -> str:
         return masked(text, self._secret, self.prepared)
 
-    def _log(self, what: str, reply: Reply | None) -> None:
+    def _note_attempt(self, found: int | str, what: str, reply: Reply | None) -> None:
+        """Log an attempt, and keep it for the hooks.
+
+        Args:
+            found: Its status, or the name of its failure.
+            what: The same in words.
+            reply: The answer; None if there was none.
+        """
+        if self.observation is not None:
+            self.observation.add(self.operation, self._attempt_at, found)
         if not logger.isEnabledFor(logging.DEBUG):
             return
         request_id = reply and reply.request_id()
         facts = (self.operation.method, self.operation.path, what, self._attempts)
-        milliseconds = (time.monotonic() - self._attempt_at) * 1000
+        seconds = time.monotonic() - self._attempt_at
         logger.debug(
             "%s %s -> %s, attempt %d, %.0f ms, request id %s",
             *facts,
-            milliseconds,
+            seconds * 1000,
             request_id,
+            extra={
+                **self._log_fields(found),
+                fields.DURATION: seconds,
+                fields.REQUEST_ID: request_id,
+            },
         )
+
+    def _log_fields(self, found: int | str) -> dict[str, object]:
+        """Return the fields of a log record about an attempt."""
+        return {
+            fields.OPERATION: self.operation.operation_id,
+            fields.METHOD: self.operation.method,
+            fields.TEMPLATE: self.operation.path,
+            fields.ATTEMPT: self._attempts,
+            fields.STATUS if isinstance(found, int) else fields.ERROR_TYPE: found,
+        }

@@ -27,6 +27,7 @@ from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.dry_run import DryRun, with_token
 from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
 from smarterproctoring.many import Many, Outcome
+from smarterproctoring.observers import CallHooks
 from smarterproctoring.prepare import Prepared, from_keywords, to_compare
 from smarterproctoring.rules import warn_deprecated
 from smarterproctoring.settings import (
@@ -81,6 +82,7 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         allow_empty: bool = False,
         headers: Mapping[str, str] = MappingProxyType({}),
         on_retry: RetryHook | None = None,
+        on_call: CallHooks | None = (),
         transport: Any = None,
         proxy: "str | Proxy | None" = None,
         verify: bool | SSLContext = True,
@@ -115,6 +117,9 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
             headers: Headers to add to each request.
             on_retry: Called with the error and the seconds to wait before each retry (for `AsyncSmarterProctoring`
                 it may be asynchronous).
+            on_call: Called with a `CallRecord` after each call, whether it returned, raised or was interrupted: a
+                function (not an asynchronous one), a `CallObserver` such as `smarterproctoring.otel.OpenTelemetry()`,
+                or a list of them. What it raises is logged, and changes nothing about the call.
             transport: An httpx transport to use instead of this package's own, or a callable that returns one (a
                 forked process and another event loop need the callable).
             proxy: URL of a proxy. Without it HTTPS_PROXY and similar variables are read, unless `trust_env` is
@@ -139,6 +144,7 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
                 "allow_empty": allow_empty,
                 "headers": headers,
                 "on_retry": on_retry,
+                "on_call": on_call,
                 "read_back": read_back,
             }
         )
@@ -207,9 +213,9 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         """Return a client with other options on the same connections.
 
         Args:
-            options: `timeout`, `deadline`, `retries`, `retry_ambiguous`, `read_back`, `allow_empty`, `headers` and
-                `on_retry`, as for the class. What is not given stays as it is; headers are added to those that are
-                set.
+            options: `timeout`, `deadline`, `retries`, `retry_ambiguous`, `read_back`, `allow_empty`, `headers`,
+                `on_retry` and `on_call`, as for the class. What is not given stays as it is; headers are added to
+                those that are set.
 
         Raises:
             ConfigurationError: All options that cannot work.

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import copy_context
 from types import UnionType
 from typing import Any, NamedTuple
 
@@ -147,7 +148,7 @@ class Many:
         self._stopped.wait(seconds)
 
     def in_threads(self, work: Callable[[], None]) -> None:
-        """Run each worker in its own thread.
+        """Run each worker in its own thread, with the context of the caller: a trace goes on in it.
 
         They are daemons: after Ctrl-C the program may end although a call is still under way.
         """
@@ -160,7 +161,8 @@ class Many:
                 self._stopped.set()
 
         threads = [
-            threading.Thread(target=run, daemon=True) for _ in range(self.workers)
+            threading.Thread(target=copy_context().run, args=(run,), daemon=True)
+            for _ in range(self.workers)
         ]
         try:
             for thread in threads:

@@ -13,6 +13,13 @@ from smarterproctoring_generated.records import Hidden
 from smarterproctoring_transport import is_host, is_loopback
 
 from smarterproctoring.errors import SmarterProctoringError, wrong_settings
+from smarterproctoring.observers import (
+    CallHook,
+    CallHooks,
+    CallObserver,
+    hooks_of,
+    on_call_problem,
+)
 from smarterproctoring.problems import Problem
 
 logger = logging.getLogger("smarterproctoring")
@@ -84,6 +91,8 @@ class CallOptions(TypedDict, total=False):
     """Headers to add to each request."""
     on_retry: RetryHook | None
     """Called with the error and the seconds to wait before each retry."""
+    on_call: CallHooks | None
+    """Called with a `CallRecord` after each call."""
     read_back: ReadBack
     """When to read a session back: `"when_unsure"` (the default) or `"never"`."""
 
@@ -102,6 +111,7 @@ class Options(NamedTuple):
         allow_empty: Whether a change without any field may be sent.
         headers: Headers to add to each request.
         on_retry: Called before each retry; may be asynchronous for the asynchronous client.
+        on_call: Called after each call, and told of its start where they are observers.
         read_back: `when_unsure`: where an attempt may have been applied, the session is read back before a replay and
             at the end of the call. Of the deadline, up to 5 s, and at most a quarter, are kept for that. Only for a
             change with at least one time, because that alone shows whether it was made. `never`: it is not.
@@ -114,6 +124,7 @@ class Options(NamedTuple):
     allow_empty: bool = False
     headers: Mapping[str, str] = MappingProxyType({})
     on_retry: RetryHook | None = None
+    on_call: tuple[CallHook | CallObserver, ...] = ()
     read_back: ReadBack = "when_unsure"
 
     def __repr__(
@@ -157,6 +168,10 @@ class Options(NamedTuple):
         timeout = changed.get("timeout", self.timeout)
         if not isinstance(timeout, Timeouts):
             changed["timeout"] = Timeouts(*[timeout] * 4)
+        if "on_call" in changed:
+            hooks_problem = on_call_problem(changed["on_call"])
+            problems += [hooks_problem] if hooks_problem else []
+            changed["on_call"] = hooks_of(changed["on_call"])
         new = Options(**{**self._asdict(), **changed})
         wrong = [
             name

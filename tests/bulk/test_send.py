@@ -165,12 +165,12 @@ def test_a_row_in_doubt_is_read_back_once_before_it_is_sent_again(bulk: Bulk, ap
 def test_no_row_is_sent_a_sixth_time_because_a_process_died(bulk: Bulk, app: MockApp, reads_back: bool) -> None:
     """The fifth attempt was under way then, and the row is read back, but not sent."""
 
-    async def is_not_so(client: AsyncSmarterProctoring, row: Row) -> bool:
-        return False
+    async def is_not_so(client: AsyncSmarterProctoring, row: Row) -> Found:
+        return Found()
 
     doubts = {1: History(sendings=4, attempts=4).in_doubt(), 2: History(sendings=3, attempts=3).in_doubt()}
-    read_back = is_not_so if reads_back else None
-    outcomes, _, _, _ = run_lane(bulk.url, app, work=Work(ROWS, 90, doubts), read_back=read_back)
+    read = is_not_so if reads_back else None
+    outcomes, _, _, _ = run_lane(bulk.url, app, work=Work(ROWS, 90, doubts), read=read)
     states = {outcome.line: (outcome.state, outcome.maybe_applied, outcome.attempts) for outcome in outcomes}
     assert states == {1: ("gave_up", True, 4), 2: ("ok", False, 4)}
     assert sent(app) == {session(2): 1}
@@ -181,15 +181,15 @@ def test_a_probe_that_is_only_read_back_does_not_hold_the_breaker(bulk: Bulk, ap
     """It is settled, or put back because its lane's turn is over, without having been sent."""
     late = [0.0]
 
-    async def read_back(client: AsyncSmarterProctoring, row: Row) -> bool:
+    async def read(client: AsyncSmarterProctoring, row: Row) -> Found:
         late[0] += 0.0 if as_asked else 100.0
-        return as_asked
+        return Found(as_asked)
 
     breaker = Breaker(threshold=1)
     breaker.failed(0.0, "another", answered=False)
     work = Work(ROWS, 90, {line: History().in_doubt() for line in range(3)})
     outcomes, left, gate, _ = run_lane(
-        bulk.url, app, work=work, seconds=20.0, read_back=read_back, breaker=breaker,
+        bulk.url, app, work=work, seconds=20.0, read=read, breaker=breaker,
         clock=lambda: time.monotonic() + late[0],
     )  # fmt: skip
     assert len(outcomes) == (3 if as_asked else 0)

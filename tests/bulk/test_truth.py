@@ -173,7 +173,9 @@ def test_what_a_dead_process_may_have_sent_is_said_before_anybody_goes_on(
     sent_and_open = set(stored(app)) & open_rows
     assert sent_and_open, "everything was recorded; the test shows nothing"
     assert sent_and_open <= doubts < open_rows
-    assert bulk.status()["maybe_applied"] == len(doubts)
+    status = bulk.status()
+    # On Postgres a worker counts as alive until its lease is over.
+    assert status["maybe_applied"] + status["under_way"] == len(doubts)
 
 
 @slow

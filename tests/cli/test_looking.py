@@ -648,6 +648,7 @@ def test_the_version_is_told_without_loading_a_command() -> None:
         "smarterproctoring.terminal",
         "smarterproctoring_generated",
         "smarterproctoring_generated.operations",
+        "smarterproctoring_generated.parsing",
         "smarterproctoring_generated.records",
         "smarterproctoring_generated.results",
     ]

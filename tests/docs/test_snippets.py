@@ -29,10 +29,12 @@ from sybil.parsers.myst import CodeBlockParser
 
 SIDS = ("AI" + "0" * 32, "EX" + "1" * 32, "ES" + "2" * 32)
 FILES = {
+    "docs/how-to/observe.md": ["trace_call.py"],
     "docs/how-to/testing.md": ["moving.py", "test_moving.py", "test_moving_unittest.py"],
     "docs/tutorial/first-session.md": ["move.py", "mistake.py"],
 }
-"""Files that documents show: tests/downstream/test_docs.py and test_tutorial.py run them, as a reader would."""
+"""Files that documents show: test_tutorial.py, test_observe.py and tests/downstream/test_docs.py run them, as a reader
+would."""
 BLOCKS = [block for document in documents() for block in blocks(document)]
 LEAST = 20
 """Blocks of Python; there are more, but fewer would mean that the test has lost sight of them."""

@@ -52,7 +52,7 @@ def test_the_defaults_that_are_shown_are_those_of_the_options() -> None:
 
 
 def test_option_and_field_types_are_exported() -> None:
-    for name in ("Settings", "CallOptions", "ReadBack", "RetryHook", "Timeouts", "TokenSource", "Verdict"):
+    for name in ("Settings", "CallOptions", "ReadBack", "CallHooks", "RetryHook", "Timeouts", "TokenSource", "Verdict"):
         assert hasattr(smarterproctoring, name)
     fields = typing.get_type_hints(smarterproctoring.RescheduleExamSessionFields)
     assert set(fields) == {field.keyword for field in RESCHEDULE_EXAM_SESSION.fields}

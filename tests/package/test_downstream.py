@@ -140,6 +140,19 @@ def test_the_services_own_tests_pass(deployed: Deployed) -> None:
     same(shown, said, SECONDS)
 
 
+def test_the_container_holds_what_the_service_needs_and_no_secret() -> None:
+    """No container is built here: what its file names exists, is let in, and is of the version that is tested."""
+    lines = (EXAMPLE / "Containerfile").read_text().splitlines()
+    copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+    assert copied == ["pyproject.toml", "uv.lock", "exam_desk.py"]
+    assert (EXAMPLE / ".dockerignore").read_text().split() == ["*", *[f"!{name}" for name in copied]]
+    (pinned,) = re.findall(r"uv==[\d.]+", "\n".join(lines))
+    assert f'"{pinned}",' in (ROOT / "pyproject.toml").read_text()
+    assert not [line for line in lines if line.startswith(("ARG ", "ENV ")) and "PATH=" not in line]
+    (sync,) = [line for line in lines if "uv sync" in line]
+    assert "--mount=type=secret,id=netrc" in sync
+
+
 def test_the_service_is_strictly_typed_by_the_installed_package(deployed: Deployed) -> None:
     """And the types do come from the package: a field that it does not have is found."""
     right = deployed.folder / "exam_desk.py"

@@ -29,9 +29,12 @@ OWN = {
         "errors",
         "harmless",
         "headers",
+        "fields",
         "json_values",
         "many",
         "masking",
+        "observation",
+        "observers",
         "parameters",
         "policy",
         "prepare",
@@ -95,10 +98,11 @@ def test_the_budget_would_notice(code: str, loaded: frozenset[str]) -> None:
     assert extra - {f"{package}.{part}" for package, parts in OWN.items() for part in parts}
 
 
-def test_without_the_extra_only_the_command_line_is_missing() -> None:
+@pytest.mark.parametrize("missing", ["click", "opentelemetry"])
+def test_without_the_extras_only_the_command_line_and_otel_are_missing(missing: str) -> None:
     """As tools/check_package.py finds it in the wheel, without the extras."""
     program = (
-        "import sys; sys.modules['click'] = None\n"
+        f"import sys; sys.modules[{missing!r}] = None\n"
         f"sys.path.insert(0, {str(ROOT / 'tools')!r})\n"
         "import probe_installed, smarterproctoring\n"
         "found = probe_installed.import_modules('smarterproctoring', smarterproctoring.__path__, complete=False)\n"

@@ -19,6 +19,7 @@ from smarterproctoring import (
     ServerError,
     SmarterProctoringError,
     UnexpectedRedirectError,
+    what_is_known,
 )
 from smarterproctoring.answers import MAX_BODY, MAX_ERROR_BODY, Reply
 from smarterproctoring.budget import RetryBudget
@@ -186,6 +187,22 @@ def test_the_body_of_an_error_is_cut(clock: Clock, status: int, kind: type[Smart
     one.begin(FIRST)
     error = refused(kind, one.settle, Reply(status, {}, b"a" * MAX_BODY))
     assert len(error.body or "") == MAX_ERROR_BODY == 64 * 1024
+
+
+@pytest.mark.parametrize("read_back", [False, True])
+def test_an_interrupt_after_the_change_was_made_does_not_say_that_it_was_not(*, read_back: bool) -> None:
+    one = Call(TIMED._replace(began=time.monotonic()), Options(), can_renew=False, budget=RetryBudget())
+    one.begin(FIRST)
+    if read_back:
+        read = Reply(200, {}, b'{"appointmentDate": "2030-05-04T13:00:00.000Z"}')
+        assert one.take_read(read)
+    else:
+        assert one.settle(GOOD) is None
+    interrupt = KeyboardInterrupt()
+    one.interrupted(interrupt)
+    known = what_is_known(interrupt)
+    assert known is not None
+    assert known.maybe_applied
 
 
 def test_the_log_of_an_attempt(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

@@ -248,6 +248,7 @@ FINE: dict[str, list[type]] = {
     "proxy": [type(None), str, httpx.URL],
     "transport": [type(None)],
     "on_retry": [type(None), type(print)],
+    "on_call": [type(None), type(print), list],
     "event_hooks": [dict],
     "read_back": [str],
     **{name: [bool] for name in ("allow_http", "retry_ambiguous", "allow_empty", "fast", "trust_env")},

@@ -138,6 +138,8 @@ class SyncSender(NoCopy, OnlyRequests):
         )
         failure: SmarterProctoringError | None = None
         try:
+            if self.call_options.on_call:
+                call.begin_observing(self.origin)
             try:
                 self._attempts(self.request_for(prepared), call)
             except SmarterProctoringError as error:
@@ -147,10 +149,16 @@ class SyncSender(NoCopy, OnlyRequests):
         except BaseException as interrupt:
             if not isinstance(interrupt, Exception | GeneratorExit):
                 call.interrupted(interrupt)
+            if call.observation is not None:
+                call.end(interrupt)
             raise
+        if failure is not None:
+            failure = call.with_check(failure)
+        if call.observation is not None:
+            call.end(failure)
         if failure is None:
             return call
-        raise call.with_check(failure)  # here, so that no other error is its context
+        raise failure  # here, so that no other error is its context
 
     def _attempts(self, request: Request, call: Call) -> None:
         header = call.operation.token_header
