@@ -336,7 +336,7 @@ class _Planner:
         self, kind: ActKind, rows: int, *, always: bool
     ) -> Sequence[Disruption]:
         draw = self._draw
-        allowed = [
+        allowed: list[DisruptionKind] = [
             each
             for each in self._theme.disruptions
             if (each != "restart" or self._shared)

@@ -4,4 +4,7 @@ from history import jumping
 
 jumping.install()
 
-from smarterproctoring_bulk import cli, engine  # noqa: E402, F401 - after the clock
+from importlib import import_module  # noqa: E402 - after the clock
+
+for name in ("cli", "engine"):
+    import_module(f"smarterproctoring_bulk.{name}")

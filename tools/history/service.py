@@ -20,7 +20,7 @@ _UNCLEAR: Final = frozenset({408, 425, 499})
 _AS_USUAL: Final = frozenset({"accepted", "fault: slow"})
 """Reasons of answers that say what happened."""
 
-Rule = dict[str, object]
+Rule = Mapping[str, object]
 
 
 def _often(name: str, share: float, **rule: object) -> Rule:
