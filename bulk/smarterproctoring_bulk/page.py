@@ -28,6 +28,8 @@ _HIGHEST: Final = 539
 """The last step."""
 _BAR_STEPS: Final = 6
 """Steps of one bar."""
+_AS_LISTED: Final = ("ok", "done")
+"""What is said of rows whose sessions were moved, by this job or by an earlier one."""
 _MEANINGS: Final[dict[State, str]] = {
     "ok": "the session was moved",
     "done": "not sent: an earlier job applied the same change",
@@ -93,7 +95,7 @@ class Tally:
     def add(self, outcome: Outcome) -> None:
         """Count one more."""
         self.states[outcome.state] += 1
-        if outcome.state != "ok":
+        if outcome.state not in _AS_LISTED:
             reason = (outcome.state, outcome.status, outcome.code or "")
             if len(self.reasons) >= _MAX_REASONS:
                 reason = (outcome.state, None, "others")
@@ -374,7 +376,7 @@ def _failures(tally: Tally, report: str) -> str:
             )
             + "</tr>"
         )
-    total = tally.total - tally.states["ok"]
+    total = tally.total - sum(tally.states[state] for state in _AS_LISTED)
     where = f"{_link(report)}" if report else "the full report"
     more = (
         f"<p>{len(lines):,} of {total:,} are shown; all are in {where}.</p>"

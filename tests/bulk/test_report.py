@@ -224,6 +224,13 @@ def test_what_the_api_or_the_list_says_is_text_and_nothing_else(tmp_path: Path) 
     assert found.text.count("alert(1)") >= 6
 
 
+def test_a_session_that_an_earlier_job_moved_is_no_failure(tmp_path: Path) -> None:
+    done = Outcome(8, ("", "", SIDS[2]), "done", at=AT)
+    assert "Rows that were not moved" not in page(tmp_path, [OUTCOMES[0], done]).text
+    found = page(tmp_path, [OUTCOMES[1], done, *[OUTCOMES[1]] * 20], failures=10)
+    assert "10 of 21 are shown" in found.text
+
+
 def test_only_so_many_failures_are_listed(tmp_path: Path) -> None:
     many = [OUTCOMES[1]._replace(line=number) for number in range(1, 51)]
     found = page(tmp_path, [*many, OUTCOMES[4]._replace(line=99)], failures=10)
