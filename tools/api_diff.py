@@ -72,8 +72,9 @@ def load(root: Path, shipped: Sequence[Package] = PACKAGES) -> dict[str, griffe.
             assert isinstance(package, griffe.Module)
             packages[each.name] = package
         loader.resolve_aliases(implicit=True, external=False)
+        ours = {each.name for each in shipped}
         for each in shipped:
-            mark_public(packages[each.name], each)
+            mark_public(packages[each.name], each, ours)
         for package in packages.values():
             mark_keywords(package, loader)
     except (ImportError, SyntaxError, griffe.GriffeError) as error:
@@ -82,15 +83,21 @@ def load(root: Path, shipped: Sequence[Package] = PACKAGES) -> dict[str, griffe.
     return {each.name: packages[each.name] for each in shipped if each.public}
 
 
-def mark_public(package: griffe.Module, listed: Package) -> None:
-    """Mark the public modules of a package, and what users import from the package itself."""
+def mark_public(package: griffe.Module, listed: Package, ours: set[str]) -> None:
+    """Mark the public modules of a package, and what users import from the package itself.
+
+    Args:
+        package: The package.
+        listed: What is said of it in the list of packages.
+        ours: The names of all shipped packages.
+    """
     _mark_modules(package, listed)
     if listed.is_public(ITSELF) and not package.exports:
+        # What a package imports of ours without an `__all__`, users import from it.
         for name, member in package.members.items():
-            if (
-                member.is_alias
-            ):  # what a package imports without an `__all__`, users import from it
-                member.public = not name.startswith("_")
+            if isinstance(member, griffe.Alias):
+                is_ours = member.target_path.partition(".")[0] in ours
+                member.public = is_ours and not name.startswith("_")
 
 
 def mark_keywords(package: griffe.Module, loader: griffe.GriffeLoader) -> None:

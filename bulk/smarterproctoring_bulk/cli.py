@@ -48,6 +48,12 @@ class _Commands(click.Group):
                 signal.signal(number, signal.default_int_handler)
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as missing:
+            # Found now, because a command loads what it needs when it is run.
+            raise click.ClickException(
+                f"{missing.name} is missing; install bulk with: "
+                "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[bulk]'"
+            ) from None
         except (KeyboardInterrupt, click.Abort):
             stop = exits.Stop(
                 "interrupted; the same command continues", exits.INTERRUPTED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -298,9 +299,14 @@ def test_an_answer_that_does_not_confirm_ends_the_row_at_once(bulk: Bulk, app: M
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["dbos", "tqdm"])
 def test_a_missing_extra_is_named(module: str) -> None:
-    start = "from smarterproctoring.cli import main; main(['bulk', 'status'])"
+    start = "from smarterproctoring.cli import main; main(['bulk', 'resume', 'job-1'])"
     code = f"import sys; sys.modules[{module!r}] = None; {start}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    environment = {
+        **os.environ,
+        "SMARTERPROCTORING_TOKEN": "secret",
+        "SMARTERPROCTORING_BASE_URL": "http://127.0.0.1:9",
+    }
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode != 0
     assert f"{module} is missing; install" in done.stderr
     assert "smarterproctoring-client[bulk]" in done.stderr

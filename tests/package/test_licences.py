@@ -19,7 +19,7 @@ PLATFORMS = (
     {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix"},
     {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt"},
 )
-NOT_HERE = {"colorama": "BSD-3-Clause"}
+NOT_HERE = {"colorama": "BSD-3-Clause", "pywin32-ctypes": "BSD-3-Clause"}
 """Of packages that this platform does not install: their licence, as their metadata say it."""
 CLASSIFIED = {"MIT License": "MIT", "Apache Software License": "Apache-2.0"}
 
@@ -64,6 +64,9 @@ def licence(name: str) -> str:
         return NOT_HERE[name]
     metadata = importlib.metadata.metadata(name)
     stated = next((metadata[key] for key in ("License-Expression", "License") if key in metadata), "")
+    if not stated:
+        classified = (each for each in metadata.get_all("Classifier") or () if each.startswith("License :: OSI"))
+        stated = next(classified, "").rpartition(" :: ")[2]
     return CLASSIFIED.get(stated, stated)
 
 

@@ -26,6 +26,6 @@ def test_the_run_uses_the_library_that_it_is_about() -> None:
 
 
 def test_the_processes_that_tests_start_use_it_too() -> None:
-    code = "import smarterproctoring, sys; print(sys.modules['httpx'].__name__)"
+    code = "import smarterproctoring.client, sys; print(sys.modules['httpx'].__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == HTTPX
