@@ -202,18 +202,19 @@ with network() as mock:
 def documented_commands() -> list[str]:
     """The commands of the README of the example, in their order."""
     found = re.findall(r"(?m)^\$ (uv .*)$", (EXAMPLE / "README.md").read_text())
-    assert found == ["uv sync", "uv run pytest", "uv run uvicorn --factory exam_desk:serve"]
+    serve = "uv run uvicorn --factory exam_desk:serve --timeout-graceful-shutdown 65"
+    assert found == ["uv sync", "uv run pytest", serve, "uv lock"]
     return found
 
 
 def test_the_services_documented_commands_work_as_written(released: Released, public: Index, tmp_path: Path) -> None:
-    """In an empty folder, one after the other; without a setting, the last one says which in one line."""
+    """In an empty folder; without a setting, the service says which in one line."""
     folder = service(tmp_path / "service", released.index)
     own = {"UV_NO_CONFIG": "0", "XDG_CONFIG_HOME": str(folder / "none"), "XDG_CONFIG_DIRS": str(folder / "none")}
     variables = {**own, **LOGIN, "UV_DEFAULT_INDEX": public.url, "UV_PYTHON": sys.executable, **KEEP_COMPILED}
     variables["PATH"] = f"{Path(UV).parent}:{os.environ['PATH']}"
-    *before, serve = documented_commands()
-    for command in before:
+    sync, tests, serve, lock = documented_commands()
+    for command in (sync, tests, lock):
         done = run(command.split(), folder, **variables)
         assert done.code == 0, f"{command}:\n{done.output}"
     without = run(serve.split(), folder, **variables, EXAM_DESK_SECRET="", EXAM_DESK_INSTALL_SID="AI" + "1f" * 16)

@@ -142,14 +142,14 @@ def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: P
     edits: Edits = {
         "smarterproctoring/__init__.py": [
             (b"__version__ = _VERSION", b'__version__ = "0.2"'),
-            (b"__api_version__ = _API_VERSION", b'__api_version__ = "0.5"'),
+            (b'value = import_module("smarterproctoring_generated.operations").VERSION', b'value = "0.5"'),
         ],
         "smarterproctoring/cli.py": [
             (b"    VERSION,\n    prog_name", b'    "0.3",\n    prog_name'),
             (b"pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[cli]'", b"sorry"),
         ],
         "smarterproctoring/generated.py": [(b"\nfrom ", b"\nimport pytest\nfrom ")],
-        "smarterproctoring/seam.py": [
+        "smarterproctoring/headers.py": [
             (b"smarterproctoring-client/{VERSION} ", b"smarterproctoring-client/0.1 "),
             (b"openapi/{API_VERSION} ", b"openapi/0.4 "),
         ],
@@ -194,10 +194,11 @@ def test_a_lower_bound_that_is_false_is_found(files: Files, tmp_path: Path) -> N
     inner = check_package.Environment(tmp_path / "venv", wheels, VERSION)
     build.run(build.BIN / "uv", "venv", "--quiet", "--python", sys.executable, inner.folder)
     problems = [*check_package.bounds_problems(inner, "lowest-direct")]
-    assert problems[0].startswith("sqlalchemy>=2.0: 2.0.43 is the lowest that goes with the others")
-    assert problems[1].startswith("with the lowest-direct dependencies: ")
-    assert "smarterproctoring_mock" in problems[1]
-    assert len(problems) == 2
+    # A bound that is false may lead the resolver to other versions of what has nothing to do with it.
+    *bounds, tried = problems
+    assert any(one.startswith("sqlalchemy>=2.0: 2.0.43 is the lowest that goes with the others") for one in bounds)
+    assert tried.startswith("with the lowest-direct dependencies: ")
+    assert "smarterproctoring_mock" in tried
 
 
 def test_a_lower_bound_is_the_version_that_is_tried() -> None:
@@ -427,5 +428,5 @@ def test_an_extra_that_cannot_be_had_is_found(tmp_path: Path) -> None:
     )
     problems = [*check_package.resolve_problems(tmp_path)]
     assert len(problems) == 1, problems
-    assert problems[0].startswith("Python 3.12: ")
+    assert problems[0].startswith("Python 3.12 on linux: ")
     assert "click" in problems[0]
