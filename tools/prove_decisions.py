@@ -910,11 +910,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(problem, file=sys.stderr)
     number = sum(tally.calls for tally in tallies)
     print(f"{number:,} calls with each client, {len(problems)} rules broken")
+    before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+    shown, _, after = rest.partition(END)
     if options.write:
-        before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
-        DOCUMENT.write_text(
-            f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8"
+        DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    elif shown.strip() != text.strip():
+        print(
+            f"the table in {DOCUMENT.name} is another one; run: make prove-decisions ARGS=--write",
+            file=sys.stderr,
         )
+        return 1
     return int(bool(problems))
 
 
