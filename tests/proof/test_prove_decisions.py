@@ -117,11 +117,15 @@ def test_a_difference_between_the_clients_is_named(clients: Clients, monkeypatch
     assert len(tally.problems) <= prove_decisions.MOST_PROBLEMS + len(RULES)
 
 
-def test_a_broken_rule_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_rule_is_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     monkeypatch.setattr(prove_decisions, "SETTINGS", [setting("never read back")])
-    assert prove_decisions.main([]) == 0
+    monkeypatch.setattr(prove_decisions, "DOCUMENT", tmp_path / "proof.md")
+    prove_decisions.DOCUMENT.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    assert prove_decisions.main(["--write"]) == 0
     monkeypatch.setattr(policy.AttemptOutcome, "maybe_applied", False)
-    assert prove_decisions.main([]) == 1
+    assert prove_decisions.main(["--write"]) == 1
     assert "said_is_true: never read back: 0.00 s PUT" in capsys.readouterr().err
 
 
