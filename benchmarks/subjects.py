@@ -122,21 +122,16 @@ async def raw_socket_async(url: str) -> AsyncGenerator[AsyncCall]:
 # -- HTTP clients ------------------------------------------------------------------------------------------------------
 
 
-@_sync("httpx")
-def plain_httpx(url: str) -> Generator[Call]:
-    """A client kept open, as its documentation asks for."""
-    import httpx
-
-    with httpx.Client(base_url=url, headers={"token": TOKEN}) as client:
+@contextmanager
+def _like_httpx(module: Any, url: str) -> Generator[Call]:
+    """Open httpx's client, or its successor's, and keep it open, as the documentation asks for."""
+    with module.Client(base_url=url, headers={"token": TOKEN}) as client:
         yield lambda notes: client.put(PATH, json=_body(notes)).raise_for_status().json()
 
 
-@_async("httpx")
-async def plain_httpx_async(url: str) -> AsyncGenerator[AsyncCall]:
-    """The same, asynchronous."""
-    import httpx
-
-    async with httpx.AsyncClient(base_url=url, headers={"token": TOKEN}) as client:
+@asynccontextmanager
+async def _like_httpx_async(module: Any, url: str) -> AsyncGenerator[AsyncCall]:
+    async with module.AsyncClient(base_url=url, headers={"token": TOKEN}) as client:
 
         async def call(notes: str) -> object:
             return (await client.put(PATH, json=_body(notes))).raise_for_status().json()
@@ -144,12 +139,10 @@ async def plain_httpx_async(url: str) -> AsyncGenerator[AsyncCall]:
         yield call
 
 
-@_sync("requests")
-def plain_requests(url: str) -> Generator[Call]:
-    """A session kept open."""
-    requests = _peer("requests")
-
-    with requests.Session() as session:
+@contextmanager
+def _like_requests(module: Any, url: str) -> Generator[Call]:
+    """Open a session of requests, or of niquests, and keep it open."""
+    with module.Session() as session:
         session.headers["token"] = TOKEN
 
         def call(notes: str) -> object:
@@ -157,6 +150,27 @@ def plain_requests(url: str) -> Generator[Call]:
             response.raise_for_status()
             return response.json()
 
+        yield call
+
+
+@_sync("httpx")
+def plain_httpx(url: str) -> Generator[Call]:
+    """The plain client."""
+    with _like_httpx(_peer("httpx"), url) as call:
+        yield call
+
+
+@_async("httpx")
+async def plain_httpx_async(url: str) -> AsyncGenerator[AsyncCall]:
+    """The same, asynchronous."""
+    async with _like_httpx_async(_peer("httpx"), url) as call:
+        yield call
+
+
+@_sync("requests")
+def plain_requests(url: str) -> Generator[Call]:
+    """A session kept open."""
+    with _like_requests(_peer("requests"), url) as call:
         yield call
 
 
@@ -176,39 +190,22 @@ async def plain_aiohttp(url: str) -> AsyncGenerator[AsyncCall]:
 
 @_sync("httpx2")
 def plain_httpx2(url: str) -> Generator[Call]:
-    """Httpx's successor, used as httpx is."""
-    httpx2 = _peer("httpx2")
-
-    with httpx2.Client(base_url=url, headers={"token": TOKEN}) as client:
-        yield lambda notes: client.put(PATH, json=_body(notes)).raise_for_status().json()
+    """Used as httpx is, whose successor it is."""
+    with _like_httpx(_peer("httpx2"), url) as call:
+        yield call
 
 
 @_async("httpx2")
 async def plain_httpx2_async(url: str) -> AsyncGenerator[AsyncCall]:
     """The same, asynchronous."""
-    httpx2 = _peer("httpx2")
-
-    async with httpx2.AsyncClient(base_url=url, headers={"token": TOKEN}) as client:
-
-        async def call(notes: str) -> object:
-            return (await client.put(PATH, json=_body(notes))).raise_for_status().json()
-
+    async with _like_httpx_async(_peer("httpx2"), url) as call:
         yield call
 
 
 @_sync("niquests")
 def plain_niquests(url: str) -> Generator[Call]:
-    """A session kept open, in an environment of its own: its urllib3-future replaces urllib3 for everybody else."""
-    niquests = _peer("niquests")
-
-    with niquests.Session() as session:
-        session.headers["token"] = TOKEN
-
-        def call(notes: str) -> object:
-            response = session.put(url + PATH, json=_body(notes), timeout=30)
-            response.raise_for_status()
-            return response.json()
-
+    """Used as requests is, in an environment of its own: its urllib3-future replaces urllib3 for everybody else."""
+    with _like_requests(_peer("niquests"), url) as call:
         yield call
 
 

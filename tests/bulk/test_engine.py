@@ -100,7 +100,7 @@ def test_two_processes_may_open_a_new_journal_at_the_same_moment(tmp_path: Path)
 def test_two_hosts_may_submit_a_list_at_the_same_moment(
     fleet: Bulk, app: MockApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each chunk is in the journal once, whoever put it there."""
+    """Each chunk is in the journal once, if two hosts put it there, too."""
     path = write_list(fleet.folder / "list.csv", 1500)
     both = threading.Barrier(2, timeout=60)
     insert = Store.insert_job

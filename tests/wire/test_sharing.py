@@ -229,7 +229,7 @@ def test_asyncio_and_trio_one_after_the_other(server: Server) -> None:
 
 @unclosed
 def test_closing_lets_go_of_the_connections_of_loops_that_ended(server: Server) -> None:
-    """Whoever keeps a closed client keeps no sockets with it."""
+    """A closed client that is kept holds no sockets."""
     made: list[weakref.ref[httpx.AsyncHTTPTransport]] = []
 
     def make() -> httpx.AsyncHTTPTransport:

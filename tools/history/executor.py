@@ -291,7 +291,7 @@ class Executor:
         for ran in started:
             patience = end - time.monotonic()
             if not ran.process.wait(patience / 2):
-                # The service is in order again, and whoever waits for it can go on.
+                # The service is in order again, and those who wait for it can go on.
                 self._set_faults(())
             if not ran.process.wait(end - time.monotonic()):
                 ran.hung = True
