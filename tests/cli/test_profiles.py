@@ -161,6 +161,17 @@ def test_a_wrong_install_names_where_it_comes_from(config: Config, monkeypatch: 
     assert "1 arguments more than the 3 SIDs" in run("show", *SIDS, EXAM).output
 
 
+def test_a_wrong_install_of_the_environment_does_not_matter_where_the_arguments_name_one(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMARTERPROCTORING_INSTALL_SID", EXAM)
+    dry = ("reschedule", *SIDS, "--notes", "moved", "--dry-run")
+    assert run(*dry).exit_code == 0
+    assert run(*dry, "--base-url", "http://127.0.0.1:9").exit_code == 0
+    settings = run("doctor", "--base-url", "http://127.0.0.1:9").output
+    assert "ok   settings" in settings
+
+
 def test_without_a_default_the_missing_install_is_named(config: Config) -> None:
     result = run("show", EXAM, SESSION)
     assert result.exit_code == 2
