@@ -1,7 +1,8 @@
 """Finds what a workbook says of rows and cells beside their values: hidden rows, errors, formulas without a value.
 
-It reads each sheet before python-calamine does. That is written in Rust, where no `except` helps: it may never end on
-what is no XML, and ends the process where there is no memory for all cells up to one that is far away.
+It reads a sheet before python-calamine does. That is written in Rust, where no `except` helps: it may never end on
+what is no XML, and ends the process where there is no memory for all cells up to one that is far away. Sheets that
+python-calamine does not read are not looked at: it reads all of an .ods workbook, and of .xlsx what it is asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -29,7 +31,19 @@ UNCOMPUTED: Final = Unusable(
 MERGED: Final = Unusable(
     "a part of a merged cell", "unmerge the cells, and fill in each of them"
 )
-_PLACE: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+DAMAGE: Final = (
+    ValueError,  # not as the format says
+    LookupError,  # a part that is missing, or an encoding that nobody knows
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,  # of bzip2
+    RuntimeError,  # a part with a password, or one that is packed in another way
+)
+"""What reading the parts of a damaged workbook raises."""
+_PACKED: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""How the parts of a workbook are packed; python-calamine reads no others."""
+_PLACE: Final = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")
 _BLOCK: Final = 1024 * 1024
 _MAX_ROWS: Final = 1024 * 1024
 """Rows of a sheet at most, in every spreadsheet program."""
@@ -44,7 +58,7 @@ class Marks:
     Attributes:
         hidden: The numbers of the rows that are hidden, by a person or by a filter.
         cells: The cells that cannot be used: by the number of the row, then by that of the column, from 0.
-        last_row: The number of the last row that has a value; 0 if there is none.
+        last_row: The number of the last row that has a value, be it an empty text; 0 if there is none.
         last_column: The number of the last column that has a value, from 1; 0 if there is none.
     """
 
@@ -65,19 +79,25 @@ class Marks:
         self.last_column = max(self.last_column, column + 1)
 
 
-def xlsx_marks(path: Path) -> dict[str, Marks]:
-    """Read the marks of the sheets of an .xlsx workbook, by their names.
+def xlsx_marks(path: Path, names: Iterable[str]) -> dict[str, Marks]:
+    """Read the marks of sheets of an .xlsx workbook.
+
+    Args:
+        path: The workbook.
+        names: The sheets.
+
+    Returns:
+        The marks by the names of the sheets.
 
     Raises:
-        ValueError: A part of it is not as the format says.
-        KeyError: A part is missing.
-        zipfile.BadZipFile: A part is damaged.
+        Exception: One of `DAMAGE`: it cannot be read.
     """
     found: dict[str, Marks] = {}
     with zipfile.ZipFile(path) as archive:
-        for name, part in _sheets(archive).items():
+        parts = _parts(archive)
+        for name in names:
             scan = _XlsxScan()
-            _parse(archive, part, scan.begin, scan.end, scan.text)
+            _parse(archive, parts[name], scan.begin, scan.end, scan.text)
             found[name] = scan.marks
     return found
 
@@ -86,9 +106,7 @@ def ods_marks(path: Path) -> dict[str, Marks]:
     """Read the marks of the sheets of an .ods workbook, by their names.
 
     Raises:
-        ValueError: A part of it is not as the format says.
-        KeyError: A part is missing.
-        zipfile.BadZipFile: A part is damaged.
+        Exception: One of `DAMAGE`: it cannot be read.
     """
     with zipfile.ZipFile(path) as archive:
         scan = _OdsScan()
@@ -109,7 +127,7 @@ def _parse(
     parser.EndElementHandler = end
     parser.CharacterDataHandler = text
     try:
-        with archive.open(part) as stream:
+        with archive.open(_packed(archive, part)) as stream:
             while block := stream.read(_BLOCK):
                 parser.Parse(block, False)
         parser.Parse(b"", True)
@@ -117,12 +135,20 @@ def _parse(
         raise ValueError("not XML") from None
 
 
+def _packed(archive: zipfile.ZipFile, part: str) -> zipfile.ZipInfo:
+    """Return a part of a workbook if it is packed as the parts of workbooks are."""
+    found = archive.getinfo(part)
+    if found.compress_type not in _PACKED:
+        raise ValueError("packed in another way")
+    return found
+
+
 def _local(name: str) -> str:
     return name.rpartition(":")[2]
 
 
-def _sheets(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Return which part of an .xlsx workbook holds each sheet."""
+def _parts(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return which part of an .xlsx workbook holds each sheet; a sheet may have none."""
     targets = {
         element.get("Id"): element.get("Target", "")
         for element in _elements(archive, "xl/_rels/workbook.xml.rels", "Relationship")
@@ -130,7 +156,7 @@ def _sheets(archive: zipfile.ZipFile) -> dict[str, str]:
     # Relative to the workbook, or from the root.
     return {
         element.get("name", ""): posixpath.normpath(
-            posixpath.join("/xl", targets[_attribute(element, "id")])
+            posixpath.join("/xl", targets.get(_attribute(element, "id"), ""))
         ).lstrip("/")
         for element in _elements(archive, "xl/workbook.xml", "sheet")
     }
@@ -141,7 +167,7 @@ def _elements(
 ) -> list[ElementTree.Element]:
     """Return the elements of a name, whatever their namespace: Excel writes two."""
     try:
-        root = ElementTree.fromstring(archive.read(part))  # noqa: S314 - no longer open to expansions since expat 2.4.1
+        root = ElementTree.fromstring(archive.read(_packed(archive, part)))  # noqa: S314 - no longer open to expansions since expat 2.4.1
     except ElementTree.ParseError:
         raise ValueError("not XML") from None
     return [
@@ -169,6 +195,8 @@ class _XlsxScan:
         self._kind = ""
         self._formula = False
         self._value = False
+        self._has_value = False
+        """Whether there is an element for the value, be it empty: as a text that is a value."""
         self._in_value = False
 
     def begin(self, name: str, attributes: _Attributes) -> None:
@@ -176,6 +204,7 @@ class _XlsxScan:
         if tag == "c":
             self._begin_cell(attributes)
         elif tag == "v":
+            self._has_value = True
             self._in_value = True
         elif tag == "is":
             self._value = True
@@ -198,6 +227,7 @@ class _XlsxScan:
         self._kind = attributes.get("t", "n")
         self._formula = False
         self._value = False
+        self._has_value = False
 
     def text(self, _: str) -> None:
         if self._in_value:
@@ -208,7 +238,7 @@ class _XlsxScan:
         if tag == "v":
             self._in_value = False
         elif tag == "c":
-            if self._value:
+            if self._value or (self._kind == "str" and self._has_value):
                 self.marks.fill(self._row, self._column)
             if self._kind == "e":
                 self.marks.add(self._row, self._column, ERROR)
@@ -219,7 +249,7 @@ class _XlsxScan:
 
 def _column_number(letters: str) -> int:
     number = 0
-    for letter in letters:
+    for letter in letters.upper():
         number = number * 26 + ord(letter) - ord("A") + 1
     return number - 1
 

@@ -36,7 +36,13 @@ from smarterproctoring_bulk.records import (
     header_names,
     refuse_twins,
 )
-from smarterproctoring_bulk.sheet_marks import MERGED, Marks, ods_marks, xlsx_marks
+from smarterproctoring_bulk.sheet_marks import (
+    DAMAGE,
+    MERGED,
+    Marks,
+    ods_marks,
+    xlsx_marks,
+)
 
 MAGIC: Final = b"PK\x03\x04"
 _Kind: TypeAlias = Literal["xlsx", "ods"]
@@ -64,15 +70,19 @@ def read(
     Raises:
         InputError: It cannot be read; the message says how to fix it.
     """
-    sheets = _marks(path)
+    kind = _kind(path)
     try:
+        sheets = _checked(path, ods_marks(path)) if kind == "ods" else {}
         with load_workbook(path) as book:
-            found = _chosen(path, book, sheet)
-    except (CalamineError, OSError):
+            names = _candidates(path, book, sheet)
+            if kind == "xlsx":
+                sheets = _checked(path, xlsx_marks(path, names))
+            found = _chosen(path, book, names, by_name=sheet is not None)
+        marks = sheets[found.name]
+    except InputError:
+        raise
+    except (CalamineError, *DAMAGE):
         raise _damaged(path) from None
-    marks = sheets.get(found.name)
-    if marks is None:
-        raise _damaged(path)
     rows = _rows(found)
     line, header = next(
         (
@@ -133,17 +143,12 @@ def _kind(path: Path) -> _Kind:
     )
 
 
-def _marks(path: Path) -> dict[str, Marks]:
-    """Read what the sheets say beside their values, and see that their values can be read.
+def _checked(path: Path, sheets: dict[str, Marks]) -> dict[str, Marks]:
+    """Return what the sheets say beside their values; see that there is memory for these.
 
     Raises:
-        InputError: The workbook is damaged, or a sheet is too large.
+        InputError: A sheet is too large.
     """
-    kind = _kind(path)
-    try:
-        sheets = xlsx_marks(path) if kind == "xlsx" else ods_marks(path)
-    except (ValueError, KeyError, zipfile.BadZipFile):
-        raise _damaged(path) from None
     for name, marks in sheets.items():
         if marks.last_row * marks.last_column > MAX_CELLS:
             raise InputError(
@@ -155,33 +160,49 @@ def _marks(path: Path) -> dict[str, Marks]:
     return sheets
 
 
-def _chosen(path: Path, book: CalamineWorkbook, name: str | None) -> CalamineSheet:
-    """Return the sheet that is meant.
+def _candidates(path: Path, book: CalamineWorkbook, name: str | None) -> list[str]:
+    """Return the names of the sheets that may be meant, which are those to read.
 
     Raises:
-        InputError: There is no such sheet, or more than one may be meant.
+        InputError: There is no such sheet.
     """
-    shown = ", ".join(map(_shown, book.sheet_names[:20]))
     if name is not None:
         if name not in book.sheet_names:
             raise InputError(
-                f"--sheet: {path.name} has no sheet {name!r}; it has: {shown}"
+                f"--sheet: {path.name} has no sheet {name!r}; it has: {_names(book)}"
             )
-        return book.get_sheet_by_name(name)
-    visible = [
-        book.get_sheet_by_name(sheet.name)
+        return [name]
+    return [
+        sheet.name
         for sheet in book.sheets_metadata
         if sheet.typ == SheetTypeEnum.WorkSheet
         and sheet.visible == SheetVisibleEnum.Visible
     ]
-    full = [sheet for sheet in visible if sheet.start is not None]
+
+
+def _chosen(
+    path: Path, book: CalamineWorkbook, names: list[str], *, by_name: bool
+) -> CalamineSheet:
+    """Return the sheet that is meant; one that is asked for by its name may be empty.
+
+    Raises:
+        InputError: None of them has a value, or more than one may be meant.
+    """
+    sheets = [book.get_sheet_by_name(name) for name in names]
+    if by_name:
+        return sheets[0]
+    full = [sheet for sheet in sheets if sheet.start is not None]
     if len(full) > 1:
         raise InputError(
-            f"{path.name} has several sheets: {shown}; say which one with --sheet"
+            f"{path.name} has several sheets: {_names(book)}; say which one with --sheet"
         )
     if not full:
         raise InputError(f"{path.name} has no visible sheet that is not empty")
     return full[0]
+
+
+def _names(book: CalamineWorkbook) -> str:
+    return ", ".join(map(_shown, book.sheet_names[:20]))
 
 
 def _shown(name: str) -> str:

@@ -194,9 +194,16 @@ def test_a_damaged_workbook_is_refused(write: Write, cut: float) -> None:
 def edit(path: Path, old: str, new: str) -> Path:
     """Replace a text of the sheet, which has to be there once."""
     with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name).decode() for name in archive.namelist()}
-    (name,) = (name for name, text in parts.items() if text.count(old) == 1)
-    parts[name] = parts[name].replace(old, new)
+        (name,) = (name for name in archive.namelist() if archive.read(name).count(old.encode()) == 1)
+    return edit_part(path, name, lambda text: text.replace(old.encode(), new.encode()))
+
+
+def edit_part(path: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
+    """Change a part of the workbook."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist()}
+    assert change(parts[name]) != parts[name]
+    parts[name] = change(parts[name])
     with zipfile.ZipFile(path, "w") as archive:
         for part, text in parts.items():
             archive.writestr(part, text)
@@ -222,11 +229,101 @@ def test_cells_that_are_repeated_without_end_are_refused(tmp_path: Path) -> None
         read(path)
 
 
-@pytest.mark.parametrize("place", ["ZZZZZZ1", "f2", "F0x", ""])
+@pytest.mark.parametrize("kind", ["str", "inlineStr"])
+def test_an_empty_text_that_is_far_away_is_refused(tmp_path: Path, kind: str) -> None:
+    """An empty text is a value: python-calamine makes all the cells before it."""
+    path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1)]))
+    inner = "<v></v>" if kind == "str" else "<is/>"
+    edit(path, "</sheetData>", f'<row><c r="XFD1048576" t="{kind}">{inner}</c></row></sheetData>')
+    with pytest.raises(InputError, match="reaches to row 1,048,576 and column 16,384"):
+        read(path)
+
+
+@pytest.mark.parametrize("cell", ['<c r="XFD1048576" s="1"/>', '<c r="XFD1048576"><v/></c>'])
+def test_a_cell_without_a_value_may_be_far_away(tmp_path: Path, cell: str) -> None:
+    path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1)]), Sheet("Empty", []))
+    edit(path, "<sheetData></sheetData>", f"<sheetData><row>{cell}</row></sheetData>")
+    assert [item.line for item in read(path)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"A1" t="inlineStr"', '"XFD1048576" t="inlineStr"'),
+        ('"A1" t="inlineStr"', '"ZZZZZZ1" t="inlineStr"'),
+        ("far</t>", "far</xt>"),
+    ],
+    ids=["far away", "no place", "no XML"],
+)
+def test_a_sheet_that_is_not_read_may_be_anything(tmp_path: Path, old: str, new: str) -> None:
+    rows: list[list[Cell]] = [["far"]]
+    for other, sheet in ((Sheet("Data", rows), "Moves"), (Sheet("Data", rows, visible=False), None)):
+        path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1)]), other)
+        edit_part(path, "xl/worksheets/sheet2.xml", lambda text: text.replace(old.encode(), new.encode()))
+        assert [item.line for item in read(path, sheet=sheet)] == [2]
+        with pytest.raises(InputError, match="far away from the list|damaged workbook"):
+            read(path, sheet="Data")
+
+
+def test_a_chart_without_its_part_is_passed_over(tmp_path: Path) -> None:
+    path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1)]), Sheet("Chart", []))
+    edit(path, 'worksheet" Target="worksheets/sheet2.xml', 'chartsheet" Target="chartsheets/sheet1.xml')
+    assert [item.line for item in read(path)] == [2]
+
+
+def test_an_empty_sheet_that_is_asked_for_is_named(write: Write) -> None:
+    path = write(Sheet("Moves", [HEADER, row(1)]), Sheet("Empty", []))
+    with pytest.raises(InputError, match="the sheet 'Empty' is empty"):
+        read(path, sheet="Empty")
+
+
+def test_places_in_small_letters_are_places(tmp_path: Path) -> None:
+    path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1, notes=Error())]))
+    edit(path, '"F2"', '"f2"')
+    assert told(read(path)) == [(2, "notes", "an error of the spreadsheet")]
+
+
+@pytest.mark.parametrize("place", ["ZZZZZZ1", "F0x", ""])
 def test_a_place_that_no_cell_has_is_damage(tmp_path: Path, place: str) -> None:
     path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1, notes="x")]))
     with pytest.raises(InputError, match="damaged workbook"):
         read(edit(path, '"F2"', f'"{place}"'))
+
+
+PARTS = ["xl/worksheets/sheet1.xml", "xl/workbook.xml", "xl/_rels/workbook.xml.rels"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("kind", ["garbled", "packed by bzip2", "a strange method", "a password", "an encoding"])
+def test_each_damage_of_a_part_is_named(tmp_path: Path, part: str, kind: str) -> None:
+    path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1)]))
+    if kind == "an encoding":
+        edit_part(path, part, lambda text: b"<?xml version='1.0' encoding='foo'?>" + text)
+    else:
+        damage(path, part, kind)
+    with pytest.raises(InputError, match="damaged workbook"):
+        read(path)
+
+
+def damage(path: Path, part: str, kind: str) -> None:
+    """Change the bytes of a packed part, or what the zip file says of it in both of its places."""
+    with zipfile.ZipFile(path) as archive:
+        found = archive.getinfo(part)
+        central = archive.start_dir
+    data = bytearray(path.read_bytes())
+    begin = found.header_offset + 30 + len(part)
+    entry = data.index(part.encode(), central) - 46
+    if kind == "garbled":
+        for place in range(begin + 2, begin + found.compress_size - 2):
+            data[place] ^= 0x5A
+    elif kind == "a password":
+        data[found.header_offset + 6] |= 1
+        data[entry + 8] |= 1
+    else:
+        method = zipfile.ZIP_BZIP2 if kind == "packed by bzip2" else 9
+        data[found.header_offset + 8] = method
+        data[entry + 10] = method
+    path.write_bytes(data)
 
 
 @pytest.mark.parametrize("old", ["</table:table>", "</office:spreadsheet>"])
