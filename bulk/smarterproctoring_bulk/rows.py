@@ -457,12 +457,21 @@ class Reader:
         sids = tuple(draft.given.pop(keyword, None) for keyword in _SIDS)
         if check:
             self._check_limits(draft, moments)
-            draft.check(sids)
+            draft.check(sids, self._ways() if None in sids else "")
         fields = _typed(draft.given)
         if draft.problems:
             session = sids[-1] if _SIDS[-1] not in draft.wrong else None
             return [problem._replace(session=session) for problem in draft.problems]
         return Row(record.line, (str(sids[0]), str(sids[1]), str(sids[2])), fields)
+
+    def _ways(self) -> str:
+        """Return the ways to give the install of a row that names none.
+
+        For a list that names its installs the environment and the profile do not count.
+        """
+        if _NAMES[INSTALL] in self.columns.values():
+            return ", or one for all such rows with --install-sid"
+        return _for_all([_NAMES[INSTALL]])
 
     def _collect(self, draft: _Draft, cells: Mapping[str, object]) -> None:
         """Take the cells that say something, by what their columns mean."""
@@ -649,14 +658,19 @@ class _Draft:
             "UTC" if _ZONE in self.wrong else where
         )  # UTC only to check the row's times anyway
 
-    def check(self, sids: tuple[str | None, ...]) -> None:
-        """Apply the client's own rules."""
+    def check(self, sids: tuple[str | None, ...], ways: str) -> None:
+        """Apply the client's own rules.
+
+        Args:
+            sids: Install, exam and session.
+            ways: The ways to give an install that is missing.
+        """
         given = list(zip(_SID_ITEMS, sids, strict=True))
         for item, sid in given:
             if sid is None and item.keyword not in self.wrong:
-                ways = _for_all([item.name])
+                fix = f"give the {_DESCRIPTIONS[item.keyword]}"
                 self.problem(
-                    item.keyword, f"give the {_DESCRIPTIONS[item.keyword]}{ways}"
+                    item.keyword, fix + ways if item.keyword == INSTALL else fix
                 )
         for item, sid in given:
             if sid is None or item.keyword in self.wrong:

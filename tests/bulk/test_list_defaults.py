@@ -148,6 +148,24 @@ def test_without_any_the_message_names_each_way(bulk: Bulk) -> None:
     assert "or name the zone: --timezone America/New_York, or timezone in a profile" in said
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_an_empty_cell_of_a_list_with_installs_is_not_filled_by_the_profile(bulk: Bulk, kind: str) -> None:
+    """So the message does not name ways that do not help."""
+    path = write_list(bulk.folder / "list.csv", 2)
+    path.write_text(path.read_text()[::-1].replace(INSTALL[::-1], "", 1)[::-1])
+    if kind == "jsonl":
+        header, *lines = path.read_text().splitlines()
+        path = path.with_suffix(".jsonl")
+        rows = [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    profile(bulk, of_install(INSTALL))
+    said = bulk.run("run", path, "--dry-run", code=5, SMARTERPROCTORING_INSTALL_SID=INSTALL)
+    assert "give the SID of the install, or one for all such rows with --install-sid (empty)" in said
+    assert VARIABLE not in said
+    assert "in a profile" not in said
+    assert "2 to send" in bulk.run("run", path, "--dry-run", "--install-sid", INSTALL)
+
+
 def test_a_value_that_does_not_work_names_where_it_comes_from(bulk: Bulk) -> None:
     path = short_list(bulk)
     dry = ("run", path, "--dry-run")
