@@ -5,6 +5,7 @@ of code. Supported: OpenAPI 3.0 with references inside the document. Schemas fol
 (JSON Schema draft 4 plus `nullable`, `readOnly` and the integer formats).
 """
 
+from copy import deepcopy
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple, cast
@@ -101,7 +102,6 @@ class CompiledSpec:
         Raises:
             SpecError: It says something that cannot be served.
         """
-        self.document = root
         self._document = Document(root)
         for path, node in nodes(root):
             if isinstance(node.get("pattern"), str):
@@ -128,6 +128,11 @@ class CompiledSpec:
         # A concrete path is matched before a templated one (OpenAPI 3.0.3, Paths Object).
         for item in sorted(self.items, key=lambda item: len(item.parameter_names)):
             self._by_length.setdefault(item.path.segments, []).append(item)
+
+    @property
+    def document(self) -> Node:
+        """Return a copy of the document: all mocks that serve it share the one that was compiled."""
+        return deepcopy(self._document.root)
 
     def match(self, parts: list[str]) -> MatchedPath | None:
         """Find the path of these decoded segments, and the values of its parameters."""
@@ -207,7 +212,7 @@ class CompiledSpec:
 
     def _security(self, node: Node) -> tuple[tuple[Scheme, ...], ...]:
         """Return the alternatives of an operation, each with the schemes that it needs."""
-        default: list[Node] = self.document.get("security") or []
+        default: list[Node] = self._document.root.get("security") or []
         alternatives: list[Node] = node.get("security", default) or []
         return tuple(
             tuple(map(self._scheme, alternative)) for alternative in alternatives
@@ -278,7 +283,7 @@ class CompiledSpec:
         todo = [pointer]
         while todo:
             pointer = todo.pop()
-            unresolved = cast("Node", walk(self.document, from_pointer(pointer)))
+            unresolved = cast("Node", walk(self._document.root, from_pointer(pointer)))
             schema, where = self._document.resolve(unresolved, pointer)
             if where in seen:
                 continue

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from mock.rawhttp import JSON, PATH, SESSION, TOKEN, Client
-from smarterproctoring_mock import SpecError, running_server, strict_json
+from smarterproctoring_mock import MockApp, SpecError, running_server, strict_json
 from smarterproctoring_mock.spec import default_path, load
 from smarterproctoring_mock.strict_json import KEPT_DEPTH, NotJsonError, loads, loads_deep
 
@@ -276,6 +276,20 @@ def test_a_spec_that_cannot_be_served_is_refused(tmp_path: Path, old: str, new: 
     with pytest.raises(SpecError, match=said) as caught:
         load(file)
     assert str(file) in str(caught.value)
+
+
+def test_a_document_that_a_caller_changes_is_no_other_mock_s(tmp_path: Path) -> None:
+    """Mocks of one document share what was compiled of it."""
+    first = MockApp()
+    first.spec.document["paths"].clear()
+    first.spec.document["info"]["title"] = "changed"
+    assert len(MockApp().spec.document["paths"]) == 1
+    assert first.spec.document == MockApp().spec.document == load().document
+    file = tmp_path / "spec.yaml"
+    file.write_bytes(default_path().read_bytes())
+    before = MockApp(spec=file)
+    file.write_text(file.read_text().replace("title: ", "title: New ", 1))
+    assert MockApp(spec=file).spec.title == f"New {before.spec.title}"
 
 
 def test_a_reference_that_leads_back_to_itself_is_refused(tmp_path: Path) -> None:
