@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
@@ -757,6 +760,31 @@ def test_a_damaged_byte_of_parquet_is_an_error_of_the_list(
     options = InputOptions(common={"install": AI, "exam": EX, "session": es(1)}, unknown="ignore")
     with suppress(InputError):
         list(read_rows(path, options, NOW))
+
+
+_WITH_ITS_OWN_PATH = """
+import json, os, sys
+sys.path[:] = json.loads(os.environ["PLACES"])
+from smarterproctoring_bulk.rows import InputOptions, read_rows
+print(len(list(read_rows(sys.argv[1], InputOptions(common=json.loads(sys.argv[2]))))))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there the program of an environment is no link to the real one")
+def test_parquet_is_read_where_only_this_process_finds_the_packages(parquet: Callable[..., Path]) -> None:
+    """A program may set `sys.path` itself; the process that reads first does not have that."""
+    text = pytest.importorskip("arro3.core").DataType.utf8()
+    path = parquet({"sessionSid": ([es(1), es(2)], text)})
+    common = json.dumps({"install": AI, "exam": EX, "notes": "x"})
+    outside_of_the_environment = os.path.realpath(sys.executable)
+    done = subprocess.run(
+        [outside_of_the_environment, "-c", _WITH_ITS_OWN_PATH, str(path), common],
+        env={"PLACES": json.dumps(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "2\n", done.stderr
 
 
 def test_damaged_parquet_is_refused(parquet: Callable[..., Path]) -> None:
