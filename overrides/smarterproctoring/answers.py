@@ -191,12 +191,18 @@ class Reply(_Reply):
         # Written as JSON twice.
         if isinstance(value, str) and value.lstrip()[:1] == "{":
             value = _read_again(value)
-        if isinstance(value, str) and _is_html(value.encode("utf-8", "replace")):
+        if (
+            isinstance(value, str)
+            and "<" in value
+            and _is_html(value.encode("utf-8", "replace"))
+        ):
             return "an HTML page; this is not the API's answer"
-        is_problem = (
-            self.media_type() == "application/problem+json" and not _says_success(value)
-        )
-        return "an error object" if is_error(value) or is_problem else None
+        return "an error object" if is_error(value) or self._is_problem(value) else None
+
+    def _is_problem(self, value: object) -> bool:
+        """Tell whether it is called a problem (RFC 9457), and says nothing of success."""
+        kind = self.media_type()
+        return kind == "application/problem+json" and not _says_success(value)
 
     def _is_page(self) -> bool:
         return self.media_type() in ("text/html", "application/xhtml+xml")
@@ -277,6 +283,8 @@ def _start(body: bytes) -> bytes:
 
 
 def _is_markup(body: bytes) -> bool:
+    if body.startswith(_JSON):  # nearly always
+        return False
     start = _start(body)
     if start.startswith(_JSON):
         return False

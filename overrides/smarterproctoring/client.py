@@ -292,8 +292,8 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[DryRun]):
         given: Hidden[Mapping[str, object]],
         parse: Parse[ParsedT],
     ) -> Result[ParsedT]:
-        result = self._sender.call(self._prepare(operation, sids, given))
-        return result._replace(parsed=parse(result.data))
+        call = self._sender.perform(self._prepare(operation, sids, given))
+        return call.result(parse)
 
     def _check(
         self,
@@ -370,8 +370,8 @@ class AsyncSmarterProctoring(
         given: Hidden[Mapping[str, object]],
         parse: Parse[ParsedT],
     ) -> Result[ParsedT]:
-        result = await self._sender.call(self._prepare(operation, sids, given))
-        return result._replace(parsed=parse(result.data))
+        call = await self._sender.perform(self._prepare(operation, sids, given))
+        return call.result(parse)
 
     async def _check(
         self,

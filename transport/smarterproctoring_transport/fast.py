@@ -157,7 +157,7 @@ def _on_the_wire(request: httpcore.Request) -> bytes:
         httpcore.LocalProtocolError: A header holds a line break or a NUL.
     """
     lines = [b"%b %b HTTP/1.1" % (request.method, request.url.target)]
-    lines += [b"%b: %b" % header for header in request.headers]
+    lines += [name + b": " + value for name, value in request.headers]
     head = b"\r\n".join(lines)
     if not head.count(b"\n") == head.count(b"\r") == len(lines) - 1 or b"\0" in head:
         raise httpcore.LocalProtocolError("a header holds a line break or a NUL")
