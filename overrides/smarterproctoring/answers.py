@@ -105,9 +105,11 @@ _GOOD_CODES = {
     "none",
 }
 """Codes next to a message that do not mean an error. Any other does: it is the form that the vendor documents."""
-_BEGUN_ERROR = re.compile(
-    r'\s*\{\s*"(?i:error|errors|fault|exception|statuscode)"\s*:\s*(?!null|false|"")(?!(?i:\[\s*\]|\{\s*\}|[123][0-9]{2}\b))'
+_BEGUN_ERROR = (
+    r'\s*\{\s*"(?i:error|errors|fault|exception|statuscode)"\s*:\s*'
+    r'(?!null|false|"")(?!(?i:\[\s*\]|\{\s*\}|[123][0-9]{2}\b))'
 )
+"""How an error object begins that is not whole. Compiled when it is first used: most processes never need it."""
 NOT_JSON: Final = object()
 """In the place of a JSON value where the body is not JSON."""
 _NO_ERROR: tuple[object, ...] = (None, False, 0, "", [], {})
@@ -185,7 +187,7 @@ class Reply(_Reply):
         if value is NOT_JSON:
             return (
                 "an error object"
-                if _BEGUN_ERROR.match(self.text())
+                if re.match(_BEGUN_ERROR, self.text())
                 else self._unknown_type()
             )
         # Written as JSON twice.

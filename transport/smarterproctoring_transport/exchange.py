@@ -5,6 +5,8 @@ httpx's transports let httpcore check each header again, name by name and value 
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpcore
 import httpx
 
@@ -31,16 +33,17 @@ HTTPCORE_ERRORS = tuple(_ERRORS)
 def request_for(request: httpx.Request) -> httpcore.Request:
     """Return a request as httpcore has it."""
     url = request.url
+    target = httpcore.URL(
+        scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+    )
+    stream: Any = (
+        request.stream
+    )  # the annotation of httpcore wants an iterator; an iterable is sent as well
     made = httpcore.Request(
-        request.method,
-        httpcore.URL(
-            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-        ),
-        extensions=request.extensions,
+        request.method, target, content=stream, extensions=request.extensions
     )
     # Bytes already: httpcore would look at each again.
     made.headers = request.headers.raw
-    made.stream = request.stream
     return made
 
 

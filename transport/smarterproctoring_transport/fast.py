@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpcore
+import httpx
 
 try:
     import httptools
@@ -112,7 +113,7 @@ class Connection:
     def whole_response(self, stream: object) -> httpcore.Response:
         """Return an answer all of which has come."""
         body = self.take()
-        return self.response(stream, body, {"body": body})
+        return self.response(stream, httpx.ByteStream(body), {"body": body})
 
     def response(
         self, stream: object, content: Any, more: Mapping[str, object]

@@ -232,11 +232,10 @@ class SyncTransport(httpx.HTTPTransport):
             response = self._pool.handle_request(request_for(request))
         except HTTPCORE_ERRORS as error:
             raise translated(error) from error
-        extensions = response.extensions
-        body = extensions.get("body")
+        stream: Any = response.stream
         return httpx.Response(
             response.status,
             headers=response.headers,
-            stream=response.stream if body is None else httpx.ByteStream(body),
-            extensions=extensions,
+            stream=stream,  # of httpx's class already: one that is whole, or that the pool lends
+            extensions=response.extensions,
         )
