@@ -73,6 +73,7 @@ def time_text(value: object) -> str:
 
 def found_at(node: Any, place: Place) -> list[tuple[Any, Any]]:
     """Return each mapping or list that holds something at a place, with the key or index that it is at."""
+    holder = node
     name = place[0]
     rest = place[1:]
     keys: Iterable[Any] = ()
@@ -86,9 +87,9 @@ def found_at(node: Any, place: Place) -> list[tuple[Any, Any]]:
     found: list[tuple[Any, Any]] = []
     for key in keys:
         if rest:
-            found += found_at(node[key], rest)
+            found += found_at(holder[key], rest)
         else:
-            found.append((node, key))
+            found.append((holder, key))
     return found
 
 

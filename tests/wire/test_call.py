@@ -95,7 +95,7 @@ def test_a_success_tells_what_it_took(clock: Clock) -> None:
     one.begin(FIRST)
     clock.now += 2
     assert one.settle(GOOD._replace(incomplete=True)) is None
-    result = one.result(lambda _: None)
+    result: Result[Any] = one.result(lambda _: None)
     assert (result.data, result.status, result.request_id) == ("moved", 200, "req-1")
     assert (result.attempts, result.replays, result.elapsed, result.incomplete) == (2, 1, 3.0, True)
 
@@ -369,7 +369,7 @@ def test_what_is_read_is_not_what_the_caller_gets() -> None:
     one = unsure()
     shown = b'{"appointmentDate": "2030-05-04T13:00:00Z", "accessKey": "the key"}'
     assert one.take_read(Reply(200, {"x-request-id": "of the read"}, shown))
-    result = one.result(lambda _: None)
+    result: Result[Any] = one.result(lambda _: None)
     assert (result.data, result.request_id, result.confirmed_by) == (None, "of the read", "read back")
 
 

@@ -324,13 +324,13 @@ def test_a_hook_that_reads_a_body_which_breaks_off_gets_the_error_of_httpx(
     def read(response: httpx.Response) -> None:
         try:
             response.read()
-        except Exception as error:  # noqa: BLE001 - what is tested
+        except Exception as error:
             raised.append(error)
 
     async def aread(response: httpx.Response) -> None:
         try:
             await response.aread()
-        except Exception as error:  # noqa: BLE001 - what is tested
+        except Exception as error:
             raised.append(error)
 
     async def call() -> Result[Any]:
