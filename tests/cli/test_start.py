@@ -146,6 +146,24 @@ def test_the_package_itself_loads_no_http() -> None:
     assert not HTTP & {*done.stdout.split()}
 
 
+def test_the_clients_load_little_beside_httpx() -> None:
+    code = """
+import sys, httpx
+before = {*sys.modules}
+from smarterproctoring import AsyncSmarterProctoring, SmarterProctoring
+print(*({*sys.modules} - before))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    new = {*done.stdout.split()}
+    assert "smarterproctoring.client" in new
+    others = {name for name in new if not name.startswith("smarterproctoring")}
+    assert others <= {"dataclasses", "contextvars", "_contextvars"}
+    needless = {"cli", "otel", "profiles", "times", "token_file", "zones"}
+    assert not {f"smarterproctoring.{name}" for name in needless} & new
+    assert not {"smarterproctoring_generated.models", "smarterproctoring_generated.client"} & new
+    assert not {"smarterproctoring_transport.connections", "smarterproctoring_transport.fast"} & new
+
+
 def test_a_star_gives_every_public_name() -> None:
     source = Path(str(smarterproctoring.__file__)).read_text(encoding="utf-8")
     block = source.partition("if TYPE_CHECKING:\n")[2].partition("\n__version__")[0]
