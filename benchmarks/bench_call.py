@@ -252,18 +252,25 @@ async def _run_async(name: str, calls: int, url: str) -> None:
 
 def instructions(kind: str, name: str, url: str) -> int:
     """Return the instructions of one call, or of one step."""
+    _counted([], kind, name, 1, url)  # so that no counted run compiles a module
     few, many = (_instructions(kind, name, calls, url) for calls in (FEW, MANY))
     return (many - few) // (MANY - FEW)
 
 
 def _instructions(kind: str, name: str, calls: int, url: str) -> int:
     tool = ["valgrind", "--tool=cachegrind", "--cache-sim=no", f"--cachegrind-out-file={os.devnull}"]
-    command = [*tool, sys.executable, __file__, "--run", kind, name, str(calls), url]
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(map(str, (HERE, PEERS)))}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
-    assert found is not None, done.stderr
+    said = _counted(tool, kind, name, calls, url)
+    found = re.search(r"I\s+refs:\s+([\d,]+)", said)
+    assert found is not None, said
     return int(found[1].replace(",", ""))
+
+
+def _counted(tool: list[str], kind: str, name: str, calls: int, url: str) -> str:
+    """Run this file under a tool; return what that says."""
+    command = [*tool, sys.executable, __file__, "--run", kind, name, str(calls), url]
+    every = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = {**every, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(map(str, (HERE, PEERS)))}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stderr
 
 
 def count_steps(url: str) -> list[Counted]:
