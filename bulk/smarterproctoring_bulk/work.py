@@ -80,6 +80,7 @@ def work(
         except journals.JournalError as error:
             raise exits.Stop(str(error), exits.JOURNAL) from None
         journal.begin(job)
+        exits.say_when_interrupted(_interrupted(job))
         try:
             with progress(job.total, tally.settled) as bar:
                 stopped = asyncio.run(
@@ -98,10 +99,7 @@ def work(
             exits.JOURNAL,
         )
     if stopped.reason == "interrupt":
-        exits.end(
-            f"interrupted; the same command continues, or: {RESUME} {job.id}",
-            exits.INTERRUPTED,
-        )
+        exits.end(_interrupted(job), exits.INTERRUPTED)
     job = journal.job(job_id)
     pause = _PAUSES.get(job.paused)
     # What was under way when it was paused may have been all that was left.
@@ -112,6 +110,10 @@ def work(
             code = exits.MAYBE_APPLIED
         exits.end(f"{why}\ngo on with: {RESUME} {job.id}", code)
     sys.exit(_finished(tally))
+
+
+def _interrupted(job: Job) -> str:
+    return f"interrupted; the same command continues, or: {RESUME} {job.id}"
 
 
 def _finished(tally: Tally) -> int:
@@ -256,6 +258,7 @@ async def serve_all(
     worker.refresh()
     for job in worker.jobs.values():
         journal.begin(job)
+    exits.say_when_interrupted("interrupted; what is left waits in the journal")
     async with client:
         with _interruptible(worker, lambda text: click.echo(text, err=True)):
             await worker.run(ended, pause)
