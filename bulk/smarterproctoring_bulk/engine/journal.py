@@ -356,7 +356,7 @@ class Journal(JournalReader):
         self._enqueue(connection, job, number, 0, _NEW)
 
     def _make_way(self, plan: Plan, job: Job) -> None:
-        """Pause the jobs that hold sessions of a list, and wait until nothing of them runs."""
+        """Pause the jobs that hold sessions of a list, and wait until no live process works on them."""
         held = self.compare(plan, job.base_url, job.id).open
         for name in held:
             other = self.job(name)
@@ -366,7 +366,7 @@ class Journal(JournalReader):
                 f"job {job.id} ({job.source}) took over some of its sessions",
             )
             end = time.monotonic() + other.lease
-            while self.store.waiting_parts(other) and time.monotonic() < end:
+            while any(self._at_work(other).values()) and time.monotonic() < end:
                 time.sleep(0.2)
             self._cancel_running(other)
 
