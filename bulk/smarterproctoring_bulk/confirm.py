@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import click
 from smarterproctoring.commands import visible
 
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.exits import BAD_INPUT, Stop
 from smarterproctoring_bulk.local_times import Clock
 
@@ -76,12 +77,11 @@ def confirm(move: Move, clock: Clock, *, yes: bool) -> None:
 def question(move: Move, clock: Clock) -> str:
     """Say what is to be done: where, how many, when, and what is done already."""
     host = urlsplit(move.base_url).netloc
-    count = f"{move.sessions:,} session" + ("s" if move.sessions != 1 else "")
-    text = f"{count} on {host}"
+    text = f"{counted(move.sessions, 'session')} on {host}"
     if move.earliest is not None and move.latest is not None:
         first = clock.shown(datetime.fromisoformat(move.earliest))
         last = clock.shown(datetime.fromisoformat(move.latest))
         text += f"; new times from {first} to {last}"
     if move.done:
-        text += f"; {move.done:,} more are already done"
+        text += f"; {counted(move.done, 'more is', 'more are')} already done"
     return text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.outcomes import GOOD
 from smarterproctoring_bulk.plan import Plan
 from smarterproctoring_bulk.rest import write_rest
@@ -56,7 +57,8 @@ class LeftRows:
             if signature(self._source) == self._before:
                 path = Path(self._path)
                 count = write_rest(path, self._source, self._options, done)
-                click.echo(f"{count:,} rows that are not done: {path}", err=True)
+                rows = counted(count, "row that is", "rows that are")
+                click.echo(f"{rows} not done: {path}", err=True)
                 return
         except OSError as error:
             reason = error.strerror

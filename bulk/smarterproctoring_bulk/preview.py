@@ -13,6 +13,7 @@ import click
 from smarterproctoring import AsyncSmarterProctoring
 
 from smarterproctoring_bulk import exits
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.local_times import Clock
 from smarterproctoring_bulk.plan import Plan
 from smarterproctoring_bulk.rows import TIMES, Row
@@ -95,7 +96,9 @@ def show_days(planned: Plan, clock: Clock) -> None:
         click.echo(f"  {day:%a %d %b %Y}  {days[day]:>9,}")
     if len(days) > len(shown):
         rest = sum(days.values()) - sum(days[day] for day in shown)
-        click.echo(f"  … and {rest:,} on {len(days) - len(shown):,} later days")
+        click.echo(
+            f"  … and {rest:,} on {counted(len(days) - len(shown), 'later day')}"
+        )
 
 
 def _days(planned: Plan, clock: Clock) -> Counter[date]:
@@ -111,17 +114,19 @@ def show_estimate(requests: int, speed: Speed) -> None:
         "measured" if speed.measured else "assumed, since the service does not answer"
     )
     click.echo(
-        f"\n{requests:,} requests; an answer takes {speed.latency * 1000:.3g} ms ({known})"
+        f"\n{counted(requests, 'request')}; an answer takes {speed.latency * 1000:.3g} ms ({known})"
     )
     seconds = _duration(requests / speed.flow)
     if speed.paced and speed.rate is not None:
-        click.echo(f"{speed.lanes} lanes, {_flow(speed.rate)}: about {seconds}")
+        click.echo(
+            f"{counted(speed.lanes, 'lane')}, {_flow(speed.rate)}: about {seconds}"
+        )
         return
     why = (
         "no --rate" if speed.rate is None else f"{_flow(speed.rate)} cannot be reached"
     )
     click.echo(
-        f"{speed.lanes} lanes, {why}: at least {seconds}, with at most "
+        f"{counted(speed.lanes, 'lane')}, {why}: at least {seconds}, with at most "
         f"{_flow(speed.flow)} from one host; longer if the service takes its time or limits"
     )
 

@@ -19,6 +19,7 @@ from smarterproctoring.commands import visible
 
 from smarterproctoring_bulk import exits, pacing
 from smarterproctoring_bulk import journal as journals
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.opening import service_of
 from smarterproctoring_bulk.outcomes import GOOD, STATES
 from smarterproctoring_bulk.progress import Progress, progress
@@ -321,12 +322,14 @@ def _show_tally(tally: Tally, job: Job) -> None:
     if left:
         counts.append(f"{left:,} not settled yet")
     click.echo(
-        f"{total:,} rows: {', '.join(counts)}; {tally.attempts:,} attempts", err=True
+        f"{counted(total, 'row')}: {', '.join(counts)}; "
+        f"{counted(tally.attempts, 'attempt')}",
+        err=True,
     )
     if tally.maybe_applied:
         click.secho(
-            f"{tally.maybe_applied:,} that are not ok MAY HAVE BEEN APPLIED: "
-            f"read them back with: {SETTLE} {job.id}",
+            f"{counted(tally.maybe_applied, 'that is', 'that are')} not ok "
+            "MAY HAVE BEEN APPLIED; read back with: {SETTLE} {job.id}",
             fg="yellow",
             err=True,
         )

@@ -293,11 +293,11 @@ def test_rows_that_gave_up_are_tried_again(bulk: Bulk, app: MockApp) -> None:
     assert (found[7].state, found[7].maybe_applied, found[7].attempts) == ("gave_up", True, 5)
     assert (found[8].state, found[8].maybe_applied, found[8].attempts) == ("gave_up", False, 1)
     before = sent(app)
-    assert "retrying 1 rows" in bulk.run("run", path, code=8)
+    assert "retrying 1 row that" in bulk.run("run", path, code=8)
     after = sent(app)
     after.subtract(before)
     assert +after == {session(6): 1}, "only what gave up is sent again, and nothing more often than five times"
-    assert "retrying 1 rows" in bulk.run("run", path, "--again", "gave-up", code=5)
+    assert "retrying 1 row that" in bulk.run("run", path, "--again", "gave-up", code=5)
     assert sent(app)[session(5)] == before[session(5)] + 1
     found = bulk.outcomes()
     assert Counter(outcome.state for outcome in found.values()) == {"ok": 39, "rejected": 1}

@@ -90,7 +90,7 @@ def test_a_journal_with_a_pickled_value_is_not_opened(tmp_path: Path) -> None:
             "serialization, output) VALUES ('x', 'part', 'SUCCESS', 0, 0, 0, 'py_pickle', ?)",
             (pickled(tmp_path / "made"),),
         )
-    with pytest.raises(engine.ForeignValuesError, match="1 values that are not JSON"):
+    with pytest.raises(engine.ForeignValuesError, match="1 value that is not JSON"):
         engine.Journal(place)
     assert not (tmp_path / "made").exists()
 

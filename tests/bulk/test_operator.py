@@ -14,9 +14,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import smarterproctoring_bulk
 from bulk.runs import EXAM, INSTALL, START, TOKEN, Bulk, sent, session, stored, write_list
 from bulk.workbooks import Cell, Error, Sheet, write_xlsx
 from smarterproctoring_bulk.confirm import Move, question
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.limited import plan_first
 from smarterproctoring_bulk.local_times import Clock
 from smarterproctoring_bulk.plan import Counts
@@ -345,3 +347,22 @@ def test_an_estimate_says_what_it_follows_from(bulk: Bulk) -> None:
     free = bulk.run("run", path, "--dry-run")
     assert "no --rate: at least" in free
     assert "longer if the service takes its time or limits" in free
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1200, "1,200 rows")])
+def test_a_number_fits_what_it_counts(number: int, text: str) -> None:
+    assert counted(number, "row") == text
+    assert counted(number, "row is", "rows are") == text + (" is" if number == 1 else " are")
+
+
+FIXED_PLURAL = re.compile(r"\{[^{}]*(?::,|count|lanes)\} (?:rows|sessions|jobs|requests|lanes|chunks|values|retries)\b")
+
+
+def test_no_message_counts_with_a_fixed_plural() -> None:
+    package = Path(smarterproctoring_bulk.__file__).parent
+    found = {
+        f"{path.name}: {match[0]}"
+        for path in package.rglob("*.py")
+        for match in FIXED_PLURAL.finditer(path.read_text(encoding="utf-8"))
+    }
+    assert not found

@@ -458,7 +458,7 @@ def test_the_row_of_an_older_list_is_not_sent_after_a_newer_one(bulk: Bulk, app:
     older = bulk.folder / "c.csv"
     older.write_text(path.read_text() + "\n")
     said = bulk.run("run", older, code=5)
-    assert "1 were applied before, and job" in said
+    assert "1 applied before, and changed by job" in said
     assert sum(sent(app).values()) == 11
     bulk.run("run", older, "--again", "changed")
     assert sum(sent(app).values()) == 12

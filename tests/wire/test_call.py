@@ -225,7 +225,8 @@ class Interrupting:
 
 
 @pytest.mark.parametrize(
-    "answer", [GOOD, Reply(500, {}, b""), Reply(200, {}, b"<html>"), (Failure.LOST, "ReadError")],
+    "answer",
+    [GOOD, Reply(500, {}, b""), Reply(200, {}, b"<html>"), (Failure.LOST, "ReadError")],
     ids=["2xx", "500", "not confirmed", "lost"],
 )
 def test_ctrl_c_at_any_line_of_taking_an_answer_does_not_say_that_nothing_was_changed(answer: Any) -> None:

@@ -9,6 +9,7 @@ import click
 from smarterproctoring.commands import visible
 
 from smarterproctoring_bulk import exits
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Again
 from smarterproctoring_bulk.opening import (
@@ -62,7 +63,8 @@ def resume(job: str, no_wait: bool, **arguments: Unpack[ResumeArguments]) -> Non
             journal.unpause(found)
             count = journal.try_again(found, again)
             click.echo(
-                f"job {found.id} goes on; {count} rows that gave up earlier", err=True
+                f"job {found.id} goes on; {counted(count, 'row')} that gave up earlier",
+                err=True,
             )
         return
     reports = [Output("--report", Path(path)) for path in arguments["reports"]]
@@ -112,7 +114,7 @@ def purge(job: str, journal: str | None, yes: bool) -> None:
         found = opened.job(job)
         left = found.total - opened.tally(found).settled
         if not yes:
-            question = f"delete job {found.id} ({found.source}), {left:,} rows of it not settled?"
+            question = f"delete job {found.id} ({found.source}), {counted(left, 'row')} of it not settled?"
             if not click.confirm(visible(question)):
                 click.echo("nothing was deleted", err=True)
                 return

@@ -18,7 +18,9 @@ from smarterproctoring_generated.results import Difference
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk.commands.sessions import read_sessions, show_lines
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.exits import Stop
+from smarterproctoring_bulk.limited import plan_first, show_limit
 from smarterproctoring_bulk.opening import open_client, service_of
 from smarterproctoring_bulk.options import (
     ClientArguments,
@@ -29,7 +31,7 @@ from smarterproctoring_bulk.options import (
     read_rate_of,
 )
 from smarterproctoring_bulk.outputs import Output, check_outputs, replaced
-from smarterproctoring_bulk.plan import Plan, plan
+from smarterproctoring_bulk.plan import Plan
 from smarterproctoring_bulk.reading import (
     MOVED,
     NAMES,
@@ -58,8 +60,15 @@ class LookArguments(InputArguments, ClientArguments):
     """The options of `bulk look` and `bulk verify`."""
 
     rate: str | None
+    limit: int | None
 
 
+_limit_option = click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Read only the first N sessions of the list.",
+)
 _rate_option = click.option(
     "--rate", metavar="RATE", help="Limit of the reads: 20/s, 100/min.  [default: none]"
 )
@@ -77,6 +86,7 @@ _rate_option = click.option(
 )
 @input_options
 @client_options
+@_limit_option
 @_rate_option
 def look(file: str, output: str, **arguments: Unpack[LookArguments]) -> None:
     """Read the sessions of a list, and write their present times as a list.
@@ -96,7 +106,9 @@ def look(file: str, output: str, **arguments: Unpack[LookArguments]) -> None:
                     writer.writerow([*seen.sids, *times])
                     written += 1
         looked.findings.drop()
-    click.echo(f"{written:,} of {looked.sessions:,} sessions: {output}", err=True)
+    click.echo(
+        f"{written:,} of {counted(looked.sessions, 'session')}: {output}", err=True
+    )
     sys.exit(0 if looked.whole and written == looked.sessions else exits.NOT_OK)
 
 
@@ -111,6 +123,7 @@ def look(file: str, output: str, **arguments: Unpack[LookArguments]) -> None:
 )
 @input_options
 @client_options
+@_limit_option
 @_rate_option
 def verify(file: str, output: str | None, **arguments: Unpack[LookArguments]) -> None:
     """Read the sessions of a list, and say which of them are as the list says.
@@ -160,7 +173,7 @@ class _Looked:
 
     @property
     def sessions(self) -> int:
-        """Return how many sessions the list names."""
+        """Return how many sessions are read."""
         return self.planned.counts.sendable
 
     def compared(self) -> Iterator[_Compared]:
@@ -194,7 +207,8 @@ def _looked(
         input_of(arguments), allow_past=True, allow_far=True, allow_long=True
     )
     try:
-        with plan(file, options) as planned:
+        with plan_first(Path(file), options, arguments["limit"]) as planned:
+            show_limit(planned)
             about = f"{planned.fingerprint} {service_of(client)}"
             with Findings(partial, about) as findings:
                 asyncio.run(_read(client, planned, findings, rate))
@@ -214,7 +228,10 @@ async def _read(
 ) -> None:
     before = findings.count()
     if before:
-        click.echo(f"continuing: {before:,} sessions were read before", err=True)
+        click.echo(
+            f"continuing: {counted(before, 'session was', 'sessions were')} read before",
+            err=True,
+        )
     rows = (row for row in planned.rows() if not findings.has(row.line))
     total = planned.counts.sendable
     await read_sessions(client, rate, rows, total, findings.add, before)
@@ -223,7 +240,7 @@ async def _read(
 def _show_wrong(count: int) -> None:
     if count:
         click.secho(
-            f"{count:,} rows are wrong, so their sessions were not read; "
+            f"{counted(count, 'row is', 'rows are')} wrong, and not read; "
             "`bulk run --dry-run` says what is wrong",
             fg="yellow",
             err=True,

@@ -16,11 +16,12 @@ from smarterproctoring.commands import visible
 from smarterproctoring_bulk import exits, pacing, preview
 from smarterproctoring_bulk.compare import Comparison
 from smarterproctoring_bulk.confirm import Move, confirm, require_answer
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Job, JobOptions, largest_chunk, next_id
 from smarterproctoring_bulk.journal import Place
 from smarterproctoring_bulk.left import LeftRows
-from smarterproctoring_bulk.limited import LimitedPlan, fingerprint_of, plan_first
+from smarterproctoring_bulk.limited import fingerprint_of, plan_first, show_limit
 from smarterproctoring_bulk.local_times import Clock
 from smarterproctoring_bulk.opening import (
     find_journal,
@@ -161,7 +162,7 @@ def _retry(journal: Journal, job: Job, arguments: SubmitArguments) -> None:
     """Put rows back into the queue that gave up earlier."""
     again = journal.try_again(job, frozenset(arguments["again"]))
     if again:
-        click.echo(f"retrying {again:,} rows that gave up earlier", err=True)
+        click.echo(f"retrying {counted(again, 'row')} that gave up earlier", err=True)
 
 
 def _known(
@@ -217,12 +218,7 @@ def _show_plan(planned: Plan, problems_file: str | None) -> None:
         write_problems(problems_file, planned.problems())
         click.echo(f"all problems: {problems_file}", err=True)
     counts = planned.counts
-    if isinstance(planned, LimitedPlan):
-        click.echo(
-            f"--limit: the first {counts.sendable:,} of {planned.whole.sendable:,} "
-            f"sessions of {planned.whole.rows:,} rows",
-            err=True,
-        )
+    show_limit(planned)
     parts = [f"{counts.sendable:,} to send"]
     for number, name in (
         (counts.duplicate, "duplicate"),
@@ -231,7 +227,7 @@ def _show_plan(planned: Plan, problems_file: str | None) -> None:
     ):
         if number:
             parts.append(f"{number:,} {name}")
-    click.echo(f"{counts.rows:,} rows: {', '.join(parts)}", err=True)
+    click.echo(f"{counted(counts.rows, 'row')}: {', '.join(parts)}", err=True)
 
 
 def _lanes(place: Place, rate: float | None, latency: float, lanes: int | None) -> int:

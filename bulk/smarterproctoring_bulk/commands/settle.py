@@ -13,6 +13,7 @@ from smarterproctoring import AsyncSmarterProctoring
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk.commands.sessions import read_sessions, show_lines
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.doubts import NOT_SO, Doubt
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Job
@@ -94,19 +95,21 @@ def settle(job: str, **arguments: Unpack[SettleArguments]) -> None:
         if arguments["reopen"]:
             count = journal.reopen(found, settling.different)
             click.echo(
-                f"{count:,} rows are open again; send them with: {RESUME} {found.id}",
+                f"{counted(count, 'row is', 'rows are')} open again; send with: {RESUME} {found.id}",
                 err=True,
             )
         write_reports(journal, found, arguments["reports"])
         tally = journal.tally(found)
         left = tally.maybe_applied + tally.in_doubt
-        click.echo(f"{left:,} rows of job {found.id} may still have been applied")
-        at_work = len(journal.store.waiting_parts(found))
+        rows = counted(left, "row")
+        click.echo(f"{rows} of job {found.id} may still have been applied")
+        at_work = journal.live_chunks(found)
         if at_work:
+            chunks = counted(at_work, "chunk of it is", "chunks of it are")
             click.secho(
-                f"{at_work:,} chunks of it are with a worker, and rows that it may have "
-                "sent are not among these. If it has died, a running worker takes them "
-                f"over, or: {RESUME} {found.id}",
+                f"{chunks} with a worker, and rows that it may have sent are not among "
+                f"these. If it has died, its lease is over within {found.lease:g} s, and "
+                "the same command settles them then",
                 fg="yellow",
                 err=True,
             )
@@ -190,6 +193,6 @@ class Settling:
         show_lines([f"line {line}: {text}" for line, text in lines])
         rest = len(self.lines) - len(self.different)
         click.echo(
-            f"{len(self.doubts):,} rows may have been applied: {self.confirmed:,} are ok, "
-            f"{len(self.different):,} not so when looked, {rest:,} unknown"
+            f"{counted(len(self.doubts), 'row')} may have been applied: "
+            f"{self.confirmed:,} ok, {len(self.different):,} not so when looked, {rest:,} unknown"
         )

@@ -591,20 +591,32 @@ class Journal(JournalReader):
         return count
 
     def begin(self, job: Job) -> None:
-        """Take over what a dead process of this machine was working on.
+        """Take over what a dead process was working on.
 
-        For an embedded journal, whose lock this process holds, so that nobody else works
-        on it.
+        Of an embedded journal this process holds the lock, so that nobody else works on
+        it. On Postgres a process is dead when the time limit of its part is over.
         """
-        if self.place.path is None:
-            return
-        self._cancel_running(job)
+        if self.place.path is not None:
+            self._cancel_running(job)
+        else:
+            self._cancel_expired(job)
         self.take_over(job)
 
     def _cancel_running(self, job: Job) -> None:
         running = self.store.waiting_parts(job)
         if running:
             self._client.cancel_workflows(running)
+
+    def _cancel_expired(self, job: Job) -> None:
+        """Cancel the parts whose worker died: what it may still record is refused then."""
+        alive = self._at_work(job)
+        expired = [
+            part.workflow
+            for part in self.store.parts(job)
+            if part.status == "PENDING" and alive.get(part.chunk) is False
+        ]
+        if expired:
+            self._client.cancel_workflows(expired)
 
     # -- what a part needs --
 

@@ -131,6 +131,10 @@ class JournalReader(JournalSummary):
             found[part.chunk] = alive
         return found
 
+    def live_chunks(self, job: Job) -> int:
+        """Count the chunks that a live process works on."""
+        return sum(self._at_work(job).values())
+
     def _chunk(self, job: Job, number: int) -> Chunk:
         with self.engine.connect() as connection:
             return self.store.chunk(job.id, number, connection)

@@ -115,6 +115,7 @@ class Part:
 
     Attributes:
         chunk: The number of the chunk.
+        workflow: DBOS's name of it.
         status: DBOS's state of it; None if it is not there.
         executor: Which process works on it.
         deadline: When its worker counts as dead, in seconds since 1970; None if it was
@@ -122,6 +123,7 @@ class Part:
     """
 
     chunk: int
+    workflow: str
     status: str | None
     executor: str
     deadline: float | None
@@ -721,6 +723,7 @@ class Store:
         query = (
             sa.select(
                 table.c.number,
+                table.c.workflow,
                 status.c.status,
                 status.c.executor_id,
                 status.c.workflow_deadline_epoch_ms.label("deadline"),
@@ -733,7 +736,13 @@ class Store:
             for row in connection.execute(query):
                 deadline = None if row.deadline is None else row.deadline / 1000
                 found.append(
-                    Part(row.number, row.status, row.executor_id or "", deadline)
+                    Part(
+                        chunk=row.number,
+                        workflow=row.workflow,
+                        status=row.status,
+                        executor=row.executor_id or "",
+                        deadline=deadline,
+                    )
                 )
         return found
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.engine.trouble import reason_in
 from smarterproctoring_bulk.jobs import IncompatibleError, Job, UnknownJobError
 from smarterproctoring_bulk.journal import JournalError, Place
@@ -170,19 +171,19 @@ class JournalSummary:
     def _check_contents(self) -> None:
         foreign = self._foreign_values()
         if foreign:
+            values = counted(foreign, "value that is", "values that are")
             raise ForeignValuesError(
-                f"the journal {self.place.shown} contains {foreign:,} values that are "
-                "not JSON. This package writes JSON only, and reading others could run "
-                "code, so nothing was read. Find out who wrote them, and use another "
-                "journal (--journal)"
+                f"the journal {self.place.shown} contains {values} not JSON. This package "
+                "writes JSON only, and reading others could run code, so nothing was "
+                "read. Find out who wrote this, and use another journal (--journal)"
             )
         old = self._old_jobs()
         if old:
             raise IncompatibleError(
-                f"the journal {self.place.shown} contains {old:,} jobs of an older "
-                "version (1.0), which this version does not continue. Finish them with "
-                "that version, or write their reports and purge them with it; or name "
-                "another journal with --journal"
+                f"the journal {self.place.shown} contains {counted(old, 'job')} of an "
+                "older version (1.0), which this version does not continue. Finish, or "
+                "report and purge, with that version; or name another journal with "
+                "--journal"
             )
 
     def _foreign_values(self) -> int:
