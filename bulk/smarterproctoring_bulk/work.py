@@ -329,7 +329,7 @@ def _show_tally(tally: Tally, job: Job) -> None:
     if tally.maybe_applied:
         click.secho(
             f"{counted(tally.maybe_applied, 'that is', 'that are')} not ok "
-            "MAY HAVE BEEN APPLIED; read back with: {SETTLE} {job.id}",
+            f"MAY HAVE BEEN APPLIED; read back with: {SETTLE} {job.id}",
             fg="yellow",
             err=True,
         )

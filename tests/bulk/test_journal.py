@@ -113,7 +113,7 @@ def test_a_pickled_value_in_the_journal_is_refused_unread(bulk: Bulk, app: MockA
         "report": [job, bulk.folder / "r.csv"], "run": [path], "purge": [job, "--yes"],
     }  # fmt: skip
     said = bulk.run(command, *arguments.get(command, []), code=2)
-    assert "values that are not JSON" in said
+    assert "value that is not JSON" in said
     assert not made.exists()
     assert not app.audit()
 
@@ -128,7 +128,7 @@ def test_a_journal_of_the_first_format_is_refused_with_words(bulk: Bulk) -> None
             "VALUES ('0123456789ab', 'job', 'ENQUEUED', 0, 0, 0)"
         )
     said = bulk.run("status", code=12)
-    assert "1 jobs of an older version" in said
+    assert "1 job of an older version" in said
     assert "--journal" in said
 
 

@@ -1,8 +1,8 @@
 """The command line, interrupted at a given moment: `python interrupted_at.py MOMENT COMMAND…`.
 
-MOMENT is the name of a module: Ctrl-C comes when it is imported. Or it is a number: Ctrl-C comes when that many functions
-of the project were called. Or it is `FUNCTION()`: Ctrl-C comes when that one is called first. At the end, the number of
-calls goes to the file that the variable CALLS names.
+MOMENT is the name of a module: Ctrl-C comes when it is imported. Or it is a number: Ctrl-C comes when that many
+functions of the project were called. Or it is `FUNCTION()`: Ctrl-C comes when that one is called first. At the end, the
+number of calls goes to the file that the variable CALLS names.
 """
 
 from __future__ import annotations

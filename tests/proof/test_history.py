@@ -13,7 +13,7 @@ import check_history
 import httpx
 import prove_history
 import pytest
-from history.facts import CONFIRMED, Command, History, Job, Report, Request, Row, Statement, is_as_asked
+from history.facts import CONFIRMED, Command, History, Job, Pause, Report, Request, Row, Statement, is_as_asked
 from history.gather import job_in, read_report
 from history.judge import RULES, judge
 from history.lists import EXAM, INSTALL, notes_of, rows_of, seed_of, session_of, start_of, write_list
@@ -69,6 +69,15 @@ SHOWN = Request(12.0, A, shown=OLD)
 BY_READ = replace(OK, message=CONFIRMED, attempts=0, perhaps=1)
 AGAIN = Request(30.0, A, OLD, stored=True)
 OVERWRITTEN = [STORED, Request(25.0, A, NEW, stored=True), AGAIN]
+
+
+def stopped(pause: Pause, *again: Request) -> History:
+    """Return a history whose older job was stopped, and sends a row again that a newer job has moved."""
+    requests = [*OVERWRITTEN[:2], *(again or (AGAIN,))]
+    older = job(replace(OK, attempts=len(requests) - 1), pauses=[pause])
+    return history(requests, older, newer())
+
+
 WRONG: list[tuple[str, History]] = [
     ("one state per row", history([STORED], job(OK, OK))),
     ("one state per row", history([STORED], job(OK, rows=[Row(2, A, OLD), Row(3, B, OLD)]))),
@@ -97,6 +106,11 @@ WRONG: list[tuple[str, History]] = [
     ("rate is kept", history(burst(80, 1.0), commands=(command(),))),
     ("rate is kept", history(burst(150, 5.0), commands=(command(),))),
     ("newer is not overwritten", history(OVERWRITTEN, job(replace(OK, attempts=2)), newer())),
+    # It was stopped for another time, for too short a time, or sent the row twice when it went on.
+    ("newer is not overwritten", stopped(Pause(15.0, 24.0))),
+    ("newer is not overwritten", stopped(Pause(26.0, 29.0))),
+    ("newer is not overwritten", stopped(Pause(15.0, 31.0))),
+    ("newer is not overwritten", stopped(Pause(15.0, 29.0), AGAIN, replace(AGAIN, time=31.0))),
     ("exit code fits", history([STORED], job(code=5))),
     ("exit code fits", history([STORED], job(code=8))),
     ("exit code fits", history([STORED], job(code=7))),
@@ -119,6 +133,7 @@ RIGHT: list[History] = [
     history(burst(80, 1.0), commands=(command(rates={"a.csv": None}),)),
     history(burst(80, 1.0), commands=(command(), command(rates={"b.csv": 60.0}))),
     history([STORED, Request(25.0, A, NEW, stored=True)], job(), newer()),
+    stopped(Pause(15.0, 29.0)),
     # The newer change was not stored, so nothing was overwritten.
     history(
         [STORED, Request(25.0, A, NEW, status=409, answer="no"), AGAIN], job(replace(OK, attempts=2)), newer(REJECTED)

@@ -190,7 +190,7 @@ class Jobs:
         )
         for each in about:
             job.interruptions += each.process.interruptions + each.hung
-            job.stops += each.process.stops
+            job.pauses += each.process.pauses
             job.renewals += "gave-up" in each.process.words
             job.renewals += "--reopen" in each.process.words
         return job

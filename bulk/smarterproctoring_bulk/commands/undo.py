@@ -93,8 +93,8 @@ def undo(job: str, **arguments: Unpack[UndoArguments]) -> None:
     doubtful = tally.maybe_applied + tally.in_doubt
     if doubtful:
         click.secho(
-            f"not among these: {counted(doubtful, 'row')} of job {found.id} that may have "
-            f"been applied; read back first: {SETTLE} {found.id}",
+            f"{counted(doubtful, 'row')} of job {found.id} may have been applied: not among "
+            f"these, so read back first: {SETTLE} {found.id}",
             fg="yellow",
             err=True,
         )
