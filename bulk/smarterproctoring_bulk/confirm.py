@@ -34,11 +34,12 @@ class Move:
     latest: str | None
 
 
-def require_answer(*, yes: bool) -> None:
+def require_answer(*, yes: bool, what: str = "sessions are moved") -> None:
     """Refuse to go on where nobody can be asked, before anything is done.
 
     Args:
         yes: Whether `--yes` was given.
+        what: What is done after the answer.
 
     Raises:
         Stop: There is no terminal, and `--yes` was not given.
@@ -46,8 +47,7 @@ def require_answer(*, yes: bool) -> None:
     if yes or _at_terminal():
         return
     raise Stop(
-        "sessions are moved only after a confirmation, and this is not a terminal: "
-        "add --yes",
+        f"{what} only after a confirmation, and this is not a terminal: add --yes",
         BAD_INPUT,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -18,7 +18,7 @@ from smarterproctoring_bulk.local_times import Clock
 from smarterproctoring_bulk.plan import Plan
 from smarterproctoring_bulk.rows import TIMES, Row
 
-_SHOWN: Final = 3
+SHOWN: Final = 3
 """Requests that are shown."""
 _SHOWN_DAYS: Final = 20
 _MOST: Final = 2000.0
@@ -63,9 +63,11 @@ class Speed:
         return self.limit
 
 
-def show_requests(client: AsyncSmarterProctoring, planned: Plan, clock: Clock) -> None:
-    """Print the first requests, with their times as people read them."""
-    for row, _ in zip(planned.rows(), range(_SHOWN), strict=False):
+def show_requests(
+    client: AsyncSmarterProctoring, rows: Iterable[Row], clock: Clock
+) -> None:
+    """Print the requests of rows, with their times as people read them."""
+    for row in rows:
         request = client.dry_run_reschedule(*row.sids, **row.fields)  # type: ignore[arg-type]
         click.echo(f"\nline {row.line}: {request.method} {request.url}")
         body = json.dumps(json.loads(request.content), indent=2, ensure_ascii=False)
@@ -110,6 +112,9 @@ def _days(planned: Plan, clock: Clock) -> Counter[date]:
 
 def show_estimate(requests: int, speed: Speed) -> None:
     """Print how long a run takes, and what that follows from."""
+    if not requests:
+        click.echo("\n0 requests: a run would send nothing")
+        return
     known = (
         "measured" if speed.measured else "assumed, since the service does not answer"
     )

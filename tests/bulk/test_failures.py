@@ -478,6 +478,8 @@ def test_cancel_and_resume(bulk: Bulk, app: MockApp) -> None:
     assert f"resume {job}" in bulk.run("run", path, code=2)
     bulk.run("resume", job)
     assert sent(app) == {session(number): 1 for number in range(rows)}
+    assert f"job {job} is done; there is nothing to cancel" in bulk.run("cancel", job)
+    assert "cancelled" not in bulk.run("run", path)
 
 
 def test_purge_deletes_the_rows_for_good(bulk: Bulk, app: MockApp) -> None:
@@ -488,6 +490,7 @@ def test_purge_deletes_the_rows_for_good(bulk: Bulk, app: MockApp) -> None:
     assert SECRET_BYTES in content
     assert TOKEN.encode() not in content
     assert all(oct(file.stat().st_mode & 0o777) == "0o600" for file in Path(bulk.journal).parent.iterdir())
+    assert "this is not a terminal: add --yes" in bulk.run("purge", bulk.status()["job"], code=2)
     bulk.run("purge", bulk.status()["job"], "--yes")
     content = b"".join(file.read_bytes() for file in files if file.exists())
     assert SECRET_BYTES not in content

@@ -26,7 +26,7 @@ from bulk.test_truth import jobs_of, outcomes_of
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.engine import no_pickle
 from smarterproctoring_bulk.engine.journal import JsonSerializer
-from smarterproctoring_bulk.journal import JournalError, Lock, find
+from smarterproctoring_bulk.journal import JournalError, Lock, find, why_unusable
 from smarterproctoring_mock import MockApp
 
 pytestmark = [pytest.mark.timeout(600)]
@@ -119,6 +119,21 @@ def test_a_pickled_value_in_the_journal_is_refused_unread(bulk: Bulk, app: MockA
 
 
 @slow
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_a_journal_that_cannot_be_opened_is_not_said_to_be_deleted(
+    bulk: Bulk, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["report", "0123", "report.csv"] if command == "report" else ["status"]
+    bulk.journal = str(tmp_path)
+    assert "it is a folder; name a file with --journal" in bulk.run(*words, code=11)
+    broken = tmp_path / "broken.sqlite"
+    broken.write_text("no database" * 100)
+    bulk.journal = str(broken)
+    assert "file is not a database; name another with --journal" in bulk.run(*words, code=11)
+    monkeypatch.setattr(os, "access", lambda path, _: path != broken)
+    assert "copy it, with its -wal file if there is one" in why_unusable(broken)
+
+
 def test_a_journal_of_the_first_format_is_refused_with_words(bulk: Bulk) -> None:
     with engine.Journal(find(bulk.journal)):
         pass

@@ -42,6 +42,7 @@ def test_a_row_that_was_applied_is_ok_and_the_other_is_not(bulk: Bulk, app: Mock
     assert f"appointmentStartDateTime is {LATER}.000Z, not {START}.000Z" in said
     assert "555" not in said
     assert f"1 row of job {job} may still have been applied" in said
+    assert f"bulk settle {job} --reopen" in said
     assert len(app.audit()) == before, "nothing is sent"
     found = bulk.outcomes()
     assert (found[3].state, found[3].maybe_applied, found[3].message) == ("ok", False, CONFIRMED)
@@ -82,6 +83,7 @@ def test_what_cannot_be_compared_is_listed_with_the_reason(bulk: Bulk, app: Mock
     before = bulk.outcomes()
     said = bulk.run("settle", job, "--rate", "none", code=8)
     assert "line 3: unknown: status 404" in said
+    assert f"bulk settle {job}" in said
     assert "line 4: " in said
     assert bulk.outcomes()[3] == before[3]
     app.clear_faults()
@@ -118,7 +120,7 @@ def test_rows_in_doubt_after_a_crash_are_settled_without_a_run(bulk: Bulk, app: 
     path, job = killed(bulk, app)
     by_then = sent(app)
     was_stored = set(stored(app))
-    bulk.run("settle", job, "--rate", "none", code=8)
+    assert f"go on with: smarterproctoring bulk resume {job}" in bulk.run("settle", job, "--rate", "none", code=8)
     assert sent(app) == by_then
     found = bulk.outcomes().values()
     assert any(outcome.message == CONFIRMED for outcome in found)

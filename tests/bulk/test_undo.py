@@ -55,6 +55,8 @@ def test_what_a_job_moved_is_moved_back(bulk: Bulk, app: MockApp) -> None:
     said = bulk.run("undo", job, code=2)
     assert f"line 2: left alone: job {back} has this session since" in said
     assert "has nothing to move back" in said
+    same = bulk.run("run", later, "--record-before")
+    assert f"5 applied before, and changed by job {back} since; not sent, unless --again changed" in same
     assert sent(app) == by_then
     bulk.run("undo", back)
     assert starts(app) == [f"{LATER}.000Z"] * ROWS

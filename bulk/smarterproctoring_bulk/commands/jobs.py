@@ -9,6 +9,7 @@ import click
 from smarterproctoring.commands import visible
 
 from smarterproctoring_bulk import exits
+from smarterproctoring_bulk.confirm import require_answer
 from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Again
@@ -38,6 +39,9 @@ def cancel(job: str, journal: str | None) -> None:
     """Begin no more rows of a job. What is under way is finished; `resume` goes on."""
     with open_journal(find_journal(journal)) as opened:
         found = opened.job(job)
+        if opened.done(found):
+            click.echo(f"job {found.id} is done; there is nothing to cancel", err=True)
+            return
         opened.pause(found, "cancelled")
         click.echo(f"job {found.id} is cancelled", err=True)
 
@@ -110,6 +114,7 @@ def report(job: str, files: tuple[str, ...], journal: str | None) -> None:
 def purge(job: str, journal: str | None, yes: bool) -> None:
     """Delete all that the journal knows of a job: its rows hold personal data."""
     place = find_journal(journal)
+    require_answer(yes=yes, what="a job is deleted")
     with lock_journal(place, f"bulk purge {job}"), open_journal(place) as opened:
         found = opened.job(job)
         left = found.total - opened.tally(found).settled

@@ -21,7 +21,7 @@ from smarterproctoring_bulk.commands.sessions import read_sessions, show_lines
 from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.limited import plan_first, show_limit
-from smarterproctoring_bulk.opening import open_client, service_of
+from smarterproctoring_bulk.opening import find_journal, open_client, service_of
 from smarterproctoring_bulk.options import (
     ClientArguments,
     InputArguments,
@@ -30,7 +30,12 @@ from smarterproctoring_bulk.options import (
     input_options,
     read_rate_of,
 )
-from smarterproctoring_bulk.outputs import Output, check_outputs, replaced
+from smarterproctoring_bulk.outputs import (
+    Output,
+    check_outputs,
+    journal_files,
+    replaced,
+)
 from smarterproctoring_bulk.plan import Plan
 from smarterproctoring_bulk.reading import (
     MOVED,
@@ -195,7 +200,8 @@ def _looked(
     """
     partial = None if output is None else Path(f"{output}.partial")
     if output is not None and partial is not None:
-        kept = {"the list itself": Path(file)}
+        # What a run has recorded is not replaced either, though reading needs no journal.
+        kept = {"the list itself": Path(file), **journal_files(find_journal(None).path)}
         if arguments["token_file"]:
             kept["the token file"] = Path(arguments["token_file"])
         outputs = [Output("-o", Path(output)), Output("the file beside -o,", partial)]

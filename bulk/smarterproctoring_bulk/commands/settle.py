@@ -34,7 +34,7 @@ from smarterproctoring_bulk.options import (
 )
 from smarterproctoring_bulk.outputs import Output, check_outputs, journal_files
 from smarterproctoring_bulk.reading import Seen, check_of, described, why_unknown
-from smarterproctoring_bulk.work import RESUME, write_reports
+from smarterproctoring_bulk.work import RESUME, SETTLE, write_reports
 
 if TYPE_CHECKING:
     from smarterproctoring_bulk.engine import Journal
@@ -103,6 +103,8 @@ def settle(job: str, **arguments: Unpack[SettleArguments]) -> None:
         left = tally.maybe_applied + tally.in_doubt
         rows = counted(left, "row")
         click.echo(f"{rows} of job {found.id} may still have been applied")
+        if left and not arguments["reopen"]:
+            click.echo(_how_to_go_on(journal, found, settling), err=True)
         at_work = journal.live_chunks(found)
         if at_work:
             chunks = counted(at_work, "chunk of it is", "chunks of it are")
@@ -114,6 +116,15 @@ def settle(job: str, **arguments: Unpack[SettleArguments]) -> None:
                 err=True,
             )
     sys.exit(exits.MAYBE_APPLIED if left or at_work else 0)
+
+
+def _how_to_go_on(journal: Journal, job: Job, settling: Settling) -> str:
+    """Say what can be done about rows that may still have been applied."""
+    if not journal.done(job):
+        return f"the job is not finished, and reads each back before sending it; go on with: {RESUME} {job.id}"
+    if settling.different:
+        return f"look again in a while, or let those that are not so be sent again: {SETTLE} {job.id} --reopen"
+    return f"read them again with: {SETTLE} {job.id}"
 
 
 @dataclass

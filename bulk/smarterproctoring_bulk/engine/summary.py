@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.engine.trouble import reason_in
 from smarterproctoring_bulk.jobs import IncompatibleError, Job, UnknownJobError
-from smarterproctoring_bulk.journal import JournalError, Place
+from smarterproctoring_bulk.journal import JournalError, Place, why_unusable
 from smarterproctoring_bulk.outcomes import History, HistoryRecord
 from smarterproctoring_bulk.plan import Counts
 
@@ -155,6 +155,9 @@ class JournalSummary:
 
     def cannot_open(self, reason: str) -> JournalError:
         """Make the error of a journal that cannot be opened."""
+        path = self.place.path
+        if path is not None and path.exists():
+            reason = why_unusable(path) or f"{reason}; name another with --journal"
         return JournalError(
             f"the journal {self.place.shown} cannot be opened: {reason}"
         )
