@@ -61,8 +61,8 @@ class JournalGoneError(JournalError):
         super().__init__(
             f"the journal {place.shown} was deleted or replaced while it was in use, "
             "and with it what was recorded. Nothing more was sent. Restore it from a "
-            "backup, or write a list of what is left: without it, the same command sends "
-            "every row again"
+            "backup, or run a list of the rows that `bulk verify` names: without the "
+            "journal, the same command sends every row again"
         )
 
 

@@ -52,7 +52,10 @@ class LeftRows:
     def _write(self, done: Iterator[int]) -> None:
         if self._path is None:
             return
-        reason: str | None = f"{self._source} was changed during the run"
+        reason: str | None = (
+            f"{self._source} was changed during the run; the report has every row, and a run "
+            "of the changed list knows which of its rows are done"
+        )
         try:
             if signature(self._source) == self._before:
                 path = Path(self._path)

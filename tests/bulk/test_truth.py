@@ -447,6 +447,10 @@ def test_a_killed_process_is_not_waited_for_when_its_sessions_are_taken_over(bul
     bulk.run("run", corrected, "--supersede")
     assert all(app.session(session(n)).fields["notes"] == "by b" for n in range(rows))
     assert "paused (superseded)" in bulk.run("status", old)
+    bulk.run("resume", old, code=8)
+    said = bulk.run("settle", old, code=8)
+    assert "0 rows may have been applied" in said
+    assert "taken over by another job, so a read does not show what this job did" in said
 
 
 @slow

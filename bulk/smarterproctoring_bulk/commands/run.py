@@ -447,7 +447,7 @@ def _show_known(
         others = dict(comparison.open)
         own = others.pop(own_id, 0)
         if others:
-            click.echo(_open_elsewhere(journal, others))
+            click.echo(f"a run would be refused: {_open_elsewhere(journal, others)}")
         to_send = journal.to_send(
             planned, base_url, own_id, again, replay=replay, supersede=supersede
         )

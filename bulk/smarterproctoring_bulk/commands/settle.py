@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Unpack
@@ -104,7 +105,8 @@ def settle(job: str, **arguments: Unpack[SettleArguments]) -> None:
         rows = counted(left, "row")
         click.echo(f"{rows} of job {found.id} may still have been applied")
         if left and not arguments["reopen"]:
-            click.echo(_how_to_go_on(journal, found, settling), err=True)
+            for line in _how_to_go_on(journal, found, settling):
+                click.echo(line, err=True)
         at_work = journal.live_chunks(found)
         if at_work:
             chunks = counted(at_work, "chunk of it is", "chunks of it are")
@@ -118,13 +120,27 @@ def settle(job: str, **arguments: Unpack[SettleArguments]) -> None:
     sys.exit(exits.MAYBE_APPLIED if left or at_work else 0)
 
 
-def _how_to_go_on(journal: Journal, job: Job, settling: Settling) -> str:
+def _how_to_go_on(journal: Journal, job: Job, settling: Settling) -> Iterator[str]:
     """Say what can be done about rows that may still have been applied."""
     if not journal.done(job):
-        return f"the job is not finished, and reads each back before sending it; go on with: {RESUME} {job.id}"
-    if settling.different:
-        return f"look again in a while, or let those that are not so be sent again: {SETTLE} {job.id} --reopen"
-    return f"read them again with: {SETTLE} {job.id}"
+        yield (
+            "the job is not finished, and reads each of them back before it is sent; go on "
+            f"with: {RESUME} {job.id}"
+        )
+    elif settling.different:
+        yield (
+            "look again in a while, or let those that are not so be sent again: "
+            f"{SETTLE} {job.id} --reopen"
+        )
+    elif settling.lines:
+        yield f"read them again with: {SETTLE} {job.id}"
+    superseded = journal.store.superseded_in_doubt(job.id)
+    if superseded:
+        rows = counted(superseded, "row was", "rows were")
+        yield (
+            f"{rows} taken over by another job, so a read does not show what this job "
+            "did; compare the list of that job: smarterproctoring bulk verify"
+        )
 
 
 @dataclass

@@ -597,6 +597,18 @@ class Store:
             found = connection.execute(query).mappings().all()
         return {row["line"]: _outcome(row) for row in found}
 
+    def superseded_in_doubt(self, job_id: str) -> int:
+        """Count the rows that may have been applied, and that another job has superseded."""
+        table = self._tables.outcomes
+        query = (
+            sa.select(sa.func.count())
+            .select_from(table)
+            .where(table.c.job == job_id, table.c.maybe_applied)
+            .where(table.c.state == "superseded")
+        )
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar_one()
+
     def confirm(self, connection: sa.Connection, job: Job, outcome: Outcome) -> bool:
         """Record in the caller's transaction that a settled row was found applied.
 
