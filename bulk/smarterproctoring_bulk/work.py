@@ -215,8 +215,8 @@ def _interruptible(worker: Worker, say: Callable[[str], object]) -> Generator[No
             exits.leave_terminal()
         if pressed:
             exits.end_now(
-                "stopped at once; what was under way will be sent again. "
-                "The same command continues",
+                "stopped at once; what was under way may have been applied. The same "
+                "command continues: it reads that back, and what is not so is sent again",
                 exits.INTERRUPTED,
             )
         pressed = True

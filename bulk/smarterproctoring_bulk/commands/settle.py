@@ -95,10 +95,9 @@ def settle(job: str, **arguments: Unpack[SettleArguments]) -> None:
         settling.show()
         if arguments["reopen"]:
             count = journal.reopen(found, settling.different)
-            click.echo(
-                f"{counted(count, 'row is', 'rows are')} open again; send with: {RESUME} {found.id}",
-                err=True,
-            )
+            rows = counted(count, "row is", "rows are")
+            more = f"; send with: {RESUME} {found.id}" if count else ""
+            click.echo(f"{rows} open again{more}", err=True)
         write_reports(journal, found, arguments["reports"])
         tally = journal.tally(found)
         left = tally.maybe_applied + tally.in_doubt
