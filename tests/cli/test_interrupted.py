@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -106,3 +107,12 @@ def test_ctrl_c_after_rows_were_sent_says_how_to_go_on(server: RunningServer, tm
     assert again.returncode == 0, again.stderr
     assert "1 rows: 1 ok" in again.stderr
     assert len(server.app.audit()) == 1
+
+
+def test_ctrl_c_leaves_no_job_half_deleted(server: RunningServer, tmp_path: Path) -> None:
+    done = interrupted(server, tmp_path, "0", *RUN)
+    assert done.returncode == 0, done.stderr
+    (job,) = re.findall(r"(?m)^job (\w{12}) for", done.stderr)
+    purged = interrupted(server, tmp_path, "rewrite()", "bulk", "purge", job, "--yes")
+    assert purged.returncode == 0, purged.stderr
+    assert f"job {job} is deleted" in purged.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Unpack
 
 import click
-from smarterproctoring.commands import visible
+from smarterproctoring.commands import uninterrupted, visible
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk.confirm import require_answer
@@ -123,7 +123,9 @@ def purge(job: str, journal: str | None, yes: bool) -> None:
             if not click.confirm(visible(question)):
                 click.echo("nothing was deleted", err=True)
                 return
-        opened.purge(found)
+        # Half of it deleted, the same command would no longer find the job.
+        with uninterrupted():
+            opened.purge(found)
         click.echo(f"job {found.id} is deleted", err=True)
         if place.path is None:
             click.echo(
