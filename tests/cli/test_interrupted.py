@@ -105,7 +105,7 @@ def test_ctrl_c_after_rows_were_sent_says_how_to_go_on(server: RunningServer, tm
     assert "was sent" not in done.stderr
     again = interrupted(server, tmp_path, "0", *RUN, "--report", "report.csv")
     assert again.returncode == 0, again.stderr
-    assert "1 rows: 1 ok" in again.stderr
+    assert "1 row: 1 ok" in again.stderr
     assert len(server.app.audit()) == 1
 
 
