@@ -323,7 +323,7 @@ def test_a_dry_run_and_the_question_say_what_is_done_already(bulk: Bulk, app: Mo
     assert re.search(r"3 already done \(job \w{12}\)", shown)
     assert "\n5 requests;" in shown
     bulk.run("run", path)
-    assert "\n0 requests;" in bulk.run("run", path, "--dry-run")
+    assert "\n0 requests: a run would send nothing" in bulk.run("run", path, "--dry-run")
     assert sum(stored(app).values()) == 8
 
 
