@@ -13,6 +13,8 @@ Answer: TypeAlias = Literal["yes", "no", "open"]
 
 CONFIRMED = "confirmed by reading back"
 """The message of a row that is ok because a read showed it."""
+UNDER_WAY = "not settled yet: a process that runs may be sending it now"
+"""The message of a row that another process may be sending while the report is written."""
 ANY_UNDO = "@"
 """The change of a row of `bulk undo`: whatever its list says."""
 

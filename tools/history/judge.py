@@ -10,6 +10,7 @@ from typing import Final
 from history.facts import (
     ANY_UNDO,
     CONFIRMED,
+    UNDER_WAY,
     Command,
     History,
     Job,
@@ -232,12 +233,16 @@ def _is_owned(evidence: Evidence, job: Job, session: str, change: str) -> bool:
 
 
 def doubt_has_a_reason(evidence: Evidence) -> Iterator[Violation]:
-    """A row in doubt had an answer that leaves it open, or a process of the job died."""
+    """A row in doubt had an answer that leaves it open, or a process of the job died.
+
+    While another process works on the job, a row may be on its way there.
+    """
     for job, report in _reports(evidence):
         unexplained = [
             statement
             for statement in report.statements
             if statement.maybe_applied
+            and (report.alone or statement.message != UNDER_WAY)
             and not _explained(evidence, job, statement, report.moment)
         ]
         allowed = job.interruptions * at_risk(job.rate, job.lanes)
