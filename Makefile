@@ -283,6 +283,10 @@ bench-start: $(READY)  ## measure the start of the command line beside `import c
 	    $(START)/wheels/*.whl
 	@$(BIN)/python benchmarks/bench_start.py --python $(START)/bin/python $(ARGS)
 
+.PHONY: bench-plan
+bench-plan: $(READY)  ## measure what checking a list of 100,000 rows costs; ARGS="--rounds 2" for less
+	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_plan.py $(ARGS)
+
 .PHONY: bench-bulk
 bench-bulk: $(READY)  ## measure bulk: speed, kill -9, two hosts, a million rows, 429; ARGS="--only speed,kill"
 	@$(BIN)/python benchmarks/bench_bulk.py $(ARGS)

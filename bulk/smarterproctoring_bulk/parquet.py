@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from smarterproctoring_bulk.parquet_pages import MAGIC, largest_page
+from smarterproctoring_bulk.parquet_trial import survives
 from smarterproctoring_bulk.records import (
     MAX_CELL,
     TOO_LONG,
@@ -23,6 +24,7 @@ _MAX_PAGE: Final = 64 * MAX_CELL
 """Bytes of a page at most; writers make pages of about 1 MiB."""
 _MAX_BATCH: Final = 4 * _MAX_PAGE
 """Bytes of the cells of one column in a batch at most, if each is as large as a page."""
+_DAMAGED: Final = "the Parquet file is damaged or of an unknown kind; write it again"
 
 
 class _Column(Protocol):
@@ -48,6 +50,8 @@ def read(path: Path) -> Table:
         ) from None
     largest = _largest_page(path)
     rows = max(1, min(_BATCH, _MAX_BATCH // max(1, largest)))
+    if not survives(path, rows):
+        raise InputError(_DAMAGED)
     try:
         batches = read_parquet(path, batch_size=rows)
         columns = tuple(batches.schema.names)
@@ -101,7 +105,5 @@ def _cell(value: object) -> object:
 def _error(error: BaseException) -> BaseException:
     # A panic of the reader's Rust code is no Exception.
     if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-        return InputError(
-            "the Parquet file is damaged or of an unknown kind; write it again"
-        )
+        return InputError(_DAMAGED)
     return error

@@ -74,6 +74,12 @@ _TYPED: Final = {
     item.keyword: item for item in _KEYWORDS if item.type not in ("string", "", None)
 }
 """The fields that are not text, such as numbers; a list gives them as text."""
+_FREE: Final = frozenset(
+    item.keyword
+    for item in _KEYWORDS
+    if item.type == "string" and not (item.allowed or item.pattern or item.format)
+)
+"""The fields that may be any text."""
 _TRIMMED: Final = {*_SIDS, *TIMES, *_CHOICES, _ZONE}
 _ALL: Final[tuple[Item, ...]] = (*_SID_ITEMS, *_KEYWORDS)
 _NAMES: Final = {item.keyword: item.name for item in _ALL}
@@ -639,7 +645,12 @@ class _Draft:
                 self.problem(item.keyword, problem.text)
         # What is wrong already was left out, so that there may seem to be nothing to change.
         allow_empty = bool(self.problems)
-        for found in _field_problems(tuple(self.given.items()), allow_empty):
+        # Rows that differ in such texts alone are checked once.
+        given_fields = tuple(
+            (keyword, "x" if keyword in _FREE and value.isprintable() else value)
+            for keyword, value in self.given.items()
+        )
+        for found in _field_problems(given_fields, allow_empty):
             if found.field not in self.wrong:
                 self._found(found)
 

@@ -1,4 +1,8 @@
-"""Finds what a workbook says of rows and cells beside their values: hidden rows, errors, formulas without a value."""
+"""Finds what a workbook says of rows and cells beside their values: hidden rows, errors, formulas without a value.
+
+It reads each sheet before python-calamine does. That is written in Rust, where no `except` helps: it may never end on
+what is no XML, and ends the process where there is no memory for all cells up to one that is far away.
+"""
 
 from __future__ import annotations
 
@@ -33,27 +37,53 @@ _MAX_COLUMNS: Final = 16 * 1024
 """Columns of a sheet at most."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Marks:
     """What a sheet says of its rows and cells.
 
     Attributes:
         hidden: The numbers of the rows that are hidden, by a person or by a filter.
         cells: The cells that cannot be used: by the number of the row, then by that of the column, from 0.
+        last_row: The number of the last row that has a value; 0 if there is none.
+        last_column: The number of the last column that has a value, from 1; 0 if there is none.
     """
 
     hidden: set[int] = field(default_factory=set[int])
     cells: dict[int, dict[int, Unusable]] = field(
         default_factory=dict[int, dict[int, Unusable]]
     )
+    last_row: int = 0
+    last_column: int = 0
 
     def add(self, row: int, column: int, what: Unusable) -> None:
         """Mark a cell."""
         self.cells.setdefault(row, {})[column] = what
 
+    def fill(self, row: int, column: int) -> None:
+        """Note that a cell has a value; the column counts from 0."""
+        self.last_row = max(self.last_row, row)
+        self.last_column = max(self.last_column, column + 1)
 
-def xlsx_marks(path: Path, sheet: str) -> Marks:
-    """Read the marks of a sheet of an .xlsx workbook.
+
+def xlsx_marks(path: Path) -> dict[str, Marks]:
+    """Read the marks of the sheets of an .xlsx workbook, by their names.
+
+    Raises:
+        ValueError: A part of it is not as the format says.
+        KeyError: A part is missing.
+        zipfile.BadZipFile: A part is damaged.
+    """
+    found: dict[str, Marks] = {}
+    with zipfile.ZipFile(path) as archive:
+        for name, part in _sheets(archive).items():
+            scan = _XlsxScan()
+            _parse(archive, part, scan.begin, scan.end, scan.text)
+            found[name] = scan.marks
+    return found
+
+
+def ods_marks(path: Path) -> dict[str, Marks]:
+    """Read the marks of the sheets of an .ods workbook, by their names.
 
     Raises:
         ValueError: A part of it is not as the format says.
@@ -61,23 +91,9 @@ def xlsx_marks(path: Path, sheet: str) -> Marks:
         zipfile.BadZipFile: A part is damaged.
     """
     with zipfile.ZipFile(path) as archive:
-        scan = _XlsxScan()
-        _parse(archive, _part_of(archive, sheet), scan.begin, scan.end, scan.text)
-    return scan.marks
-
-
-def ods_marks(path: Path, sheet: str) -> Marks:
-    """Read the marks of a sheet of an .ods workbook.
-
-    Raises:
-        ValueError: A part of it is not as the format says.
-        KeyError: A part is missing.
-        zipfile.BadZipFile: A part is damaged.
-    """
-    with zipfile.ZipFile(path) as archive:
-        scan = _OdsScan(sheet)
+        scan = _OdsScan()
         _parse(archive, "content.xml", scan.begin, scan.end, None)
-    return scan.marks
+    return scan.sheets
 
 
 def _parse(
@@ -105,19 +121,19 @@ def _local(name: str) -> str:
     return name.rpartition(":")[2]
 
 
-def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:
-    """Return which part of an .xlsx workbook holds a sheet."""
-    relations = {
-        element.get("name"): _attribute(element, "id")
-        for element in _elements(archive, "xl/workbook.xml", "sheet")
-    }
+def _sheets(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return which part of an .xlsx workbook holds each sheet."""
     targets = {
         element.get("Id"): element.get("Target", "")
         for element in _elements(archive, "xl/_rels/workbook.xml.rels", "Relationship")
     }
-    target = targets[relations[sheet]]
     # Relative to the workbook, or from the root.
-    return posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
+    return {
+        element.get("name", ""): posixpath.normpath(
+            posixpath.join("/xl", targets[_attribute(element, "id")])
+        ).lstrip("/")
+        for element in _elements(archive, "xl/workbook.xml", "sheet")
+    }
 
 
 def _elements(
@@ -172,10 +188,13 @@ class _XlsxScan:
                 self.marks.hidden.add(self._row)
 
     def _begin_cell(self, attributes: _Attributes) -> None:
-        place = _PLACE.fullmatch(attributes.get("r", ""))
         self._column += 1
-        if place is not None:
+        if "r" in attributes:
+            place = _PLACE.fullmatch(attributes["r"])
+            if place is None:
+                raise ValueError("no place of a cell")
             self._column = _column_number(place[1])
+            self._row = int(place[2])
         self._kind = attributes.get("t", "n")
         self._formula = False
         self._value = False
@@ -189,6 +208,8 @@ class _XlsxScan:
         if tag == "v":
             self._in_value = False
         elif tag == "c":
+            if self._value:
+                self.marks.fill(self._row, self._column)
             if self._kind == "e":
                 self.marks.add(self._row, self._column, ERROR)
             elif self._formula and not self._value and self._kind != "str":
@@ -206,10 +227,10 @@ def _column_number(letters: str) -> int:
 class _OdsScan:
     """Handlers for the XML of an .ods workbook."""
 
-    def __init__(self, sheet: str) -> None:
-        self.marks = Marks()
-        self._sheet = sheet
-        self._tables: list[str] = []
+    def __init__(self) -> None:
+        self.sheets: dict[str, Marks] = {}
+        self._marks = Marks()
+        self._tables = 0
         self._row = 1
         self._rows = 1
         self._column = 0
@@ -217,17 +238,24 @@ class _OdsScan:
     def begin(self, name: str, attributes: _Attributes) -> None:
         tag = _local(name)
         if tag == "table":
-            self._tables.append(attributes.get("table:name", ""))
-        elif self._tables != [self._sheet]:
+            self._begin_table(attributes)
+        elif self._tables != 1:
             return
         elif tag == "table-row":
             self._rows = int(attributes.get("table:number-rows-repeated", 1))
             self._column = 0
             if attributes.get("table:visibility", "visible") != "visible":
                 last = min(self._row + self._rows, _MAX_ROWS)
-                self.marks.hidden.update(range(self._row, last))
+                self._marks.hidden.update(range(self._row, last))
         elif tag in ("table-cell", "covered-table-cell"):
             self._cell(tag, attributes)
+
+    def _begin_table(self, attributes: _Attributes) -> None:
+        self._tables += 1
+        if self._tables == 1:  # a table in a cell is no sheet
+            self._marks = Marks()
+            self._row = 1
+            self.sheets[attributes.get("table:name", "")] = self._marks
 
     def _cell(self, tag: str, attributes: _Attributes) -> None:
         count = int(attributes.get("table:number-columns-repeated", 1))
@@ -241,12 +269,14 @@ class _OdsScan:
         if what is not None and self._rows == 1:
             last = min(self._column + count, _MAX_COLUMNS)
             for column in range(self._column, last):
-                self.marks.add(self._row, column, what)
+                self._marks.add(self._row, column, what)
+        if "office:value-type" in attributes:
+            self._marks.fill(self._row + self._rows - 1, self._column + count - 1)
         self._column += count
 
     def end(self, name: str) -> None:
         tag = _local(name)
-        if tag == "table-row" and self._tables == [self._sheet]:
+        if tag == "table-row" and self._tables == 1:
             self._row += self._rows
         elif tag == "table":
-            self._tables.pop()
+            self._tables -= 1

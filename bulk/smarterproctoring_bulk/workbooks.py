@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -41,6 +42,8 @@ MAGIC: Final = b"PK\x03\x04"
 _Kind: TypeAlias = Literal["xlsx", "ods"]
 MAX_UNPACKED: Final = 1024**3
 """Bytes of a workbook's parts at most; a million rows of six columns are about a third."""
+MAX_CELLS: Final = 32 * 1024**2
+"""Cells of a sheet at most, the empty ones up to the last row and column included: they take a GiB of memory."""
 _HIDDEN: Final = (
     "a hidden row",
     "show it (a filter may hide it) to move its session, or delete it",
@@ -61,20 +64,15 @@ def read(
     Raises:
         InputError: It cannot be read; the message says how to fix it.
     """
-    kind = _kind(path)
+    sheets = _marks(path)
     try:
         with load_workbook(path) as book:
             found = _chosen(path, book, sheet)
     except (CalamineError, OSError):
         raise _damaged(path) from None
-    try:
-        marks = (
-            xlsx_marks(path, found.name)
-            if kind == "xlsx"
-            else ods_marks(path, found.name)
-        )
-    except (ValueError, KeyError, zipfile.BadZipFile):
-        raise _damaged(path) from None
+    marks = sheets.get(found.name)
+    if marks is None:
+        raise _damaged(path)
     rows = _rows(found)
     line, header = next(
         (
@@ -135,6 +133,28 @@ def _kind(path: Path) -> _Kind:
     )
 
 
+def _marks(path: Path) -> dict[str, Marks]:
+    """Read what the sheets say beside their values, and see that their values can be read.
+
+    Raises:
+        InputError: The workbook is damaged, or a sheet is too large.
+    """
+    kind = _kind(path)
+    try:
+        sheets = xlsx_marks(path) if kind == "xlsx" else ods_marks(path)
+    except (ValueError, KeyError, zipfile.BadZipFile):
+        raise _damaged(path) from None
+    for name, marks in sheets.items():
+        if marks.last_row * marks.last_column > MAX_CELLS:
+            raise InputError(
+                f"the sheet {_shown(name)} of {path.name} reaches to row "
+                f"{marks.last_row:,} and column {marks.last_column:,}, which are more "
+                f"than {MAX_CELLS:,} cells; delete what is far away from the list, and "
+                "save the workbook again"
+            )
+    return sheets
+
+
 def _chosen(path: Path, book: CalamineWorkbook, name: str | None) -> CalamineSheet:
     """Return the sheet that is meant.
 
@@ -169,12 +189,26 @@ def _shown(name: str) -> str:
 
 
 def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[object]]]:
-    """Yield each row from the first column on, with its number in the spreadsheet."""
+    """Yield each row from the first column on, with its number in the spreadsheet.
+
+    Raises:
+        InputError: A row has a value that Python has no type for.
+    """
     start = sheet.start
     if start is None:
         return
     before: list[object] = [""] * start[1]
-    for number, row in enumerate(sheet.iter_rows(), 1):
+    rows = sheet.iter_rows()
+    for number in count(1):
+        try:
+            row = next(rows, None)
+        except OverflowError:
+            raise InputError(
+                f"row {number} of the sheet {_shown(sheet.name)} has a date or a "
+                "duration that is too large; correct the cell, and save the workbook again"
+            ) from None
+        if row is None:
+            return
         yield number, [*before, *row]
 
 

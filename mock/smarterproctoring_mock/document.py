@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import unquote
 
@@ -44,24 +43,22 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INTEGER, _DIGITS)
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, _DIGITS)
 
 
-def read_document(path: Path) -> Node:
-    """Read a YAML or JSON file.
+def parse_document(content: bytes) -> Node:
+    """Read YAML or JSON.
 
     Args:
-        path: The file.
+        content: The text of the document.
 
     Returns:
         What it holds. Every key is a string.
 
     Raises:
-        SpecError: The file cannot be read, or holds neither YAML nor JSON.
+        SpecError: It is neither YAML nor JSON.
     """
     try:
-        document = yaml.load(path.read_bytes(), _Loader)  # noqa: S506  a safe loader with fewer types
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror}") from None
+        document = yaml.load(content, _Loader)  # noqa: S506  a safe loader with fewer types
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: {' '.join(str(error).split())}") from None
+        raise SpecError(" ".join(str(error).split())) from None
     return cast("Node", _with_string_keys(document))
 
 

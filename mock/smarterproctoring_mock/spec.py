@@ -5,7 +5,7 @@ of code. Supported: OpenAPI 3.0 with references inside the document. Schemas fol
 (JSON Schema draft 4 plus `nullable`, `readOnly` and the integer formats).
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -16,7 +16,7 @@ from smarterproctoring_mock.document import (
     escape,
     from_pointer,
     nodes,
-    read_document,
+    parse_document,
     to_pointer,
     walk,
 )
@@ -54,14 +54,21 @@ def load(path: str | Path | None = None) -> "CompiledSpec":
         SpecError: The file cannot be read, or says something that cannot be served.
     """
     path = Path(path) if path is not None else default_path()
-    document = read_document(path)
     try:
-        return CompiledSpec(document)
+        return _compile(path.read_bytes())
+    except OSError as error:
+        raise SpecError(f"{path}: {error.strerror}") from None
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from None
     except (AttributeError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise SpecError(f"{path}: not a usable OpenAPI document ({reason})") from None
+
+
+@lru_cache(maxsize=4)
+def _compile(content: bytes) -> "CompiledSpec":
+    """Compile a document once for all the mocks that serve it: a compiled spec does not change."""
+    return CompiledSpec(parse_document(content))
 
 
 class MatchedPath(NamedTuple):

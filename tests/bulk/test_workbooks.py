@@ -191,6 +191,58 @@ def test_a_damaged_workbook_is_refused(write: Write, cut: float) -> None:
         read(path)
 
 
+def edit(path: Path, old: str, new: str) -> Path:
+    """Replace a text of the sheet, which has to be there once."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    (name,) = (name for name, text in parts.items() if text.count(old) == 1)
+    parts[name] = parts[name].replace(old, new)
+    with zipfile.ZipFile(path, "w") as archive:
+        for part, text in parts.items():
+            archive.writestr(part, text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("place", "reaches"),
+    [("XFD1048576", "row 1,048,576 and column 16,384"), ("XFD3000", "row 3,000 and column 16,384")],
+)
+def test_a_cell_that_is_far_away_is_refused(tmp_path: Path, place: str, reaches: str) -> None:
+    """Memory for all the cells before it is more than there is, and python-calamine would end the process."""
+    path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1, notes="x")]))
+    edit(path, '"F2"', f'"{place}"')
+    with pytest.raises(InputError, match=f"the sheet 'Moves' of list reaches to {reaches}, .* delete what is far away"):
+        read(path)
+
+
+def test_cells_that_are_repeated_without_end_are_refused(tmp_path: Path) -> None:
+    path = write_ods(tmp_path / "list", Sheet("Moves", [HEADER, row(1, notes=0.5)]))
+    edit(path, 'office:value="0.5"', 'office:value="0.5" table:number-columns-repeated="40000000"')
+    with pytest.raises(InputError, match="reaches to row 2 and column 40,000,005"):
+        read(path)
+
+
+@pytest.mark.parametrize("place", ["ZZZZZZ1", "f2", "F0x", ""])
+def test_a_place_that_no_cell_has_is_damage(tmp_path: Path, place: str) -> None:
+    path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1, notes="x")]))
+    with pytest.raises(InputError, match="damaged workbook"):
+        read(edit(path, '"F2"', f'"{place}"'))
+
+
+@pytest.mark.parametrize("old", ["</table:table>", "</office:spreadsheet>"])
+def test_a_workbook_that_is_no_xml_is_refused(tmp_path: Path, old: str) -> None:
+    """python-calamine would read it without end."""
+    path = write_ods(tmp_path / "list", Sheet("Moves", [HEADER, row(1)]))
+    with pytest.raises(InputError, match="damaged workbook"):
+        read(edit(path, old, old.replace("</", "</x")))
+
+
+def test_a_duration_that_python_has_no_type_for_is_named(tmp_path: Path) -> None:
+    path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1, notes=dt.timedelta(days=1.5))]))
+    with pytest.raises(InputError, match="row 2 of the sheet 'Moves' has a date or a duration that is too large"):
+        read(edit(path, "<v>1.5</v>", "<v>99999999999</v>"))
+
+
 def test_an_option_that_does_not_fit_the_file(write: Write, tmp_path: Path) -> None:
     path = write(Sheet("Moves", [HEADER, row(1)]))
     with pytest.raises(InputError, match="is a workbook or another zip file, not csv"):
