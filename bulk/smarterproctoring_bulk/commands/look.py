@@ -21,10 +21,14 @@ from smarterproctoring_bulk.commands.sessions import read_sessions, show_lines
 from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.limited import plan_first, show_limit
-from smarterproctoring_bulk.opening import find_journal, open_client, service_of
+from smarterproctoring_bulk.opening import (
+    find_journal,
+    open_client,
+    service_of,
+    with_defaults,
+)
 from smarterproctoring_bulk.options import (
-    ClientArguments,
-    InputArguments,
+    ListArguments,
     client_options,
     input_of,
     input_options,
@@ -61,7 +65,7 @@ _VERDICTS: Final[dict[str, Verdict]] = {
 }
 
 
-class LookArguments(InputArguments, ClientArguments):
+class LookArguments(ListArguments):
     """The options of `bulk look` and `bulk verify`."""
 
     rate: str | None
@@ -99,7 +103,7 @@ def look(file: str, output: str, **arguments: Unpack[LookArguments]) -> None:
     `bulk run` takes that list: kept from before a run, it is the way back. The same
     command continues a look that was interrupted. Nothing is changed.
     """
-    with _looked(file, output, arguments) as looked:
+    with _looked(file, output, with_defaults(file, arguments)) as looked:
         _show_unread(looked.findings)
         written = 0
         with replaced(Path(output), bom=True) as stream:
@@ -135,7 +139,7 @@ def verify(file: str, output: str | None, **arguments: Unpack[LookArguments]) ->
 
     With -o the same command continues if it was interrupted. Nothing is changed.
     """
-    with _looked(file, output, arguments) as looked:
+    with _looked(file, output, with_defaults(file, arguments)) as looked:
         results = Counter(compared.verdict for compared in looked.compared())
         _show_compared(looked)
         if output is not None:

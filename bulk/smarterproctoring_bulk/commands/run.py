@@ -32,6 +32,7 @@ from smarterproctoring_bulk.opening import (
     open_journal,
     read_journal,
     service_of,
+    with_defaults,
 )
 from smarterproctoring_bulk.options import (
     LEASE,
@@ -85,7 +86,7 @@ def run(file: str, **arguments: Unpack[RunArguments]) -> None:
     The same command continues a run that was interrupted, and sends rows that gave up
     again. With a Postgres journal, run the same command on a second host to go faster.
     """
-    move(file, arguments)
+    move(file, with_defaults(file, arguments))
 
 
 def move(file: str, arguments: RunArguments) -> None:
@@ -135,6 +136,7 @@ def move(file: str, arguments: RunArguments) -> None:
 @journal_option
 def submit(file: str, **arguments: Unpack[SubmitArguments]) -> None:
     """Check a list and put it into the journal; `bulk worker` sends it."""
+    arguments = with_defaults(file, arguments)
     place = find_journal(arguments["journal"])
     outputs = _output("--problems", arguments["problems_file"])
     check_outputs(outputs, _kept(file, place, arguments))

@@ -211,6 +211,7 @@ def _run_arguments(arguments: UndoArguments) -> RunArguments:
         "mapped": (),
         "timezone": None,
         "timezone_column": None,
+        "install_sid": None,
         "day_first": None,
         "allow_past": True,
         "allow_far": True,
