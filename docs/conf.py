@@ -57,5 +57,5 @@ html_copy_source = False
 html_show_sphinx = False
 html_use_index = True
 html_theme_options = {"navigation_with_keys": True}
-pygments_style = "friendly"
+pygments_style = "a11y-light"  # Pygments' own light styles have comments and numbers that are hard to read
 pygments_dark_style = "monokai"

@@ -6,16 +6,23 @@ import contextlib
 import statistics
 import time
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, TypedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
+import click
 from smarterproctoring import ConfigurationError
 from smarterproctoring.commands import (
     Profile,
     TokenFile,
+    ZoneError,
     base_url_problem,
+    path_parameters,
+    path_problem,
     read_environment,
     read_profile,
+    zone,
 )
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk import journal as journals
@@ -26,7 +33,8 @@ from smarterproctoring_bulk.jobs import (
     UnknownJobError,
     service_key,
 )
-from smarterproctoring_bulk.options import ClientArguments
+from smarterproctoring_bulk.options import ClientArguments, ListArguments, input_of
+from smarterproctoring_bulk.rows import INSTALL, InputError, Reader, keyword_of
 
 if TYPE_CHECKING:
     from smarterproctoring import AsyncSmarterProctoring
@@ -36,8 +44,15 @@ if TYPE_CHECKING:
 _SIDS = (f"AI{'0' * 32}", f"EX{'0' * 32}", f"ES{'0' * 32}")
 
 
+VARIABLE = "SMARTERPROCTORING_INSTALL_SID"
+"""The environment variable of the install."""
+_INSTALL_PARAMETER = path_parameters(RESCHEDULE_EXAM_SESSION)[0]
+ListT = TypeVar("ListT", bound=ListArguments)
+
+
 class _Settings(TypedDict, total=False):
     fast: bool
+    install_sid: None
     base_url: str
     timeout: float
     allow_http: bool
@@ -67,6 +82,92 @@ def open_client(
         raise Stop(error.message, exits.BAD_INPUT) from None
 
 
+def with_defaults(file: str, arguments: ListT) -> ListT:
+    """Return the arguments with the install and the time zone that the environment and the profile give.
+
+    What is taken is an argument from then on, as if it had been typed: it is part of what names the job.
+
+    Args:
+        file: The list.
+        arguments: The options; those that are given win.
+
+    Raises:
+        Stop: A value does not work; the message says where it comes from.
+    """
+    try:
+        profile = read_profile(arguments["profile"])
+    except ConfigurationError as error:
+        raise Stop(error.message, exits.BAD_INPUT) from None
+    found = arguments.copy()
+    if found["timezone"] is None and profile.timezone is not None:
+        _check_zone(profile)
+        found["timezone"] = profile.timezone
+        click.echo(
+            f"times that name no zone are in {profile.timezone}: {profile.where('timezone')}",
+            err=True,
+        )
+    found["install_sid"] = _install(file, found, profile)
+    return found
+
+
+def _check_zone(profile: Profile) -> None:
+    """Refuse the time zone of a profile by the name of its key.
+
+    Raises:
+        Stop: There is no such zone.
+    """
+    try:
+        zone(profile.timezone or "")
+    except ZoneError as error:
+        text = f"{profile.where('timezone')}: {error}"
+        raise Stop(text, exits.BAD_INPUT) from None
+
+
+def _install(file: str, arguments: ListArguments, profile: Profile) -> str | None:
+    """Return the install of the list's rows; None where the list itself, --common or --set names it.
+
+    Raises:
+        Stop: It is not the SID of an install.
+        click.UsageError: It is given twice.
+    """
+    pairs = [*arguments["common"], *arguments["sets"]]
+    names = {keyword_of(pair.partition("=")[0]) for pair in pairs}
+    given = arguments["install_sid"]
+    if given is not None:
+        if INSTALL in names:
+            raise click.UsageError(
+                "--install-sid: --common or --set gives the install as well; keep one of them"
+            )
+        _check_install("--install-sid", given)
+        return given
+    in_environment = read_environment().values.get(INSTALL)
+    name = VARIABLE if in_environment else profile.where(INSTALL)
+    value = in_environment or profile.install_sid
+    if value is None or INSTALL in names or _names_install(file, arguments):
+        return None
+    _check_install(name, value)
+    click.echo(f"the install of the list is that of {name}", err=True)
+    return value
+
+
+def _names_install(file: str, arguments: ListArguments) -> bool:
+    try:
+        return Reader(input_of(arguments)).names_install(Path(file))
+    except (InputError, OSError):
+        return True  # the check of the list says why it cannot be read
+
+
+def _check_install(name: str, value: str) -> None:
+    """Refuse what is not the SID of an install.
+
+    Raises:
+        Stop: It is not one.
+    """
+    problem = path_problem(_INSTALL_PARAMETER, value)
+    if problem is not None:
+        raise Stop(f"{name} {problem.text}", exits.BAD_INPUT)
+
+
 def _token_source(
     arguments: ClientArguments, profile: Profile
 ) -> Callable[[], str] | None:
@@ -79,7 +180,7 @@ def _token_source(
 def _client(
     arguments: ClientArguments, profile: Profile, token: Callable[[], str] | str | None
 ) -> AsyncSmarterProctoring:
-    settings: _Settings = {"fast": True}
+    settings: _Settings = {"fast": True, "install_sid": None}
     if arguments["base_url"] is not None:
         settings["base_url"] = arguments["base_url"]
     elif profile.base_url is not None and "base_url" not in read_environment().names:

@@ -11,7 +11,7 @@ import click
 from smarterproctoring_bulk import journal as journals
 from smarterproctoring_bulk import pacing
 from smarterproctoring_bulk.jobs import Again, JobOptions
-from smarterproctoring_bulk.rows import InputOptions
+from smarterproctoring_bulk.rows import INSTALL, InputOptions
 from smarterproctoring_bulk.tables import Format
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -27,6 +27,7 @@ class InputArguments(TypedDict):
     mapped: tuple[str, ...]
     timezone: str | None
     timezone_column: str | None
+    install_sid: str | None
     day_first: bool | None
     allow_past: bool
     allow_far: bool
@@ -67,6 +68,10 @@ class ClientArguments(TypedDict):
     token_file: str | None
     timeout: float | None
     patience: float
+
+
+class ListArguments(InputArguments, ClientArguments):
+    """How to read a list, and the profile and environment that say the rest."""
 
 
 class JournalArguments(TypedDict):
@@ -142,9 +147,15 @@ def input_options(command: Command) -> Command:
         ),
         click.option(
             "--timezone",
-            help="IANA zone of times that name none, for instance America/New_York.",
+            help="IANA zone of times that name none, for instance America/New_York.  "
+            "[default: the profile's]",
         ),
         click.option("--timezone-column", help="The column that holds each row's zone."),
+        click.option(
+            "--install-sid",
+            help="The install where the list names none, as --common install_sid=….  "
+            "[default: $SMARTERPROCTORING_INSTALL_SID, or the profile's]",
+        ),
         click.option(
             "--day-first/--month-first", default=None,
             help="How to read 03/04/2030; without it, it is refused.",
@@ -249,7 +260,8 @@ def client_options(command: Command) -> Command:
     return _together(
         click.option(
             "--profile", metavar="NAME",
-            help="The profile of the settings' file: base URL and token.  "
+            help="The profile of the settings' file: base URL and token; of a list also "
+            "install and time zone.  "
             "[default: $SMARTERPROCTORING_PROFILE, or default]",
         ),
         click.option(
@@ -299,6 +311,9 @@ def input_of(arguments: InputArguments) -> InputOptions:
     Raises:
         click.UsageError: An option is not of the form NAME=VALUE.
     """
+    common = _pairs(arguments["common"], "--common")
+    if arguments["install_sid"] is not None:
+        common[INSTALL] = arguments["install_sid"]
     return InputOptions(
         map=_pairs(arguments["mapped"], "--map"),
         timezone=arguments["timezone"],
@@ -306,7 +321,7 @@ def input_of(arguments: InputArguments) -> InputOptions:
         day_first=arguments["day_first"],
         shift=arguments["shift"],
         sets=_pairs(arguments["sets"], "--set"),
-        common=_pairs(arguments["common"], "--common"),
+        common=common,
         delimiter=arguments["delimiter"],
         encoding=arguments["encoding"],
         format=arguments["file_format"],

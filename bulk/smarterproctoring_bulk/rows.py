@@ -34,6 +34,7 @@ from smarterproctoring.commands import (
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION as OPERATION
 from smarterproctoring_generated.records import Hidden, Parameter
 
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.tables import (
     Format,
     InputError,
@@ -45,6 +46,7 @@ from smarterproctoring_bulk.tables import (
 )
 
 __all__ = [
+    "INSTALL",
     "START",
     "TIMES",
     "InputError",
@@ -53,6 +55,7 @@ __all__ = [
     "Reader",
     "Row",
     "Shift",
+    "keyword_of",
     "kind_of",
     "read_moment",
     "read_rows",
@@ -120,6 +123,8 @@ _SOUND = re.compile(
     "|[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?([+-][0-9]{2}:[0-9]{2}|Z)?"
 )
 """A SID or a time, of which nothing has become something else."""
+INSTALL: Final = "install_sid"
+"""The keyword of the install, which a list may leave to an option, the environment or a profile."""
 START: Final = "appointment_start_date_time"
 """The field that says when a session starts, by keyword."""
 _END: Final = "appointment_end_date_time"
@@ -323,6 +328,21 @@ class Reader:
             self._check_columns(table.columns, table.header)
         return table
 
+    def names_install(self, path: Path) -> bool:
+        """Tell whether a list has a column for the install; of JSON Lines the first row counts.
+
+        Raises:
+            InputError: The list cannot be opened.
+        """
+        table = open_table(path, self._options.list_options, self._is_known)
+        columns: Iterable[str] | None = table.columns
+        if columns is None:
+            first = next(iter(table.records), None)
+            columns = [] if first is None else first.cells
+        return any(
+            self._map.get(column, _meaning(column)) == INSTALL for column in columns
+        )
+
     # -- columns ------------------------------------------------------------------------------------------------------
 
     def _is_known(self, column: str) -> bool:
@@ -408,7 +428,7 @@ class Reader:
         if missing:
             raise InputError(
                 f"the list has no column {' and no column '.join(missing)}; it has: {_shown(columns)}. Name the column "
-                f"with --map {_quoted('Their column', missing[0])}, or give one value for all rows"
+                f"with --map {_quoted('Their column', missing[0])}, or give one value for all rows{_for_all(missing)}"
             )
         if not known & set(_FIELDS):
             fields = ", ".join(_NAMES[keyword] for keyword in _FIELDS)
@@ -596,7 +616,7 @@ class Reader:
         return (
             _place(value, where)
             if where
-            else "the time has no zone; say which with --timezone America/New_York"
+            else "the time has no zone; say which with --timezone America/New_York, or timezone in a profile"
         )
 
 
@@ -635,7 +655,10 @@ class _Draft:
         given = list(zip(_SID_ITEMS, sids, strict=True))
         for item, sid in given:
             if sid is None and item.keyword not in self.wrong:
-                self.problem(item.keyword, f"give the {_DESCRIPTIONS[item.keyword]}")
+                ways = _for_all([item.name])
+                self.problem(
+                    item.keyword, f"give the {_DESCRIPTIONS[item.keyword]}{ways}"
+                )
         for item, sid in given:
             if sid is None or item.keyword in self.wrong:
                 continue
@@ -742,11 +765,7 @@ class Shift(NamedTuple):
 def kind_of(value: object) -> str:
     """Say what kind of value this is, and nothing of the value."""
     if isinstance(value, str):
-        return (
-            f"text of {len(value):,} character{'s' * (len(value) != 1)}"
-            if value
-            else "empty"
-        )
+        return f"text of {counted(len(value), 'character')}" if value else "empty"
     if isinstance(value, Unusable):
         return value.kind
     kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
@@ -870,6 +889,21 @@ def _wire(moment: datetime) -> str:
         moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
         + "Z"
     )
+
+
+def _for_all(missing: Iterable[str]) -> str:
+    """Return the ways to give one install for all rows, if that is missing."""
+    if _NAMES[INSTALL] not in missing:
+        return ""
+    return (
+        f" (of {_NAMES[INSTALL]}: --install-sid, SMARTERPROCTORING_INSTALL_SID, "
+        "or install_sid in a profile)"
+    )
+
+
+def keyword_of(name: str) -> str | None:
+    """Return the keyword of a column that an option names; None if there is no such column."""
+    return _meaning(name)
 
 
 def _meaning(column: str) -> str | None:

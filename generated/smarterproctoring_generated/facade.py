@@ -404,6 +404,372 @@ class Operations(Generic[DryRunT]):
         )
 
 
+class InstallOperations(Generic[DryRunT]):
+    """What the client can do for one install."""
+
+    _install_sid: str
+
+    def _call(
+        self,
+        operation: _Operation,
+        sids: Sequence[Any],
+        given: _Hidden[Mapping[str, Any]],
+        parse: Parse[ParsedT],
+    ) -> _Result[ParsedT]:
+        raise NotImplementedError
+
+    def _dry_run(self, operation: _Operation, sids: Sequence[Any], given: _Hidden[Mapping[str, Any]]) -> DryRunT:
+        raise NotImplementedError
+
+    def _check(
+        self,
+        operation: _Operation,
+        read_operation: _Operation,
+        sids: Sequence[Any],
+        given: _Hidden[Mapping[str, Any]],
+    ) -> _Check:
+        raise NotImplementedError
+
+    def get_session(
+        self,
+        exam_sid: str,
+        session_sid: str,
+    ) -> _Result[_models.ExamSession]:
+        """Exam Session Details.
+
+        Reads the current state of one exam session. The vendor recommends it for looking at a single session.
+        That a read shows a change that was just made is not promised: for a moment it may show an older state,
+        and a request that is still on its way can be carried out after it. [operation V, the rest I]
+
+        Args:
+            exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
+
+        Returns:
+            What the server said, and how it went. Returning at all means that the call was carried out.
+            `parsed` is the answer as a model, or None if it is not such an object.
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            APIStatusError: The server did not accept; see its subclasses.
+            APIConnectionError: No answer; see `maybe_applied`.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
+        """
+        _given: _Hidden[Mapping[str, Any]] = _Hidden({})
+
+        return self._call(
+            _operations.GET_EXAM_SESSION,
+            [self._install_sid, exam_sid, session_sid],
+            _given,
+            _exam_session_of_get_exam_session,
+        )
+
+    def dry_run_get_session(
+        self,
+        exam_sid: str,
+        session_sid: str,
+    ) -> DryRunT:
+        """Return the request that `get_session` would send, without sending it; raises as that."""
+        _given: _Hidden[Mapping[str, Any]] = _Hidden({})
+
+        return self._dry_run(_operations.GET_EXAM_SESSION, [self._install_sid, exam_sid, session_sid], _given)
+
+    def reschedule(
+        self,
+        exam_sid: str,
+        session_sid: str,
+        *,
+        type: Literal["b-virtual", "ad-hoc", "register-blast", "proctoru", "examity", "smarter-scheduling"]
+        | None = None,
+        notes: str | None = None,
+        appointment_start_date_time: datetime.datetime | str | None = None,
+        appointment_end_date_time: datetime.datetime | str | None = None,
+        company: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        appointment_date_time: datetime.datetime | str | None = None,
+        address1: str | None = None,
+        address2: str | None = None,
+        place: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        location_latitude: str | None = None,
+        location_longitude: str | None = None,
+        postal_code: str | None = None,
+    ) -> _Result[None]:
+        """Reschedule Exam Session.
+
+        Changes when (and with whom) an existing exam session takes place. Only the fields that are sent are
+        changed. The final state is the same however often the request is repeated, but each repetition may
+        leave an audit record of its own. [only the first sentence is documented; partial update I, audit V]
+
+        What is `None` is not sent. Times are aware datetimes, or ISO 8601 text that ends in Z.
+
+        Args:
+            exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
+            type: The system that proctors the session.
+            notes: Free text about the session.
+            appointment_start_date_time: When the session starts, in UTC.
+            appointment_end_date_time: When the session ends, in UTC.
+            company: Company of the proctor.
+            first_name: First name of the proctor.
+            last_name: Last name of the proctor.
+            email: Email address of the proctor.
+            phone: Phone number of the proctor.
+            appointment_date_time: The date and time of the appointment, in UTC.
+            address1: First address line of an ad-hoc proctor.
+            address2: Second address line of an ad-hoc proctor.
+            place: Place (town or city) of an ad-hoc proctor.
+            region: Region or state of an ad-hoc proctor.
+            country: Country of an ad-hoc proctor.
+            location_latitude: Latitude of an ad-hoc proctor's location, as text.
+            location_longitude: Longitude of an ad-hoc proctor's location, as text.
+            postal_code: Postal code of an ad-hoc proctor.
+
+        Returns:
+            What the server said, and how it went. Returning at all means that the server confirmed the change, or that
+            reading back showed it (`confirmed_by`).
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            APIStatusError: The server did not accept; see its subclasses.
+            APIConnectionError: No answer; see `maybe_applied`.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
+        """
+        _given: _Hidden[Mapping[str, Any]] = _Hidden(
+            {
+                "type": type,
+                "notes": notes,
+                "appointment_start_date_time": appointment_start_date_time,
+                "appointment_end_date_time": appointment_end_date_time,
+                "company": company,
+                "first_name": first_name,
+                "last_name": last_name,
+                "email": email,
+                "phone": phone,
+                "appointment_date_time": appointment_date_time,
+                "address1": address1,
+                "address2": address2,
+                "place": place,
+                "region": region,
+                "country": country,
+                "location_latitude": location_latitude,
+                "location_longitude": location_longitude,
+                "postal_code": postal_code,
+            }
+        )
+        # Without the local variables, no traceback shows what the call says of a person.
+        del (
+            type,
+            notes,
+            appointment_start_date_time,
+            appointment_end_date_time,
+            company,
+            first_name,
+            last_name,
+            email,
+            phone,
+            appointment_date_time,
+            address1,
+            address2,
+            place,
+            region,
+            country,
+            location_latitude,
+            location_longitude,
+            postal_code,
+        )
+
+        return self._call(
+            _operations.RESCHEDULE_EXAM_SESSION, [self._install_sid, exam_sid, session_sid], _given, _no_model
+        )
+
+    def dry_run_reschedule(
+        self,
+        exam_sid: str,
+        session_sid: str,
+        *,
+        type: Literal["b-virtual", "ad-hoc", "register-blast", "proctoru", "examity", "smarter-scheduling"]
+        | None = None,
+        notes: str | None = None,
+        appointment_start_date_time: datetime.datetime | str | None = None,
+        appointment_end_date_time: datetime.datetime | str | None = None,
+        company: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        appointment_date_time: datetime.datetime | str | None = None,
+        address1: str | None = None,
+        address2: str | None = None,
+        place: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        location_latitude: str | None = None,
+        location_longitude: str | None = None,
+        postal_code: str | None = None,
+    ) -> DryRunT:
+        """Return the request that `reschedule` would send, without sending it; raises as that."""
+        _given: _Hidden[Mapping[str, Any]] = _Hidden(
+            {
+                "type": type,
+                "notes": notes,
+                "appointment_start_date_time": appointment_start_date_time,
+                "appointment_end_date_time": appointment_end_date_time,
+                "company": company,
+                "first_name": first_name,
+                "last_name": last_name,
+                "email": email,
+                "phone": phone,
+                "appointment_date_time": appointment_date_time,
+                "address1": address1,
+                "address2": address2,
+                "place": place,
+                "region": region,
+                "country": country,
+                "location_latitude": location_latitude,
+                "location_longitude": location_longitude,
+                "postal_code": postal_code,
+            }
+        )
+        # Without the local variables, no traceback shows what the call says of a person.
+        del (
+            type,
+            notes,
+            appointment_start_date_time,
+            appointment_end_date_time,
+            company,
+            first_name,
+            last_name,
+            email,
+            phone,
+            appointment_date_time,
+            address1,
+            address2,
+            place,
+            region,
+            country,
+            location_latitude,
+            location_longitude,
+            postal_code,
+        )
+
+        return self._dry_run(_operations.RESCHEDULE_EXAM_SESSION, [self._install_sid, exam_sid, session_sid], _given)
+
+    def check(
+        self,
+        exam_sid: str,
+        session_sid: str,
+        *,
+        type: Literal["b-virtual", "ad-hoc", "register-blast", "proctoru", "examity", "smarter-scheduling"]
+        | None = None,
+        notes: str | None = None,
+        appointment_start_date_time: datetime.datetime | str | None = None,
+        appointment_end_date_time: datetime.datetime | str | None = None,
+        company: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        appointment_date_time: datetime.datetime | str | None = None,
+        address1: str | None = None,
+        address2: str | None = None,
+        place: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        location_latitude: str | None = None,
+        location_longitude: str | None = None,
+        postal_code: str | None = None,
+    ) -> _Check:
+        """Read back with `get_session`, and compare with what `reschedule` would be asked for.
+
+        Nothing is changed. Times are compared as moments, other text after trimming.
+
+        Args:
+            exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
+            type: The system that proctors the session.
+            notes: Free text about the session.
+            appointment_start_date_time: When the session starts, in UTC.
+            appointment_end_date_time: When the session ends, in UTC.
+            company: Company of the proctor.
+            first_name: First name of the proctor.
+            last_name: Last name of the proctor.
+            email: Email address of the proctor.
+            phone: Phone number of the proctor.
+            appointment_date_time: The date and time of the appointment, in UTC.
+            address1: First address line of an ad-hoc proctor.
+            address2: Second address line of an ad-hoc proctor.
+            place: Place (town or city) of an ad-hoc proctor.
+            region: Region or state of an ad-hoc proctor.
+            country: Country of an ad-hoc proctor.
+            location_latitude: Latitude of an ad-hoc proctor's location, as text.
+            location_longitude: Longitude of an ad-hoc proctor's location, as text.
+            postal_code: Postal code of an ad-hoc proctor.
+
+        Returns:
+            Whether the answer shows what was asked for (`as_asked`, `different` or `unknown`), and what could not be
+            compared.
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
+        """
+        _given: _Hidden[Mapping[str, Any]] = _Hidden(
+            {
+                "type": type,
+                "notes": notes,
+                "appointment_start_date_time": appointment_start_date_time,
+                "appointment_end_date_time": appointment_end_date_time,
+                "company": company,
+                "first_name": first_name,
+                "last_name": last_name,
+                "email": email,
+                "phone": phone,
+                "appointment_date_time": appointment_date_time,
+                "address1": address1,
+                "address2": address2,
+                "place": place,
+                "region": region,
+                "country": country,
+                "location_latitude": location_latitude,
+                "location_longitude": location_longitude,
+                "postal_code": postal_code,
+            }
+        )
+        # Without the local variables, no traceback shows what the call says of a person.
+        del (
+            type,
+            notes,
+            appointment_start_date_time,
+            appointment_end_date_time,
+            company,
+            first_name,
+            last_name,
+            email,
+            phone,
+            appointment_date_time,
+            address1,
+            address2,
+            place,
+            region,
+            country,
+            location_latitude,
+            location_longitude,
+            postal_code,
+        )
+
+        return self._check(
+            _operations.RESCHEDULE_EXAM_SESSION,
+            _operations.GET_EXAM_SESSION,
+            [self._install_sid, exam_sid, session_sid],
+            _given,
+        )
+
+
 class AsyncOperations(Generic[DryRunT]):
     """What the asynchronous client can do."""
 
@@ -772,5 +1138,371 @@ class AsyncOperations(Generic[DryRunT]):
             _operations.RESCHEDULE_EXAM_SESSION,
             _operations.GET_EXAM_SESSION,
             [install_sid, exam_sid, session_sid],
+            _given,
+        )
+
+
+class AsyncInstallOperations(Generic[DryRunT]):
+    """What the asynchronous client can do for one install."""
+
+    _install_sid: str
+
+    async def _call(
+        self,
+        operation: _Operation,
+        sids: Sequence[Any],
+        given: _Hidden[Mapping[str, Any]],
+        parse: Parse[ParsedT],
+    ) -> _Result[ParsedT]:
+        raise NotImplementedError
+
+    def _dry_run(self, operation: _Operation, sids: Sequence[Any], given: _Hidden[Mapping[str, Any]]) -> DryRunT:
+        raise NotImplementedError
+
+    async def _check(
+        self,
+        operation: _Operation,
+        read_operation: _Operation,
+        sids: Sequence[Any],
+        given: _Hidden[Mapping[str, Any]],
+    ) -> _Check:
+        raise NotImplementedError
+
+    async def get_session(
+        self,
+        exam_sid: str,
+        session_sid: str,
+    ) -> _Result[_models.ExamSession]:
+        """Exam Session Details.
+
+        Reads the current state of one exam session. The vendor recommends it for looking at a single session.
+        That a read shows a change that was just made is not promised: for a moment it may show an older state,
+        and a request that is still on its way can be carried out after it. [operation V, the rest I]
+
+        Args:
+            exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
+
+        Returns:
+            What the server said, and how it went. Returning at all means that the call was carried out.
+            `parsed` is the answer as a model, or None if it is not such an object.
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            APIStatusError: The server did not accept; see its subclasses.
+            APIConnectionError: No answer; see `maybe_applied`.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
+        """
+        _given: _Hidden[Mapping[str, Any]] = _Hidden({})
+
+        return await self._call(
+            _operations.GET_EXAM_SESSION,
+            [self._install_sid, exam_sid, session_sid],
+            _given,
+            _exam_session_of_get_exam_session,
+        )
+
+    def dry_run_get_session(
+        self,
+        exam_sid: str,
+        session_sid: str,
+    ) -> DryRunT:
+        """Return the request that `get_session` would send, without sending it; raises as that."""
+        _given: _Hidden[Mapping[str, Any]] = _Hidden({})
+
+        return self._dry_run(_operations.GET_EXAM_SESSION, [self._install_sid, exam_sid, session_sid], _given)
+
+    async def reschedule(
+        self,
+        exam_sid: str,
+        session_sid: str,
+        *,
+        type: Literal["b-virtual", "ad-hoc", "register-blast", "proctoru", "examity", "smarter-scheduling"]
+        | None = None,
+        notes: str | None = None,
+        appointment_start_date_time: datetime.datetime | str | None = None,
+        appointment_end_date_time: datetime.datetime | str | None = None,
+        company: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        appointment_date_time: datetime.datetime | str | None = None,
+        address1: str | None = None,
+        address2: str | None = None,
+        place: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        location_latitude: str | None = None,
+        location_longitude: str | None = None,
+        postal_code: str | None = None,
+    ) -> _Result[None]:
+        """Reschedule Exam Session.
+
+        Changes when (and with whom) an existing exam session takes place. Only the fields that are sent are
+        changed. The final state is the same however often the request is repeated, but each repetition may
+        leave an audit record of its own. [only the first sentence is documented; partial update I, audit V]
+
+        What is `None` is not sent. Times are aware datetimes, or ISO 8601 text that ends in Z.
+
+        Args:
+            exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
+            type: The system that proctors the session.
+            notes: Free text about the session.
+            appointment_start_date_time: When the session starts, in UTC.
+            appointment_end_date_time: When the session ends, in UTC.
+            company: Company of the proctor.
+            first_name: First name of the proctor.
+            last_name: Last name of the proctor.
+            email: Email address of the proctor.
+            phone: Phone number of the proctor.
+            appointment_date_time: The date and time of the appointment, in UTC.
+            address1: First address line of an ad-hoc proctor.
+            address2: Second address line of an ad-hoc proctor.
+            place: Place (town or city) of an ad-hoc proctor.
+            region: Region or state of an ad-hoc proctor.
+            country: Country of an ad-hoc proctor.
+            location_latitude: Latitude of an ad-hoc proctor's location, as text.
+            location_longitude: Longitude of an ad-hoc proctor's location, as text.
+            postal_code: Postal code of an ad-hoc proctor.
+
+        Returns:
+            What the server said, and how it went. Returning at all means that the server confirmed the change, or that
+            reading back showed it (`confirmed_by`).
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            APIStatusError: The server did not accept; see its subclasses.
+            APIConnectionError: No answer; see `maybe_applied`.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
+        """
+        _given: _Hidden[Mapping[str, Any]] = _Hidden(
+            {
+                "type": type,
+                "notes": notes,
+                "appointment_start_date_time": appointment_start_date_time,
+                "appointment_end_date_time": appointment_end_date_time,
+                "company": company,
+                "first_name": first_name,
+                "last_name": last_name,
+                "email": email,
+                "phone": phone,
+                "appointment_date_time": appointment_date_time,
+                "address1": address1,
+                "address2": address2,
+                "place": place,
+                "region": region,
+                "country": country,
+                "location_latitude": location_latitude,
+                "location_longitude": location_longitude,
+                "postal_code": postal_code,
+            }
+        )
+        # Without the local variables, no traceback shows what the call says of a person.
+        del (
+            type,
+            notes,
+            appointment_start_date_time,
+            appointment_end_date_time,
+            company,
+            first_name,
+            last_name,
+            email,
+            phone,
+            appointment_date_time,
+            address1,
+            address2,
+            place,
+            region,
+            country,
+            location_latitude,
+            location_longitude,
+            postal_code,
+        )
+
+        return await self._call(
+            _operations.RESCHEDULE_EXAM_SESSION, [self._install_sid, exam_sid, session_sid], _given, _no_model
+        )
+
+    def dry_run_reschedule(
+        self,
+        exam_sid: str,
+        session_sid: str,
+        *,
+        type: Literal["b-virtual", "ad-hoc", "register-blast", "proctoru", "examity", "smarter-scheduling"]
+        | None = None,
+        notes: str | None = None,
+        appointment_start_date_time: datetime.datetime | str | None = None,
+        appointment_end_date_time: datetime.datetime | str | None = None,
+        company: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        appointment_date_time: datetime.datetime | str | None = None,
+        address1: str | None = None,
+        address2: str | None = None,
+        place: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        location_latitude: str | None = None,
+        location_longitude: str | None = None,
+        postal_code: str | None = None,
+    ) -> DryRunT:
+        """Return the request that `reschedule` would send, without sending it; raises as that."""
+        _given: _Hidden[Mapping[str, Any]] = _Hidden(
+            {
+                "type": type,
+                "notes": notes,
+                "appointment_start_date_time": appointment_start_date_time,
+                "appointment_end_date_time": appointment_end_date_time,
+                "company": company,
+                "first_name": first_name,
+                "last_name": last_name,
+                "email": email,
+                "phone": phone,
+                "appointment_date_time": appointment_date_time,
+                "address1": address1,
+                "address2": address2,
+                "place": place,
+                "region": region,
+                "country": country,
+                "location_latitude": location_latitude,
+                "location_longitude": location_longitude,
+                "postal_code": postal_code,
+            }
+        )
+        # Without the local variables, no traceback shows what the call says of a person.
+        del (
+            type,
+            notes,
+            appointment_start_date_time,
+            appointment_end_date_time,
+            company,
+            first_name,
+            last_name,
+            email,
+            phone,
+            appointment_date_time,
+            address1,
+            address2,
+            place,
+            region,
+            country,
+            location_latitude,
+            location_longitude,
+            postal_code,
+        )
+
+        return self._dry_run(_operations.RESCHEDULE_EXAM_SESSION, [self._install_sid, exam_sid, session_sid], _given)
+
+    async def check(
+        self,
+        exam_sid: str,
+        session_sid: str,
+        *,
+        type: Literal["b-virtual", "ad-hoc", "register-blast", "proctoru", "examity", "smarter-scheduling"]
+        | None = None,
+        notes: str | None = None,
+        appointment_start_date_time: datetime.datetime | str | None = None,
+        appointment_end_date_time: datetime.datetime | str | None = None,
+        company: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        appointment_date_time: datetime.datetime | str | None = None,
+        address1: str | None = None,
+        address2: str | None = None,
+        place: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        location_latitude: str | None = None,
+        location_longitude: str | None = None,
+        postal_code: str | None = None,
+    ) -> _Check:
+        """Read back with `get_session`, and compare with what `reschedule` would be asked for.
+
+        Nothing is changed. Times are compared as moments, other text after trimming.
+
+        Args:
+            exam_sid: SID of the exam. It must match `^EX[a-f0-9]{32}$`.
+            session_sid: SID of the exam session. It must match `^ES[a-f0-9]{32}$`.
+            type: The system that proctors the session.
+            notes: Free text about the session.
+            appointment_start_date_time: When the session starts, in UTC.
+            appointment_end_date_time: When the session ends, in UTC.
+            company: Company of the proctor.
+            first_name: First name of the proctor.
+            last_name: Last name of the proctor.
+            email: Email address of the proctor.
+            phone: Phone number of the proctor.
+            appointment_date_time: The date and time of the appointment, in UTC.
+            address1: First address line of an ad-hoc proctor.
+            address2: Second address line of an ad-hoc proctor.
+            place: Place (town or city) of an ad-hoc proctor.
+            region: Region or state of an ad-hoc proctor.
+            country: Country of an ad-hoc proctor.
+            location_latitude: Latitude of an ad-hoc proctor's location, as text.
+            location_longitude: Longitude of an ad-hoc proctor's location, as text.
+            postal_code: Postal code of an ad-hoc proctor.
+
+        Returns:
+            Whether the answer shows what was asked for (`as_asked`, `different` or `unknown`), and what could not be
+            compared.
+
+        Raises:
+            ValidationError: Refused before anything was sent; lists all problems.
+            ConfigurationError: The token is not available or cannot be sent, or the client is closed.
+        """
+        _given: _Hidden[Mapping[str, Any]] = _Hidden(
+            {
+                "type": type,
+                "notes": notes,
+                "appointment_start_date_time": appointment_start_date_time,
+                "appointment_end_date_time": appointment_end_date_time,
+                "company": company,
+                "first_name": first_name,
+                "last_name": last_name,
+                "email": email,
+                "phone": phone,
+                "appointment_date_time": appointment_date_time,
+                "address1": address1,
+                "address2": address2,
+                "place": place,
+                "region": region,
+                "country": country,
+                "location_latitude": location_latitude,
+                "location_longitude": location_longitude,
+                "postal_code": postal_code,
+            }
+        )
+        # Without the local variables, no traceback shows what the call says of a person.
+        del (
+            type,
+            notes,
+            appointment_start_date_time,
+            appointment_end_date_time,
+            company,
+            first_name,
+            last_name,
+            email,
+            phone,
+            appointment_date_time,
+            address1,
+            address2,
+            place,
+            region,
+            country,
+            location_latitude,
+            location_longitude,
+            postal_code,
+        )
+
+        return await self._check(
+            _operations.RESCHEDULE_EXAM_SESSION,
+            _operations.GET_EXAM_SESSION,
+            [self._install_sid, exam_sid, session_sid],
             _given,
         )

@@ -443,6 +443,13 @@ class RescheduleExamSessionItem(RescheduleExamSessionFields):
     session_sid: str
 
 
+class RescheduleExamSessionInstallItem(RescheduleExamSessionFields):
+    """All keyword arguments of `rescheduleExamSession` in a view for one install, those of its path included."""
+
+    exam_sid: str
+    session_sid: str
+
+
 RESCHEDULE_EXAM_SESSION: Final = Operation(
     operation_id="rescheduleExamSession",
     method="PUT",

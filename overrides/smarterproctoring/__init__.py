@@ -19,6 +19,9 @@ if TYPE_CHECKING:
         RescheduleExamSessionFields as RescheduleExamSessionFields,
     )
     from smarterproctoring_generated.operations import (
+        RescheduleExamSessionInstallItem as RescheduleExamSessionInstallItem,
+    )
+    from smarterproctoring_generated.operations import (
         RescheduleExamSessionItem as RescheduleExamSessionItem,
     )
     from smarterproctoring_generated.records import NULL as NULL
@@ -61,6 +64,8 @@ if TYPE_CHECKING:
     )
     from smarterproctoring.errors import ValidationError as ValidationError
     from smarterproctoring.errors import what_is_known as what_is_known
+    from smarterproctoring.install import AsyncInstallClient as AsyncInstallClient
+    from smarterproctoring.install import InstallClient as InstallClient
     from smarterproctoring.many import Outcome as Outcome
     from smarterproctoring.observers import AttemptRecord as AttemptRecord
     from smarterproctoring.observers import CallHook as CallHook
@@ -82,6 +87,7 @@ __version__ = _VERSION
 _NAMES = {
     "smarterproctoring_generated.operations": (
         "RescheduleExamSessionFields",
+        "RescheduleExamSessionInstallItem",
         "RescheduleExamSessionItem",
     ),
     "smarterproctoring_generated.records": ("NULL",),
@@ -115,6 +121,7 @@ _NAMES = {
         "ValidationError",
         "what_is_known",
     ),
+    "smarterproctoring.install": ("AsyncInstallClient", "InstallClient"),
     "smarterproctoring.many": ("Outcome",),
     "smarterproctoring.observers": (
         "AttemptRecord",

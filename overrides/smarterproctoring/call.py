@@ -142,7 +142,6 @@ class Call:
             APIStatusError: The call has failed with this answer.
             APIConnectionError: It has failed without one.
         """
-        self.sending = False
         if not isinstance(answer, Reply):
             failure, cause = answer
             return self._after_loss(failure, cause)
@@ -159,6 +158,7 @@ class Call:
             self._budget.give(self._gain)
             self.reply = reply
             self._is_done = True
+            self.sending = False
             return None
         return self._after_refusal(reply, doubt)
 
@@ -178,8 +178,12 @@ class Call:
         return self._after(outcome, error, f"status {reply.status}", reply.status)
 
     def _note(self, outcome: AttemptOutcome) -> None:
-        """Remember that the change may have been carried out, whatever follows."""
+        """Remember that the change may have been carried out, whatever follows.
+
+        Until then the request counts as under way: Ctrl-C may come at any moment.
+        """
         self._maybe_applied |= outcome.maybe_applied and self._changes
+        self.sending = False
 
     def _after(
         self,
@@ -275,6 +279,7 @@ class Call:
 
     def _failed_after(self, reply: Reply) -> errors.HookError:
         self._maybe_applied = self._changes
+        self.sending = False
         self._is_confirmed = True
         text = (
             f"an event hook raised {self.hook_failed} after the answer {reply.phrase()}"

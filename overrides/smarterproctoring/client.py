@@ -1,35 +1,29 @@
 """The public clients: `SmarterProctoring` and `AsyncSmarterProctoring`, the same surface twice."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
 from ssl import SSLContext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, cast
 
-from smarterproctoring_generated import operations
-from smarterproctoring_generated.facade import (
-    AsyncOperations,
-    Operations,
-    Parse,
-    ParsedT,
-)
+from smarterproctoring_generated.facade import AsyncOperations, Operations
 from smarterproctoring_generated.operations import SERVERS
-from smarterproctoring_generated.records import Hidden, Operation
-from smarterproctoring_generated.results import Check, Result
+from smarterproctoring_generated.records import Hidden
 from smarterproctoring_transport import TransportOptions
 
-from smarterproctoring._async.many import work as work_async
 from smarterproctoring._async.sender import AsyncSender
-from smarterproctoring._async.waits import concurrently, sleep
-from smarterproctoring._sync.many import work
 from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
-from smarterproctoring.dry_run import DryRun, with_token
-from smarterproctoring.errors import ConfigurationError, NoCopy, wrong_settings
-from smarterproctoring.many import Many, Outcome
+from smarterproctoring.dry_run import DryRun
+from smarterproctoring.errors import ConfigurationError, wrong_settings
+from smarterproctoring.install import (
+    AsyncInstallClient,
+    InstallClient,
+    checked_install,
+    install_problem,
+)
+from smarterproctoring.many import Outcome
+from smarterproctoring.methods import AsyncMethods, Methods, SenderT, SyncMethods
 from smarterproctoring.observers import CallHooks
-from smarterproctoring.prepare import Prepared, from_keywords, to_compare
-from smarterproctoring.rules import warn_deprecated
 from smarterproctoring.settings import (
     CallOptions,
     Options,
@@ -50,7 +44,6 @@ if TYPE_CHECKING:
 
 PRODUCTION = SERVERS[0]
 """The base URL of the API: the first server of the spec."""
-SenderT = TypeVar("SenderT", SyncSender, AsyncSender)
 TokenT = TypeVar("TokenT", TokenSource, AsyncTokenSource)
 
 
@@ -61,12 +54,15 @@ class Settings(CallOptions, TransportOptions, total=False):
     """Where the API is; production by default."""
     allow_http: bool
     """Whether plain http may go to another machine, which shows the token to the network. Default: False."""
+    install_sid: str | None
+    """The install of `for_install()` without an argument. Default: None."""
 
 
-class _Client(NoCopy, Generic[SenderT, TokenT]):
-    """What both clients do without I/O."""
+class _Client(Methods[SenderT], Generic[SenderT, TokenT]):
+    """How both clients are made."""
 
     _kind: type[SenderT]
+    _install_sid: str | None
 
     def __init__(
         self,
@@ -74,6 +70,7 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         *,
         base_url: str = PRODUCTION,
         allow_http: bool = False,
+        install_sid: str | None = None,
         timeout: float | Timeouts = Timeouts(),
         deadline: float = 60.0,
         retries: int = 2,
@@ -99,6 +96,7 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
             base_url: Where the API is, production by default: https, without the `/v1` with which the paths begin.
             allow_http: Whether plain http may go to another machine than this one. It shows the token to the
                 network.
+            install_sid: The install of `for_install()` without an argument. Other methods do not look at it.
             timeout: Seconds for each attempt, or `Timeouts` with one limit for each of its steps. The default is 5
                 s to connect, 30 s to read, 30 s to write and 5 s for a free connection.
             deadline: Seconds for the whole call: attempts, reads, waits, the token callable, asynchronous hooks, name
@@ -170,6 +168,8 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         problems += [wrong_switch] if wrong_switch else []
         unusable = base_url_problem(given_url.reveal(), allow_http=bool(allow_http))
         problems += [unusable] if unusable else []
+        wrong_install = install_problem(install_sid)
+        problems += [wrong_install] if wrong_install else []
         options, found = Options().with_problems(call_options)
         problems += found
         sender: SenderT | None = None
@@ -184,12 +184,14 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
         if sender is None or problems:
             raise wrong_settings(problems)
         self._sender: SenderT = sender
+        self._install_sid = install_sid
 
     @classmethod
     def from_env(cls, **settings: Unpack[Settings]) -> Self:
         """Make a client from the environment, read now; arguments win over it.
 
-        SMARTERPROCTORING_TOKEN, or _TOKEN_FILE (read again for each attempt), _BASE_URL, _TIMEOUT, _DEADLINE, _RETRIES.
+        SMARTERPROCTORING_TOKEN, or _TOKEN_FILE (read again for each attempt), _BASE_URL, _TIMEOUT, _DEADLINE, _RETRIES,
+        _INSTALL_SID.
 
         Args:
             settings: The keyword arguments of the class.
@@ -209,25 +211,6 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
             raise wrong_settings(found.problems, found.names)
         return client
 
-    def with_options(self, **options: Unpack[CallOptions]) -> Self:
-        """Return a client with other options on the same connections.
-
-        Args:
-            options: `timeout`, `deadline`, `retries`, `retry_ambiguous`, `read_back`, `allow_empty`, `headers`,
-                `on_retry` and `on_call`, as for the class. What is not given stays as it is; headers are added to
-                those that are set.
-
-        Raises:
-            ConfigurationError: All options that cannot work.
-            TypeError: An unknown option.
-        """
-        given: Hidden[CallOptions] = Hidden(options)
-        # A traceback with local variables must not show the headers.
-        del options
-        view = object.__new__(type(self))
-        view._sender = self._sender.view(given)
-        return view
-
     @property
     def generated(self) -> "GeneratedClient":
         """Return the client for the generated endpoint functions; it follows every rule that this one does."""
@@ -235,75 +218,34 @@ class _Client(NoCopy, Generic[SenderT, TokenT]):
 
         return GeneratedClient(self._sender)
 
-    def _prepare(
-        self,
-        operation: Operation,
-        sids: Sequence[object],
-        given: Hidden[Mapping[str, object]],
-    ) -> Prepared:
-        # Above this: `_call` or `_dry_run`, the method of the operation, and its caller.
-        warn_deprecated(operation, given, stacklevel=4)
-        return from_keywords(
-            operation, sids, given, allow_empty=self._sender.call_options.allow_empty
-        )
-
-    def _prepare_check(
-        self,
-        operation: Operation,
-        sids: Sequence[object],
-        given: Hidden[Mapping[str, object]],
-    ) -> Prepared:
-        # Above this: `_check`, the method of the operation, and its caller.
-        warn_deprecated(operation, given, stacklevel=4)
-        return to_compare(operation, sids, given)
-
-    def _dry_run(
-        self,
-        operation: Operation,
-        sids: Sequence[object],
-        given: Hidden[Mapping[str, object]],
-    ) -> DryRun:
-        request = self._sender.request_for(self._prepare(operation, sids, given))
-        return DryRun(
-            request.method,
-            str(request.url),
-            with_token(operation, request.headers),
-            request.content,
-            operation.path,
-        )
-
-    def __repr__(self) -> str:
-        if not hasattr(self, "_sender"):  # __init__ has failed
-            return f"<{type(self).__name__}>"
-        sender = self._sender
-        options = sender.call_options
-        return f"<{type(self).__name__} {sender.origin} retries={options.retries} deadline={options.deadline:g}s>"
+    def _with_sender(self, sender: SenderT) -> Self:
+        client = object.__new__(type(self))
+        client._sender = sender
+        client._install_sid = self._install_sid
+        return client
 
 
-class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[DryRun]):
+class SmarterProctoring(
+    _Client[SyncSender, TokenSource], SyncMethods, Operations[DryRun]
+):
     """Moves exam sessions. Share one over threads; close it, or use it in a `with` block."""
 
     _kind = SyncSender
 
-    def _call(
-        self,
-        operation: Operation,
-        sids: Sequence[object],
-        given: Hidden[Mapping[str, object]],
-        parse: Parse[ParsedT],
-    ) -> Result[ParsedT]:
-        call = self._sender.perform(self._prepare(operation, sids, given))
-        return call.result(parse)
+    def for_install(self, install_sid: str | None = None) -> InstallClient:
+        """Return a view for one install: the same methods, without `install_sid`.
 
-    def _check(
-        self,
-        operation: Operation,
-        read_operation: Operation,
-        sids: Sequence[object],
-        given: Hidden[Mapping[str, object]],
-    ) -> Check:
-        asked = self._prepare_check(operation, sids, given)
-        return self._sender.check(asked, read_operation)
+        It has the connections, options and retry budget of this client, and ends when the client is closed.
+
+        Args:
+            install_sid: SID of the install. Without it that of the client's settings is used.
+
+        Raises:
+            ValidationError: It is not the SID of an install.
+            ConfigurationError: It is not given, and the client's settings have none.
+        """
+        install = checked_install(install_sid, self._install_sid)
+        return InstallClient(self._sender, install)
 
     def reschedule_many(
         self,
@@ -335,18 +277,12 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[DryRun]):
         given: Hidden[Iterable[Mapping[str, object]]] = Hidden(items)
         # A traceback with local variables must not show what they say of persons.
         del items
-        many = Many(
-            operations.RESCHEDULE_EXAM_SESSION,
-            given,
-            self.dry_run_reschedule,
-            concurrency,
-            rate,
+        return self._many(
+            given, self.dry_run_reschedule, self.reschedule, concurrency, rate
         )
-        many.in_threads(partial(work, many, self.reschedule, many.pause))
-        return many.outcomes
 
     def close(self) -> None:
-        """Close the connections of this client and of all made from it by `with_options`."""
+        """Close the connections of this client and of all made from it by `with_options` and `for_install`."""
         self._sender.close()
 
     def __enter__(self) -> Self:
@@ -357,31 +293,16 @@ class SmarterProctoring(_Client[SyncSender, TokenSource], Operations[DryRun]):
 
 
 class AsyncSmarterProctoring(
-    _Client[AsyncSender, AsyncTokenSource], AsyncOperations[DryRun]
+    _Client[AsyncSender, AsyncTokenSource], AsyncMethods, AsyncOperations[DryRun]
 ):
     """Moves exam sessions, on asyncio or trio. Share one over tasks; close it, or use it in an `async with` block."""
 
     _kind = AsyncSender
 
-    async def _call(
-        self,
-        operation: Operation,
-        sids: Sequence[object],
-        given: Hidden[Mapping[str, object]],
-        parse: Parse[ParsedT],
-    ) -> Result[ParsedT]:
-        call = await self._sender.perform(self._prepare(operation, sids, given))
-        return call.result(parse)
-
-    async def _check(
-        self,
-        operation: Operation,
-        read_operation: Operation,
-        sids: Sequence[object],
-        given: Hidden[Mapping[str, object]],
-    ) -> Check:
-        asked = self._prepare_check(operation, sids, given)
-        return await self._sender.check(asked, read_operation)
+    def for_install(self, install_sid: str | None = None) -> AsyncInstallClient:
+        """Return a view for one install; arguments and errors as for `SmarterProctoring.for_install`."""
+        install = checked_install(install_sid, self._install_sid)
+        return AsyncInstallClient(self._sender, install)
 
     async def reschedule_many(
         self,
@@ -397,24 +318,12 @@ class AsyncSmarterProctoring(
         given: Hidden[Iterable[Mapping[str, object]]] = Hidden(items)
         # A traceback with local variables must not show what they say of persons.
         del items
-        many = Many(
-            operations.RESCHEDULE_EXAM_SESSION,
-            given,
-            self.dry_run_reschedule,
-            concurrency,
-            rate,
+        return await self._many(
+            given, self.dry_run_reschedule, self.reschedule, concurrency, rate
         )
-        try:
-            await concurrently(
-                partial(work_async, many, self.reschedule, sleep), many.workers
-            )
-        except BaseException as interrupt:
-            many.interrupted(interrupt)
-            raise
-        return many.outcomes
 
     async def aclose(self) -> None:
-        """Close the connections of this client and of all made from it by `with_options`."""
+        """Close the connections of this client and of all made from it by `with_options` and `for_install`."""
         await self._sender.aclose()
 
     async def __aenter__(self) -> Self:

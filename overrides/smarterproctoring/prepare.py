@@ -66,6 +66,17 @@ def path_problem(parameter: Parameter, value: object) -> Problem | None:
     return None
 
 
+def check_parameter(parameter: Parameter, value: object) -> None:
+    """Refuse a value of a path parameter, in the words of a call that has it.
+
+    Raises:
+        ValidationError: It cannot be sent.
+    """
+    problem = path_problem(parameter, value)
+    if problem is not None:
+        raise _invalid([problem])
+
+
 def keyword_problems(
     operation: Operation, given: Hidden[Mapping[str, object]], *, allow_empty: bool
 ) -> list[Problem]:
@@ -178,9 +189,12 @@ def _or_raise(prepared: "Prepared | list[Problem]") -> Prepared:
     """Raise the problems. This function has no local variable with personal data, so a traceback shows none."""
     if isinstance(prepared, Prepared):
         return prepared
-    raise ValidationError(
-        f"{'; '.join(map(str, prepared))}. Nothing was sent.", problems=tuple(prepared)
-    )
+    raise _invalid(prepared)
+
+
+def _invalid(problems: Sequence[Problem]) -> ValidationError:
+    text = f"{'; '.join(map(str, problems))}. Nothing was sent."
+    return ValidationError(text, problems=tuple(problems))
 
 
 def _prepare(

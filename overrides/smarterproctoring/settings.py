@@ -323,11 +323,14 @@ class Environment:
 
 _SETTINGS = {
     "base_url": ("BASE_URL", ".*", ""),
+    "install_sid": ("INSTALL_SID", ".*", ""),
     "timeout": ("TIMEOUT", r"[0-9]{1,9}(\.[0-9]{1,9})?", _SECONDS),
     "deadline": ("DEADLINE", r"[0-9]{1,9}(\.[0-9]{1,9})?", _SECONDS),
     "retries": ("RETRIES", "[0-9]{1,3}", _RETRIES),
 }
 """By keyword: the variable without its prefix, the pattern of its text, and the message for other text."""
+_TEXTS = ("base_url", "install_sid")
+"""Those of them that are not numbers."""
 
 
 def variable(name: str) -> str | None:
@@ -336,7 +339,7 @@ def variable(name: str) -> str | None:
 
 
 def read_environment(without: Collection[str] = ()) -> Environment:
-    """Read token, base URL, timeout, deadline and retries from the environment.
+    """Read token, base URL, install, timeout, deadline and retries from the environment.
 
     Args:
         without: Settings that are given in another way; their variables are not looked at.
@@ -350,7 +353,7 @@ def read_environment(without: Collection[str] = ()) -> Environment:
         if not re.fullmatch(pattern, text, re.DOTALL):
             found.problems.append(Problem(setting, "value", expected))
         else:
-            found.values[setting] = text if setting == "base_url" else float(text)
+            found.values[setting] = text if setting in _TEXTS else float(text)
     if "retries" in found.values:
         found.values["retries"] = int(found.values["retries"])
     if "token" not in without:

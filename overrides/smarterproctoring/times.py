@@ -408,7 +408,8 @@ def _aware(moment: datetime, parts: _Parts, default_zone: tzinfo | None) -> date
         return moment.replace(tzinfo=_offset_of(parts))
     if default_zone is None:
         raise _RefusedError(
-            f"has no time zone; add the offset ({EXAMPLE}-04:00, or UTC), or name the zone: --timezone America/New_York"
+            f"has no time zone; add the offset ({EXAMPLE}-04:00, or UTC), "
+            "or name the zone: --timezone America/New_York, or timezone in a profile"
         )
     try:
         return place(moment, default_zone)

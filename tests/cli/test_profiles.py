@@ -98,21 +98,22 @@ def test_every_command_takes_server_install_and_token_from_a_profile(
     assert code in (0, 13), printed
 
 
-def test_bulk_takes_server_and_token_from_a_profile(
+def test_bulk_takes_server_token_install_and_zone_from_a_profile(
     config: Config, server: RunningServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("TOKEN", "BASE_URL"):
         monkeypatch.delenv(f"SMARTERPROCTORING_{name}")
     listed = tmp_path / "list.csv"
-    listed.write_text(f"install_sid,exam_sid,session_sid,start\n{','.join(SIDS)},2030-05-04T10:00Z\n")
+    listed.write_text(f"exam_sid,session_sid,start\n{EXAM},{SESSION},2030-05-04 10:00\n")
     bulk = ("bulk", "look", str(listed), "--allow-far", "--output", str(tmp_path / "seen.csv"))
     print_token = f"print({TOKEN!r})"
     config.write(
         f'[profiles.s]\nbase_url = "{server.url}"\ntoken_command = [{sys.executable!r}, "-c", {print_token!r}]\n'
+        f'install_sid = "{INSTALL}"\ntimezone = "America/New_York"\n'
         '[profiles.wrong]\nbase_url = "ftp://x"\n'
     )
     assert run(*bulk, "--profile", "s").exit_code == 0
-    assert SESSION in (tmp_path / "seen.csv").read_text()
+    assert f"{INSTALL},{EXAM},{SESSION}" in (tmp_path / "seen.csv").read_text()
     monkeypatch.setenv("SMARTERPROCTORING_TOKEN", TOKEN)
     assert f"{config.path}: profile wrong: base_url must begin with https://" in run(*bulk, "--profile", "wrong").output
     assert f"{config.path}: no profile 'x'; it has: s, wrong" in run(*bulk, "--profile", "x").output
@@ -159,6 +160,17 @@ def test_a_wrong_install_names_where_it_comes_from(config: Config, monkeypatch: 
     assert "Missing argument 'EXAM_SID'" in run("show", EXAM).output
     assert "--install-sid contradicts the argument INSTALL_SID" in run("show", *SIDS, "--install-sid", OTHER).output
     assert "1 arguments more than the 3 SIDs" in run("show", *SIDS, EXAM).output
+
+
+def test_a_wrong_install_of_the_environment_does_not_matter_where_the_arguments_name_one(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMARTERPROCTORING_INSTALL_SID", EXAM)
+    dry = ("reschedule", *SIDS, "--notes", "moved", "--dry-run")
+    assert run(*dry).exit_code == 0
+    assert run(*dry, "--base-url", "http://127.0.0.1:9").exit_code == 0
+    settings = run("doctor", "--base-url", "http://127.0.0.1:9").output
+    assert "ok   settings" in settings
 
 
 def test_without_a_default_the_missing_install_is_named(config: Config) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 import pytest
@@ -229,3 +230,61 @@ def test_the_search_answers_a_newcomers_questions_among_its_first_three_pages(si
         browser.close()
     assert requested
     assert [url for url in requested if not url.startswith("file:")] == []
+
+
+WIDER = """
+() => {
+    const page = document.documentElement;
+    const title = document.querySelector("h1");
+    if (title) title.style.overflowWrap = "normal";
+    return [page.scrollWidth - page.clientWidth, title ? title.scrollWidth - title.clientWidth : 0];
+}
+"""
+"""By how much a page is wider than the window, and a word of its title wider than the page."""
+CONTRAST = """
+() => {
+    const parts = (color) => color.match(/[\\d.]+/g).map(Number);
+    const light = ([red, green, blue]) => {
+        const linear = [red, green, blue].map((value) => value / 255).map((value) =>
+            value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+    };
+    const ground = (element) => {
+        for (; element; element = element.parentElement) {
+            const color = parts(getComputedStyle(element).backgroundColor);
+            if ((color[3] ?? 1) > 0.5) return color;
+        }
+        return [255, 255, 255];
+    };
+    const found = [];
+    for (const element of document.querySelectorAll("article *")) {
+        const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+        if (!own || !element.checkVisibility({ opacityProperty: true })) continue;
+        const [a, b] = [light(parts(getComputedStyle(element).color)), light(ground(element))].sort((x, y) => y - x);
+        found.push([(a + 0.05) / (b + 0.05), `${element.className} ${element.textContent.slice(0, 30)}`]);
+    }
+    return found;
+}
+"""
+"""The contrast of each text with what is behind it, as WCAG 2 counts it."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_each_page_fits_a_narrow_window_and_its_text_can_be_read(site: Path, scheme: Literal["light", "dark"]) -> None:
+    texts = 0
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 375, "height": 800}, color_scheme=scheme)
+        for path in sorted(site.rglob("*.html")):
+            if 'http-equiv="refresh"' in path.read_text(encoding="utf-8"):
+                continue
+            page.goto(path.as_uri())
+            name = path.relative_to(site)
+            assert max(page.evaluate(WIDER)) <= 0, name
+            found: list[tuple[float, str]] = page.evaluate(CONTRAST)
+            texts += len(found)
+            assert (name, [pair for pair in found if pair[0] < 4.5]) == (name, [])
+        browser.close()
+    assert texts > 10_000

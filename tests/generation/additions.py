@@ -74,6 +74,15 @@ def in_path(schema: str) -> str:
     return f"parameters: [{{name: p, in: path, required: true, schema: {schema}}}]"
 
 
+INSTALL = "AI" + "0123456789abcdef" * 2
+OF_INSTALL = """
+parameters:
+- {name: installSid, in: path, required: true, schema: {type: string, pattern: '^AI[a-f0-9]{32}$'}}
+- {name: p, in: path, required: true, schema: {type: integer}}
+- {name: old, in: query, deprecated: true, schema: {type: string}}
+"""
+
+
 def field(schema: str, required: str = "") -> str:
     return json_body(
         f"{{type: object, required: [other{required}], properties: {{other: {{type: string}}, f: {schema}}}}}"
@@ -201,6 +210,8 @@ WORKS = [
         "{name: $filter, in: query, schema: {type: string}}, {name: from, in: query, schema: {type: string}}]",
         "(pagesize=1, filter='f', from_='x')", "?page%5Bsize%5D=1&%24filter=f&from=x"),
     # -- path parameters
+    Works("path of an install", "get /{installSid}/{p}", OF_INSTALL, f"('{INSTALL}', 3)", f"/{INSTALL}/3"),
+    Works("path with an install later", "get /{p}/{installSid}", OF_INSTALL, f"(3, '{INSTALL}')", f"/3/{INSTALL}"),
     Works("path integer", "get /{p}", in_path("{type: integer}"), "(3)", "/3", refused=(("('x')", "p must be an int, not str"),)),
     Works("path text", "get /{p}", in_path("{type: string}"), "('a/b é')", "/a%2Fb%20%C3%A9",
         refused=(("('')", "p must not be empty"), ("('..')", "p must not be empty, `.` or `..`"))),
@@ -312,7 +323,10 @@ timezone: {type: string, description: Where the proctor is.}
 old: {type: string, deprecated: true, description: Old notes.}
 """
 HEADER = "{name: X-Actor, in: header, description: Who asks., schema: {type: string}}"
-OTHERS = ("command line", "bulk", "deprecation", "generated functions", "errors of any body", "what may be repeated")
+OTHERS = (
+    *("command line", "bulk", "deprecation", "generated functions", "errors of any body", "what may be repeated"),
+    "views for one install",
+)
 """What else `additions_run.py` checks with the scratch package."""
 
 

@@ -22,7 +22,7 @@ from uuid import UUID
 
 import httpx
 import smarterproctoring
-from generation.additions import OTHERS, WORKS, Works
+from generation.additions import INSTALL, OTHERS, WORKS, Works
 from smarterproctoring_mock.testing import Mock, in_process
 
 
@@ -207,6 +207,29 @@ def deprecation(client: Any) -> Iterator[str]:
         yield "the docstring does not say it"
 
 
+def views_for_one_install(client: Any, recorder: Recorder) -> Iterator[str]:
+    """Yield what is wrong with the methods of a view: those whose path begins with the install, with the same rules."""
+    from smarterproctoring import rules
+
+    view = client.for_install(INSTALL)
+    has = [name for name in dir(view) if hasattr(type(client), f"dry_run_{name}")]
+    if has != ["get_session", "path_of_an_install", "reschedule"]:
+        yield f"it has {has}"
+    results = [view.path_of_an_install(3), client.path_of_an_install(INSTALL, 3)]
+    sent = [request.url.raw_path.decode() for request, _ in recorder.seen[-2:]]
+    if sent != [f"/v1/path-of-an-install/{INSTALL}/3"] * 2 or {result.status for result in results} != {200}:
+        yield f"it sends {sent}"
+    dry = view.dry_run_path_of_an_install(p=3, old="o")
+    if not dry.url.endswith(f"{INSTALL}/3?old=o"):
+        yield f"the dry run is {dry.url}"
+    rules.WARNED.clear()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        view.path_of_an_install(3, old="o")
+    if [(str(one.message)[:5], one.filename) for one in caught] != [("`old`", __file__)]:
+        yield f"the warnings are {[(str(one.message), one.filename) for one in caught]}"
+
+
 def generated_functions(client: Any, recorder: Recorder) -> Iterator[str]:
     """Yield what is wrong with what the generated functions send, which know less of the spec."""
     models: Any = importlib.import_module("smarterproctoring_generated.models")
@@ -299,6 +322,7 @@ def main(spec: str) -> dict[str, list[str]]:
                     partial(generated_functions, client, recorder),
                     partial(errors_of_any_body, client, mock),
                     partial(what_may_be_repeated, spec),
+                    partial(views_for_one_install, client, recorder),
                 ]
                 for name, other in zip(OTHERS, others, strict=True):
                     problems = found.setdefault(name, [])

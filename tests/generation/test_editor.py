@@ -27,6 +27,8 @@ client.reschedule("a", "b", "c", notes="x")
 SmarterProctoring("token", retries=1)
 client.with_options(retries=1)
 client.reschedule("a", "b", "c", notes="x")
+install = client.for_install("a")
+install.reschedule("b", "c", notes="x")
 """
 needs_pyright = pytest.mark.skipif(
     not SERVER.exists(), reason="pyright is not installed; `make node_modules/.ready` installs it (npm is needed)"
@@ -108,3 +110,9 @@ def test_an_editor_shows_each_option_and_field_at_the_call(editor: Editor) -> No
     keywords = {parameter.keyword for parameter in RESCHEDULE_EXAM_SESSION.parameters}
     keywords |= {field.keyword for field in RESCHEDULE_EXAM_SESSION.fields}
     assert editor.offered(9, "notes") == keywords - {"notes"}
+    assert "connections, options and retry budget" in editor.hover(10, "for_install")
+    assert "Reschedule Exam Session." in editor.hover(11, "reschedule")
+    assert "install_sid" not in editor.hover(11, "reschedule")
+    assert "notes: Free text about the session." in editor.hover(11, "notes")
+    assert editor.signature(11).startswith("(exam_sid: str, session_sid: str, *, type: ")
+    assert editor.offered(11, "notes") == keywords - {"install_sid", "notes"}

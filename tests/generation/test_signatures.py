@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 import smarterproctoring
-from smarterproctoring_generated.facade import AsyncOperations, Operations
+from smarterproctoring_generated.facade import AsyncInstallOperations, AsyncOperations, InstallOperations, Operations
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 
 ROOT = Path(__file__).resolve().parents[2]
 PYRIGHT = ROOT / "node_modules" / ".bin" / "pyright"
 CLIENTS = (smarterproctoring.SmarterProctoring, smarterproctoring.AsyncSmarterProctoring)
+VIEWS = (smarterproctoring.InstallClient, smarterproctoring.AsyncInstallClient)
 METHODS = [getattr(client, name) for client in CLIENTS for name in ("reschedule", "dry_run_reschedule", "check")]
 
 needs_pyright = pytest.mark.skipif(
@@ -52,7 +53,33 @@ def test_the_documentation_of_a_method_describes_each_parameter(client: Any) -> 
         assert f"{keyword}: {description}" in shown
 
 
-@pytest.mark.parametrize(("base", "client"), [(Operations, CLIENTS[0]), (AsyncOperations, CLIENTS[1])])
+@pytest.mark.parametrize(("client", "view"), list(zip(CLIENTS, VIEWS, strict=True)), ids=["sync", "async"])
+def test_a_view_for_one_install_has_each_method_that_takes_its_sid(client: Any, view: Any) -> None:
+    """Without that parameter, and with the same documentation of all others."""
+    taken = [name for name in public(client) if "install_sid" in inspect.signature(getattr(client, name)).parameters]
+    assert {"reschedule", "dry_run_reschedule", "check", "get_session", "dry_run_get_session"} < {*taken}
+    assert {*taken} - {"for_install", "from_env"} | {"reschedule_many", "with_options"} == {*public(view)}
+    for name in {*taken} - {"for_install", "from_env"}:
+        whole = inspect.signature(getattr(client, name))
+        left = [parameter for parameter in whole.parameters.values() if parameter.name != "install_sid"]
+        method = getattr(view, name)
+        assert inspect.signature(method) == whole.replace(parameters=left)
+        lines = (inspect.getdoc(getattr(client, name)) or "").splitlines()
+        assert (inspect.getdoc(method) or "").splitlines() == [line for line in lines if "install_sid:" not in line]
+        assert (method.__name__, inspect.iscoroutinefunction(method)) == (
+            name,
+            inspect.iscoroutinefunction(getattr(client, name)),
+        )
+
+
+def public(kind: type) -> list[str]:
+    return [name for name, _ in inspect.getmembers(kind, callable) if not name.startswith("_")]
+
+
+BASES = (Operations, AsyncOperations, InstallOperations, AsyncInstallOperations)
+
+
+@pytest.mark.parametrize(("base", "client"), list(zip(BASES, (*CLIENTS, *VIEWS), strict=True)))
 def test_each_client_implements_what_the_generated_methods_call(base: Any, client: Any) -> None:
     """The generated base class only names these; a template that calls one more needs it in both clients."""
     functions = {name: value for name, value in vars(base).items() if inspect.isfunction(value)}
@@ -73,7 +100,7 @@ SNIPPET = """\
 from datetime import datetime
 
 from smarterproctoring import AsyncSmarterProctoring, SmarterProctoring
-from smarterproctoring import Check, DryRun, Result, RescheduleExamSessionFields
+from smarterproctoring import AsyncInstallClient, Check, DryRun, InstallClient, RescheduleExamSessionFields, Result
 from smarterproctoring_generated.models import ExamSession
 from typing_extensions import assert_type
 
@@ -101,9 +128,34 @@ async def move(client: SmarterProctoring, other: AsyncSmarterProctoring, start: 
     assert_type(await other.check("a", "b", "c", **given), Check)
     assert_type(client.dry_run_get_session("a", "b", "c"), DryRun)
     assert_type(other.dry_run_get_session("a", "b", "c"), DryRun)
+    view = client.for_install("a")
+    views = other.with_options(retries=0).for_install().with_options(deadline=5)
+    view.reschedule("b", "c", **given)
+    view.reschedule(exam_sid="b", session_sid="c", type="examity", notes=None)
+    view.reschedule("b", "c", frist_name="Ada")
+    view.reschedule("b", "c", notes=7)
+    view.reschedule("a", "b", "c", notes="x")  # three SIDs
+    view.reschedule("b", notes="x")  # one SID
+    view.get_session(install_sid="a", exam_sid="b", session_sid="c")  # a name too many
+    client.for_install(7)
+    view.reschedule_many([{"notes": "x", "exam_sid": "b", "session_sid": "c"}])
+    view.reschedule_many([{"exam_sid": "b", "notes": "x"}])  # one SID
+    await views.check("b", "c", frist_name="Ada")
+    assert_type(view, InstallClient)
+    assert_type(views, AsyncInstallClient)
+    assert_type(view.get_session("b", "c"), Result[ExamSession])
+    assert_type(await views.get_session("b", "c"), Result[ExamSession])
+    assert_type(view.reschedule("b", "c", notes="x"), Result[None])
+    assert_type(view.check("b", "c", notes="x"), Check)
+    assert_type(await views.check("b", "c", **given), Check)
+    assert_type(view.dry_run_reschedule("b", "c", notes="x"), DryRun)
+    assert_type(views.dry_run_get_session("b", "c"), DryRun)
     return await other.reschedule("a", "b", "c", **given)
 """
-MISTAKES = ("frist_name", "notes=7", "zoom", '"c", "notes"', "time=7", 'get_session("a", "b", "c", notes')
+MISTAKES = (
+    *("frist_name", "notes=7", "zoom", '"c", "notes"', "time=7", 'get_session("a", "b", "c", notes'),
+    *("  # three SIDs", "  # one SID", "  # a name too many", "for_install(7)"),
+)
 WRONG = [number for number, line in enumerate(SNIPPET.splitlines(), 1) if any(mistake in line for mistake in MISTAKES)]
 """The lines that a type checker has to refuse."""
 
@@ -117,7 +169,7 @@ def snippet(tmp_path: Path) -> Path:
 
 @pytest.mark.tooling
 def test_mypy_refuses_a_misspelt_keyword_and_a_wrong_type(snippet: Path) -> None:
-    assert len(WRONG) == 10
+    assert len(WRONG) == 18
     options = ["--strict", "--no-error-summary", "--config-file", os.devnull]
     options += ["--cache-dir", str(ROOT / ".cache" / "mypy-signatures")]
     paths = os.pathsep.join(str(ROOT / name) for name in ("generated", "overrides", "transport"))

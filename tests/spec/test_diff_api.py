@@ -56,18 +56,18 @@ EDITS = {
           "Positional parameter was moved (position: from 1 to 2 (+1))")},
     ),
     "an inherited method renamed": (
-        f"{OVERRIDES}client.py", "def with_options", "def having_options",
-        {("major", "smarterproctoring.AsyncSmarterProctoring.with_options", REMOVED)},
+        f"{OVERRIDES}methods.py", "def with_options", "def having_options",
+        {("major", "smarterproctoring.AsyncInstallClient.with_options", REMOVED)},
     ),
     "an attribute of all errors renamed: said once": (
         f"{OVERRIDES}errors.py", "    replays", "    repeats",
         {("major", "smarterproctoring.SmarterProctoringError.replays", REMOVED)},
     ),
     "a new method": (
-        f"{OVERRIDES}client.py",
+        f"{OVERRIDES}methods.py",
         "    def with_options(",
         "    def news(self) -> None:\n        return\n\n    def with_options(",
-        {("minor", "smarterproctoring.AsyncSmarterProctoring.news", "added")},
+        {("minor", "smarterproctoring.AsyncInstallClient.news", "added")},
     ),
     "a field of a model gone": (
         f"{GENERATED}models/error.py", "more_info", "more",
@@ -119,7 +119,7 @@ EDITS = {
     "an inner module of the mock server may change": (f"{MOCK}strict_json.py", "class ", "class New", NOTHING),
     "an inner module of bulk may change": (f"{BULK}pacing.py", "class ", "class New", NOTHING),
     "an inner module may change": (f"{OVERRIDES}budget.py", "def give", "def give_back", NOTHING),
-    "a private name may change": (f"{OVERRIDES}client.py", "_prepare", "_make_ready", NOTHING),
+    "a private name may change": (f"{OVERRIDES}methods.py", "_prepare", "_make_ready", NOTHING),
     "a value follows the spec": (f"{GENERATED}operations.py", '"Free text', '"Any text', NOTHING),
 }  # fmt: skip
 

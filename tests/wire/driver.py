@@ -34,7 +34,7 @@ Kind = Literal["sync", "asyncio", "uvloop", "trio"]
 class Caller:
     """A client of either kind; the asynchronous one lives in an event loop of its own."""
 
-    def __init__(self, raw: Either, portal: BlockingPortal | None) -> None:
+    def __init__(self, raw: Any, portal: BlockingPortal | None) -> None:
         self.raw, self._portal = raw, portal
 
     def run(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -71,6 +71,10 @@ class Caller:
     def view(self, **options: Any) -> Caller:
         """The same client with other options."""
         return Caller(self.raw.with_options(**options), self._portal)
+
+    def for_install(self, *sids: Any) -> Caller:
+        """The view for one install."""
+        return Caller(self.raw.for_install(*sids), self._portal)
 
     def close(self) -> None:
         self.run(self.raw.close if isinstance(self.raw, SmarterProctoring) else self.raw.aclose)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -203,6 +205,53 @@ def test_an_interrupt_after_the_change_was_made_does_not_say_that_it_was_not(*, 
     known = what_is_known(interrupt)
     assert known is not None
     assert known.maybe_applied
+
+
+class Interrupting:
+    """Raises Ctrl-C at the nth line of the project that runs."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def trace(self, frame: FrameType, event: str, argument: object) -> Any:
+        if "smarterproctoring" not in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            self._left -= 1
+            if not self._left:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self.trace
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [GOOD, Reply(500, {}, b""), Reply(200, {}, b"<html>"), (Failure.LOST, "ReadError")],
+    ids=["2xx", "500", "not confirmed", "lost"],
+)
+def test_ctrl_c_at_any_line_of_taking_an_answer_does_not_say_that_nothing_was_changed(answer: Any) -> None:
+    for number in range(1, 2000):
+        one = call(retries=0)
+        one.begin(FIRST)
+        one.sending = True
+        traced = sys.gettrace()
+        sys.settrace(Interrupting(number).trace)
+        try:
+            one.settle(answer)
+        except KeyboardInterrupt as interrupt:
+            sys.settrace(traced)
+            one.interrupted(interrupt)
+            known = what_is_known(interrupt)
+            assert known is not None
+            assert known.maybe_applied, f"line {number}"
+            continue
+        except SmarterProctoringError:
+            pass
+        finally:
+            sys.settrace(traced)
+        assert number > 20
+        return
+    pytest.fail("it did not end")
 
 
 def test_the_log_of_an_attempt(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

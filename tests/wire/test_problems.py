@@ -115,10 +115,12 @@ def test_from_env_names_the_variable_where_the_value_came_from_it(
     monkeypatch.setenv("SMARTERPROCTORING_RETRIES", "99")
     monkeypatch.setenv("SMARTERPROCTORING_TIMEOUT", "5s")
     monkeypatch.setenv("SMARTERPROCTORING_BASE_URL", "https://api.example.com/v1")
+    monkeypatch.setenv("SMARTERPROCTORING_INSTALL_SID", "AI")
     monkeypatch.setenv("SMARTERPROCTORING_LOG", "loud")
     error = failure(ConfigurationError, driver.type.from_env)
     assert {(problem.field, problem.name) for problem in error.problems} == {
-        (name.lower(), f"SMARTERPROCTORING_{name}") for name in ("TOKEN", "RETRIES", "TIMEOUT", "BASE_URL", "LOG")
+        (name.lower(), f"SMARTERPROCTORING_{name}")
+        for name in ("TOKEN", "RETRIES", "TIMEOUT", "BASE_URL", "INSTALL_SID", "LOG")
     }
     assert "SMARTERPROCTORING_RETRIES must be a whole number" in error.message
 

@@ -239,6 +239,7 @@ ANYTHING: list[Any] = [
 ANYTHING += [httpx.Limits(**{name: "4"}) for name in ("max_connections", "max_keepalive_connections")]  # type: ignore[arg-type]
 FINE: dict[str, list[type]] = {
     "base_url": [str],
+    "install_sid": [type(None)],
     "timeout": [int, float, Timeouts],
     "deadline": [int, float],
     "retries": [int],

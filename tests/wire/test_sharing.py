@@ -17,7 +17,14 @@ from typing import Any
 
 import httpx
 import pytest
-from smarterproctoring import AsyncSmarterProctoring, ConfigurationError, Result, SmarterProctoring
+from smarterproctoring import (
+    AsyncInstallClient,
+    AsyncSmarterProctoring,
+    ConfigurationError,
+    InstallClient,
+    Result,
+    SmarterProctoring,
+)
 from wire.driver import CERTIFICATES, TOKEN, Driver
 from wire.misbehave import Server, answer, drop_read
 
@@ -353,7 +360,9 @@ def test_both_clients_have_the_same_surface() -> None:
         for name in names:
             member = inspect.getattr_static(kind, name)
             function = getattr(member, "__func__", member)
-            found[name] = inspect.signature(function) if callable(function) else None
+            shown = str(inspect.signature(function)) if callable(function) else None
+            found[name] = shown and shown.replace("AsyncInstallClient", "InstallClient")
         return found
 
     assert surface(SmarterProctoring) == surface(AsyncSmarterProctoring)
+    assert surface(InstallClient) == surface(AsyncInstallClient)

@@ -11,7 +11,11 @@ from openapi_python_client.strings import ClassName, PythonIdentifier, snake_cas
 from spec_model import GenerationError, Node
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIENTS = ROOT / "overrides" / "smarterproctoring" / "client.py"
+OVERRIDES = ROOT / "overrides" / "smarterproctoring"
+CLIENTS = [OVERRIDES / name for name in ("methods.py", "install.py", "client.py")]
+"""The modules whose classes the public clients, and their views for one install, are made of."""
+INSTALL = "install_sid"
+"""The first parameter of the path that a view for one install gives by itself."""
 RESCHEDULE = "RESCHEDULE_EXAM_SESSION"
 RESCHEDULE_SIDS = ["install_sid", "exam_sid", "session_sid"]
 
@@ -91,8 +95,12 @@ def check_keywords(operation_id: str, parts: Iterable[tuple[str, str]]) -> None:
 
 def client_names() -> set[str]:
     """Return what the public clients have already, so that no operation's method hides it, or is hidden."""
-    tree = ast.parse(CLIENTS.read_text(encoding="utf-8"))
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    statements = [
+        node
+        for path in CLIENTS
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+    ]
+    classes = [node for node in statements if isinstance(node, ast.ClassDef)]
     members = [member for held in classes for member in held.body]
     return {
         member.name

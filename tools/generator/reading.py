@@ -122,6 +122,16 @@ class Described:
         return f"{naming.class_stem(self.name)}Item"
 
     @property
+    def install_item_type(self) -> str:
+        """The name of the class with its argument types for a view of one install."""
+        return f"{naming.class_stem(self.name)}InstallItem"
+
+    @property
+    def is_of_install(self) -> bool:
+        """Whether its path begins with the SID of an install, so that a view for one install has it."""
+        return bool(self.in_path) and self.in_path[0].keyword == naming.INSTALL
+
+    @property
     def summary(self) -> str:
         """The first line of the method's documentation."""
         words = str(self.node.get("summary") or self.name).split()

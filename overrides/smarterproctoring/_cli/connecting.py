@@ -193,6 +193,7 @@ def client_of(options: Connecting, *, dry_run: bool = False) -> SmarterProctorin
     settings: dict[str, Any] = {
         **token_of(options, dry_run=dry_run),
         **settings_of(options),
+        INSTALL: None,  # `sids_of` reads its variable where the arguments name no install
     }
     from smarterproctoring.client import SmarterProctoring  # noqa: PLC0415 - loads httpx
 
@@ -223,7 +224,7 @@ def dry_client(options: Connecting) -> Generator[Operations[DryRun]]:
 def _plain_client(options: Connecting) -> DryClient | None:
     """Return a dry client; None where something is wrong, or only httpx can tell what the request would be."""
     given = settings_of(options)
-    found = read_environment(without=["token", *given])
+    found = read_environment(without=["token", INSTALL, *given])
     settings = {**found.values, **given}
     base_url = settings.pop("base_url", SERVERS[0])
     allow_http = settings.pop("allow_http", False)

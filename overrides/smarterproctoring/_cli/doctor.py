@@ -22,7 +22,7 @@ from smarterproctoring._cli.connecting import (
     with_profile,
 )
 from smarterproctoring._cli.exit_codes import AUTH, BAD_INPUT, EPILOG, NOT_APPLIED
-from smarterproctoring._cli.options import Connecting, connection_options
+from smarterproctoring._cli.options import INSTALL, Connecting, connection_options
 from smarterproctoring.credentials import Secret
 from smarterproctoring.profiles import Profile, read_profile
 from smarterproctoring.settings import (
@@ -123,7 +123,11 @@ def _check_settings(options: Connecting) -> _Check:
     """Check all settings but the token, which is the next check's."""
     from smarterproctoring.client import SmarterProctoring  # noqa: PLC0415 - loads httpx
 
-    settings: dict[str, Any] = {**settings_of(options), "token": "checked-later"}
+    settings: dict[str, Any] = {
+        **settings_of(options),
+        "token": "checked-later",
+        INSTALL: None,
+    }
     try:
         with SmarterProctoring.from_env(**settings) as client:
             return _Check("settings", 0, repr(client).strip("<>"))
@@ -137,7 +141,7 @@ def _check_token(options: Connecting) -> _Check:
     try:
         given = (
             token_of(options, dry_run=False).get("token")
-            or read_environment(SETTINGS).values["token"]
+            or read_environment([*SETTINGS, INSTALL]).values["token"]
         )
         secret = Secret(given() if callable(given) else given)
     except errors.ConfigurationError as error:

@@ -1,0 +1,126 @@
+"""The views of the clients for one install: the same operations, without the SID of the install."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Self
+
+from smarterproctoring_generated.facade import AsyncInstallOperations, InstallOperations
+from smarterproctoring_generated.operations import OPERATIONS
+from smarterproctoring_generated.records import Hidden, Parameter
+
+from smarterproctoring._async.sender import AsyncSender
+from smarterproctoring._sync.sender import SyncSender
+from smarterproctoring.dry_run import DryRun
+from smarterproctoring.errors import wrong_settings
+from smarterproctoring.many import Outcome
+from smarterproctoring.methods import AsyncMethods, SyncMethods
+from smarterproctoring.prepare import check_parameter, path_problem
+from smarterproctoring.problems import Problem
+from smarterproctoring.rules import path_parameters
+from smarterproctoring.settings import PREFIX
+
+if TYPE_CHECKING:
+    from smarterproctoring_generated.operations import RescheduleExamSessionInstallItem
+
+_KEYWORD = "install_sid"
+
+
+def _parameter() -> Parameter | None:
+    """Return the parameter of the install's SID; None for a spec whose paths do not begin with one."""
+    firsts = [path_parameters(operation)[:1] for operation in OPERATIONS]
+    found = [item for first in firsts for item in first if item.keyword == _KEYWORD]
+    return found[0] if found else None
+
+
+def install_problem(value: object) -> Problem | None:
+    """Return what is wrong with the setting `install_sid`; None if nothing is, or if it is not set."""
+    parameter = _parameter()
+    if value is None or parameter is None:
+        return None
+    problem = path_problem(parameter, value)
+    return None if problem is None else Problem(_KEYWORD, "value", problem.text)
+
+
+def checked_install(given: str | None, default: str | None) -> str:
+    """Return the install of a view.
+
+    Args:
+        given: What the caller names; None for the client's own.
+        default: The client's setting, which was checked when the client was made.
+
+    Raises:
+        ValidationError: What is given is not the SID of an install.
+        ConfigurationError: There is neither.
+    """
+    if given is not None:
+        parameter = _parameter()
+        if parameter is not None:
+            check_parameter(parameter, given)
+        return given
+    if default is None:
+        text = (
+            "is missing: pass it to for_install, pass it to the client, "
+            f"or set {PREFIX}INSTALL_SID for from_env"
+        )
+        raise wrong_settings([Problem(_KEYWORD, "missing", text)])
+    return default
+
+
+class InstallClient(SyncMethods, InstallOperations[DryRun]):
+    """What a client does, for one install: the methods do not take its SID. `SmarterProctoring.for_install` makes it.
+
+    It has the connections, options and retry budget of the client, and ends when that is closed.
+    """
+
+    def __init__(self, sender: SyncSender, install_sid: str) -> None:
+        self._sender = sender
+        self._install_sid = install_sid
+
+    def _with_sender(self, sender: SyncSender) -> Self:
+        return type(self)(sender, self._install_sid)
+
+    def reschedule_many(
+        self,
+        items: "Iterable[RescheduleExamSessionInstallItem]",
+        *,
+        concurrency: int = 16,
+        rate: float | None = None,
+    ) -> list[Outcome]:
+        """Move many exam sessions; options, outcomes and errors as for `SmarterProctoring.reschedule_many`.
+
+        Args:
+            items: Each the arguments of `reschedule` by keyword, the SIDs of exam and session included.
+            concurrency: How many calls run concurrently, 1 or more.
+            rate: Calls per second at most; None for no limit.
+        """
+        given: Hidden[Iterable[Mapping[str, object]]] = Hidden(items)
+        # A traceback with local variables must not show what they say of persons.
+        del items
+        return self._many(
+            given, self.dry_run_reschedule, self.reschedule, concurrency, rate
+        )
+
+
+class AsyncInstallClient(AsyncMethods, AsyncInstallOperations[DryRun]):
+    """As `InstallClient`, asynchronous. `AsyncSmarterProctoring.for_install` makes it."""
+
+    def __init__(self, sender: AsyncSender, install_sid: str) -> None:
+        self._sender = sender
+        self._install_sid = install_sid
+
+    def _with_sender(self, sender: AsyncSender) -> Self:
+        return type(self)(sender, self._install_sid)
+
+    async def reschedule_many(
+        self,
+        items: "Iterable[RescheduleExamSessionInstallItem]",
+        *,
+        concurrency: int = 16,
+        rate: float | None = None,
+    ) -> list[Outcome]:
+        """Move many exam sessions; arguments, outcomes and errors as for `InstallClient.reschedule_many`."""
+        given: Hidden[Iterable[Mapping[str, object]]] = Hidden(items)
+        # A traceback with local variables must not show what they say of persons.
+        del items
+        return await self._many(
+            given, self.dry_run_reschedule, self.reschedule, concurrency, rate
+        )
