@@ -20,6 +20,8 @@ from smarterproctoring.dry_run import DryClient
 from smarterproctoring.settings import Options
 from smarterproctoring_mock import RunningServer
 
+pytestmark = pytest.mark.slow  # each starts processes
+
 HTTP = {"httpx", "httpcore", "h11", "anyio", "ssl", "smarterproctoring.client"}
 MODELS = {"attr", "attrs", "dateutil", "smarterproctoring_generated.models", "smarterproctoring_generated.client"}
 DURABLE = {"dbos", "sqlalchemy", "psycopg"}
