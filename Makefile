@@ -251,12 +251,23 @@ changelog: $(READY) node_modules/.ready  ## draft the CHANGELOG entry of this ve
 
 # Its own environment, with the built wheel: what a user gets, and none of what the tests need.
 BENCH := build/bench
-.PHONY: bench
-bench: $(BENCH)/.ready build/niquests/.ready  ## measure the client beside its peers, into docs/benchmarks/; ARGS=--quick for a rough picture
+.PHONY: bench-wheel
+bench-wheel: $(BENCH)/.ready
 	@rm -rf $(BENCH)/wheel
 	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir $(BENCH)/wheel .
 	@$(BIN)/uv pip install --quiet --no-deps --reinstall --python $(BENCH)/bin/python $(BENCH)/wheel/*.whl
+
+.PHONY: bench
+bench: bench-wheel build/niquests/.ready  ## measure the client beside its peers, into docs/benchmarks/; ARGS=--quick for a rough picture
 	@$(BENCH)/bin/python benchmarks/bench_client.py --wheel $(BENCH)/wheel/*.whl $(ARGS)
+
+.PHONY: bench-call
+bench-call: bench-wheel  ## count the steps of one call in instructions (valgrind), into docs/benchmarks/call.md
+	@$(BENCH)/bin/python benchmarks/bench_call.py
+
+.PHONY: frames
+frames: bench-wheel  ## print how many Python functions one call enters, by package; ARGS=--tree for each
+	@$(BENCH)/bin/python benchmarks/bench_call.py --frames $(ARGS)
 
 PEERS := benchmarks/peers
 $(PEERS)/node_modules/.ready: $(PEERS)/package.json $(PEERS)/package-lock.json

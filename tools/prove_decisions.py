@@ -443,8 +443,8 @@ class Clients:
         view = self._view(setting, asynchronous=asynchronous)
         view.budget = budget
         if isinstance(view, AsyncSender):
-            return _finished(view.call(prepared))
-        return view.call(prepared)
+            return _finished(view.perform(prepared)).result(_no_model)
+        return view.perform(prepared).result(_no_model)
 
     def _view(
         self, setting: Setting, *, asynchronous: bool
@@ -457,6 +457,10 @@ class Clients:
             view.source = (lambda: FIRST_TOKEN) if setting.tokens else text
             self._views[key] = view
         return self._views[key]
+
+
+def _no_model(_: object) -> None:
+    """Give what an operation without a model of its answer has as `parsed`."""
 
 
 def _finished(coroutine: Coroutine[Any, Any, ValueT]) -> ValueT:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 from importlib import import_module
-from typing import NoReturn, cast
+from typing import cast
 
 import click
-from smarterproctoring.commands import colors
+from smarterproctoring.commands import colors, uninterrupted
 
 from smarterproctoring_bulk import exits
 
@@ -29,7 +29,7 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Loads its commands when they are used, and ends with the code of the table wherever it is interrupted."""
+    """Loads its commands when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands."""
@@ -43,9 +43,11 @@ class _Commands(click.Group):
         return cast("click.Command", getattr(module, cmd_name))
 
     def invoke(self, ctx: click.Context) -> object:
-        for number in exits.ENDING:
-            if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, signal.default_int_handler)
+        """Run a command.
+
+        Raises:
+            click.ClickException: Something that it needs is not installed.
+        """
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as missing:
@@ -54,14 +56,6 @@ class _Commands(click.Group):
                 f"{missing.name} is missing; install bulk with: "
                 "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[bulk]'"
             ) from None
-        except (KeyboardInterrupt, click.Abort):
-            stop = exits.Stop(
-                "interrupted; the same command continues", exits.INTERRUPTED
-            )
-        except exits.Stop as error:
-            stop = error
-        stop.show()
-        return ctx.exit(stop.code)
 
 
 @click.group(
@@ -78,7 +72,36 @@ def main() -> None:
     """
 
 
-def command(arguments: list[str]) -> NoReturn:
-    """Run `smarterproctoring bulk` with its arguments, and end the process."""
-    main(arguments, prog_name="smarterproctoring bulk", color=colors())
-    raise AssertionError("click ends the process")
+def command(arguments: list[str]) -> int:
+    """Run `smarterproctoring bulk` with its arguments; return the exit code.
+
+    Raises:
+        click.ClickException: The arguments do not fit.
+    """
+    try:
+        for number in exits.ENDING:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, signal.default_int_handler)
+        # In click's own mode Ctrl-C ends with exit code 1 where no command has begun.
+        returned = main.main(
+            arguments,
+            prog_name="smarterproctoring bulk",
+            color=colors(),
+            standalone_mode=False,
+        )
+        return returned if isinstance(returned, int) else 0
+    except (KeyboardInterrupt, click.Abort) as error:
+        stop = _interrupted(error)
+    except exits.Stop as error:
+        stop = error
+    with uninterrupted():
+        stop.show()
+    return stop.code
+
+
+def _interrupted(error: BaseException) -> exits.Stop:
+    """Say what was sent until Ctrl-C; click makes an error of its own of it."""
+    cause = error.__cause__ if isinstance(error, click.Abort) else error
+    if isinstance(cause, exits.Interrupted):
+        return exits.Stop(str(cause), exits.INTERRUPTED)
+    return exits.Stop(exits.NO_CHANGE_SENT, exits.INTERRUPTED)

@@ -99,7 +99,7 @@ class Comparison:
             (self.done, "already done ({job}); not sent again, unless --again done"),
             (
                 self.changed,
-                "were applied before, and {job} changed their sessions since; not sent, "
+                "applied before, and changed by {job} since; not sent, "
                 "unless --again changed",
             ),
             (self.gave_up, "gave up in {job}; not sent, unless --again gave-up"),

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import click
 from smarterproctoring.commands import visible
 
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.exits import BAD_INPUT, Stop
 from smarterproctoring_bulk.local_times import Clock
 
@@ -33,11 +34,12 @@ class Move:
     latest: str | None
 
 
-def require_answer(*, yes: bool) -> None:
+def require_answer(*, yes: bool, what: str = "sessions are moved") -> None:
     """Refuse to go on where nobody can be asked, before anything is done.
 
     Args:
         yes: Whether `--yes` was given.
+        what: What is done after the answer.
 
     Raises:
         Stop: There is no terminal, and `--yes` was not given.
@@ -45,8 +47,7 @@ def require_answer(*, yes: bool) -> None:
     if yes or _at_terminal():
         return
     raise Stop(
-        "sessions are moved only after a confirmation, and this is not a terminal: "
-        "add --yes",
+        f"{what} only after a confirmation, and this is not a terminal: add --yes",
         BAD_INPUT,
     )
 
@@ -76,12 +77,11 @@ def confirm(move: Move, clock: Clock, *, yes: bool) -> None:
 def question(move: Move, clock: Clock) -> str:
     """Say what is to be done: where, how many, when, and what is done already."""
     host = urlsplit(move.base_url).netloc
-    count = f"{move.sessions:,} session" + ("s" if move.sessions != 1 else "")
-    text = f"{count} on {host}"
+    text = f"{counted(move.sessions, 'session')} on {host}"
     if move.earliest is not None and move.latest is not None:
         first = clock.shown(datetime.fromisoformat(move.earliest))
         last = clock.shown(datetime.fromisoformat(move.latest))
         text += f"; new times from {first} to {last}"
     if move.done:
-        text += f"; {move.done:,} more are already done"
+        text += f"; {counted(move.done, 'more is', 'more are')} already done"
     return text

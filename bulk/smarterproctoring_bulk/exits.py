@@ -41,9 +41,25 @@ EXIT_CODES: Final = {
     VERSION: "the job was begun by an incompatible version of this package",
     INTERRUPTED: "interrupted; the same command continues",
 }
+NO_CHANGE_SENT: Final = "interrupted; no change was sent; the same command continues"
 EPILOG: Final = "\b\nExit codes:\n" + "\n".join(
     f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items()
 )
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, with what is to be said of it."""
+
+
+def say_when_interrupted(text: str) -> None:
+    """From now on, let Ctrl-C and the signals that are like it end the command with a text."""
+
+    def interrupted(_number: int, _frame: object) -> None:
+        raise Interrupted(text)
+
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, interrupted)
 
 
 class Stop(Exception):  # noqa: N818 - it says how a command ends, not what failed

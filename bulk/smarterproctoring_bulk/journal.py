@@ -61,8 +61,8 @@ class JournalGoneError(JournalError):
         super().__init__(
             f"the journal {place.shown} was deleted or replaced while it was in use, "
             "and with it what was recorded. Nothing more was sent. Restore it from a "
-            "backup, or write a list of what is left: without it, the same command sends "
-            "every row again"
+            "backup, or run a list of the rows that `bulk verify` names: without the "
+            "journal, the same command sends every row again"
         )
 
 
@@ -192,9 +192,22 @@ def make_private(path: Path) -> None:
         path.chmod(0o600)
     except OSError as error:
         raise JournalError(
-            f"the journal {path} cannot be written: {error.strerror}; "
+            f"the journal {path} cannot be written: {error.strerror}; make it writable, or "
             "name another with --journal"
         ) from None
+
+
+def why_unusable(path: Path) -> str:
+    """Return why a journal's file cannot be opened, and what to do; empty if it can be."""
+    if path.is_dir():
+        return "it is a folder; name a file with --journal"
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        return (
+            "it or its folder cannot be written, which SQLite needs to read it, too; make "
+            "both writable, or copy it, with its -wal file if there is one, and name the "
+            "copy with --journal"
+        )
+    return ""
 
 
 def disk_full(path: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.outcomes import GOOD
 from smarterproctoring_bulk.plan import Plan
 from smarterproctoring_bulk.rest import write_rest
@@ -51,12 +52,16 @@ class LeftRows:
     def _write(self, done: Iterator[int]) -> None:
         if self._path is None:
             return
-        reason: str | None = f"{self._source} was changed during the run"
+        reason: str | None = (
+            f"{self._source} was changed during the run; the report has every row, and a run "
+            "of the changed list knows which of its rows are done"
+        )
         try:
             if signature(self._source) == self._before:
                 path = Path(self._path)
                 count = write_rest(path, self._source, self._options, done)
-                click.echo(f"{count:,} rows that are not done: {path}", err=True)
+                rows = counted(count, "row that is", "rows that are")
+                click.echo(f"{rows} not done: {path}", err=True)
                 return
         except OSError as error:
             reason = error.strerror

@@ -9,6 +9,9 @@ from datetime import datetime
 from itertools import islice, takewhile
 from pathlib import Path
 
+import click
+
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.outcomes import Outcome
 from smarterproctoring_bulk.plan import (
     Counts,
@@ -51,6 +54,17 @@ def plan_first(
     if limit is None:
         return plan(path, options, now=now)
     return LimitedPlan(path, options, limit, now)
+
+
+def show_limit(planned: Plan) -> None:
+    """Say how much of a list is left out, if not all of it is planned."""
+    if isinstance(planned, LimitedPlan):
+        click.echo(
+            f"--limit: the first {planned.counts.sendable:,} of "
+            f"{counted(planned.whole.sendable, 'session')} of "
+            f"{counted(planned.whole.rows, 'row')}",
+            err=True,
+        )
 
 
 class LimitedPlan(Plan):

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TextIO
 
 from smarterproctoring_bulk.exits import BAD_INPUT, Stop
 
-_COMPANIONS: Final = ("", "-wal", "-shm", "-journal", ".lock")
+_COMPANIONS: Final = ("-wal", "-shm", "-journal", ".lock")
 """What the names of the files end in that SQLite and the lock keep beside a journal."""
 
 
@@ -31,12 +31,10 @@ def journal_files(path: Path | None) -> dict[str, Path]:
     """Return the files of a journal that must not be overwritten; none if it is not a file."""
     if path is None:
         return {}
-    return {
-        f"the journal {path}" if not end else f"a file of the journal {path}": Path(
-            f"{path}{end}"
-        )
-        for end in _COMPANIONS
-    }
+    files = {f"the journal {path}": path}
+    for end in _COMPANIONS:
+        files[f"a file of the journal {path} ({end})"] = Path(f"{path}{end}")
+    return files
 
 
 def check_outputs(outputs: Sequence[Output], kept: Mapping[str, Path]) -> None:

@@ -11,6 +11,7 @@ from html import escape
 from typing import Final
 from urllib.parse import quote
 
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.outcomes import STATES, Outcome, State
 
 _WIDTHS: Final = (1, 2, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 86400)
@@ -161,7 +162,7 @@ def page(tally: Tally, summary: Summary, report: str = "") -> str:
         report: Path of the full report, relative to the page, to link to.
     """
     moved = tally.states["ok"]
-    title = f"{moved:,} of {tally.total:,} sessions moved"
+    title = f"{moved:,} of {counted(tally.total, 'session')} moved"
     sections = [
         _head(summary, title),
         _notices(tally, summary, report),
@@ -201,22 +202,21 @@ def _notices(tally: Tally, summary: Summary, report: str) -> str:
     said: list[str] = []
     unsure = tally.maybe_applied
     if unsure:
-        sessions = "session" if unsure == 1 else "sessions"
         said.append(
-            f"<p class='notice'><b>{unsure:,} {sessions} may have been moved without a "
-            "confirmation.</b> Look at them first; they lead the list below.</p>"
+            f"<p class='notice'><b>{counted(unsure, 'session')} may have been moved without a "
+            "confirmation.</b> Look there first; the list below begins with it.</p>"
         )
     gave_up = tally.states["gave_up"]
     if gave_up:
         said.append(
-            f"<p class='notice'>{gave_up:,} {_rows(gave_up)} could not be settled. "
+            f"<p class='notice'>{counted(gave_up, 'row')} could not be settled. "
             "The same command tries them again.</p>"
         )
     rest = 0
     if summary.rows is not None and summary.finished is None:
         rest = summary.rows - summary.duplicates - tally.total
     if rest > 0:
-        said.append(f"<p class='notice'>{rest:,} {_rows(rest)} not settled yet.</p>")
+        said.append(f"<p class='notice'>{counted(rest, 'row')} not settled yet.</p>")
     if report:
         said.append(f"<p>An outcome for every row: {_link(report)}</p>")
     return "".join(said)
@@ -303,7 +303,7 @@ def _latency(tally: Tally) -> str:
         )
         height = 100 * count / scale
         shapes.append(
-            f"<g><title>{_seconds(start)} to {_seconds(end)}: {count:,} {_rows(count)}</title>"
+            f"<g><title>{_seconds(start)} to {_seconds(end)}: {counted(count, 'row')}</title>"
             f"<rect class='bar' x='{place}.05' y='{100 - height:.2f}' width='.9' height='{height:.2f}'/></g>"
         )
     decades = range(low // per_decade, high // per_decade + 1)
@@ -333,7 +333,7 @@ def _retries(tally: Tally) -> str:
         else ""
     )
     return (
-        f"<section><h2>Retries</h2><p>{tally.retries:,} {'retry' if tally.retries == 1 else 'retries'}{replays}.</p>"
+        f"<section><h2>Retries</h2><p>{counted(tally.retries, 'retry', 'retries')}{replays}.</p>"
         f"<table class='strips'><tr><th>Attempts</th><th class='n'>Rows</th><th></th></tr>{lines}</table></section>"
     )
 
@@ -346,7 +346,7 @@ def _reasons(tally: Tally) -> str:
         for (state, status, code), count in found
     )
     rest = len(tally.reasons) - len(found)
-    more = f"<p>… and {rest:,} rarer ones.</p>" if rest > 0 else ""
+    more = f"<p>… and {counted(rest, 'rarer one')}.</p>" if rest > 0 else ""
     return (
         "<section><h2>Reasons</h2><table><tr><th>Outcome</th><th>Status</th><th>Code</th><th class='n'>Rows</th></tr>"
         f"{lines}</table>{more}</section>"
@@ -432,10 +432,6 @@ def _nice(value: float) -> float:
 
 def _name(state: State) -> str:
     return state.replace("_", " ")
-
-
-def _rows(count: int) -> str:
-    return "row" if count == 1 else "rows"
 
 
 def _share(share: float) -> str:

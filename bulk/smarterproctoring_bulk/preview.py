@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -13,11 +13,12 @@ import click
 from smarterproctoring import AsyncSmarterProctoring
 
 from smarterproctoring_bulk import exits
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.local_times import Clock
 from smarterproctoring_bulk.plan import Plan
 from smarterproctoring_bulk.rows import TIMES, Row
 
-_SHOWN: Final = 3
+SHOWN: Final = 3
 """Requests that are shown."""
 _SHOWN_DAYS: Final = 20
 _MOST: Final = 2000.0
@@ -62,9 +63,11 @@ class Speed:
         return self.limit
 
 
-def show_requests(client: AsyncSmarterProctoring, planned: Plan, clock: Clock) -> None:
-    """Print the first requests, with their times as people read them."""
-    for row, _ in zip(planned.rows(), range(_SHOWN), strict=False):
+def show_requests(
+    client: AsyncSmarterProctoring, rows: Iterable[Row], clock: Clock
+) -> None:
+    """Print the requests of rows, with their times as people read them."""
+    for row in rows:
         request = client.dry_run_reschedule(*row.sids, **row.fields)  # type: ignore[arg-type]
         click.echo(f"\nline {row.line}: {request.method} {request.url}")
         body = json.dumps(json.loads(request.content), indent=2, ensure_ascii=False)
@@ -95,7 +98,9 @@ def show_days(planned: Plan, clock: Clock) -> None:
         click.echo(f"  {day:%a %d %b %Y}  {days[day]:>9,}")
     if len(days) > len(shown):
         rest = sum(days.values()) - sum(days[day] for day in shown)
-        click.echo(f"  … and {rest:,} on {len(days) - len(shown):,} later days")
+        click.echo(
+            f"  … and {rest:,} on {counted(len(days) - len(shown), 'later day')}"
+        )
 
 
 def _days(planned: Plan, clock: Clock) -> Counter[date]:
@@ -107,21 +112,26 @@ def _days(planned: Plan, clock: Clock) -> Counter[date]:
 
 def show_estimate(requests: int, speed: Speed) -> None:
     """Print how long a run takes, and what that follows from."""
+    if not requests:
+        click.echo("\n0 requests: a run would send nothing")
+        return
     known = (
         "measured" if speed.measured else "assumed, since the service does not answer"
     )
     click.echo(
-        f"\n{requests:,} requests; an answer takes {speed.latency * 1000:.3g} ms ({known})"
+        f"\n{counted(requests, 'request')}; an answer takes {speed.latency * 1000:.3g} ms ({known})"
     )
     seconds = _duration(requests / speed.flow)
     if speed.paced and speed.rate is not None:
-        click.echo(f"{speed.lanes} lanes, {_flow(speed.rate)}: about {seconds}")
+        click.echo(
+            f"{counted(speed.lanes, 'lane')}, {_flow(speed.rate)}: about {seconds}"
+        )
         return
     why = (
         "no --rate" if speed.rate is None else f"{_flow(speed.rate)} cannot be reached"
     )
     click.echo(
-        f"{speed.lanes} lanes, {why}: at least {seconds}, with at most "
+        f"{counted(speed.lanes, 'lane')}, {why}: at least {seconds}, with at most "
         f"{_flow(speed.flow)} from one host; longer if the service takes its time or limits"
     )
 

@@ -16,10 +16,13 @@ from typing import Final, Protocol, Self, TextIO
 
 from tqdm import tqdm
 
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.outcomes import STATES
 
 _EVERY: Final = 5.0
 """Seconds between two plain lines."""
+_READ: Final = ("read", "not_read")
+"""What becomes of a session that is only read."""
 _WINDOW: Final = 30.0
 """Seconds over which their rate is taken."""
 _BAR: Final = (
@@ -63,11 +66,14 @@ def described(counts: Mapping[str, int], retries: int = 0) -> str:
     """Say how many rows came to what: `187 ok, 3 rejected; 12 retries`."""
     parts = [
         f"{counts[state]:,} {state.replace('_', ' ')}"
-        for state in STATES
+        for state in (*STATES, *_READ)
         if counts.get(state)
     ]
     return "; ".join(
-        [", ".join(parts) or "none yet", *([f"{retries:,} retries"] if retries else [])]
+        [
+            ", ".join(parts) or "none yet",
+            *([counted(retries, "retry", "retries")] if retries else []),
+        ]
     )
 
 
@@ -154,7 +160,7 @@ class Lines:
         since, before = self._seen[0]
         rate = (done - before) / (now - since) if now > since else 0.0
         share = f"{done / self._total:.0%}" if self._total else "100%"
-        text = f"{done:,} of {self._total:,} rows ({share}), {rate:.1f} rows/s"
+        text = f"{done:,} of {counted(self._total, 'row')} ({share}), {rate:.1f} rows/s"
         if rate > 0 and done < self._total:
             text += f", {timedelta(seconds=round((self._total - done) / rate))} left"
         self.say(f"{text}: {described(self._counts, self._retries)}")

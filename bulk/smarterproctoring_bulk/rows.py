@@ -34,6 +34,7 @@ from smarterproctoring.commands import (
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION as OPERATION
 from smarterproctoring_generated.records import Hidden, Parameter
 
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.tables import (
     Format,
     InputError,
@@ -778,11 +779,7 @@ class Shift(NamedTuple):
 def kind_of(value: object) -> str:
     """Say what kind of value this is, and nothing of the value."""
     if isinstance(value, str):
-        return (
-            f"text of {len(value):,} character{'s' * (len(value) != 1)}"
-            if value
-            else "empty"
-        )
+        return f"text of {counted(len(value), 'character')}" if value else "empty"
     if isinstance(value, Unusable):
         return value.kind
     kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (

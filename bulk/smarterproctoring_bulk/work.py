@@ -19,6 +19,7 @@ from smarterproctoring.commands import visible
 
 from smarterproctoring_bulk import exits, pacing
 from smarterproctoring_bulk import journal as journals
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.opening import service_of
 from smarterproctoring_bulk.outcomes import GOOD, STATES
 from smarterproctoring_bulk.progress import Progress, progress
@@ -80,6 +81,7 @@ def work(
         except journals.JournalError as error:
             raise exits.Stop(str(error), exits.JOURNAL) from None
         journal.begin(job)
+        exits.say_when_interrupted(_interrupted(job))
         try:
             with progress(job.total, tally.settled) as bar:
                 stopped = asyncio.run(
@@ -98,10 +100,7 @@ def work(
             exits.JOURNAL,
         )
     if stopped.reason == "interrupt":
-        exits.end(
-            f"interrupted; the same command continues, or: {RESUME} {job.id}",
-            exits.INTERRUPTED,
-        )
+        exits.end(_interrupted(job), exits.INTERRUPTED)
     job = journal.job(job_id)
     pause = _PAUSES.get(job.paused)
     # What was under way when it was paused may have been all that was left.
@@ -112,6 +111,10 @@ def work(
             code = exits.MAYBE_APPLIED
         exits.end(f"{why}\ngo on with: {RESUME} {job.id}", code)
     sys.exit(_finished(tally))
+
+
+def _interrupted(job: Job) -> str:
+    return f"interrupted; the same command continues, or: {RESUME} {job.id}"
 
 
 def _finished(tally: Tally) -> int:
@@ -212,8 +215,8 @@ def _interruptible(worker: Worker, say: Callable[[str], object]) -> Generator[No
             exits.leave_terminal()
         if pressed:
             exits.end_now(
-                "stopped at once; what was under way will be sent again. "
-                "The same command continues",
+                "stopped at once; what was under way may have been applied. The same "
+                "command continues: it reads that back, and what is not so is sent again",
                 exits.INTERRUPTED,
             )
         pressed = True
@@ -256,6 +259,7 @@ async def serve_all(
     worker.refresh()
     for job in worker.jobs.values():
         journal.begin(job)
+    exits.say_when_interrupted("interrupted; what is left waits in the journal")
     async with client:
         with _interruptible(worker, lambda text: click.echo(text, err=True)):
             await worker.run(ended, pause)
@@ -318,12 +322,14 @@ def _show_tally(tally: Tally, job: Job) -> None:
     if left:
         counts.append(f"{left:,} not settled yet")
     click.echo(
-        f"{total:,} rows: {', '.join(counts)}; {tally.attempts:,} attempts", err=True
+        f"{counted(total, 'row')}: {', '.join(counts)}; "
+        f"{counted(tally.attempts, 'attempt')}",
+        err=True,
     )
     if tally.maybe_applied:
         click.secho(
-            f"{tally.maybe_applied:,} that are not ok MAY HAVE BEEN APPLIED: "
-            f"read them back with: {SETTLE} {job.id}",
+            f"{counted(tally.maybe_applied, 'that is', 'that are')} not ok "
+            f"MAY HAVE BEEN APPLIED; read back with: {SETTLE} {job.id}",
             fg="yellow",
             err=True,
         )

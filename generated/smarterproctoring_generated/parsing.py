@@ -33,19 +33,20 @@ def model_or_none(make: Callable[[Mapping[str, Any]], T], data: object) -> T | N
         return None
 
 
-_MOMENT = re.compile(
+_MOMENT = (
     r"[0-9]{4}(?:-[0-9]{2}-[0-9]{2}|[0-9]{4}|-?W[0-9]{2}-?[1-7])"
     r"[T ][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?|[0-9]{2}(?:[0-9]{2}(?:[.,][0-9]+)?)?)?"
     r" ?(?:Z|[+-][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{6})?)?|[0-9]{2})?)"
 )
 """A date, a time and an offset. `fromisoformat` alone takes any character between date and time, letters after
-the sixth digit of a fraction, and a fraction of an hour for one of a second: it reads 20300504013000Z as 13:00."""
+the sixth digit of a fraction, and a fraction of an hour for one of a second: it reads 20300504013000Z as 13:00.
+Compiled when it is first used, because importing the package takes long enough."""
 
 
 def moment_of(text: str) -> datetime.datetime | None:
     """Return the moment that text of ISO 8601 says, with a T or a space; None without an offset, or for other text."""
     text = text.strip().upper()
-    if _MOMENT.fullmatch(text) is None:
+    if re.fullmatch(_MOMENT, text) is None:
         return None
     try:
         return datetime.datetime.fromisoformat(text)

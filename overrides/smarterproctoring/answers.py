@@ -105,9 +105,11 @@ _GOOD_CODES = {
     "none",
 }
 """Codes next to a message that do not mean an error. Any other does: it is the form that the vendor documents."""
-_BEGUN_ERROR = re.compile(
-    r'\s*\{\s*"(?i:error|errors|fault|exception|statuscode)"\s*:\s*(?!null|false|"")(?!(?i:\[\s*\]|\{\s*\}|[123][0-9]{2}\b))'
+_BEGUN_ERROR = (
+    r'\s*\{\s*"(?i:error|errors|fault|exception|statuscode)"\s*:\s*'
+    r'(?!null|false|"")(?!(?i:\[\s*\]|\{\s*\}|[123][0-9]{2}\b))'
 )
+"""How an error object begins that is not whole. Compiled when it is first used: most processes never need it."""
 NOT_JSON: Final = object()
 """In the place of a JSON value where the body is not JSON."""
 _NO_ERROR: tuple[object, ...] = (None, False, 0, "", [], {})
@@ -185,18 +187,24 @@ class Reply(_Reply):
         if value is NOT_JSON:
             return (
                 "an error object"
-                if _BEGUN_ERROR.match(self.text())
+                if re.match(_BEGUN_ERROR, self.text())
                 else self._unknown_type()
             )
         # Written as JSON twice.
         if isinstance(value, str) and value.lstrip()[:1] == "{":
             value = _read_again(value)
-        if isinstance(value, str) and _is_html(value.encode("utf-8", "replace")):
+        if (
+            isinstance(value, str)
+            and "<" in value
+            and _is_html(value.encode("utf-8", "replace"))
+        ):
             return "an HTML page; this is not the API's answer"
-        is_problem = (
-            self.media_type() == "application/problem+json" and not _says_success(value)
-        )
-        return "an error object" if is_error(value) or is_problem else None
+        return "an error object" if is_error(value) or self._is_problem(value) else None
+
+    def _is_problem(self, value: object) -> bool:
+        """Tell whether it is called a problem (RFC 9457), and says nothing of success."""
+        kind = self.media_type()
+        return kind == "application/problem+json" and not _says_success(value)
 
     def _is_page(self) -> bool:
         return self.media_type() in ("text/html", "application/xhtml+xml")
@@ -277,6 +285,8 @@ def _start(body: bytes) -> bytes:
 
 
 def _is_markup(body: bytes) -> bool:
+    if body.startswith(_JSON):  # nearly always
+        return False
     start = _start(body)
     if start.startswith(_JSON):
         return False

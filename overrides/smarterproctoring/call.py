@@ -3,6 +3,7 @@
 import logging
 import random
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -36,6 +37,7 @@ READS = ("GET", "HEAD", "OPTIONS")
 TOO_LATE = Secret("")
 """In the place of a token that did not come before the deadline."""
 ErrorT = TypeVar("ErrorT", bound=errors.SmarterProctoringError)
+ParsedT = TypeVar("ParsedT")
 
 
 class Call:
@@ -125,10 +127,13 @@ class Call:
         self._replays += self._maybe_applied
         self._check = None
         self._attempt_at = time.monotonic()
-        connect, read, write, pool = [
-            min(seconds, remaining) for seconds in self._options.timeout
-        ]
-        return {"connect": connect, "read": read, "write": write, "pool": pool}
+        timeout = self._options.timeout
+        return {
+            "connect": min(timeout.connect, remaining),
+            "read": min(timeout.read, remaining),
+            "write": min(timeout.write, remaining),
+            "pool": min(timeout.pool, remaining),
+        }
 
     def settle(self, answer: Reply | tuple[Failure, str]) -> float | None:
         """Record an attempt. Return None if the call is done, else the seconds to wait before the next attempt.
@@ -137,7 +142,6 @@ class Call:
             APIStatusError: The call has failed with this answer.
             APIConnectionError: It has failed without one.
         """
-        self.sending = False
         if not isinstance(answer, Reply):
             failure, cause = answer
             return self._after_loss(failure, cause)
@@ -154,6 +158,7 @@ class Call:
             self._budget.give(self._gain)
             self.reply = reply
             self._is_done = True
+            self.sending = False
             return None
         return self._after_refusal(reply, doubt)
 
@@ -173,8 +178,12 @@ class Call:
         return self._after(outcome, error, f"status {reply.status}", reply.status)
 
     def _note(self, outcome: AttemptOutcome) -> None:
-        """Remember that the change may have been carried out, whatever follows."""
+        """Remember that the change may have been carried out, whatever follows.
+
+        Until then the request counts as under way: Ctrl-C may come at any moment.
+        """
         self._maybe_applied |= outcome.maybe_applied and self._changes
+        self.sending = False
 
     def _after(
         self,
@@ -270,6 +279,7 @@ class Call:
 
     def _failed_after(self, reply: Reply) -> errors.HookError:
         self._maybe_applied = self._changes
+        self.sending = False
         self._is_confirmed = True
         text = (
             f"an event hook raised {self.hook_failed} after the answer {reply.phrase()}"
@@ -450,17 +460,23 @@ class Call:
             **fields,
         )
 
-    def result(self) -> Result[Any]:
-        """Build the result of a success; `parsed` is added where the operation's model is known."""
+    def result(self, parse: Callable[[object], ParsedT | None]) -> Result[ParsedT]:
+        """Build the result of a success.
+
+        Args:
+            parse: Makes the operation's model of the answer's data.
+        """
         reply = self.reply
+        data = reply.data()
         return Result(
-            reply.data(),
+            data,
             reply.status,
             reply.request_id(),
             self._attempts,
             self._replays,
             time.monotonic() - self._called_at,
             incomplete=reply.incomplete,
+            parsed=parse(data),
             confirmed_by="answer" if self._check is None else "read back",
             check=self._check,
             headers=reply.headers,

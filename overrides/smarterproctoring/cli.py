@@ -12,22 +12,27 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 try:
-    import click
+    try:
+        import click
 
-    from smarterproctoring import terminal
-except ImportError as missing:
-    sys.exit(
-        f"error: {missing.name} is missing; install the command line with: "
-        "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[cli]'"
-    )
+        from smarterproctoring import terminal
+    except ImportError as missing:
+        sys.exit(
+            f"error: {missing.name} is missing; install the command line with: "
+            "pip install --index-url https://YOUR-PRIVATE-INDEX/simple/ 'smarterproctoring-client[cli]'"
+        )
 
-from smarterproctoring_generated.operations import VERSION as API_VERSION
+    from smarterproctoring_generated.operations import VERSION as API_VERSION
 
-from smarterproctoring import errors
-from smarterproctoring._cli.early import NOTHING_SENT, show_early
-from smarterproctoring._cli.exit_codes import EPILOG, FAILED, INTERRUPTED
-from smarterproctoring._version import VERSION
-from smarterproctoring.terminal import echo
+    from smarterproctoring import errors
+    from smarterproctoring._cli.early import NOTHING_SENT, show_early
+    from smarterproctoring._cli.exit_codes import EPILOG, FAILED, INTERRUPTED
+    from smarterproctoring._version import VERSION
+    from smarterproctoring.terminal import echo
+except KeyboardInterrupt:
+    # As INTERRUPTED and NOTHING_SENT, which may not be imported yet.
+    print("interrupted; nothing was sent", file=sys.stderr)
+    sys.exit(130)
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -91,6 +96,16 @@ class _CommandLine(click.Group):
 
     def main(self, *arguments: Any, **extra: Any) -> Any:
         """Run a command and end the process."""
+        try:
+            code = self._run(*arguments, **extra)
+        except KeyboardInterrupt:
+            # It came before the command was found, or again while the first was reported.
+            echo(NOTHING_SENT, err=True)
+            code = INTERRUPTED
+        sys.exit(code)
+
+    def _run(self, *arguments: Any, **extra: Any) -> int:
+        """Run a command; return its exit code."""
         terminal.prepare()
         given = extra.pop("args", arguments[0] if arguments else None)
         words = list(sys.argv[1:] if given is None else given)
@@ -100,7 +115,7 @@ class _CommandLine(click.Group):
             returned = super().main(
                 words, *arguments[1:], **{**extra, "standalone_mode": False}
             )
-            code = returned if isinstance(returned, int) else 0
+            return returned if isinstance(returned, int) else 0
         except click.ClickException as error:
             code = error.exit_code
             if as_json:
@@ -129,7 +144,7 @@ class _CommandLine(click.Group):
             import traceback  # noqa: PLC0415 - after a failure only
 
             traceback.print_exc()
-        sys.exit(code)
+        return code
 
 
 @click.group(

@@ -22,7 +22,7 @@ from smarterproctoring.token_file import TokenFile
 from smarterproctoring.zones import ZoneError, place, zone
 
 try:
-    from smarterproctoring.terminal import colors, visible
+    from smarterproctoring.terminal import colors, uninterrupted, visible
 except ImportError as missing:
     raise ImportError(
         f"{missing.name} is missing; install the command line with: "
@@ -53,6 +53,7 @@ __all__ = [
     "read_environment",
     "read_profile",
     "read_time",
+    "uninterrupted",
     "utc_text",
     "visible",
     "zone",

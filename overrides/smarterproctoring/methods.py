@@ -108,8 +108,8 @@ class SyncMethods(Methods[SyncSender]):
         given: Hidden[Mapping[str, object]],
         parse: Parse[ParsedT],
     ) -> Result[ParsedT]:
-        result = self._sender.call(self._prepare(operation, sids, given))
-        return result._replace(parsed=parse(result.data))
+        call = self._sender.perform(self._prepare(operation, sids, given))
+        return call.result(parse)
 
     def _check(
         self,
@@ -145,8 +145,8 @@ class AsyncMethods(Methods[AsyncSender]):
         given: Hidden[Mapping[str, object]],
         parse: Parse[ParsedT],
     ) -> Result[ParsedT]:
-        result = await self._sender.call(self._prepare(operation, sids, given))
-        return result._replace(parsed=parse(result.data))
+        call = await self._sender.perform(self._prepare(operation, sids, given))
+        return call.result(parse)
 
     async def _check(
         self,

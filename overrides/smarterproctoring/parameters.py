@@ -77,18 +77,17 @@ def _checked_scalar(
         raise RuleError("type", f"must be text or a number, not {type(value).__name__}")
     elif isinstance(value, float) and not math.isfinite(value):
         raise RuleError("type", "must be a finite number")
-    _check_text(parameter, as_text(value))
-    return value
-
-
-def _check_text(parameter: Parameter, text: str) -> None:
-    """Refuse text that is not allowed in this part of the request."""
-    if parameter.location == "path" and text in ("", ".", ".."):
+    if parameter.location == "path" and value in ("", ".", ".."):
         raise RuleError(
             "pattern", "must not be empty, `.` or `..`: that is another path"
         )
-    if parameter.location != "header":
-        return
+    if parameter.location == "header":
+        _check_header(parameter, as_text(value))
+    return value
+
+
+def _check_header(parameter: Parameter, text: str) -> None:
+    """Refuse text that is not allowed in a header."""
     if not matches(_HEADER_TEXT, text):
         raise RuleError(
             "pattern",
@@ -150,6 +149,6 @@ def query_text(parameter: Parameter, value: object) -> str:
 
 def quoted_text(value: object) -> str:
     """Write a simple value as it is in a path or as a name in a query."""
-    text = as_text(value)
+    text = value if type(value) is str else as_text(value)
     # A SID needs no quoting, and `quote` would take longer than the rest of the path together.
     return text if text.isascii() and text.isidentifier() else quote(text, safe="")

@@ -19,7 +19,12 @@ from smarterproctoring_generated.records import (
 from smarterproctoring import json_values
 from smarterproctoring.comparison import is_time
 from smarterproctoring.json_values import matches, plain, type_problem, value_from_text
-from smarterproctoring.parameters import parameter_from_text, query_text, simple_text
+from smarterproctoring.parameters import (
+    parameter_from_text,
+    query_text,
+    quoted_text,
+    simple_text,
+)
 from smarterproctoring.problems import Problem, RuleError, problem_from
 from smarterproctoring.wire_times import Place, found_at, time_text, times_to_wire
 
@@ -263,11 +268,12 @@ class Rules:
         path_values: Sequence[object],
         query: Mapping[str, object],
         headers: Mapping[str, object],
-    ) -> Iterator[tuple[Parameter, object]]:
-        """Yield the parameters with the values that were given for them."""
-        yield from zip(self.path_parameters, path_values, strict=True)
+    ) -> list[tuple[Parameter, object]]:
+        """Return the parameters with the values that were given for them."""
+        given = list(zip(self.path_parameters, path_values, strict=True))
         if query or headers:
-            yield from self.beside_path(query, headers)
+            given += self.beside_path(query, headers)
+        return given
 
     def beside_path(
         self, query: Mapping[str, object], headers: Mapping[str, object]
@@ -280,11 +286,9 @@ class Rules:
 
     def body_problems(self, body: object) -> list[Problem]:
         """Put the date-times of a body into the wire form, in place; return everything in it that breaks the spec."""
-        problems = [
-            problem
-            for place, label in self._times
-            for problem in times_to_wire(body, place, label)
-        ]
+        problems: list[Problem] = []
+        for place, label in self._times:
+            problems += times_to_wire(body, place, label)
         whole = self.operation.body
         if whole and body is not None and (problem := field_problem(whole, body)):
             problems.append(problem)
@@ -329,7 +333,15 @@ class Rules:
         first, *rest = self._around_parameters
         items = zip(self.path_parameters, values, rest, strict=True)
         return first + "".join(
-            [simple_text(item, value) + piece for item, value, piece in items]
+            [
+                (
+                    quoted_text(value)
+                    if isinstance(value, str)
+                    else simple_text(item, value)
+                )
+                + piece
+                for item, value, piece in items
+            ]
         )
 
     def query_for(self, values: Mapping[str, object]) -> str:

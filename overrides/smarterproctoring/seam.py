@@ -134,6 +134,7 @@ class Received:
     def __init__(self) -> None:
         self._response: httpx.Response | None = None
         self._body = bytearray()
+        self._headers: dict[str, str] | None = None
         self._unpacker: Unpacker | None = None
         self._is_whole = False
         self.came_whole = False
@@ -157,7 +158,8 @@ class Received:
             self.add(response.content)
             self.end()
             return False
-        self._unpacker = _unpacker(response)
+        self._headers = dict(response.headers.items())
+        self._unpacker = _unpacker(self._headers)
         if not self.came_whole:
             return True
         self.add(response.extensions["body"])
@@ -197,21 +199,21 @@ class Received:
         if response is None:
             return Loss(Failure.READ_TIMEOUT, "deadline")
         incomplete = self.is_too_long or not self._is_whole
-        return Reply(
-            response.status_code,
-            dict(response.headers.items()),
-            bytes(self._body),
-            incomplete,
-        )
+        headers = self._headers
+        if (
+            headers is None
+        ):  # a hook has read the body, or the deadline came before that
+            headers = dict(response.headers.items())
+        return Reply(response.status_code, headers, bytes(self._body), incomplete)
 
 
-def _unpacker(response: httpx.Response) -> Unpacker | None:
+def _unpacker(headers: Mapping[str, str]) -> Unpacker | None:
     """Return what unpacks the body where the server has packed it, though it was asked not to.
 
     Raises:
         CannotUnpack: It is packed in another way than gzip.
     """
-    coding = response.headers.get("content-encoding", "").strip().lower()
+    coding = headers.get("content-encoding", "").strip().lower()
     return None if coding in ("", "identity") else Unpacker(coding, MAX_BODY)
 
 

@@ -7,7 +7,10 @@ import errno
 import io
 import json
 import os
+import signal
 import sys
+import threading
+from collections.abc import Generator
 
 import click
 
@@ -76,3 +79,16 @@ def _drop(stream: object) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, descriptor)
         os.close(nowhere)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Generator[None]:
+    """Ignore Ctrl-C for as long as the `with` block lasts: what a first one did is being printed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,6 +1,7 @@
 """Times in the form that the API requires: `YYYY-MM-DDTHH:MM:SS.mmmZ`, in UTC."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -49,10 +50,10 @@ def wire_moment(moment: datetime) -> str:
         example = "datetime(2030, 5, 4, 9, 0, tzinfo=ZoneInfo('America/New_York'))"
         raise ValueError(f"has no time zone; give it one, for instance {example}")
     try:
-        in_utc = moment.astimezone(UTC).replace(tzinfo=None)
+        in_utc = moment.astimezone(UTC)
     except OverflowError:
         raise ValueError("is out of range in UTC") from None
-    return in_utc.isoformat(timespec="milliseconds") + "Z"
+    return in_utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def time_text(value: object) -> str:
@@ -70,34 +71,26 @@ def time_text(value: object) -> str:
     )
 
 
-def _moment_text(moment: datetime) -> str:
-    """Return a moment in the wire form; one of a subclass, such as pandas', by its text."""
-    if type(moment) is datetime:
-        return wire_moment(moment)
-    return wire_time(moment.isoformat())
-
-
 def found_at(node: Any, place: Place) -> list[tuple[Any, Any]]:
     """Return each mapping or list that holds something at a place, with the key or index that it is at."""
-    keys = _keys_of(node, place[0])
-    if len(place) == 1:
-        return [(node, key) for key in keys]
+    holder = node
+    name = place[0]
     rest = place[1:]
-    found: list[tuple[Any, Any]] = []
-    for key in keys:
-        found += found_at(node[key], rest)
-    return found
-
-
-def _keys_of(node: object, name: str) -> Sequence[Any]:
-    """Return the keys or indices of what a node holds by a name; `*` is any."""
+    keys: Iterable[Any] = ()
     if isinstance(node, dict):
         if name == "*":
-            return list(node)
-        return (name,) if name in node else ()
-    if isinstance(node, list) and name == "*":
-        return range(len(node))
-    return ()
+            keys = list(node)
+        elif name in node:
+            keys = (name,)
+    elif isinstance(node, list) and name == "*":
+        keys = range(len(node))
+    found: list[tuple[Any, Any]] = []
+    for key in keys:
+        if rest:
+            found += found_at(holder[key], rest)
+        else:
+            found.append((holder, key))
+    return found
 
 
 def times_to_wire(node: object, place: Place, label: str) -> list[Problem]:
@@ -106,12 +99,19 @@ def times_to_wire(node: object, place: Place, label: str) -> list[Problem]:
     for holder, key in found_at(node, place):
         value = holder[key]
         try:
-            if isinstance(value, datetime):
-                # What cannot be written stays as text, so that only its own problem is named.
-                holder[key] = value.isoformat()
-                holder[key] = _moment_text(value)
+            if type(value) is datetime:
+                holder[key] = wire_moment(value)
+            elif isinstance(
+                value, datetime
+            ):  # a subclass, such as pandas', by its text
+                holder[key] = wire_time(value.isoformat())
             elif isinstance(value, str):
                 holder[key] = wire_time(value)
         except ValueError as error:
             problems.append(Problem(label, "time", str(error)))
+            # It stays as text, so that only this problem is named.
+            with suppress(ValueError):
+                holder[key] = (
+                    value.isoformat() if isinstance(value, datetime) else value
+                )
     return problems

@@ -293,11 +293,11 @@ def test_rows_that_gave_up_are_tried_again(bulk: Bulk, app: MockApp) -> None:
     assert (found[7].state, found[7].maybe_applied, found[7].attempts) == ("gave_up", True, 5)
     assert (found[8].state, found[8].maybe_applied, found[8].attempts) == ("gave_up", False, 1)
     before = sent(app)
-    assert "retrying 1 rows" in bulk.run("run", path, code=8)
+    assert "retrying 1 row that" in bulk.run("run", path, code=8)
     after = sent(app)
     after.subtract(before)
     assert +after == {session(6): 1}, "only what gave up is sent again, and nothing more often than five times"
-    assert "retrying 1 rows" in bulk.run("run", path, "--again", "gave-up", code=5)
+    assert "retrying 1 row that" in bulk.run("run", path, "--again", "gave-up", code=5)
     assert sent(app)[session(5)] == before[session(5)] + 1
     found = bulk.outcomes()
     assert Counter(outcome.state for outcome in found.values()) == {"ok": 39, "rejected": 1}
@@ -478,6 +478,8 @@ def test_cancel_and_resume(bulk: Bulk, app: MockApp) -> None:
     assert f"resume {job}" in bulk.run("run", path, code=2)
     bulk.run("resume", job)
     assert sent(app) == {session(number): 1 for number in range(rows)}
+    assert f"job {job} is done; there is nothing to cancel" in bulk.run("cancel", job)
+    assert "cancelled" not in bulk.run("run", path)
 
 
 def test_purge_deletes_the_rows_for_good(bulk: Bulk, app: MockApp) -> None:
@@ -488,6 +490,7 @@ def test_purge_deletes_the_rows_for_good(bulk: Bulk, app: MockApp) -> None:
     assert SECRET_BYTES in content
     assert TOKEN.encode() not in content
     assert all(oct(file.stat().st_mode & 0o777) == "0o600" for file in Path(bulk.journal).parent.iterdir())
+    assert "this is not a terminal: add --yes" in bulk.run("purge", bulk.status()["job"], code=2)
     bulk.run("purge", bulk.status()["job"], "--yes")
     content = b"".join(file.read_bytes() for file in files if file.exists())
     assert SECRET_BYTES not in content

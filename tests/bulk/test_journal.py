@@ -26,7 +26,7 @@ from bulk.test_truth import jobs_of, outcomes_of
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.engine import no_pickle
 from smarterproctoring_bulk.engine.journal import JsonSerializer
-from smarterproctoring_bulk.journal import JournalError, Lock, find
+from smarterproctoring_bulk.journal import JournalError, Lock, find, why_unusable
 from smarterproctoring_mock import MockApp
 
 pytestmark = [pytest.mark.timeout(600)]
@@ -90,7 +90,7 @@ def test_a_journal_with_a_pickled_value_is_not_opened(tmp_path: Path) -> None:
             "serialization, output) VALUES ('x', 'part', 'SUCCESS', 0, 0, 0, 'py_pickle', ?)",
             (pickled(tmp_path / "made"),),
         )
-    with pytest.raises(engine.ForeignValuesError, match="1 values that are not JSON"):
+    with pytest.raises(engine.ForeignValuesError, match="1 value that is not JSON"):
         engine.Journal(place)
     assert not (tmp_path / "made").exists()
 
@@ -113,12 +113,27 @@ def test_a_pickled_value_in_the_journal_is_refused_unread(bulk: Bulk, app: MockA
         "report": [job, bulk.folder / "r.csv"], "run": [path], "purge": [job, "--yes"],
     }  # fmt: skip
     said = bulk.run(command, *arguments.get(command, []), code=2)
-    assert "values that are not JSON" in said
+    assert "value that is not JSON" in said
     assert not made.exists()
     assert not app.audit()
 
 
 @slow
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_a_journal_that_cannot_be_opened_is_not_said_to_be_deleted(
+    bulk: Bulk, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["report", "0123", "report.csv"] if command == "report" else ["status"]
+    bulk.journal = str(tmp_path)
+    assert "it is a folder; name a file with --journal" in bulk.run(*words, code=11)
+    broken = tmp_path / "broken.sqlite"
+    broken.write_text("no database" * 100)
+    bulk.journal = str(broken)
+    assert "file is not a database; name another with --journal" in bulk.run(*words, code=11)
+    monkeypatch.setattr(os, "access", lambda path, _: path != broken)
+    assert "copy it, with its -wal file if there is one" in why_unusable(broken)
+
+
 def test_a_journal_of_the_first_format_is_refused_with_words(bulk: Bulk) -> None:
     with engine.Journal(find(bulk.journal)):
         pass
@@ -128,7 +143,7 @@ def test_a_journal_of_the_first_format_is_refused_with_words(bulk: Bulk) -> None
             "VALUES ('0123456789ab', 'job', 'ENQUEUED', 0, 0, 0)"
         )
     said = bulk.run("status", code=12)
-    assert "1 jobs of an older version" in said
+    assert "1 job of an older version" in said
     assert "--journal" in said
 
 

@@ -85,13 +85,24 @@ def test_verify_says_which_sessions_are_as_the_list_says(bulk: Bulk, app: MockAp
     assert not any(request.method == "PUT" for request in app.requests())
 
 
+def test_a_limit_reads_the_first_sessions_only(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 4)
+    show(app, START, *range(4))
+    said = bulk.run("look", path, "-o", "now.csv", "--limit", "3")
+    assert "--limit: the first 3 of 4 sessions of 4 rows" in said
+    assert [record["sessionSid"] for record in records(bulk.folder / "now.csv")] == [session(n) for n in range(3)]
+    said = bulk.run("verify", path, "--limit", "2", code=5)
+    assert "0 as the list says, 2 different, 0 unknown" in said
+    assert reads(app) == 5
+
+
 def test_sessions_that_cannot_be_read_are_named_and_left_out(bulk: Bulk, app: MockApp) -> None:
     later = moved(bulk, 3)
     later.write_text(later.read_text() + f"{INSTALL},{EXAM},ES12,{START}Z,\n")
     app.add_faults({"status": 404, "session": session(1)})
     shown = bulk.run("look", later, "-o", "now.csv", code=5)
     assert "line 3: status 404" in shown
-    assert "1 rows are wrong" in shown
+    assert "1 row is wrong" in shown
     assert [record["sessionSid"] for record in records(bulk.folder / "now.csv")] == [session(0), session(2)]
 
 

@@ -14,9 +14,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import smarterproctoring_bulk
 from bulk.runs import EXAM, INSTALL, START, TOKEN, Bulk, sent, session, stored, write_list
 from bulk.workbooks import Cell, Error, Sheet, write_xlsx
 from smarterproctoring_bulk.confirm import Move, question
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.limited import plan_first
 from smarterproctoring_bulk.local_times import Clock
 from smarterproctoring_bulk.plan import Counts
@@ -71,9 +73,13 @@ def test_no_output_replaces_the_journal_the_token_or_another_output(bulk: Bulk, 
     link = bulk.folder / "j.csv"
     link.symlink_to(journal)
     before = journal.read_bytes()
-    for name, what in ((str(journal), "is the journal"), (f"{journal}.lock", "is a file of the journal")):
+    for end in ("", "-wal", "-shm", "-journal", ".lock"):
+        name = f"{journal}{end}"
+        what = "is a file of the journal" if end else "is the journal"
         assert what in bulk.run("run", path, "--problems", name, code=2)
     assert "is the journal" in bulk.run("run", path, "--report", link, code=2)
+    assert "is the journal" in bulk.run("look", path, "-o", link, code=2)
+    assert "is the journal" in bulk.run("verify", path, "-o", link, code=2)
     (job,) = re.findall(r"(?m)^(\w{12})  ", bulk.run("status"))
     assert "is the journal" in bulk.run("report", job, link, code=2)
     assert "is the journal" in bulk.run("resume", job, "--report", link, code=2)
@@ -317,7 +323,7 @@ def test_a_dry_run_and_the_question_say_what_is_done_already(bulk: Bulk, app: Mo
     assert re.search(r"3 already done \(job \w{12}\)", shown)
     assert "\n5 requests;" in shown
     bulk.run("run", path)
-    assert "\n0 requests;" in bulk.run("run", path, "--dry-run")
+    assert "\n0 requests: a run would send nothing" in bulk.run("run", path, "--dry-run")
     assert sum(stored(app).values()) == 8
 
 
@@ -345,3 +351,35 @@ def test_an_estimate_says_what_it_follows_from(bulk: Bulk) -> None:
     free = bulk.run("run", path, "--dry-run")
     assert "no --rate: at least" in free
     assert "longer if the service takes its time or limits" in free
+
+
+def test_a_dry_run_shows_requests_that_would_be_sent(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 6)
+    bulk.run("run", path, "--limit", "4")
+    said = bulk.run("run", path, "--dry-run")
+    assert "4 already done" in said
+    assert "\n2 requests; an answer takes" in said
+    assert re.findall(r"(?m)^line (\d+): PUT", said) == ["6", "7"]
+    bulk.run("run", path)
+    assert "0 requests: a run would send nothing" in bulk.run("run", path, "--dry-run")
+    again = bulk.run("run", path, "--dry-run", "--again", "done")
+    assert re.findall(r"(?m)^line (\d+): PUT", again) == ["2", "3", "4"]
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1200, "1,200 rows")])
+def test_a_number_fits_what_it_counts(number: int, text: str) -> None:
+    assert counted(number, "row") == text
+    assert counted(number, "row is", "rows are") == text + (" is" if number == 1 else " are")
+
+
+FIXED_PLURAL = re.compile(r"\{[^{}]*(?::,|count|lanes)\} (?:rows|sessions|jobs|requests|lanes|chunks|values|retries)\b")
+
+
+def test_no_message_counts_with_a_fixed_plural() -> None:
+    package = Path(smarterproctoring_bulk.__file__).parent
+    found = {
+        f"{path.name}: {match[0]}"
+        for path in package.rglob("*.py")
+        for match in FIXED_PLURAL.finditer(path.read_text(encoding="utf-8"))
+    }
+    assert not found

@@ -9,7 +9,9 @@ import pytest
 from bulk.runs import START, Bulk, kill, sent, session, stored, wait_for, write_list
 from bulk.test_look import LATER, reads, show
 from bulk.test_truth import at_least, jobs_of, outcomes_of, rewritten
+from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.doubts import CONFIRMED, NOT_SO
+from smarterproctoring_bulk.journal import find
 from smarterproctoring_generated.operations import GET_EXAM_SESSION
 from smarterproctoring_mock import MockApp
 
@@ -35,11 +37,12 @@ def test_a_row_that_was_applied_is_ok_and_the_other_is_not(bulk: Bulk, app: Mock
     (job,) = jobs_of(bulk)
     before = len(app.audit())
     said = bulk.run("settle", job, "--report", "report.csv", code=8)
-    assert "2 rows may have been applied: 1 are ok, 1 not so when looked, 0 unknown" in said
+    assert "2 rows may have been applied: 1 ok, 1 not so when looked, 0 unknown" in said
     assert f"line 4: {NOT_SO}: " in said
     assert f"appointmentStartDateTime is {LATER}.000Z, not {START}.000Z" in said
     assert "555" not in said
-    assert f"1 rows of job {job} may still have been applied" in said
+    assert f"1 row of job {job} may still have been applied" in said
+    assert f"bulk settle {job} --reopen" in said
     assert len(app.audit()) == before, "nothing is sent"
     found = bulk.outcomes()
     assert (found[3].state, found[3].maybe_applied, found[3].message) == ("ok", False, CONFIRMED)
@@ -61,7 +64,7 @@ def test_a_row_that_is_not_so_is_sent_again_only_if_asked(bulk: Bulk, app: MockA
     bulk.run("run", path, code=8)
     assert sent(app) == before
     said = bulk.run("settle", job, "--reopen", code=8)
-    assert "1 rows are open again" in said
+    assert "1 row is open again" in said
     assert "is not finished, and --reopen is for jobs that are" in bulk.run("settle", job, "--reopen", code=2)
     app.clear_faults()
     bulk.run("run", path)
@@ -80,6 +83,7 @@ def test_what_cannot_be_compared_is_listed_with_the_reason(bulk: Bulk, app: Mock
     before = bulk.outcomes()
     said = bulk.run("settle", job, "--rate", "none", code=8)
     assert "line 3: unknown: status 404" in said
+    assert f"bulk settle {job}" in said
     assert "line 4: " in said
     assert bulk.outcomes()[3] == before[3]
     app.clear_faults()
@@ -116,7 +120,7 @@ def test_rows_in_doubt_after_a_crash_are_settled_without_a_run(bulk: Bulk, app: 
     path, job = killed(bulk, app)
     by_then = sent(app)
     was_stored = set(stored(app))
-    bulk.run("settle", job, "--rate", "none", code=8)
+    assert f"go on with: smarterproctoring bulk resume {job}" in bulk.run("settle", job, "--rate", "none", code=8)
     assert sent(app) == by_then
     found = bulk.outcomes().values()
     assert any(outcome.message == CONFIRMED for outcome in found)
@@ -130,4 +134,26 @@ def test_rows_in_doubt_after_a_crash_are_settled_without_a_run(bulk: Bulk, app: 
 def test_what_a_worker_of_another_host_has_is_never_said_to_be_settled(fleet: Bulk, app: MockApp) -> None:
     """It is dead, which nobody knows until its part has run out of time."""
     _, job = killed(fleet, app)
-    assert "are with a worker" in fleet.run("settle", job, "--rate", "none", code=8)
+    said = fleet.run("settle", job, "--rate", "none", code=8)
+    assert "with a worker, and rows that it may have sent are not among these" in said
+    assert "the same command settles them then" in said
+
+
+@pytest.mark.slow
+def test_what_a_worker_of_another_host_had_is_settled_when_its_lease_is_over(fleet: Bulk, app: MockApp) -> None:
+    _, job = killed(fleet, app)
+    was_stored = set(stored(app))
+    let_leases_end(fleet)
+    said = fleet.run("settle", job, "--rate", "none", code=8)
+    assert "with a worker" not in said
+    found = outcomes_of(fleet, job).values()
+    assert {outcome.sids[2] for outcome in found if outcome.state == "ok"} == was_stored
+    assert any(outcome.message == CONFIRMED for outcome in found)
+
+
+def let_leases_end(bulk: Bulk) -> None:
+    """Let the time limit of every part be over, as if as much time had passed."""
+    with engine.Journal(find(bulk.journal)) as journal, journal.store.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE dbos.workflow_status SET workflow_deadline_epoch_ms = 1 WHERE status = 'PENDING'"
+        )

@@ -433,6 +433,27 @@ def test_a_stopped_list_never_overwrites_what_its_correction_settled(bulk: Bulk,
 
 
 @slow
+def test_a_killed_process_is_not_waited_for_when_its_sessions_are_taken_over(bulk: Bulk, app: MockApp) -> None:
+    rows = 100
+    path = write_list(bulk.folder / "a.csv", rows)
+    app.add_faults(SLOW)
+    # The lease is longer than the time after which a test counts as hanging.
+    process = bulk.start("run", path, "--lease", "3600", "--rate", "50/s")
+    wait_for(partial(at_least, app, 20))
+    kill(process)
+    app.clear_faults()
+    (old,) = jobs_of(bulk)
+    corrected = rewritten(path, "b.csv", dict.fromkeys(range(rows), "by b"))
+    bulk.run("run", corrected, "--supersede")
+    assert all(app.session(session(n)).fields["notes"] == "by b" for n in range(rows))
+    assert "paused (superseded)" in bulk.run("status", old)
+    bulk.run("resume", old, code=8)
+    said = bulk.run("settle", old, code=8)
+    assert "0 rows may have been applied" in said
+    assert "taken over by another job, so a read does not show what this job did" in said
+
+
+@slow
 def test_the_row_of_an_older_list_is_not_sent_after_a_newer_one(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "a.csv", 10)
     bulk.run("run", path)
@@ -441,7 +462,7 @@ def test_the_row_of_an_older_list_is_not_sent_after_a_newer_one(bulk: Bulk, app:
     older = bulk.folder / "c.csv"
     older.write_text(path.read_text() + "\n")
     said = bulk.run("run", older, code=5)
-    assert "1 were applied before, and job" in said
+    assert "1 applied before, and changed by job" in said
     assert sum(sent(app).values()) == 11
     bulk.run("run", older, "--again", "changed")
     assert sum(sent(app).values()) == 12

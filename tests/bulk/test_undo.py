@@ -46,7 +46,7 @@ def test_what_a_job_moved_is_moved_back(bulk: Bulk, app: MockApp) -> None:
     assert starts(app) == [f"{LATER}.000Z"] * ROWS
     said = bulk.run("undo", job, "--dry-run", code=5)
     assert "line 4: left alone: its former times are not known" in said
-    assert "5 sessions can be moved back, 1 are left alone" in said
+    assert "5 sessions can be moved back, 1 left alone" in said
     assert starts(app) == [f"{LATER}.000Z"] * ROWS
     bulk.run("undo", job, code=5)
     assert starts(app) == [f"{LATER if number == 2 else START}.000Z" for number in range(ROWS)]
@@ -55,6 +55,8 @@ def test_what_a_job_moved_is_moved_back(bulk: Bulk, app: MockApp) -> None:
     said = bulk.run("undo", job, code=2)
     assert f"line 2: left alone: job {back} has this session since" in said
     assert "has nothing to move back" in said
+    same = bulk.run("run", later, "--record-before")
+    assert f"5 applied before, and changed by job {back} since; not sent, unless --again changed" in same
     assert sent(app) == by_then
     bulk.run("undo", back)
     assert starts(app) == [f"{LATER}.000Z"] * ROWS
@@ -93,7 +95,7 @@ def test_a_job_without_a_record_has_nothing_to_move_back(bulk: Bulk, app: MockAp
     bulk.run("run", write_list(bulk.folder / "list.csv", 2))
     (job,) = jobs_of(bulk)
     assert reads(app) == 0, "nothing is read unless asked"
-    assert "2 are left alone" in bulk.run("undo", job, code=2)
+    assert "2 left alone" in bulk.run("undo", job, code=2)
 
 
 @pytest.mark.slow

@@ -20,6 +20,8 @@ from smarterproctoring.dry_run import DryClient
 from smarterproctoring.settings import Options
 from smarterproctoring_mock import RunningServer
 
+pytestmark = pytest.mark.slow  # each starts processes
+
 HTTP = {"httpx", "httpcore", "h11", "anyio", "ssl", "smarterproctoring.client"}
 MODELS = {"attr", "attrs", "dateutil", "smarterproctoring_generated.models", "smarterproctoring_generated.client"}
 DURABLE = {"dbos", "sqlalchemy", "psycopg"}
@@ -144,6 +146,24 @@ def test_the_package_itself_loads_no_http() -> None:
     code = "import sys, smarterproctoring; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not HTTP & {*done.stdout.split()}
+
+
+def test_the_clients_load_little_beside_httpx() -> None:
+    code = """
+import sys, httpx
+before = {*sys.modules}
+from smarterproctoring import AsyncSmarterProctoring, SmarterProctoring
+print(*({*sys.modules} - before))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    new = {*done.stdout.split()}
+    assert "smarterproctoring.client" in new
+    others = {name for name in new if not name.startswith("smarterproctoring")}
+    assert others <= {"dataclasses", "contextvars", "_contextvars"}
+    needless = {"cli", "otel", "profiles", "times", "token_file", "zones"}
+    assert not {f"smarterproctoring.{name}" for name in needless} & new
+    assert not {"smarterproctoring_generated.models", "smarterproctoring_generated.client"} & new
+    assert not {"smarterproctoring_transport.connections", "smarterproctoring_transport.fast"} & new
 
 
 def test_a_star_gives_every_public_name() -> None:

@@ -13,7 +13,19 @@ import check_history
 import httpx
 import prove_history
 import pytest
-from history.facts import CONFIRMED, Command, History, Job, Report, Request, Row, Statement, is_as_asked
+from history.facts import (
+    CONFIRMED,
+    UNDER_WAY,
+    Command,
+    History,
+    Job,
+    Pause,
+    Report,
+    Request,
+    Row,
+    Statement,
+    is_as_asked,
+)
 from history.gather import job_in, read_report
 from history.judge import RULES, judge
 from history.lists import EXAM, INSTALL, notes_of, rows_of, seed_of, session_of, start_of, write_list
@@ -67,8 +79,23 @@ def burst(count: int, seconds: float, start: float = 2.0) -> list[Request]:
 
 SHOWN = Request(12.0, A, shown=OLD)
 BY_READ = replace(OK, message=CONFIRMED, attempts=0, perhaps=1)
+SENT_NOW = Statement(2, A, "open", maybe_applied=True, perhaps=1, message=UNDER_WAY)
 AGAIN = Request(30.0, A, OLD, stored=True)
 OVERWRITTEN = [STORED, Request(25.0, A, NEW, stored=True), AGAIN]
+
+
+def reported(statement: Statement, *, alone: bool) -> Job:
+    """Return a job with a report that was written while nothing else, or something else, worked on it."""
+    return job(reports=[Report(100.0, [statement], alone=alone)], may_be_unfinished=True)
+
+
+def stopped(pause: Pause, *again: Request) -> History:
+    """Return a history whose older job was stopped, and sends a row again that a newer job has moved."""
+    requests = [*OVERWRITTEN[:2], *(again or (AGAIN,))]
+    older = job(replace(OK, attempts=len(requests) - 1), pauses=[pause])
+    return history(requests, older, newer())
+
+
 WRONG: list[tuple[str, History]] = [
     ("one state per row", history([STORED], job(OK, OK))),
     ("one state per row", history([STORED], job(OK, rows=[Row(2, A, OLD), Row(3, B, OLD)]))),
@@ -90,6 +117,7 @@ WRONG: list[tuple[str, History]] = [
     ("not applied is not stored", history([STORED], job(Statement(2, A, "superseded")), newer())),
     ("doubt has a reason", history([replace(STORED, status=409, answer="no", stored=False)], job(GAVE_UP))),
     ("doubt has a reason", history([STORED], job(replace(OK, maybe_applied=True)))),
+    ("doubt has a reason", history([STORED], reported(SENT_NOW, alone=True))),
     ("attempts are counted", history([STORED, AGAIN], job(OK))),
     ("attempts are counted", history([STORED], job(replace(OK, attempts=2)))),
     ("only what is listed is sent", history([STORED, Request(11.0, A, NEW)], job(OK))),
@@ -97,6 +125,11 @@ WRONG: list[tuple[str, History]] = [
     ("rate is kept", history(burst(80, 1.0), commands=(command(),))),
     ("rate is kept", history(burst(150, 5.0), commands=(command(),))),
     ("newer is not overwritten", history(OVERWRITTEN, job(replace(OK, attempts=2)), newer())),
+    # It was stopped for another time, for too short a time, or sent the row twice when it went on.
+    ("newer is not overwritten", stopped(Pause(15.0, 24.0))),
+    ("newer is not overwritten", stopped(Pause(26.0, 29.0))),
+    ("newer is not overwritten", stopped(Pause(15.0, 31.0))),
+    ("newer is not overwritten", stopped(Pause(15.0, 29.0), AGAIN, replace(AGAIN, time=31.0))),
     ("exit code fits", history([STORED], job(code=5))),
     ("exit code fits", history([STORED], job(code=8))),
     ("exit code fits", history([STORED], job(code=7))),
@@ -119,6 +152,8 @@ RIGHT: list[History] = [
     history(burst(80, 1.0), commands=(command(rates={"a.csv": None}),)),
     history(burst(80, 1.0), commands=(command(), command(rates={"b.csv": 60.0}))),
     history([STORED, Request(25.0, A, NEW, stored=True)], job(), newer()),
+    stopped(Pause(15.0, 29.0)),
+    history([STORED], reported(SENT_NOW, alone=False)),
     # The newer change was not stored, so nothing was overwritten.
     history(
         [STORED, Request(25.0, A, NEW, status=409, answer="no"), AGAIN], job(replace(OK, attempts=2)), newer(REJECTED)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -95,7 +98,7 @@ def test_a_success_tells_what_it_took(clock: Clock) -> None:
     one.begin(FIRST)
     clock.now += 2
     assert one.settle(GOOD._replace(incomplete=True)) is None
-    result = one.result()
+    result: Result[Any] = one.result(lambda _: None)
     assert (result.data, result.status, result.request_id) == ("moved", 200, "req-1")
     assert (result.attempts, result.replays, result.elapsed, result.incomplete) == (2, 1, 3.0, True)
 
@@ -203,6 +206,60 @@ def test_an_interrupt_after_the_change_was_made_does_not_say_that_it_was_not(*, 
     known = what_is_known(interrupt)
     assert known is not None
     assert known.maybe_applied
+
+
+class Interrupting:
+    """Raises Ctrl-C at the nth line of the project that runs."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def trace(self, frame: FrameType, event: str, argument: object) -> Any:
+        if "smarterproctoring" not in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            self._left -= 1
+            if not self._left:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self.trace
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [GOOD, Reply(500, {}, b""), Reply(200, {}, b"<html>"), (Failure.LOST, "ReadError")],
+    ids=["2xx", "500", "not confirmed", "lost"],
+)
+def test_ctrl_c_at_any_line_of_taking_an_answer_does_not_say_that_nothing_was_changed(answer: Any) -> None:
+    # Raised between two steps of the interpreter's own bookkeeping, it leaves an exception behind that later errors of
+    # the same thread would have as their context.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(interrupt_at_each_line, answer).result()
+
+
+def interrupt_at_each_line(answer: Any) -> None:
+    for number in range(1, 2000):
+        one = call(retries=0)
+        one.begin(FIRST)
+        one.sending = True
+        traced = sys.gettrace()
+        sys.settrace(Interrupting(number).trace)
+        try:
+            one.settle(answer)
+        except KeyboardInterrupt as interrupt:
+            sys.settrace(traced)
+            one.interrupted(interrupt)
+            known = what_is_known(interrupt)
+            assert known is not None
+            assert known.maybe_applied, f"line {number}"
+            continue
+        except SmarterProctoringError:
+            pass
+        finally:
+            sys.settrace(traced)
+        assert number > 20
+        return
+    pytest.fail("it did not end")
 
 
 def test_the_log_of_an_attempt(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
@@ -369,7 +426,7 @@ def test_what_is_read_is_not_what_the_caller_gets() -> None:
     one = unsure()
     shown = b'{"appointmentDate": "2030-05-04T13:00:00Z", "accessKey": "the key"}'
     assert one.take_read(Reply(200, {"x-request-id": "of the read"}, shown))
-    result = one.result()
+    result: Result[Any] = one.result(lambda _: None)
     assert (result.data, result.request_id, result.confirmed_by) == (None, "of the read", "read back")
 
 

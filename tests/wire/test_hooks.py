@@ -26,7 +26,7 @@ from smarterproctoring import (
 )
 from smarterproctoring._sync import sender
 from wire.driver import AI, CERTIFICATES, ES, EX, TOKEN, Driver
-from wire.misbehave import Peer, Server, answer, drop_read, never, response
+from wire.misbehave import Peer, Server, answer, drop_read, never, response, truncated
 
 
 class OddError(Exception):
@@ -312,3 +312,37 @@ def test_a_bad_item_is_named_by_its_index(driver: Driver, server: Server) -> Non
             client.run(call, items(1), concurrency=0, rate=0)
         assert [problem.field for problem in caught.value.problems] == ["concurrency", "rate"]
     assert server.requests == []
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_hook_that_reads_a_body_which_breaks_off_gets_the_error_of_httpx(
+    server: Server, *, fast: bool, asynchronous: bool
+) -> None:
+    raised: list[Exception] = []
+
+    def read(response: httpx.Response) -> None:
+        try:
+            response.read()
+        except Exception as error:
+            raised.append(error)
+
+    async def aread(response: httpx.Response) -> None:
+        try:
+            await response.aread()
+        except Exception as error:
+            raised.append(error)
+
+    async def call() -> Result[Any]:
+        hooks = {"response": [aread]}
+        async with AsyncSmarterProctoring(TOKEN, base_url=server.url, fast=fast, event_hooks=hooks) as client:
+            return await client.reschedule(AI, EX, ES, notes="moved")
+
+    server.script(truncated())
+    if asynchronous:
+        result = asyncio.run(call())
+    else:
+        with SmarterProctoring(TOKEN, base_url=server.url, fast=fast, event_hooks={"response": [read]}) as client:
+            result = client.reschedule(AI, EX, ES, notes="moved")
+    assert [type(error) for error in raised] == [httpx.RemoteProtocolError]
+    assert result.incomplete

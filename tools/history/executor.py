@@ -16,7 +16,7 @@ from postgres import PostgresServer
 from smarterproctoring_mock import MockApp
 
 from history import lists, service
-from history.facts import Command, History
+from history.facts import Command, History, Pause
 from history.gather import JobFacts, Jobs, Ran, command_of, job_in
 from history.plan import Act, Disruption, FaultKind, Plan, PlannedList
 from history.processes import Host, Process
@@ -245,9 +245,10 @@ class Executor:
             process.send(signal.SIGINT)
         elif disruption.kind == "stop":
             process.interruptions += 1
-            process.stops += 1
+            began = time.time()
             process.send(signal.SIGSTOP)
             time.sleep(disruption.seconds)
+            process.pauses.append(Pause(began, time.time()))
             process.send(signal.SIGCONT)
 
     def _restart(self, started: Sequence[Ran]) -> None:

@@ -13,6 +13,8 @@ Answer: TypeAlias = Literal["yes", "no", "open"]
 
 CONFIRMED = "confirmed by reading back"
 """The message of a row that is ok because a read showed it."""
+UNDER_WAY = "not settled yet: a process that runs may be sending it now"
+"""The message of a row that another process may be sending while the report is written."""
 ANY_UNDO = "@"
 """The change of a row of `bulk undo`: whatever its list says."""
 
@@ -89,6 +91,14 @@ class Report:
     alone: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A time for which a process was stopped, in seconds since 1970."""
+
+    began: float
+    ended: float
+
+
 @dataclass(slots=True)
 class Job:
     """A job, and all that was done to it.
@@ -106,7 +116,7 @@ class Job:
         renewals: How often somebody asked for five more sendings of its rows.
         interruptions: How often a process that may have worked on it was killed, was stopped, or
             could not write its journal.
-        stops: How many of those were stopped, and went on.
+        pauses: The times for which such a process was stopped before it went on.
         reports: What was said of it, the oldest first.
     """
 
@@ -121,8 +131,13 @@ class Job:
     may_be_unfinished: bool = False
     renewals: int = 0
     interruptions: int = 0
-    stops: int = 0
+    pauses: list[Pause] = field(default_factory=list[Pause])
     reports: list[Report] = field(default_factory=list[Report])
+
+    @property
+    def stops(self) -> int:
+        """How often a process that may have worked on it was stopped, and went on."""
+        return len(self.pauses)
 
     def change_for(self, session: str) -> str:
         """Return what the job asks for of a session; empty for nothing."""

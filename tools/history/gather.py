@@ -29,7 +29,7 @@ _ENDS: Final[dict[str, frozenset[int]]] = {
     "verify": frozenset({0, 5, 7, 9}),
 }
 """Exit codes of each command whatever the service does; all others end with 0."""
-_INTERRUPTED: Final = frozenset({130, -2})
+_INTERRUPTED: Final = frozenset({130})
 _NO_JOURNAL: Final = 11
 
 
@@ -112,9 +112,6 @@ def command_of(ran: Ran) -> Command:
     if "SIGINT" in names or "SIGTERM" in names:
         expected |= _INTERRUPTED
     output = process.output
-    # What click says of Ctrl-C before a command has begun.
-    if "SIGINT" in names and output.strip() == "Aborted!":
-        expected |= {1}
     if ran.hung:
         output += "\nit did not end"
     return Command(
@@ -193,7 +190,7 @@ class Jobs:
         )
         for each in about:
             job.interruptions += each.process.interruptions + each.hung
-            job.stops += each.process.stops
+            job.pauses += each.process.pauses
             job.renewals += "gave-up" in each.process.words
             job.renewals += "--reopen" in each.process.words
         return job

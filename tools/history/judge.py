@@ -10,9 +10,11 @@ from typing import Final
 from history.facts import (
     ANY_UNDO,
     CONFIRMED,
+    UNDER_WAY,
     Command,
     History,
     Job,
+    Pause,
     Report,
     Request,
     Row,
@@ -30,6 +32,8 @@ SENDINGS: Final = 5
 UNCOUNTED: Final = frozenset({401, 429})
 """Answers that use up no sending."""
 FAILED_ROWS: Final = 20
+WENT_ON: Final = 5.0
+"""Seconds within which a process that goes on sends what it had under way: the lease of a history."""
 PAUSE_TEXT: Final = "paused, every request fails"
 MAYBE_APPLIED: Final = 8
 PAUSED: Final = frozenset({7, 9})
@@ -229,12 +233,16 @@ def _is_owned(evidence: Evidence, job: Job, session: str, change: str) -> bool:
 
 
 def doubt_has_a_reason(evidence: Evidence) -> Iterator[Violation]:
-    """A row in doubt had an answer that leaves it open, or a process of the job died."""
+    """A row in doubt had an answer that leaves it open, or a process of the job died.
+
+    While another process works on the job, a row may be on its way there.
+    """
     for job, report in _reports(evidence):
         unexplained = [
             statement
             for statement in report.statements
             if statement.maybe_applied
+            and (report.alone or statement.message != UNDER_WAY)
             and not _explained(evidence, job, statement, report.moment)
         ]
         allowed = job.interruptions * at_risk(job.rate, job.lanes)
@@ -352,9 +360,14 @@ def _rate_within(commands: Sequence[Command], begin: float, end: float) -> float
 
 
 def newer_is_not_overwritten(evidence: Evidence) -> Iterator[Violation]:
-    """No session is moved by an older job after a newer one, unless somebody asks for it."""
+    """No session is moved by an older job after a newer one, unless somebody asks for it.
+
+    What a process had under way when it was stopped may be sent when it goes on: see `_Excuses`.
+    """
+    excuses = _Excuses(evidence.history.lateness)
     for session, jobs in evidence.sharing.items():
         newest = 0
+        moved_at = 0.0
         for request in evidence.requests.get(session, ()):
             if not request.change:
                 continue
@@ -364,16 +377,54 @@ def newer_is_not_overwritten(evidence: Evidence) -> Iterator[Violation]:
                 if is_as_asked(request.change, change) and job.began <= request.time
             ]
             order = max(orders, default=0)
-            if order and order < newest and not jobs[order - 1][0].stops:
+            if order and order < newest:
                 older, _ = jobs[order - 1]
                 newer, _ = jobs[newest - 1]
-                message = (
-                    f"job {older.id} ({older.source}) sent it after job {newer.id} "
-                    f"({newer.source}) had moved it"
-                )
-                yield Violation("newer is not overwritten", message, session)
-            if request.stored:
-                newest = max(newest, order)
+                if not excuses.take(older, request, moved_at):
+                    message = (
+                        f"job {older.id} ({older.source}) sent it after job {newer.id} "
+                        f"({newer.source}) had moved it"
+                    )
+                    yield Violation("newer is not overwritten", message, session)
+            if request.stored and order >= newest:
+                newest = order
+                moved_at = request.time
+
+
+@dataclass
+class _Excuses:
+    """What a process that was stopped and went on may send of rows that another job took over.
+
+    docs/reference/bulk.md names it: what it had under way may be sent once more, at most one
+    window for each lane.
+
+    Attributes:
+        lateness: As in `History`.
+    """
+
+    lateness: float
+    _taken: dict[tuple[str, Pause], set[str]] = field(
+        default_factory=dict[tuple[str, Pause], set[str]]
+    )
+
+    def take(self, job: Job, request: Request, moved_at: float) -> bool:
+        """Tell whether a request of a job that came after a newer job's is excused.
+
+        Args:
+            job: The older job.
+            request: Its request.
+            moved_at: When the newer job had moved the session.
+        """
+        for pause in job.pauses:
+            until = pause.ended + WENT_ON + self.lateness
+            if not pause.ended <= request.time <= until or moved_at < pause.began:
+                continue
+            taken = self._taken.setdefault((job.id, pause), set())
+            if request.session in taken or len(taken) >= at_risk(job.rate, job.lanes):
+                continue
+            taken.add(request.session)
+            return True
+        return False
 
 
 # -- how commands end -------------------------------------------------------------------

@@ -15,6 +15,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from history import jumping
+from history.facts import Pause
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDAwMDAwMDB9.aGlzdG9yeS1jaGVjaw"  # noqa: S105 - the mock server's
 
@@ -91,7 +92,7 @@ class Process:
         rates: As in `Command`.
         began: When it began.
         interruptions: How often it was killed, stopped, or kept from its journal.
-        stops: How many of those were stops.
+        pauses: The times for which it was stopped.
         signals: What it was sent.
     """
 
@@ -100,7 +101,7 @@ class Process:
     rates: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
     began: float = 0.0
     interruptions: int = 0
-    stops: int = 0
+    pauses: list[Pause] = field(default_factory=list[Pause])
     signals: list[signal.Signals] = field(default_factory=list[signal.Signals])
 
     def __post_init__(self) -> None:

@@ -52,6 +52,7 @@ _READS = (
     _often("stale", 0.3, method="GET", show="former"),
     _often("forbidden", 0.1, method="GET", status=403),
     _often("read 500", 0.1, method="GET", status=500),
+    _often("no times", 0.2, method="GET", status=200, json={"status": "Scheduled"}),
 )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpcore
+import httpx
 
 try:
     import httptools
@@ -112,7 +113,7 @@ class Connection:
     def whole_response(self, stream: object) -> httpcore.Response:
         """Return an answer all of which has come."""
         body = self.take()
-        return self.response(stream, body, {"body": body})
+        return self.response(stream, httpx.ByteStream(body), {"body": body})
 
     def response(
         self, stream: object, content: Any, more: Mapping[str, object]
@@ -157,7 +158,7 @@ def _on_the_wire(request: httpcore.Request) -> bytes:
         httpcore.LocalProtocolError: A header holds a line break or a NUL.
     """
     lines = [b"%b %b HTTP/1.1" % (request.method, request.url.target)]
-    lines += [b"%b: %b" % header for header in request.headers]
+    lines += [name + b": " + value for name, value in request.headers]
     head = b"\r\n".join(lines)
     if not head.count(b"\n") == head.count(b"\r") == len(lines) - 1 or b"\0" in head:
         raise httpcore.LocalProtocolError("a header holds a line break or a NUL")

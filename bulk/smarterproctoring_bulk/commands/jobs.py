@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Unpack
 
 import click
-from smarterproctoring.commands import visible
+from smarterproctoring.commands import uninterrupted, visible
 
 from smarterproctoring_bulk import exits
+from smarterproctoring_bulk.confirm import require_answer
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Again
 from smarterproctoring_bulk.opening import (
@@ -37,6 +39,9 @@ def cancel(job: str, journal: str | None) -> None:
     """Begin no more rows of a job. What is under way is finished; `resume` goes on."""
     with open_journal(find_journal(journal)) as opened:
         found = opened.job(job)
+        if opened.done(found):
+            click.echo(f"job {found.id} is done; there is nothing to cancel", err=True)
+            return
         opened.pause(found, "cancelled")
         click.echo(f"job {found.id} is cancelled", err=True)
 
@@ -62,7 +67,8 @@ def resume(job: str, no_wait: bool, **arguments: Unpack[ResumeArguments]) -> Non
             journal.unpause(found)
             count = journal.try_again(found, again)
             click.echo(
-                f"job {found.id} goes on; {count} rows that gave up earlier", err=True
+                f"job {found.id} goes on; {counted(count, 'row')} that gave up earlier",
+                err=True,
             )
         return
     reports = [Output("--report", Path(path)) for path in arguments["reports"]]
@@ -108,15 +114,18 @@ def report(job: str, files: tuple[str, ...], journal: str | None) -> None:
 def purge(job: str, journal: str | None, yes: bool) -> None:
     """Delete all that the journal knows of a job: its rows hold personal data."""
     place = find_journal(journal)
+    require_answer(yes=yes, what="a job is deleted")
     with lock_journal(place, f"bulk purge {job}"), open_journal(place) as opened:
         found = opened.job(job)
         left = found.total - opened.tally(found).settled
         if not yes:
-            question = f"delete job {found.id} ({found.source}), {left:,} rows of it not settled?"
+            question = f"delete job {found.id} ({found.source}), {counted(left, 'row')} of it not settled?"
             if not click.confirm(visible(question)):
                 click.echo("nothing was deleted", err=True)
                 return
-        opened.purge(found)
+        # Half of it deleted, the same command would no longer find the job.
+        with uninterrupted():
+            opened.purge(found)
         click.echo(f"job {found.id} is deleted", err=True)
         if place.path is None:
             click.echo(

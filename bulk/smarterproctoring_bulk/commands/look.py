@@ -18,8 +18,15 @@ from smarterproctoring_generated.results import Difference
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk.commands.sessions import read_sessions, show_lines
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.exits import Stop
-from smarterproctoring_bulk.opening import open_client, service_of, with_defaults
+from smarterproctoring_bulk.limited import plan_first, show_limit
+from smarterproctoring_bulk.opening import (
+    find_journal,
+    open_client,
+    service_of,
+    with_defaults,
+)
 from smarterproctoring_bulk.options import (
     ListArguments,
     client_options,
@@ -27,8 +34,13 @@ from smarterproctoring_bulk.options import (
     input_options,
     read_rate_of,
 )
-from smarterproctoring_bulk.outputs import Output, check_outputs, replaced
-from smarterproctoring_bulk.plan import Plan, plan
+from smarterproctoring_bulk.outputs import (
+    Output,
+    check_outputs,
+    journal_files,
+    replaced,
+)
+from smarterproctoring_bulk.plan import Plan
 from smarterproctoring_bulk.reading import (
     MOVED,
     NAMES,
@@ -57,8 +69,15 @@ class LookArguments(ListArguments):
     """The options of `bulk look` and `bulk verify`."""
 
     rate: str | None
+    limit: int | None
 
 
+_limit_option = click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Read only the first N sessions of the list.",
+)
 _rate_option = click.option(
     "--rate", metavar="RATE", help="Limit of the reads: 20/s, 100/min.  [default: none]"
 )
@@ -76,6 +95,7 @@ _rate_option = click.option(
 )
 @input_options
 @client_options
+@_limit_option
 @_rate_option
 def look(file: str, output: str, **arguments: Unpack[LookArguments]) -> None:
     """Read the sessions of a list, and write their present times as a list.
@@ -95,7 +115,9 @@ def look(file: str, output: str, **arguments: Unpack[LookArguments]) -> None:
                     writer.writerow([*seen.sids, *times])
                     written += 1
         looked.findings.drop()
-    click.echo(f"{written:,} of {looked.sessions:,} sessions: {output}", err=True)
+    click.echo(
+        f"{written:,} of {counted(looked.sessions, 'session')}: {output}", err=True
+    )
     sys.exit(0 if looked.whole and written == looked.sessions else exits.NOT_OK)
 
 
@@ -110,6 +132,7 @@ def look(file: str, output: str, **arguments: Unpack[LookArguments]) -> None:
 )
 @input_options
 @client_options
+@_limit_option
 @_rate_option
 def verify(file: str, output: str | None, **arguments: Unpack[LookArguments]) -> None:
     """Read the sessions of a list, and say which of them are as the list says.
@@ -159,7 +182,7 @@ class _Looked:
 
     @property
     def sessions(self) -> int:
-        """Return how many sessions the list names."""
+        """Return how many sessions are read."""
         return self.planned.counts.sendable
 
     def compared(self) -> Iterator[_Compared]:
@@ -181,7 +204,8 @@ def _looked(
     """
     partial = None if output is None else Path(f"{output}.partial")
     if output is not None and partial is not None:
-        kept = {"the list itself": Path(file)}
+        # What a run has recorded is not replaced either, though reading needs no journal.
+        kept = {"the list itself": Path(file), **journal_files(find_journal(None).path)}
         if arguments["token_file"]:
             kept["the token file"] = Path(arguments["token_file"])
         outputs = [Output("-o", Path(output)), Output("the file beside -o,", partial)]
@@ -193,7 +217,8 @@ def _looked(
         input_of(arguments), allow_past=True, allow_far=True, allow_long=True
     )
     try:
-        with plan(file, options) as planned:
+        with plan_first(Path(file), options, arguments["limit"]) as planned:
+            show_limit(planned)
             about = f"{planned.fingerprint} {service_of(client)}"
             with Findings(partial, about) as findings:
                 asyncio.run(_read(client, planned, findings, rate))
@@ -213,7 +238,10 @@ async def _read(
 ) -> None:
     before = findings.count()
     if before:
-        click.echo(f"continuing: {before:,} sessions were read before", err=True)
+        click.echo(
+            f"continuing: {counted(before, 'session was', 'sessions were')} read before",
+            err=True,
+        )
     rows = (row for row in planned.rows() if not findings.has(row.line))
     total = planned.counts.sendable
     await read_sessions(client, rate, rows, total, findings.add, before)
@@ -222,7 +250,7 @@ async def _read(
 def _show_wrong(count: int) -> None:
     if count:
         click.secho(
-            f"{count:,} rows are wrong, so their sessions were not read; "
+            f"{counted(count, 'row is', 'rows are')} wrong, and not read; "
             "`bulk run --dry-run` says what is wrong",
             fg="yellow",
             err=True,

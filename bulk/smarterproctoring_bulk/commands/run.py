@@ -6,8 +6,9 @@ import contextlib
 import sys
 from collections.abc import Generator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import click
 from smarterproctoring import AsyncSmarterProctoring
@@ -16,11 +17,12 @@ from smarterproctoring.commands import visible
 from smarterproctoring_bulk import exits, pacing, preview
 from smarterproctoring_bulk.compare import Comparison
 from smarterproctoring_bulk.confirm import Move, confirm, require_answer
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Job, JobOptions, largest_chunk, next_id
 from smarterproctoring_bulk.journal import Place
 from smarterproctoring_bulk.left import LeftRows
-from smarterproctoring_bulk.limited import LimitedPlan, fingerprint_of, plan_first
+from smarterproctoring_bulk.limited import fingerprint_of, plan_first, show_limit
 from smarterproctoring_bulk.local_times import Clock
 from smarterproctoring_bulk.opening import (
     find_journal,
@@ -49,7 +51,7 @@ from smarterproctoring_bulk.outcomes import GOOD
 from smarterproctoring_bulk.outputs import Output, check_outputs, journal_files
 from smarterproctoring_bulk.plan import Plan
 from smarterproctoring_bulk.report import write_problems
-from smarterproctoring_bulk.rows import InputError
+from smarterproctoring_bulk.rows import InputError, Row
 from smarterproctoring_bulk.work import RESUME, work
 
 if TYPE_CHECKING:
@@ -163,7 +165,7 @@ def _retry(journal: Journal, job: Job, arguments: SubmitArguments) -> None:
     """Put rows back into the queue that gave up earlier."""
     again = journal.try_again(job, frozenset(arguments["again"]))
     if again:
-        click.echo(f"retrying {again:,} rows that gave up earlier", err=True)
+        click.echo(f"retrying {counted(again, 'row')} that gave up earlier", err=True)
 
 
 def _known(
@@ -219,12 +221,7 @@ def _show_plan(planned: Plan, problems_file: str | None) -> None:
         write_problems(problems_file, planned.problems())
         click.echo(f"all problems: {problems_file}", err=True)
     counts = planned.counts
-    if isinstance(planned, LimitedPlan):
-        click.echo(
-            f"--limit: the first {counts.sendable:,} of {planned.whole.sendable:,} "
-            f"sessions of {planned.whole.rows:,} rows",
-            err=True,
-        )
+    show_limit(planned)
     parts = [f"{counts.sendable:,} to send"]
     for number, name in (
         (counts.duplicate, "duplicate"),
@@ -233,7 +230,7 @@ def _show_plan(planned: Plan, problems_file: str | None) -> None:
     ):
         if number:
             parts.append(f"{number:,} {name}")
-    click.echo(f"{counts.rows:,} rows: {', '.join(parts)}", err=True)
+    click.echo(f"{counted(counts.rows, 'row')}: {', '.join(parts)}", err=True)
 
 
 def _lanes(place: Place, rate: float | None, latency: float, lanes: int | None) -> int:
@@ -263,6 +260,7 @@ def _submit(
             )
         else:
             if known.submitted:
+                _show_changed(journal, planned, base_url, known)
                 _ask_again(journal, known, planned, arguments)
             job = _continued(journal, known, options)
         if not job.submitted:
@@ -345,6 +343,16 @@ def _show_comparison(
     return comparison
 
 
+def _show_changed(journal: Journal, planned: Plan, base_url: str, known: Job) -> None:
+    """Say which sessions of a job that is continued another job has changed since."""
+    others = [job for job in journal.jobs() if job.service == known.service]
+    if len(others) == 1:
+        return
+    comparison = journal.compare(planned, base_url)
+    for line in Comparison(changed=comparison.changed).lines():
+        click.echo(line, err=True)
+
+
 def _ask_again(
     journal: Journal, job: Job, planned: Plan, arguments: SubmitArguments
 ) -> None:
@@ -400,41 +408,53 @@ def _show_dry_run(
         raise Stop("the list has nothing to send", exits.BAD_INPUT)
     clock = Clock(arguments["timezone"])
     click.secho("dry run: nothing was sent", fg="yellow", bold=True)
-    requests = _show_known(client, planned, place, arguments)
-    preview.show_requests(client, planned, clock)
+    known = _show_known(client, planned, place, arguments)
+    requests = known.requests
+    preview.show_requests(client, known.first, clock)
     preview.show_days(planned, clock)
     if arguments["record_before"]:
         requests *= 2
     preview.show_estimate(requests, _speed(client, place, arguments))
 
 
+class _ToSend(NamedTuple):
+    """What a run would send: how many requests, and the rows of the first ones."""
+
+    requests: int
+    first: list[Row]
+
+
 def _show_known(
     client: AsyncSmarterProctoring, planned: Plan, place: Place, arguments: RunArguments
-) -> int:
-    """Say what the journal knows of the sessions; return how many rows would be sent.
+) -> _ToSend:
+    """Say what the journal knows of the sessions; return what would be sent.
 
     A journal that is not there is not made.
     """
     if place.path is not None and not place.path.exists():
-        return planned.counts.sendable
+        first = list(islice(planned.rows(), preview.SHOWN))
+        return _ToSend(planned.counts.sendable, first)
+    again = frozenset(arguments["again"])
+    replay = arguments["replay"] is not False
+    supersede = arguments["supersede"]
     with read_journal(place) as journal:
         base_url = service_of(client)
         known = journal.find(planned.fingerprint, base_url)
+        own_id = "" if known is None else known.id
         comparison = journal.compare(
-            planned,
-            base_url,
-            "",
-            frozenset(arguments["again"]),
-            replay=arguments["replay"] is not False,
-            supersede=arguments["supersede"],
+            planned, base_url, "", again, replay=replay, supersede=supersede
         )
         for line in comparison.lines():
             click.echo(line)
         others = dict(comparison.open)
-        own = 0 if known is None else others.pop(known.id, 0)
+        own = others.pop(own_id, 0)
         if others:
-            click.echo(_open_elsewhere(journal, others))
-    return comparison.send + own
+            click.echo(f"a run would be refused: {_open_elsewhere(journal, others)}")
+        to_send = journal.to_send(
+            planned, base_url, own_id, again, replay=replay, supersede=supersede
+        )
+        first = list(islice(to_send, preview.SHOWN))
+    return _ToSend(comparison.send + own, first)
 
 
 def _speed(

@@ -39,12 +39,12 @@ async def read_sessions(
     Raises:
         Stop: The token is refused, or the service does not answer.
     """
-    counts = Counter(ok=before)
+    counts = Counter(read=before)
     with progress(total, before) as bar:
 
         def count(seen: Seen) -> None:
             take(seen)
-            counts["gave_up" if seen.problem else "ok"] += 1
+            counts["not_read" if seen.problem else "read"] += 1
             bar.update(counts)
 
         async with client:

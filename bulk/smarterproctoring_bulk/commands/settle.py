@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Unpack
@@ -13,6 +14,7 @@ from smarterproctoring import AsyncSmarterProctoring
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk.commands.sessions import read_sessions, show_lines
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.doubts import NOT_SO, Doubt
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Job
@@ -33,7 +35,7 @@ from smarterproctoring_bulk.options import (
 )
 from smarterproctoring_bulk.outputs import Output, check_outputs, journal_files
 from smarterproctoring_bulk.reading import Seen, check_of, described, why_unknown
-from smarterproctoring_bulk.work import RESUME, write_reports
+from smarterproctoring_bulk.work import RESUME, SETTLE, write_reports
 
 if TYPE_CHECKING:
     from smarterproctoring_bulk.engine import Journal
@@ -93,24 +95,51 @@ def settle(job: str, **arguments: Unpack[SettleArguments]) -> None:
         settling.show()
         if arguments["reopen"]:
             count = journal.reopen(found, settling.different)
-            click.echo(
-                f"{count:,} rows are open again; send them with: {RESUME} {found.id}",
-                err=True,
-            )
+            rows = counted(count, "row is", "rows are")
+            more = f"; send with: {RESUME} {found.id}" if count else ""
+            click.echo(f"{rows} open again{more}", err=True)
         write_reports(journal, found, arguments["reports"])
         tally = journal.tally(found)
         left = tally.maybe_applied + tally.in_doubt
-        click.echo(f"{left:,} rows of job {found.id} may still have been applied")
-        at_work = len(journal.store.waiting_parts(found))
+        rows = counted(left, "row")
+        click.echo(f"{rows} of job {found.id} may still have been applied")
+        if left and not arguments["reopen"]:
+            for line in _how_to_go_on(journal, found, settling):
+                click.echo(line, err=True)
+        at_work = journal.live_chunks(found)
         if at_work:
+            chunks = counted(at_work, "chunk of it is", "chunks of it are")
             click.secho(
-                f"{at_work:,} chunks of it are with a worker, and rows that it may have "
-                "sent are not among these. If it has died, a running worker takes them "
-                f"over, or: {RESUME} {found.id}",
+                f"{chunks} with a worker, and rows that it may have sent are not among "
+                f"these. If it has died, its lease is over within {found.lease:g} s, and "
+                "the same command settles them then",
                 fg="yellow",
                 err=True,
             )
     sys.exit(exits.MAYBE_APPLIED if left or at_work else 0)
+
+
+def _how_to_go_on(journal: Journal, job: Job, settling: Settling) -> Iterator[str]:
+    """Say what can be done about rows that may still have been applied."""
+    if not journal.done(job):
+        yield (
+            "the job is not finished, and reads each of them back before it is sent; go on "
+            f"with: {RESUME} {job.id}"
+        )
+    elif settling.different:
+        yield (
+            "look again in a while, or let those that are not so be sent again: "
+            f"{SETTLE} {job.id} --reopen"
+        )
+    elif settling.lines:
+        yield f"read them again with: {SETTLE} {job.id}"
+    superseded = journal.store.superseded_in_doubt(job.id)
+    if superseded:
+        rows = counted(superseded, "row was", "rows were")
+        yield (
+            f"{rows} taken over by another job, so a read does not show what this job "
+            "did; compare the list of that job: smarterproctoring bulk verify"
+        )
 
 
 @dataclass
@@ -190,6 +219,6 @@ class Settling:
         show_lines([f"line {line}: {text}" for line, text in lines])
         rest = len(self.lines) - len(self.different)
         click.echo(
-            f"{len(self.doubts):,} rows may have been applied: {self.confirmed:,} are ok, "
-            f"{len(self.different):,} not so when looked, {rest:,} unknown"
+            f"{counted(len(self.doubts), 'row')} may have been applied: "
+            f"{self.confirmed:,} ok, {len(self.different):,} not so when looked, {rest:,} unknown"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 from smarterproctoring.commands import visible
 
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.jobs import Job
 from smarterproctoring_bulk.journal import Place
 from smarterproctoring_bulk.opening import find_journal, read_journal, summarize_journal
@@ -77,7 +78,7 @@ def _show(fact: Facts) -> None:
     )
     click.echo(
         f"  submitted {fact['submitted']} by version {fact['version']}, "
-        f"{fact['rate']}, {fact['lanes']} lanes"
+        f"{fact['rate']}, {counted(fact['lanes'], 'lane')}"
     )
     for state, count in fact["rows"].items():
         click.echo(f"  {count:>10,} {state}")

@@ -18,6 +18,7 @@ from smarterproctoring_bulk import exits
 from smarterproctoring_bulk.commands.run import move
 from smarterproctoring_bulk.commands.sessions import read_sessions, show_lines
 from smarterproctoring_bulk.confirm import require_answer
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.doubts import Applied
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Job
@@ -92,8 +93,8 @@ def undo(job: str, **arguments: Unpack[UndoArguments]) -> None:
     doubtful = tally.maybe_applied + tally.in_doubt
     if doubtful:
         click.secho(
-            f"{doubtful:,} rows of job {found.id} may have been applied and are not among "
-            f"these; read them back first: {SETTLE} {found.id}",
+            f"{counted(doubtful, 'row')} of job {found.id} may have been applied: not among "
+            f"these, so read back first: {SETTLE} {found.id}",
             fg="yellow",
             err=True,
         )
@@ -170,8 +171,8 @@ class Undoing:
         lines = sorted(self.skipped.items())
         show_lines([f"line {line}: left alone: {text}" for line, text in lines])
         click.echo(
-            f"{len(self.back):,} sessions can be moved back, {len(self.skipped):,} are "
-            "left alone",
+            f"{counted(len(self.back), 'session')} can be moved back, "
+            f"{len(self.skipped):,} left alone",
             err=True,
         )
 

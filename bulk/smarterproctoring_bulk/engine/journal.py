@@ -356,7 +356,7 @@ class Journal(JournalReader):
         self._enqueue(connection, job, number, 0, _NEW)
 
     def _make_way(self, plan: Plan, job: Job) -> None:
-        """Pause the jobs that hold sessions of a list, and wait until nothing of them runs."""
+        """Pause the jobs that hold sessions of a list, and wait until no live process works on them."""
         held = self.compare(plan, job.base_url, job.id).open
         for name in held:
             other = self.job(name)
@@ -366,7 +366,7 @@ class Journal(JournalReader):
                 f"job {job.id} ({job.source}) took over some of its sessions",
             )
             end = time.monotonic() + other.lease
-            while self.store.waiting_parts(other) and time.monotonic() < end:
+            while any(self._at_work(other).values()) and time.monotonic() < end:
                 time.sleep(0.2)
             self._cancel_running(other)
 
@@ -591,20 +591,32 @@ class Journal(JournalReader):
         return count
 
     def begin(self, job: Job) -> None:
-        """Take over what a dead process of this machine was working on.
+        """Take over what a dead process was working on.
 
-        For an embedded journal, whose lock this process holds, so that nobody else works
-        on it.
+        Of an embedded journal this process holds the lock, so that nobody else works on
+        it. On Postgres a process is dead when the time limit of its part is over.
         """
-        if self.place.path is None:
-            return
-        self._cancel_running(job)
+        if self.place.path is not None:
+            self._cancel_running(job)
+        else:
+            self._cancel_expired(job)
         self.take_over(job)
 
     def _cancel_running(self, job: Job) -> None:
         running = self.store.waiting_parts(job)
         if running:
             self._client.cancel_workflows(running)
+
+    def _cancel_expired(self, job: Job) -> None:
+        """Cancel the parts whose worker died: what it may still record is refused then."""
+        alive = self._at_work(job)
+        expired = [
+            part.workflow
+            for part in self.store.parts(job)
+            if part.status == "PENDING" and alive.get(part.chunk) is False
+        ]
+        if expired:
+            self._client.cancel_workflows(expired)
 
     # -- what a part needs --
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from smarterproctoring_bulk import jobs
-from smarterproctoring_bulk.compare import Comparison, decide
+from smarterproctoring_bulk.compare import Comparison, Known, decide
 from smarterproctoring_bulk.engine import database
 from smarterproctoring_bulk.engine.store import Chunk, Store, batches
 from smarterproctoring_bulk.engine.summary import JournalSummary, Tally
 from smarterproctoring_bulk.jobs import Again, Job
 from smarterproctoring_bulk.journal import Place, lock_holder
 from smarterproctoring_bulk.outcomes import History, Outcome
-from smarterproctoring_bulk.plan import Duplicate, Plan
+from smarterproctoring_bulk.plan import Duplicate, Plan, digest
 from smarterproctoring_bulk.rows import Row
 
 UNSETTLED: Final = "not settled yet"
@@ -96,6 +96,31 @@ class JournalReader(JournalSummary):
                 )  # fmt: skip
         return comparison
 
+    def to_send(
+        self,
+        plan: Plan,
+        base_url: str,
+        job_id: str,
+        again: frozenset[Again],
+        *,
+        replay: bool,
+        supersede: bool,
+    ) -> Iterator[Row]:
+        """Yield the rows of a list that a run would send; see `compare`."""
+        service = jobs.service_key(base_url)
+        for batch in batches(plan.rows(), _COMPARED):
+            known: dict[str, Known] = {}
+            if self._is_there:
+                known = self.store.look_up(service, (row.sids[2] for row in batch))
+            for row in batch:
+                decision = decide(
+                    known.get(row.sids[2]), digest(row), "", again,
+                    replay=replay, supersede=supersede,
+                )  # fmt: skip
+                is_own = decision.verdict == "open" and decision.job == job_id
+                if decision.verdict == "send" or is_own:
+                    yield row
+
     def tally(self, job: Job) -> Tally:
         """Count the rows of a job by what became of them."""
         tally = super().tally(job)
@@ -130,6 +155,10 @@ class JournalReader(JournalSummary):
                 alive = now < part.deadline
             found[part.chunk] = alive
         return found
+
+    def live_chunks(self, job: Job) -> int:
+        """Count the chunks that a live process works on."""
+        return sum(self._at_work(job).values())
 
     def _chunk(self, job: Job, number: int) -> Chunk:
         with self.engine.connect() as connection:

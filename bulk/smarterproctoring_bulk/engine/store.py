@@ -115,6 +115,7 @@ class Part:
 
     Attributes:
         chunk: The number of the chunk.
+        workflow: DBOS's name of it.
         status: DBOS's state of it; None if it is not there.
         executor: Which process works on it.
         deadline: When its worker counts as dead, in seconds since 1970; None if it was
@@ -122,6 +123,7 @@ class Part:
     """
 
     chunk: int
+    workflow: str
     status: str | None
     executor: str
     deadline: float | None
@@ -595,6 +597,18 @@ class Store:
             found = connection.execute(query).mappings().all()
         return {row["line"]: _outcome(row) for row in found}
 
+    def superseded_in_doubt(self, job_id: str) -> int:
+        """Count the rows that may have been applied, and that another job has superseded."""
+        table = self._tables.outcomes
+        query = (
+            sa.select(sa.func.count())
+            .select_from(table)
+            .where(table.c.job == job_id, table.c.maybe_applied)
+            .where(table.c.state == "superseded")
+        )
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar_one()
+
     def confirm(self, connection: sa.Connection, job: Job, outcome: Outcome) -> bool:
         """Record in the caller's transaction that a settled row was found applied.
 
@@ -721,6 +735,7 @@ class Store:
         query = (
             sa.select(
                 table.c.number,
+                table.c.workflow,
                 status.c.status,
                 status.c.executor_id,
                 status.c.workflow_deadline_epoch_ms.label("deadline"),
@@ -733,7 +748,13 @@ class Store:
             for row in connection.execute(query):
                 deadline = None if row.deadline is None else row.deadline / 1000
                 found.append(
-                    Part(row.number, row.status, row.executor_id or "", deadline)
+                    Part(
+                        chunk=row.number,
+                        workflow=row.workflow,
+                        status=row.status,
+                        executor=row.executor_id or "",
+                        deadline=deadline,
+                    )
                 )
         return found
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
+from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.engine.trouble import reason_in
 from smarterproctoring_bulk.jobs import IncompatibleError, Job, UnknownJobError
-from smarterproctoring_bulk.journal import JournalError, Place
+from smarterproctoring_bulk.journal import JournalError, Place, why_unusable
 from smarterproctoring_bulk.outcomes import History, HistoryRecord
 from smarterproctoring_bulk.plan import Counts
 
@@ -154,6 +155,9 @@ class JournalSummary:
 
     def cannot_open(self, reason: str) -> JournalError:
         """Make the error of a journal that cannot be opened."""
+        path = self.place.path
+        if path is not None and path.exists():
+            reason = why_unusable(path) or f"{reason}; name another with --journal"
         return JournalError(
             f"the journal {self.place.shown} cannot be opened: {reason}"
         )
@@ -170,19 +174,19 @@ class JournalSummary:
     def _check_contents(self) -> None:
         foreign = self._foreign_values()
         if foreign:
+            values = counted(foreign, "value that is", "values that are")
             raise ForeignValuesError(
-                f"the journal {self.place.shown} contains {foreign:,} values that are "
-                "not JSON. This package writes JSON only, and reading others could run "
-                "code, so nothing was read. Find out who wrote them, and use another "
-                "journal (--journal)"
+                f"the journal {self.place.shown} contains {values} not JSON. This package "
+                "writes JSON only, and reading others could run code, so nothing was "
+                "read. Find out who wrote this, and use another journal (--journal)"
             )
         old = self._old_jobs()
         if old:
             raise IncompatibleError(
-                f"the journal {self.place.shown} contains {old:,} jobs of an older "
-                "version (1.0), which this version does not continue. Finish them with "
-                "that version, or write their reports and purge them with it; or name "
-                "another journal with --journal"
+                f"the journal {self.place.shown} contains {counted(old, 'job')} of an "
+                "older version (1.0), which this version does not continue. Finish, or "
+                "report and purge, with that version; or name another journal with "
+                "--journal"
             )
 
     def _foreign_values(self) -> int:

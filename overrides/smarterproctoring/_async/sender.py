@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Self
+from typing import Self
 
 from smarterproctoring_generated.records import Hidden, Operation
-from smarterproctoring_generated.results import Check, Result
+from smarterproctoring_generated.results import Check
 from smarterproctoring_transport import AsyncShared, StillRunning, TransportOptions
 
 from smarterproctoring._async.waits import limited, raised_by, sleep, token_from
@@ -93,13 +93,8 @@ class AsyncSender(NoCopy, OnlyRequests):
             ConfigurationError: Not an operation of the spec, or more than the spec's operations need.
             ValidationError: All problems with parameters and body.
         """
-        call = await self._sent(prepared_from(method, url, arguments))
+        call = await self.perform(prepared_from(method, url, arguments))
         return response_of(call.reply)
-
-    async def call(self, prepared: Prepared) -> Result[Any]:
-        """Send a call and return its result."""
-        call = await self._sent(prepared)
-        return call.result()
 
     async def check(self, asked: Prepared, reader: Operation) -> Check:
         """Read back, and compare with what a change would ask for.
@@ -108,7 +103,7 @@ class AsyncSender(NoCopy, OnlyRequests):
             ConfigurationError: The token is not available or cannot be sent, or the client is closed.
         """
         try:
-            call = await self._sent(read_of(asked, reader))
+            call = await self.perform(read_of(asked, reader))
         except ConfigurationError:
             raise
         except SmarterProctoringError as error:
@@ -127,8 +122,8 @@ class AsyncSender(NoCopy, OnlyRequests):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _sent(self, prepared: Prepared) -> Call:
-        """Repeat attempts until the call succeeds; raise its error when it has failed."""
+    async def perform(self, prepared: Prepared) -> Call:
+        """Repeat attempts until the call succeeds, and return it; raise its error when it has failed."""
         call = Call(
             prepared,
             self.call_options,
@@ -162,7 +157,12 @@ class AsyncSender(NoCopy, OnlyRequests):
     async def _attempts(self, request: Request, call: Call) -> None:
         header = call.operation.token_header
         while True:
-            secret = await self._token(call)
+            source = self.source
+            secret = (
+                source
+                if isinstance(source, Secret)
+                else await _token_from(source, call)
+            )
             request.extensions = {
                 "timeout": call.begin(secret),
                 "deadline": call.deadline_at,
@@ -196,25 +196,6 @@ class AsyncSender(NoCopy, OnlyRequests):
             return False
         return call.take_read(reading.reply)
 
-    async def _token(self, call: Call) -> Secret:
-        """Ask for the token; a failing source becomes a problem of the token."""
-        source = self.source
-        if isinstance(source, Secret):
-            return source
-        try:
-            return Secret(await token_from(source, call.remaining()))
-        except StillRunning:
-            return TOO_LATE
-        except (
-            ConfigurationError
-        ) as error:  # an asynchronous source of a synchronous client
-            return Secret("", f"cannot be read: {error.message}")
-        except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
-            return Secret(
-                "",
-                f"callable raised {type(error).__name__}; call it on its own to see why",
-            )
-
     async def _attempt(self, request: Request, call: Call) -> Reply | Loss:
         """Send once and read the answer."""
         channel = self.shared.channel()
@@ -235,12 +216,10 @@ class AsyncSender(NoCopy, OnlyRequests):
                 raise interrupt.with_traceback(None) from None
             received.begin(response)
             try:
-                call.hook_failed = await _call_hooks(
-                    self.hooks.response, response, call
-                )
-                # The status is known, which is enough.
-                with suppress(Exception):
-                    await _read(received, call)
+                if self.hooks.response:
+                    hooks = self.hooks.response
+                    call.hook_failed = await _call_hooks(hooks, response, call)
+                await _read(received, call)
             finally:
                 if not received.came_whole:  # else the connection is back already
                     with suppress(Exception):
@@ -248,15 +227,34 @@ class AsyncSender(NoCopy, OnlyRequests):
         return received.outcome()
 
 
+async def _token_from(source: TokenCallable, call: Call) -> Secret:
+    """Ask for the token; a failing source becomes a problem of the token."""
+    try:
+        return Secret(await token_from(source, call.remaining()))
+    except StillRunning:
+        return TOO_LATE
+    except (
+        ConfigurationError
+    ) as error:  # an asynchronous source of a synchronous client
+        return Secret("", f"cannot be read: {error.message}")
+    except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
+        return Secret(
+            "", f"callable raised {type(error).__name__}; call it on its own to see why"
+        )
+
+
 async def _read(received: Received, call: Call) -> None:
-    """Read the body, up to the limit."""
-    if not received.needs_reading():
-        return
-    async for chunk in received.async_stream():
-        received.add(chunk)
-        if received.is_too_long or call.remaining() <= 0:
+    """Read the body, up to the limit; one that cannot be read or unpacked stays incomplete."""
+    try:
+        if not received.needs_reading():
             return
-    received.end()
+        async for chunk in received.async_stream():
+            received.add(chunk)
+            if received.is_too_long or call.remaining() <= 0:
+                return
+        received.end()
+    except Exception:  # noqa: BLE001 - whatever it is, the status is known, which is enough
+        return
 
 
 async def _call_hooks(hooks: Iterable[Hook], shown: object, call: Call) -> str:

@@ -54,7 +54,7 @@ from smarterproctoring._cli.output import (
     words,
 )
 from smarterproctoring.dry_run import DryRun
-from smarterproctoring.terminal import echo, echo_json
+from smarterproctoring.terminal import echo, echo_json, uninterrupted
 
 if TYPE_CHECKING:
     from smarterproctoring.client import SmarterProctoring
@@ -122,13 +122,20 @@ def reschedule(texts: tuple[str, ...], **given: Any) -> None:
     sids: dict[str, str] = {}
     move = _Move(options, sids)
     try:
-        move.choose(texts)
-        result = move.run(field_texts(given))
-    except (errors.SmarterProctoringError, ValueError) as error:
-        move.fail(error)
+        _run(move, texts, field_texts(given))
     except KeyboardInterrupt as interrupt:
         known = errors.what_is_known(interrupt)
-        move.fail(known or interrupted(calling=move.calling))
+        with uninterrupted():
+            move.fail(known or interrupted(calling=move.calling))
+
+
+def _run(move: _Move, texts: Sequence[str], fields: dict[str, str]) -> None:
+    """Move the session, and print what came of it."""
+    try:
+        move.choose(texts)
+        result = move.run(fields)
+    except (errors.SmarterProctoringError, ValueError) as error:
+        move.fail(error)
     if result is not None:
         move.show(result)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Self
+from typing import Self
 
 from smarterproctoring_generated.records import Hidden, Operation
-from smarterproctoring_generated.results import Check, Result
+from smarterproctoring_generated.results import Check
 from smarterproctoring_transport import StillRunning, SyncShared, TransportOptions
 
 from smarterproctoring._sync.waits import limited, raised_by, sleep, token_from
@@ -94,13 +94,8 @@ class SyncSender(NoCopy, OnlyRequests):
             ConfigurationError: Not an operation of the spec, or more than the spec's operations need.
             ValidationError: All problems with parameters and body.
         """
-        call = self._sent(prepared_from(method, url, arguments))
+        call = self.perform(prepared_from(method, url, arguments))
         return response_of(call.reply)
-
-    def call(self, prepared: Prepared) -> Result[Any]:
-        """Send a call and return its result."""
-        call = self._sent(prepared)
-        return call.result()
 
     def check(self, asked: Prepared, reader: Operation) -> Check:
         """Read back, and compare with what a change would ask for.
@@ -109,7 +104,7 @@ class SyncSender(NoCopy, OnlyRequests):
             ConfigurationError: The token is not available or cannot be sent, or the client is closed.
         """
         try:
-            call = self._sent(read_of(asked, reader))
+            call = self.perform(read_of(asked, reader))
         except ConfigurationError:
             raise
         except SmarterProctoringError as error:
@@ -128,8 +123,8 @@ class SyncSender(NoCopy, OnlyRequests):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _sent(self, prepared: Prepared) -> Call:
-        """Repeat attempts until the call succeeds; raise its error when it has failed."""
+    def perform(self, prepared: Prepared) -> Call:
+        """Repeat attempts until the call succeeds, and return it; raise its error when it has failed."""
         call = Call(
             prepared,
             self.call_options,
@@ -163,7 +158,8 @@ class SyncSender(NoCopy, OnlyRequests):
     def _attempts(self, request: Request, call: Call) -> None:
         header = call.operation.token_header
         while True:
-            secret = self._token(call)
+            source = self.source
+            secret = source if isinstance(source, Secret) else _token_from(source, call)
             request.extensions = {
                 "timeout": call.begin(secret),
                 "deadline": call.deadline_at,
@@ -197,25 +193,6 @@ class SyncSender(NoCopy, OnlyRequests):
             return False
         return call.take_read(reading.reply)
 
-    def _token(self, call: Call) -> Secret:
-        """Ask for the token; a failing source becomes a problem of the token."""
-        source = self.source
-        if isinstance(source, Secret):
-            return source
-        try:
-            return Secret(token_from(source, call.remaining()))
-        except StillRunning:
-            return TOO_LATE
-        except (
-            ConfigurationError
-        ) as error:  # an asynchronous source of a synchronous client
-            return Secret("", f"cannot be read: {error.message}")
-        except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
-            return Secret(
-                "",
-                f"callable raised {type(error).__name__}; call it on its own to see why",
-            )
-
     def _attempt(self, request: Request, call: Call) -> Reply | Loss:
         """Send once and read the answer."""
         channel = self.shared.channel()
@@ -236,10 +213,10 @@ class SyncSender(NoCopy, OnlyRequests):
                 raise interrupt.with_traceback(None) from None
             received.begin(response)
             try:
-                call.hook_failed = _call_hooks(self.hooks.response, response, call)
-                # The status is known, which is enough.
-                with suppress(Exception):
-                    _read(received, call)
+                if self.hooks.response:
+                    hooks = self.hooks.response
+                    call.hook_failed = _call_hooks(hooks, response, call)
+                _read(received, call)
             finally:
                 if not received.came_whole:  # else the connection is back already
                     with suppress(Exception):
@@ -247,15 +224,34 @@ class SyncSender(NoCopy, OnlyRequests):
         return received.outcome()
 
 
+def _token_from(source: TokenCallable, call: Call) -> Secret:
+    """Ask for the token; a failing source becomes a problem of the token."""
+    try:
+        return Secret(token_from(source, call.remaining()))
+    except StillRunning:
+        return TOO_LATE
+    except (
+        ConfigurationError
+    ) as error:  # an asynchronous source of a synchronous client
+        return Secret("", f"cannot be read: {error.message}")
+    except Exception as error:  # noqa: BLE001 - its text may hold the token, so only its name goes on
+        return Secret(
+            "", f"callable raised {type(error).__name__}; call it on its own to see why"
+        )
+
+
 def _read(received: Received, call: Call) -> None:
-    """Read the body, up to the limit."""
-    if not received.needs_reading():
-        return
-    for chunk in received.sync_stream():
-        received.add(chunk)
-        if received.is_too_long or call.remaining() <= 0:
+    """Read the body, up to the limit; one that cannot be read or unpacked stays incomplete."""
+    try:
+        if not received.needs_reading():
             return
-    received.end()
+        for chunk in received.sync_stream():
+            received.add(chunk)
+            if received.is_too_long or call.remaining() <= 0:
+                return
+        received.end()
+    except Exception:  # noqa: BLE001 - whatever it is, the status is known, which is enough
+        return
 
 
 def _call_hooks(hooks: Iterable[Hook], shown: object, call: Call) -> str:

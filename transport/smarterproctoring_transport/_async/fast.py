@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import httpcore
 
 from smarterproctoring_transport.fast import Connection
+
+_MOST = 65536
+"""Bytes that are read at once."""
 
 
 class AsyncConnection(Connection):
@@ -43,11 +45,13 @@ class AsyncConnection(Connection):
         if stream is None:
             stream = await self._open()
             self._stream = stream
-        # A server may answer early and close; its answer is more useful than the error of the write.
-        with suppress(httpcore.WriteError):
+        try:  # noqa: SIM105 - a context manager is an object and two calls for each request
             await stream.write(data, self.timeouts.get("write"))
+        except httpcore.WriteError:
+            # A server may answer early and close; its answer is more useful than the error of the write.
+            pass
         while not self.answer.headed:
-            await self._read_on(stream)
+            self.answer.feed(await stream.read(_MOST, self.timeouts.get("read")))
         if self.is_whole(request):
             return self.whole_response(stream)
         return self.response(stream, AsyncBody(self, stream), {})
@@ -61,15 +65,11 @@ class AsyncConnection(Connection):
         self._context.set_alpn_protocols(["http/1.1"])
         return await stream.start_tls(self._context, host, timeout)
 
-    async def _read_on(self, stream: httpcore.AsyncNetworkStream) -> None:
-        """Wait for more of the answer."""
-        self.answer.feed(await stream.read(65536, self.timeouts.get("read")))
-
     async def more(self, stream: httpcore.AsyncNetworkStream) -> bytes:
         """Return what comes next of the body, nothing at the end."""
         chunk = self.take()
         while not chunk and not self.answer.done:
-            await self._read_on(stream)
+            self.answer.feed(await stream.read(_MOST, self.timeouts.get("read")))
             chunk = self.take()
         return chunk
 

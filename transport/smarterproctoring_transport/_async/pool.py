@@ -16,9 +16,14 @@ from typing import Any, Protocol, Self
 import httpcore
 import httpx
 
-from smarterproctoring_transport._async.patched import is_patched
+from smarterproctoring_transport._async.patched import is_patched, is_wrapped
 from smarterproctoring_transport._async.waits import Slots, shielded
 from smarterproctoring_transport.deadline import Watch, patience
+from smarterproctoring_transport.exchange import (
+    HTTPCORE_ERRORS,
+    request_for,
+    translated,
+)
 
 
 class AsyncLendable(Protocol):
@@ -159,12 +164,13 @@ class AsyncPool:
 
     def _unused(self) -> AsyncLease | None:
         """Remove one connection that was idle for too long, if there is one. The oldest are first in the list."""
-        with suppress(IndexError):  # nothing is idle, or another thread was faster
-            if (
-                self._expiry is not None
-                and self._idle[0].idle_since < time.monotonic() - self._expiry
-            ):
+        if self._expiry is None:
+            return None
+        try:
+            if self._idle[0].idle_since < time.monotonic() - self._expiry:
                 return self._idle.popleft()
+        except IndexError:  # nothing is idle, or another thread was faster
+            return None
         return None
 
     async def _end(self, lease: AsyncLease) -> None:
@@ -186,7 +192,7 @@ class AsyncPool:
         await self.aclose()
 
 
-class AsyncLent:
+class AsyncLent(httpx.AsyncByteStream):
     """The stream of an answer; closing it gives the connection back."""
 
     def __init__(self, stream: Any, pool: AsyncPool, lease: AsyncLease) -> None:
@@ -196,8 +202,12 @@ class AsyncLent:
         self._lease = lease
         self._returned = False
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self._stream)
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._stream:
+                yield piece
+        except HTTPCORE_ERRORS as error:
+            raise translated(error) from error
 
     async def aclose(self) -> None:
         """Give the connection back."""
@@ -211,8 +221,24 @@ class AsyncLent:
 
 
 class AsyncTransport(httpx.AsyncHTTPTransport):
-    """httpx's transport, over the lending pool; what wraps httpx's own, as instrumentation does, wraps it too."""
+    """httpx's transport, over the lending pool; what wraps httpx's own, as instrumentation does, sees its requests."""
 
     def __init__(self, connect: Callable[[], AsyncLease], limits: httpx.Limits) -> None:
         # The one private attribute in use: httpx has no way to take a pool.
         self._pool: Any = AsyncPool(connect, limits)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; return when the answer's header is there."""
+        if is_wrapped():
+            return await super().handle_async_request(request)
+        try:
+            response = await self._pool.handle_async_request(request_for(request))
+        except HTTPCORE_ERRORS as error:
+            raise translated(error) from error
+        stream: Any = response.stream
+        return httpx.Response(
+            response.status,
+            headers=response.headers,
+            stream=stream,  # of httpx's class already: one that is whole, or that the pool lends
+            extensions=response.extensions,
+        )

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
 
 import httpcore
 
 from smarterproctoring_transport.fast import Connection
+
+_MOST = 65536
+"""Bytes that are read at once."""
 
 
 class SyncConnection(Connection):
@@ -42,11 +44,13 @@ class SyncConnection(Connection):
         if stream is None:
             stream = self._open()
             self._stream = stream
-        # A server may answer early and close; its answer is more useful than the error of the write.
-        with suppress(httpcore.WriteError):
+        try:  # noqa: SIM105 - a context manager is an object and two calls for each request
             stream.write(data, self.timeouts.get("write"))
+        except httpcore.WriteError:
+            # A server may answer early and close; its answer is more useful than the error of the write.
+            pass
         while not self.answer.headed:
-            self._read_on(stream)
+            self.answer.feed(stream.read(_MOST, self.timeouts.get("read")))
         if self.is_whole(request):
             return self.whole_response(stream)
         return self.response(stream, SyncBody(self, stream), {})
@@ -60,15 +64,11 @@ class SyncConnection(Connection):
         self._context.set_alpn_protocols(["http/1.1"])
         return stream.start_tls(self._context, host, timeout)
 
-    def _read_on(self, stream: httpcore.NetworkStream) -> None:
-        """Wait for more of the answer."""
-        self.answer.feed(stream.read(65536, self.timeouts.get("read")))
-
     def more(self, stream: httpcore.NetworkStream) -> bytes:
         """Return what comes next of the body, nothing at the end."""
         chunk = self.take()
         while not chunk and not self.answer.done:
-            self._read_on(stream)
+            self.answer.feed(stream.read(_MOST, self.timeouts.get("read")))
             chunk = self.take()
         return chunk
 

@@ -17,9 +17,14 @@ from typing import Any, Protocol, Self
 import httpcore
 import httpx
 
-from smarterproctoring_transport._sync.patched import is_patched
+from smarterproctoring_transport._sync.patched import is_patched, is_wrapped
 from smarterproctoring_transport._sync.waits import Slots, shielded
 from smarterproctoring_transport.deadline import Watch, patience
+from smarterproctoring_transport.exchange import (
+    HTTPCORE_ERRORS,
+    request_for,
+    translated,
+)
 
 
 class SyncLendable(Protocol):
@@ -156,12 +161,13 @@ class SyncPool:
 
     def _unused(self) -> SyncLease | None:
         """Remove one connection that was idle for too long, if there is one. The oldest are first in the list."""
-        with suppress(IndexError):  # nothing is idle, or another thread was faster
-            if (
-                self._expiry is not None
-                and self._idle[0].idle_since < time.monotonic() - self._expiry
-            ):
+        if self._expiry is None:
+            return None
+        try:
+            if self._idle[0].idle_since < time.monotonic() - self._expiry:
                 return self._idle.popleft()
+        except IndexError:  # nothing is idle, or another thread was faster
+            return None
         return None
 
     def _end(self, lease: SyncLease) -> None:
@@ -183,7 +189,7 @@ class SyncPool:
         self.close()
 
 
-class SyncLent:
+class SyncLent(httpx.SyncByteStream):
     """The stream of an answer; closing it gives the connection back."""
 
     def __init__(self, stream: Any, pool: SyncPool, lease: SyncLease) -> None:
@@ -194,7 +200,11 @@ class SyncLent:
         self._returned = False
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._stream)
+        try:
+            for piece in self._stream:
+                yield piece
+        except HTTPCORE_ERRORS as error:
+            raise translated(error) from error
 
     def close(self) -> None:
         """Give the connection back."""
@@ -208,8 +218,24 @@ class SyncLent:
 
 
 class SyncTransport(httpx.HTTPTransport):
-    """httpx's transport, over the lending pool; what wraps httpx's own, as instrumentation does, wraps it too."""
+    """httpx's transport, over the lending pool; what wraps httpx's own, as instrumentation does, sees its requests."""
 
     def __init__(self, connect: Callable[[], SyncLease], limits: httpx.Limits) -> None:
         # The one private attribute in use: httpx has no way to take a pool.
         self._pool: Any = SyncPool(connect, limits)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; return when the answer's header is there."""
+        if is_wrapped():
+            return super().handle_request(request)
+        try:
+            response = self._pool.handle_request(request_for(request))
+        except HTTPCORE_ERRORS as error:
+            raise translated(error) from error
+        stream: Any = response.stream
+        return httpx.Response(
+            response.status,
+            headers=response.headers,
+            stream=stream,  # of httpx's class already: one that is whole, or that the pool lends
+            extensions=response.extensions,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from queue import Empty, SimpleQueue
 
 import httpcore
@@ -33,9 +33,12 @@ class Slots:
         """
         if not self._limited:
             return
-        with suppress(Empty):
+        try:
             self._free.get_nowait()
-            return
+        except Empty:
+            self._wait(seconds)
+
+    def _wait(self, seconds: float | None) -> None:
         try:
             self._free.get(timeout=seconds)
         except Empty:
