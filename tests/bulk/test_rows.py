@@ -762,6 +762,27 @@ def test_a_damaged_byte_of_parquet_is_an_error_of_the_list(
         list(read_rows(path, options, NOW))
 
 
+_READ = """
+import sys
+from smarterproctoring_bulk.rows import InputError, InputOptions, read_rows
+try:
+    list(read_rows(sys.argv[1], InputOptions(unknown="ignore")))
+except InputError as error:
+    print(error)
+"""
+
+
+def test_damage_that_aborts_the_reader_is_an_error_of_the_list(parquet: Callable[..., Path]) -> None:
+    """Read in a process of its own, so that its death would be a failure of this test, and not its end."""
+    text = pytest.importorskip("arro3.core").DataType.utf8()
+    path = parquet({"notes": ([f"x{number}" for number in range(50)], text)})
+    content = bytearray(path.read_bytes())
+    content[14] = 0
+    path.write_bytes(content)
+    done = subprocess.run([sys.executable, "-c", _READ, str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.partition(";")[0]) == (0, "the Parquet file is damaged or of an unknown kind")
+
+
 _WITH_ITS_OWN_PATH = """
 import json, os, sys
 sys.path[:] = json.loads(os.environ["PLACES"])

@@ -222,6 +222,14 @@ def test_a_cell_that_is_far_away_is_refused(tmp_path: Path, place: str, reaches:
         read(path)
 
 
+def test_the_limit_of_cells_counts_the_empty_ones(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(Sheet("Moves", [HEADER, row(1), *[[]] * 20, row(2)]))
+    assert [item.line for item in read(path)] == [2, 23]
+    monkeypatch.setattr(workbooks, "MAX_CELLS", 100)
+    with pytest.raises(InputError, match="reaches to row 23 and column 6, which are more than 100 cells"):
+        read(path)
+
+
 def test_cells_that_are_repeated_without_end_are_refused(tmp_path: Path) -> None:
     path = write_ods(tmp_path / "list", Sheet("Moves", [HEADER, row(1, notes=0.5)]))
     edit(path, 'office:value="0.5"', 'office:value="0.5" table:number-columns-repeated="40000000"')
