@@ -331,8 +331,16 @@ def _json_record(number: int, line: str) -> Record:
     except (ValueError, RecursionError):
         return Record(number, {}, ("not JSON", each))
     if isinstance(value, dict):
+        if not all(map(_is_text, value)):
+            fix = "write its name again: it has one half of a character (a lone surrogate)"
+            return Record(number, {}, ("the name of a column that is not text", fix))
         return Record(number, value)
     return Record(number, {}, ("JSON, but not an object", each))
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether a name can be written as UTF-8: JSON can hold one half of a character."""
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -148,6 +148,14 @@ def test_without_any_the_message_names_each_way(bulk: Bulk) -> None:
     assert "or name the zone: --timezone America/New_York, or timezone in a profile" in said
 
 
+def test_a_name_that_is_no_text_is_a_problem_of_its_row(bulk: Bulk) -> None:
+    path = bulk.folder / "list.jsonl"
+    row = {"examSid": EXAM, "sessionSid": session(0), "start": f"{START}Z"}
+    path.write_text("".join(json.dumps(one) + "\n" for one in ({**row, "a\ud800": "x"}, {**row, "notes": "é"})))
+    said = bulk.run("run", path, "--dry-run", "--install-sid", INSTALL, code=5)
+    assert "line 1: write its name again: it has one half of a character (a lone surrogate)" in said
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_an_empty_cell_of_a_list_with_installs_is_not_filled_by_the_profile(bulk: Bulk, kind: str) -> None:
     """So the message does not name ways that do not help."""
