@@ -352,6 +352,21 @@ def test_the_doctor_says_where_each_setting_comes_from(
     assert "profile default: x is unknown" in printed["checks"][0]["text"]
 
 
+@pytest.mark.parametrize("source", ["the environment", "the profile"])
+def test_the_doctor_finds_a_wrong_install(
+    config: Config, server: RunningServer, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    name = f"{config.path}: profile default: install_sid"
+    config.write(f'[profiles.default]\ninstall_sid = "{EXAM}"')
+    if source == "the environment":
+        name = "SMARTERPROCTORING_INSTALL_SID"
+        monkeypatch.setenv(name, EXAM)
+    code, printed = doctor()
+    assert code == 2
+    assert f"{name} must be the SID of an install" in printed["checks"][0]["text"]
+    assert [check["check"] for check in printed["checks"] if not check["ok"]] == ["profile"]
+
+
 def doctor() -> tuple[int, dict[str, list[dict[str, str]]]]:
     result = CliRunner().invoke(cli.main, ["doctor", "--json"])
     return result.exit_code, json.loads(result.stdout)

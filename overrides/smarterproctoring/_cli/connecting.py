@@ -102,7 +102,22 @@ def sids_of(texts: Sequence[str], options: Connecting) -> dict[str, str]:
 
 
 def _install_sid(options: Connecting) -> str:
-    """Return the install of calls that name none: of the option, the environment, or the profile."""
+    """Return the install of a call that names none."""
+    found = default_install(options)
+    if found is None:
+        raise click.UsageError(
+            f"Missing argument '{INSTALL.upper()}': give it before the others, or set --install-sid, "
+            f"{PREFIX}INSTALL_SID or install_sid in a profile."
+        )
+    return found
+
+
+def default_install(options: Connecting) -> str | None:
+    """Return the install of calls that name none: of the option, the environment, or the profile.
+
+    Raises:
+        ConfigurationError: It cannot be one; the message says where it comes from.
+    """
     option = options.get(INSTALL)
     profile = options.get("chosen")
     of_profile = None if profile is None else profile.install_sid
@@ -115,10 +130,7 @@ def _install_sid(options: Connecting) -> str:
         if value is not None:
             _check_install(name, value)
             return value
-    raise click.UsageError(
-        f"Missing argument '{INSTALL.upper()}': give it before the others, or set --install-sid, "
-        f"{PREFIX}INSTALL_SID or install_sid in a profile."
-    )
+    return None
 
 
 def _check_install(name: str, value: str) -> None:

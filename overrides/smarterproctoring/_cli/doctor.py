@@ -16,6 +16,7 @@ from smarterproctoring import errors
 from smarterproctoring._cli import moments
 from smarterproctoring._cli.connecting import (
     SETTINGS,
+    default_install,
     settings_of,
     token_of,
     user_problems,
@@ -82,6 +83,7 @@ def _check_profile(options: Connecting) -> _Check:
     try:
         chosen = with_profile(options)
         profile = read_profile(options["profile"])
+        default_install(chosen)
     except errors.ConfigurationError as error:
         return _Check("profile", BAD_INPUT, error.message)
     name = f"{profile.name} of {profile.path}" if profile.name else "none"
