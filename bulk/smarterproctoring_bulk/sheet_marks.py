@@ -190,6 +190,8 @@ class _XlsxScan:
 
     def __init__(self) -> None:
         self.marks = Marks()
+        self._in_data = False
+        """Whether it is in the rows; what follows them has elements of the same names."""
         self._row = 0
         self._column = -1
         self._kind = ""
@@ -201,7 +203,11 @@ class _XlsxScan:
 
     def begin(self, name: str, attributes: _Attributes) -> None:
         tag = _local(name)
-        if tag == "c":
+        if tag == "sheetData":
+            self._in_data = True
+        elif not self._in_data:
+            return
+        elif tag == "c":
             self._begin_cell(attributes)
         elif tag == "v":
             self._has_value = True
@@ -235,7 +241,11 @@ class _XlsxScan:
 
     def end(self, name: str) -> None:
         tag = _local(name)
-        if tag == "v":
+        if tag == "sheetData":
+            self._in_data = False
+        elif not self._in_data:
+            return
+        elif tag == "v":
             self._in_value = False
         elif tag == "c":
             if self._value or (self._kind == "str" and self._has_value):

@@ -285,6 +285,13 @@ def test_an_empty_sheet_that_is_asked_for_is_named(write: Write) -> None:
         read(path, sheet="Empty")
 
 
+def test_what_follows_the_rows_is_no_cell(tmp_path: Path) -> None:
+    path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1)]))
+    more = '<extLst><ext><x:row xmlns:x="urn:x" hidden="1" r="2"><x:c r="A1:B2" t="e"/></x:row></ext></extLst>'
+    edit(path, "</sheetData>", f"</sheetData>{more}")
+    assert told(read(path)) == []
+
+
 def test_places_in_small_letters_are_places(tmp_path: Path) -> None:
     path = write_xlsx(tmp_path / "list", Sheet("Moves", [HEADER, row(1, notes=Error())]))
     edit(path, '"F2"', '"f2"')
