@@ -11,6 +11,14 @@ from postgres import postgres_tools, running_postgres
 from smarterproctoring_mock import MockApp, RunningServer, running_server
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs commands: each starts processes."""
+    for item in items:
+        if {"bulk", "fleet"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def _server() -> Iterator[RunningServer]:
     with running_server() as server:

@@ -140,7 +140,8 @@ def test_reads_before_a_move_count_against_the_rate(bulk: Bulk, app: MockApp) ->
     assert not any(outcome.perhaps for outcome in outcomes_of(bulk, second).values())
 
 
-@pytest.mark.parametrize("where", ["bulk", pytest.param("fleet", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["bulk", "fleet"])
 def test_a_trial_is_moved_back_and_so_is_a_part_of_it(where: str, app: MockApp, request: pytest.FixtureRequest) -> None:
     """Whatever database the journal is in."""
     bulk: Bulk = request.getfixturevalue(where)
