@@ -26,10 +26,14 @@ def items(*notes: str) -> list[dict[str, Any]]:
 
 def test_outcomes_are_in_the_order_of_the_items(any_driver: Driver, server: Server) -> None:
     statuses = {"gone": 404, "broken": 500, "n3": 200}
+    overtaken = threading.Event()
 
     def by_note(peer: Peer) -> None:
         note = peer.read().json()["notes"]
-        threading.Event().wait(0.02 if note == "n0" else 0)
+        if note == "n0":
+            overtaken.wait(10)
+        else:
+            overtaken.set()
         peer.send(response(statuses.get(note, 200), b'"' + note.encode() + b'"'))
 
     server.script(by_note)
