@@ -140,9 +140,9 @@ typecheck: $(READY) node_modules/.ready  ## mypy --strict and pyright over gener
 	@$(BIN)/mypy $$($(BIN)/python tools/packages.py folders) $(SOURCES)
 	@node_modules/.bin/pyright --pythonpath $(BIN)/python
 
-# Four test processes for each core: while some wait for a time limit, others work.
+# Three test processes for each core: while some wait for a time limit, others work.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-WORKERS ?= $(shell echo $$((4 * $(CORES))))
+WORKERS ?= $(shell echo $$((3 * $(CORES))))
 # The tests of the spec's tools need npm, and say so where they are skipped for want of it.
 .PHONY: test
 test: $(READY) $(if $(shell command -v npm),node_modules/.ready)  ## run all tests
