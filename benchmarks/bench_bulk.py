@@ -1,4 +1,4 @@
-"""Measures bulk: against a bare loop, after kill -9, on two hosts, with a million rows, in a storm of 429.
+"""Measures bulk: against a bare loop, after kill -9, on two hosts, with a million rows, in a storm of 429, and back.
 
 Run by `make bench-bulk`; `ARGS="--only speed,kill"` picks parts. Every part compares within one run. It prints a table
 and ends with 1 if a figure misses its mark.
@@ -11,6 +11,7 @@ import asyncio
 import csv
 import json
 import os
+import re
 import resource
 import signal
 import statistics
@@ -106,11 +107,12 @@ def start(command: str, *arguments: str | Path, url: str, journal: str, token: s
     return subprocess.Popen(call, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def finish(process: subprocess.Popen[str], expected: int = 0) -> None:
-    """Wait for its end."""
+def finish(process: subprocess.Popen[str], expected: int = 0) -> str:
+    """Wait for its end, and return what it said."""
     _, err = process.communicate()
     if process.returncode != expected:
         raise SystemExit(f"exit code {process.returncode}:\n{err}")
+    return err
 
 
 def most_in_a_second(times: list[float]) -> int:
@@ -291,6 +293,28 @@ def hundred_thousand(bench: Bench) -> None:
     bench.note("100,000 rows end to end, with a report", figure, "all ok", states == {"ok": rows})
 
 
+def back(bench: Bench) -> None:
+    """10,000 rows looked at, moved with a record of what was before, and moved back."""
+    path = bench.list_of(10_000)
+    journal = str(bench.folder / "back.sqlite")
+
+    def timed(command: str, *arguments: str | Path) -> tuple[float, str]:
+        began = time.monotonic()
+        said = finish(start(command, *arguments, url=url, journal=journal))
+        return time.monotonic() - began, said
+
+    with mock() as url:
+        plain, _ = timed("run", path)
+        look, _ = timed("look", path, "-o", bench.folder / "before.csv")
+        recorded, said = timed("run", path, "--shift", "+24h", "--record-before")
+        (job,) = set(re.findall(r"\bjob ([0-9a-f]{12})\b", said))
+        undo, _ = timed("undo", job, "--yes")
+        verify, _ = timed("verify", path, "-o", bench.folder / "after.csv")
+    for name, took in (("look", look), ("run --record-before", recorded), ("undo", undo), ("verify", verify)):
+        figure = f"{took:.1f} s, {took / plain:.2f} of a run"
+        bench.note(f"10,000 rows, {name}", figure, "stated", good=True)
+
+
 class Limited(MockApp):
     """Admits a limited number of requests in any second; the others get 429 and Retry-After: 1."""
 
@@ -338,6 +362,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "million": million,
     "100k": hundred_thousand,
     "storm": storm,
+    "back": back,
 }
 
 
