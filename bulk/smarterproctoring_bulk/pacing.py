@@ -155,7 +155,9 @@ class Throttle:
     """What 429 does to all lanes of one worker: additive increase, multiplicative decrease.
 
     A 429 makes all of them wait as long as the server says. Then they go on at a tenth less
-    than was accepted, and get faster by a fixed step per second. A 429 before anything was
+    than was accepted, and get faster by a fixed step per second until they are at the rate
+    that was refused. From there on they double it again and again: a service that answered
+    429 for another reason than this rate must not keep it low. A 429 before anything was
     accepted since the last one says that the wait was too short, not that the rate was too
     high: it makes the wait longer and changes nothing else.
 
@@ -174,6 +176,10 @@ class Throttle:
     DECREASE = 0.9
     INCREASE = 0.005
     """Of the rate that was refused, per second: a cut is made good in 20 s."""
+    DOUBLING = 10.0
+    """Seconds in which the rate doubles after that."""
+    MAX_DOUBLINGS = 50
+    """From the least rate to one that limits nothing."""
     LEAST = 0.02
     """Requests per second below which it never cuts."""
     SPAN = 1.0
@@ -187,7 +193,12 @@ class Throttle:
         if math.isinf(self._limit):
             return math.inf
         refused = self._limit / self.DECREASE
-        return self._limit + refused * self.INCREASE * max(0.0, now - self.until)
+        since = max(0.0, now - self.until)
+        made_good = (1 - self.DECREASE) / self.INCREASE
+        if since <= made_good:
+            return self._limit + refused * self.INCREASE * since
+        doublings = (since - made_good) / self.DOUBLING
+        return refused * math.pow(2, min(doublings, self.MAX_DOUBLINGS))
 
     def interval(self, now: float, share: float | None, lanes: int) -> float:
         """Return the seconds between two attempts of one lane.

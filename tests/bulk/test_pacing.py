@@ -123,6 +123,20 @@ def test_a_storm_cannot_stop_it_for_ever() -> None:
     assert throttle.limit(now + 4_000) > throttle.limit(now) * 10
 
 
+def test_refusals_that_say_nothing_of_the_rate_are_made_good_in_minutes() -> None:
+    """Twelve answers of 429 in a row for another reason cut 80 requests a second to less than one."""
+    throttle = throttled(80.0, until=1.0)
+    now = 1.0
+    for _ in range(12):
+        throttle.limited(now, began=now, retry_after=1, pace=min(80.0, throttle.limit(now)))
+        now = throttle.until + 0.01
+        throttle.accepted(now)
+        now += 0.01
+    assert throttle.limit(now) < 1
+    assert throttle.limit(now + 150) >= 80
+    assert throttle.limit(now + 1e9) < float("inf")
+
+
 def test_waits_that_the_server_does_not_name_grow() -> None:
     throttle, now, waits = Throttle(), 0.0, list[float]()
     for _ in range(7):

@@ -132,6 +132,7 @@ WRONG: list[tuple[str, History]] = [
     ("newer is not overwritten", stopped(Pause(15.0, 29.0), AGAIN, replace(AGAIN, time=31.0))),
     ("exit code fits", history([STORED], job(code=5))),
     ("exit code fits", history([STORED], job(code=8))),
+    ("exit code fits", history([STORED], job(reports=[Report(100.0, [OK], 0, left_alone=1)]))),
     ("exit code fits", history([STORED], job(code=7))),
     ("exit code fits", history([], job(replace(REJECTED, attempts=0), code=0))),
     ("exit code fits", history([LOST], job(GAVE_UP, code=5))),
@@ -142,6 +143,7 @@ WRONG: list[tuple[str, History]] = [
 ]
 RIGHT: list[History] = [
     history([STORED], job(code=0)),
+    history([STORED], job(reports=[Report(100.0, [OK], 5, left_alone=1)])),
     history([LOST], job(GAVE_UP, code=8)),
     history([replace(LOST, stored=True)], job(GAVE_UP, code=8)),
     history([replace(LOST, stored=True), SHOWN], job(BY_READ)),

@@ -23,8 +23,8 @@ from history.processes import Host, Process
 
 LEASE: Final = 5
 """Seconds: the shortest that bulk allows."""
-LONG: Final = 90.0
-"""Seconds after which a command hangs."""
+LONG: Final = 300.0
+"""Seconds after which a command hangs: after many answers of 429 a run needs minutes to be at its rate again."""
 BAD_ROWS: Final = range(1, 27, 2)
 """The sessions whose changes always fail, where a plan wants that: fewer than open the breaker."""
 TRIGGER: Final = 5.0

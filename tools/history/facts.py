@@ -83,12 +83,14 @@ class Report:
         statements: By line.
         code: The exit code of the command that wrote it; None if it says nothing of the job.
         alone: Whether no other command worked on the journal until then.
+        left_alone: How many sessions `bulk undo` said that it left alone, which are in no row.
     """
 
     moment: float
     statements: Sequence[Statement]
     code: int | None = None
     alone: bool = True
+    left_alone: int = 0
 
 
 @dataclass(frozen=True, slots=True)

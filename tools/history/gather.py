@@ -217,9 +217,18 @@ class Jobs:
                     statements=read_report(ran.report),
                     code=ran.process.code if works else None,
                     alone=_alone(ran, job, others, shared=self.plan.shared),
+                    left_alone=_left_alone(ran.process.output),
                 )
                 if not job.is_undo or works or ran.name == "report":
                     job.reports.append(report)
+
+
+def _left_alone(output: str) -> int:
+    """Return how many sessions a command said that it left alone."""
+    found = re.search(
+        r" can be moved back, ([0-9,]+) left alone$", output, re.MULTILINE
+    )
+    return int(found[1].replace(",", "")) if found else 0
 
 
 def _began(job: str, about: Iterable[Ran]) -> float:

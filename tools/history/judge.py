@@ -446,7 +446,9 @@ def exit_code_fits(evidence: Evidence) -> Iterator[Violation]:
             problem = "no row may have been applied"
         elif code == 0 and bad:
             problem = f"{bad} rows are not ok"
-        elif code in FINISHED and not bad and code:
+        elif code == 0 and report.left_alone:
+            problem = f"{report.left_alone} sessions were left alone"
+        elif code in FINISHED and not (bad or report.left_alone) and code:
             problem = "every row is ok"
         elif code in PAUSED and not left:
             problem = "every row is settled"
