@@ -14,13 +14,11 @@ from smarterproctoring import ConfigurationError
 from smarterproctoring.commands import (
     Profile,
     TokenFile,
-    ZoneError,
     base_url_problem,
     path_parameters,
     path_problem,
     read_environment,
     read_profile,
-    zone,
 )
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 
@@ -94,33 +92,20 @@ def with_defaults(file: str, arguments: ListT) -> ListT:
     Raises:
         Stop: A value does not work; the message says where it comes from.
     """
+    found = arguments.copy()
     try:
         profile = read_profile(arguments["profile"])
+        if found["timezone"] is None and profile.timezone is not None:
+            profile.check_zone()
+            found["timezone"] = profile.timezone
+            click.echo(
+                f"times that name no zone are in {profile.timezone}: {profile.where('timezone')}",
+                err=True,
+            )
     except ConfigurationError as error:
         raise Stop(error.message, exits.BAD_INPUT) from None
-    found = arguments.copy()
-    if found["timezone"] is None and profile.timezone is not None:
-        _check_zone(profile)
-        found["timezone"] = profile.timezone
-        click.echo(
-            f"times that name no zone are in {profile.timezone}: {profile.where('timezone')}",
-            err=True,
-        )
     found["install_sid"] = _install(file, found, profile)
     return found
-
-
-def _check_zone(profile: Profile) -> None:
-    """Refuse the time zone of a profile by the name of its key.
-
-    Raises:
-        Stop: There is no such zone.
-    """
-    try:
-        zone(profile.timezone or "")
-    except ZoneError as error:
-        text = f"{profile.where('timezone')}: {error}"
-        raise Stop(text, exits.BAD_INPUT) from None
 
 
 def _install(file: str, arguments: ListArguments, profile: Profile) -> str | None:

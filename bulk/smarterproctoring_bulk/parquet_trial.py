@@ -1,7 +1,7 @@
 """Reads a Parquet file once for nothing, in a process that may die of it.
 
 Damaged values let the reader's Rust code panic in a function of C's convention, and that aborts the whole process: no
-`except` sees it. So whoever wants to read a file lets this program try first.
+`except` sees it. So this program reads a file before the process that needs it.
 """
 
 from __future__ import annotations

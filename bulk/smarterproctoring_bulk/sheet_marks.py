@@ -1,7 +1,7 @@
 """Finds what a workbook says of rows and cells beside their values: hidden rows, errors, formulas without a value.
 
 It reads a sheet before python-calamine does. That is written in Rust, where no `except` helps: it may never end on
-what is no XML, and ends the process where there is no memory for all cells up to one that is far away. Sheets that
+what is not XML, and ends the process where there is no memory for all cells up to one that is far away. Sheets that
 python-calamine does not read are not looked at: it reads all of an .ods workbook, and of .xlsx what it is asked for.
 """
 
@@ -292,7 +292,7 @@ class _OdsScan:
 
     def _begin_table(self, attributes: _Attributes) -> None:
         self._tables += 1
-        if self._tables == 1:  # a table in a cell is no sheet
+        if self._tables == 1:  # a table in a cell is not a sheet
             self._marks = Marks()
             self._row = 1
             self.sheets[attributes.get("table:name", "")] = self._marks

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from smarterproctoring.errors import ConfigurationError
+from smarterproctoring.errors import ConfigurationError, wrong_settings
+from smarterproctoring.problems import Problem
 from smarterproctoring.settings import variable
+from smarterproctoring.zones import ZoneError, zone
 
 DEFAULT: Final = "default"
 """The profile that is used if none is named and the file has it."""
@@ -56,6 +58,23 @@ class Profile:
     def where(self, key: str) -> str:
         """Return what a key is called in messages: the file, the profile and the key."""
         return f"{self.path}: profile {self.name}: {key}"
+
+    def check_zone(self) -> None:
+        """Refuse a time zone that does not exist, by the name of its key.
+
+        Raises:
+            ConfigurationError: There is no such zone.
+        """
+        if self.timezone is None:
+            return
+        try:
+            zone(self.timezone)
+        except ZoneError as error:
+            reason = str(error)
+        else:
+            return
+        where = f"{self.where('timezone')}:"
+        raise wrong_settings([Problem("timezone", "value", reason, where)])
 
 
 def config_path() -> Path:

@@ -20,7 +20,7 @@ from smarterproctoring._cli.options import INSTALL, SID_NAMES, Connecting
 from smarterproctoring.dry_run import DryClient, DryRun
 from smarterproctoring.json_values import matches
 from smarterproctoring.problems import Problem
-from smarterproctoring.profiles import Profile, read_profile
+from smarterproctoring.profiles import read_profile
 from smarterproctoring.settings import (
     PLAIN_HTTP,
     PREFIX,
@@ -31,7 +31,6 @@ from smarterproctoring.settings import (
     variable,
 )
 from smarterproctoring.token_file import TokenFile
-from smarterproctoring.zones import ZoneError, zone
 
 if TYPE_CHECKING:
     from smarterproctoring.client import SmarterProctoring
@@ -57,25 +56,8 @@ def with_profile(options: ConnectingT) -> ConnectingT:
     found["chosen"] = profile
     if found.get("zone_name") is None and profile.timezone is not None:
         found["zone_name"] = profile.timezone
-        _check_zone(profile)
+        profile.check_zone()
     return found
-
-
-def _check_zone(profile: Profile) -> None:
-    """Refuse the zone of a profile by the name of its key.
-
-    Raises:
-        ConfigurationError: There is no such zone.
-    """
-    try:
-        zone(profile.timezone or "")
-    except ZoneError as error:
-        reason = str(error)
-    else:
-        return
-    raise errors.wrong_settings(
-        [Problem("timezone", "value", reason, f"{profile.where('timezone')}:")]
-    )
 
 
 def sids_of(texts: Sequence[str], options: Connecting) -> dict[str, str]:
