@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from smarterproctoring_generated.results import Result as Result
     from smarterproctoring_generated.results import Verdict as Verdict
 
-    from smarterproctoring.client import (
+    from smarterproctoring.async_client import AsyncInstallClient as AsyncInstallClient
+    from smarterproctoring.async_client import (
         AsyncSmarterProctoring as AsyncSmarterProctoring,
     )
     from smarterproctoring.client import Settings as Settings
@@ -64,7 +65,6 @@ if TYPE_CHECKING:
     )
     from smarterproctoring.errors import ValidationError as ValidationError
     from smarterproctoring.errors import what_is_known as what_is_known
-    from smarterproctoring.install import AsyncInstallClient as AsyncInstallClient
     from smarterproctoring.install import InstallClient as InstallClient
     from smarterproctoring.many import Outcome as Outcome
     from smarterproctoring.observers import AttemptRecord as AttemptRecord
@@ -92,11 +92,8 @@ _NAMES = {
     ),
     "smarterproctoring_generated.records": ("NULL",),
     "smarterproctoring_generated.results": ("Check", "Difference", "Result", "Verdict"),
-    "smarterproctoring.client": (
-        "AsyncSmarterProctoring",
-        "Settings",
-        "SmarterProctoring",
-    ),
+    "smarterproctoring.async_client": ("AsyncInstallClient", "AsyncSmarterProctoring"),
+    "smarterproctoring.client": ("Settings", "SmarterProctoring"),
     "smarterproctoring.credentials": ("AsyncTokenSource", "TokenSource"),
     "smarterproctoring.dry_run": ("DryRun",),
     "smarterproctoring.errors": (
@@ -121,7 +118,7 @@ _NAMES = {
         "ValidationError",
         "what_is_known",
     ),
-    "smarterproctoring.install": ("AsyncInstallClient", "InstallClient"),
+    "smarterproctoring.install": ("InstallClient",),
     "smarterproctoring.many": ("Outcome",),
     "smarterproctoring.observers": (
         "AttemptRecord",

@@ -6,7 +6,6 @@ import logging
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -32,7 +31,7 @@ from smarterproctoring.policy import Failure
 from smarterproctoring.prepare import from_keywords
 from smarterproctoring.settings import Options, Timeouts
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
-from smarterproctoring_generated.records import Hidden
+from smarterproctoring_generated.records import Hidden, Operation
 from wire.driver import AI, ES, EX
 
 GOOD = Reply(200, {"x-request-id": "req-1"}, b'"moved"')
@@ -170,7 +169,7 @@ def test_a_token_that_cannot_be_sent_ends_the_call(clock: Clock) -> None:
 
 
 def test_an_operation_without_security_needs_no_token(clock: Clock) -> None:
-    operation = replace(RESCHEDULE_EXAM_SESSION, token_header=None)
+    operation = Operation(**{**vars(RESCHEDULE_EXAM_SESSION), "token_header": None})
     prepared = PREPARED._replace(operation=operation, began=time.monotonic())
     one = Call(prepared, Options(), can_renew=False, budget=RetryBudget())
     assert one.begin(Secret("")) == Timeouts()._asdict()
