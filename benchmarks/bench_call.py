@@ -193,7 +193,7 @@ def steps() -> dict[str, Step]:
     def parse() -> object:
         connection.answer = Parsed()
         connection.answer.feed(Framing().take(ANSWER))
-        return connection.whole_response(None)
+        return connection.response(None)
 
     def answer() -> httpx.Response:
         headers = [(b"Content-Type", b"application/json"), (b"Content-Length", b"12")]

@@ -15,7 +15,6 @@ from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.errors import ConfigurationError, wrong_settings
 from smarterproctoring.install import InstallClient, checked_install, install_problem
 from smarterproctoring.methods import Methods, SenderT, SyncMethods
-from smarterproctoring.observers import CallHooks
 from smarterproctoring.settings import (
     CallOptions,
     Options,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from smarterproctoring.dry_run import DryRun  # noqa: F401 - in a base class, as text
     from smarterproctoring.generated import GeneratedClient
     from smarterproctoring.many import Outcome
+    from smarterproctoring.observers import CallHooks
 
 PRODUCTION = SERVERS[0]
 """The base URL of the API: the first server of the spec."""
@@ -73,7 +73,7 @@ class BaseClient(Methods[SenderT], Generic[SenderT, TokenT]):
         allow_empty: bool = False,
         headers: Mapping[str, str] = MappingProxyType({}),
         on_retry: RetryHook | None = None,
-        on_call: CallHooks | None = (),
+        on_call: "CallHooks | None" = (),
         transport: Any = None,
         proxy: "str | Proxy | None" = None,
         verify: bool | SSLContext = True,

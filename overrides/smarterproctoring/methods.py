@@ -15,7 +15,7 @@ from smarterproctoring_generated.results import Check, Result
 from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.errors import NoCopy
 from smarterproctoring.prepare import Prepared, from_keywords, to_compare
-from smarterproctoring.rules import warn_deprecated
+from smarterproctoring.rules import rules_of, warn_deprecated
 from smarterproctoring.settings import CallOptions
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ class Methods(NoCopy, Generic[SenderT]):
         sids: Sequence[object],
         given: Hidden[Mapping[str, object]],
     ) -> Prepared:
-        # Above this: `_call` or `_dry_run`, the method of the operation, and its caller.
-        warn_deprecated(operation, given, stacklevel=4)
+        if rules_of(operation).is_deprecated:
+            # Above this: `_call` or `_dry_run`, the method of the operation, and its caller.
+            warn_deprecated(operation, given, stacklevel=4)
         return from_keywords(
             operation, sids, given, allow_empty=self._sender.call_options.allow_empty
         )
@@ -71,8 +72,9 @@ class Methods(NoCopy, Generic[SenderT]):
         sids: Sequence[object],
         given: Hidden[Mapping[str, object]],
     ) -> Prepared:
-        # Above this: `_check`, the method of the operation, and its caller.
-        warn_deprecated(operation, given, stacklevel=4)
+        if rules_of(operation).is_deprecated:
+            # Above this: `_check`, the method of the operation, and its caller.
+            warn_deprecated(operation, given, stacklevel=4)
         return to_compare(operation, sids, given)
 
     def _dry_run(

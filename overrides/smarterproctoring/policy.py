@@ -32,6 +32,21 @@ class Failure(enum.Enum):
     HOOK = "an event hook failed before the request was sent"
 
 
+class Loss:
+    """Why an attempt got no answer.
+
+    Attributes:
+        failure: The kind.
+        cause: The name of what was raised, or what a proxy said.
+    """
+
+    __slots__ = ("cause", "failure")
+
+    def __init__(self, failure: Failure, cause: str) -> None:
+        self.failure = failure
+        self.cause = cause
+
+
 NEVER_SENT = {
     Failure.CONNECT,
     Failure.CONNECT_TIMEOUT,

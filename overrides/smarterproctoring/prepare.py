@@ -52,9 +52,12 @@ def from_keywords(
     """
     began = time.monotonic()
     rules = rules_of(operation)
-    return _or_raise(
-        _from_keywords(rules, sids, given.reveal(), began, allow_empty=allow_empty)
+    prepared = _from_keywords(
+        rules, sids, given.reveal(), began, allow_empty=allow_empty
     )
+    if isinstance(prepared, Prepared):
+        return prepared
+    raise _invalid(prepared)
 
 
 def path_problem(parameter: Parameter, value: object) -> Problem | None:
@@ -120,9 +123,8 @@ def _to_compare(
     if not found.body and not problems:
         text = "nothing to compare: give at least one field"
         problems.append(Problem("", "empty", text))
-    return _prepare(
-        rules, [*sids], found._replace(problems=problems), began, offsets=False
-    )
+    found.problems = problems
+    return _prepare(rules, [*sids], found, began, offsets=False)
 
 
 def _from_keywords(
@@ -201,28 +203,33 @@ def _prepare(
     rules: Rules, sids: list[Any], given: Given, began: float, *, offsets: bool
 ) -> "Prepared | list[Problem]":
     problems: list[Problem] = []
-    values = rules.parameter_values(sids, given.query, given.headers)
-    parts = _check_parameters(values, problems, offsets=offsets)
+    parts: _Parts | None = None
+    target = rules.plain_path(sids)
+    if not target or given.query or given.headers:
+        values = rules.parameter_values(sids, given.query, given.headers)
+        parts = _check_parameters(values, problems, offsets=offsets)
     content = _check_body(rules, given, problems)
     if problems:
         return problems
-    headers = rules.headers_for(parts.headers)
+    headers: dict[str, str] = {}
+    if parts is not None:
+        headers = rules.headers_for(parts.headers)
+        target = rules.target_for(parts.path, parts.query)
     if content and rules.operation.content_type != "application/json":
         headers["content-type"] = rules.operation.content_type
-    query = rules.query_for(parts.query)
-    target = rules.path_for(parts.path) + (f"?{query}" if query else "")
     can_read_back = rules.can_read_back(given.body)
     return Prepared(
         rules.operation, target, headers, Hidden(content), began, can_read_back
     )
 
 
-class _Parts(NamedTuple):
+class _Parts:
     """The checked values of parameters, by where they are sent."""
 
-    path: list[object]
-    query: dict[str, object]
-    headers: dict[str, object]
+    def __init__(self) -> None:
+        self.path: list[object] = []
+        self.query: dict[str, object] = {}
+        self.headers: dict[str, object] = {}
 
 
 def _check_parameters(
@@ -232,7 +239,7 @@ def _check_parameters(
     offsets: bool,
 ) -> _Parts:
     """Return the values as they are sent; add what is wrong with them to the problems."""
-    parts = _Parts([], {}, {})
+    parts = _Parts()
     for parameter, value in values:
         try:
             sent = checked(parameter, value, offsets=offsets)

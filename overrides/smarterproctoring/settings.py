@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, get_args
 from urllib.parse import urlsplit
 
 from smarterproctoring_generated.operations import OPERATIONS, SERVERS
@@ -13,14 +13,10 @@ from smarterproctoring_generated.records import Hidden
 from smarterproctoring_transport import is_host, is_loopback
 
 from smarterproctoring.errors import SmarterProctoringError, wrong_settings
-from smarterproctoring.observers import (
-    CallHook,
-    CallHooks,
-    CallObserver,
-    hooks_of,
-    on_call_problem,
-)
 from smarterproctoring.problems import Problem
+
+if TYPE_CHECKING:
+    from smarterproctoring.observers import CallHook, CallHooks, CallObserver
 
 logger = logging.getLogger("smarterproctoring")
 """The package's one logger; off unless SMARTERPROCTORING_LOG (or the application) turns it on."""
@@ -91,7 +87,7 @@ class CallOptions(TypedDict, total=False):
     """Headers to add to each request."""
     on_retry: RetryHook | None
     """Called with the error and the seconds to wait before each retry."""
-    on_call: CallHooks | None
+    on_call: "CallHooks | None"
     """Called with a `CallRecord` after each call."""
     read_back: ReadBack
     """When to read a session back: `"when_unsure"` (the default) or `"never"`."""
@@ -124,7 +120,7 @@ class Options(NamedTuple):
     allow_empty: bool = False
     headers: Mapping[str, str] = MappingProxyType({})
     on_retry: RetryHook | None = None
-    on_call: tuple[CallHook | CallObserver, ...] = ()
+    on_call: "tuple[CallHook | CallObserver, ...]" = ()
     read_back: ReadBack = "when_unsure"
 
     def __repr__(
@@ -169,9 +165,8 @@ class Options(NamedTuple):
         if not isinstance(timeout, Timeouts):
             changed["timeout"] = Timeouts(*[timeout] * 4)
         if "on_call" in changed:
-            hooks_problem = on_call_problem(changed["on_call"])
+            changed["on_call"], hooks_problem = _read_hooks(changed["on_call"])
             problems += [hooks_problem] if hooks_problem else []
-            changed["on_call"] = hooks_of(changed["on_call"])
         new = Options(**{**self._asdict(), **changed})
         wrong = [
             name
@@ -203,6 +198,17 @@ class Options(NamedTuple):
             wrong_switch = switch_problem(name, changed.get(name, False))
             problems += [wrong_switch] if wrong_switch else []
         return new, problems
+
+
+def _read_hooks(
+    given: object,
+) -> "tuple[tuple[CallHook | CallObserver, ...], Problem | None]":
+    """Return the hooks for finished calls one by one, and what is wrong with them."""
+    if given is None or (isinstance(given, list | tuple) and not given):
+        return (), None
+    from smarterproctoring.observers import hooks_of, on_call_problem  # noqa: PLC0415 - for those who have hooks
+
+    return hooks_of(given), on_call_problem(given)
 
 
 def _refuse_unknown(changes: Hidden[CallOptions]) -> None:

@@ -186,10 +186,47 @@ def test_a_path_is_encoded() -> None:
     assert rules().path_for(["TH01", "a/b ?"]) == "/v1/things/TH01/parts/a%2Fb%20%3F"
 
 
+class Text(str):
+    """What a caller may give in the place of text."""
+
+
+PLAIN = {"name": "sid", "keyword": "sid", "location": "path", "description": "", "pattern": "^[^a-z]+$"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "value"),
+    [
+        ({}, "AB"),
+        ({}, "ab"),
+        ({}, ""),
+        ({}, ".."),
+        ({}, "A B"),
+        ({}, "A/B"),
+        ({}, "\u00c4"),
+        ({}, 7),
+        ({}, Text("AB")),
+        ({"pattern": None}, "AB"),
+        ({"allowed": ("AC",)}, "AB"),
+        ({"type": "integer"}, "AB"),
+        ({"format": "date-time"}, "AB"),
+    ],
+)
+def test_a_path_that_is_checked_quickly_is_what_the_checks_one_by_one_give(
+    changes: Mapping[str, Any], value: Any
+) -> None:
+    parameter = Parameter(**{**PLAIN, **changes})
+    one = rules(parameters=(parameter,), path="/v1/100%/{sid}/x", route="/v1/100%/([^/]*)/x")
+    assert one.plain_path([value]) == ("/v1/100%/AB/x" if (changes, value, type(value)) == ({}, "AB", str) else "")
+    if one.plain_path([value]):
+        assert one.path_for([checked(parameter, value)]) == one.plain_path([value])
+    assert one.plain_path([value, value]) == ""
+
+
 def test_keywords_become_body_query_and_headers() -> None:
     since = datetime(2030, 5, 4, 7, tzinfo=UTC)
     given = rules().from_keywords({"since": since, "page": 2, "kind": "a", "count": None, "x_trace": "t"})
-    assert tuple(given) == ({"kind": "a"}, True, {"since": since, "page": 2}, {"X-Trace": "t"}, [])
+    assert (given.body, given.has_body, given.problems) == ({"kind": "a"}, True, [])
+    assert (given.query, given.headers) == ({"since": since, "page": 2}, {"X-Trace": "t"})
     assert repr(given) == "<Given>"
 
 
@@ -212,7 +249,14 @@ def test_a_keyword_that_is_none_is_a_type_error(given: Mapping[str, Any]) -> Non
 
 
 def test_an_operation_without_a_body_has_none() -> None:
-    assert tuple(rules(fields=()).from_keywords({"page": 1})) == (None, False, {"page": 1}, {}, [])
+    given = rules(fields=()).from_keywords({"page": 1})
+    assert (given.body, given.has_body, given.query, given.headers, given.problems) == (
+        None,
+        False,
+        {"page": 1},
+        {},
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -350,7 +394,7 @@ def test_what_is_deprecated_is_told_once_with_the_line_of_the_caller(monkeypatch
     assert said == [f"{what} {ends}" for what in ("`move`", "`old` of `move`", "`old` of `stay`")]
     first = test_what_is_deprecated_is_told_once_with_the_line_of_the_caller.__code__.co_firstlineno
     lines = [warning.lineno - first for warning in caught]
-    assert lines == [12, 12, 14]
+    assert lines == [15, 15, 17]
     assert {warning.filename for warning in caught} == {__file__}
 
 

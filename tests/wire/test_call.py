@@ -27,7 +27,7 @@ from smarterproctoring.answers import MAX_BODY, MAX_ERROR_BODY, Reply
 from smarterproctoring.budget import RetryBudget
 from smarterproctoring.call import TOO_LATE, Call
 from smarterproctoring.credentials import Secret
-from smarterproctoring.policy import Failure
+from smarterproctoring.policy import Failure, Loss
 from smarterproctoring.prepare import from_keywords
 from smarterproctoring.settings import Options, Timeouts
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
@@ -93,10 +93,10 @@ def test_a_success_tells_what_it_took(clock: Clock) -> None:
     one = call()
     one.begin(FIRST)
     clock.now += 1
-    assert one.settle((Failure.LOST, "ReadError")) is not None
+    assert one.settle(Loss(Failure.LOST, "ReadError")) is not None
     one.begin(FIRST)
     clock.now += 2
-    assert one.settle(GOOD._replace(incomplete=True)) is None
+    assert one.settle(Reply(200, GOOD.headers, GOOD.body, incomplete=True)) is None
     result: Result[Any] = one.result(lambda _: None)
     assert (result.data, result.status, result.request_id) == ("moved", 200, "req-1")
     assert (result.attempts, result.replays, result.elapsed, result.incomplete) == (2, 1, 3.0, True)
@@ -130,7 +130,7 @@ def test_a_time_limit_is_the_deadline_once_that_has_passed(
     one = call(deadline=25.0, retries=0)
     one.begin(FIRST)
     clock.now += passed
-    error = refused(kind, one.settle, (failure, "cause"))
+    error = refused(kind, one.settle, Loss(failure, "cause"))
     assert error.message.startswith(f"{failure.value} (cause)")
     assert ("the deadline of 25 s has passed" in error.message) is (kind is DeadlineExceededError)
 
@@ -226,7 +226,7 @@ class Interrupting:
 
 @pytest.mark.parametrize(
     "answer",
-    [GOOD, Reply(500, {}, b""), Reply(200, {}, b"<html>"), (Failure.LOST, "ReadError")],
+    [GOOD, Reply(500, {}, b""), Reply(200, {}, b"<html>"), Loss(Failure.LOST, "ReadError")],
     ids=["2xx", "500", "not confirmed", "lost"],
 )
 def test_ctrl_c_at_any_line_of_taking_an_answer_does_not_say_that_nothing_was_changed(answer: Any) -> None:
@@ -269,7 +269,7 @@ def test_the_log_of_an_attempt(clock: Clock, caplog: pytest.LogCaptureFixture) -
         clock.now += 2.5
         one.settle(BUSY)
         one.begin(FIRST)
-        one.settle((Failure.CONNECT, "ConnectError"))
+        one.settle(Loss(Failure.CONNECT, "ConnectError"))
         one.begin(FIRST)
         one.settle(GOOD)
     assert [record.getMessage() for record in caplog.records] == [

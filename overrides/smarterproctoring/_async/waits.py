@@ -19,7 +19,8 @@ Calling = Callable[..., Awaitable[R]]
 """A function that makes a call."""
 Work = Callable[[], Coroutine[Any, Any, None]]
 """The work of one worker."""
-_UNLIMITED = nullcontext()
+UNLIMITED = nullcontext()
+"""A scope without a limit."""
 
 
 async def sleep(seconds: float) -> None:
@@ -75,10 +76,8 @@ async def token_from(source: Callable[[], object], seconds: float) -> object:
     raise StillRunning("the call did not return in time")
 
 
-def limited(seconds: float, *, needed: bool) -> AbstractContextManager[object]:
-    """Return a scope that is cancelled after a number of seconds, or one without a limit."""
-    if not needed:
-        return _UNLIMITED
+def limited(seconds: float) -> AbstractContextManager[object]:
+    """Return a scope that is cancelled after a number of seconds."""
     import anyio  # noqa: PLC0415
 
     return anyio.move_on_after(seconds)

@@ -17,7 +17,8 @@ Sleep = Callable[[float], object]
 """What waits for some seconds."""
 Calling = Callable[..., R]
 """What makes a call."""
-_UNLIMITED = nullcontext()
+UNLIMITED = nullcontext()
+"""A scope without a limit."""
 
 
 def sleep(seconds: float) -> None:
@@ -65,6 +66,6 @@ def token_from(source: Callable[[], object], seconds: float) -> object:
     return _value_of(call_within(source, seconds))
 
 
-def limited(seconds: float, *, needed: bool) -> AbstractContextManager[object]:  # noqa: ARG001
+def limited(seconds: float) -> AbstractContextManager[object]:  # noqa: ARG001
     """Return a scope without a limit: nothing ends the work of a thread from outside."""
-    return _UNLIMITED
+    return UNLIMITED

@@ -66,16 +66,6 @@ class SyncLease:
         self.own = own
         self.idle_since = 0.0
 
-    def can_go_on(self) -> bool:
-        """Tell whether another request can follow: exactly one answer came, and nothing after it."""
-        return self.connection.is_idle() and self.watch.framing.keep
-
-    def is_usable(self) -> bool:
-        """Tell whether it can be used again."""
-        if self.own and is_patched():
-            return False
-        return not self.connection.has_expired()
-
 
 class SyncPool:
     """A connection pool that takes the place of httpcore's pool in httpx's transport.
@@ -106,7 +96,8 @@ class SyncPool:
         """
         deadline: float = request.extensions.get("deadline", math.inf)
         timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
-        self._slots.take(patience(timeouts.get("pool"), deadline))
+        if not self._slots.taken():
+            self._slots.wait(patience(timeouts.get("pool"), deadline))
         lease: SyncLease | None = None
         try:
             lease = self._take()
@@ -132,7 +123,8 @@ class SyncPool:
             except IndexError:
                 lease = self._connect()
                 break
-            if lease.is_usable():
+            is_hidden = lease.own and is_patched()
+            if not is_hidden and not lease.connection.has_expired():
                 break
             self._end(lease)
         self._busy.add(lease)
@@ -150,7 +142,13 @@ class SyncPool:
                 self._busy.discard(lease)
                 lease.idle_since = time.monotonic()
                 has_room = not self._closed and len(self._idle) < self._keep
-                if whole and has_room and lease.can_go_on():
+                # Another request can follow if exactly one answer came, and nothing after it.
+                if (
+                    whole
+                    and has_room
+                    and lease.connection.is_idle()
+                    and lease.watch.framing.keep
+                ):
                     self._idle.append(lease)
                 else:
                     self._end(lease)
