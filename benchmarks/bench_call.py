@@ -211,8 +211,8 @@ def steps() -> dict[str, Step]:
     reply = receive().outcome()
 
     def rules() -> object:
-        now = prepared._replace(began=time.monotonic())
-        call = Call(now, options, can_renew=False, budget=budget)
+        prepared.began = time.monotonic()
+        call = Call(prepared, options, can_renew=False, budget=budget)
         call.begin(secret)
         call.settle(reply)
         return call.result(lambda _: None)

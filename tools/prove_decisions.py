@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, cast
@@ -439,7 +440,8 @@ class Clients:
         """
         budget = RetryBudget()
         budget.take(SIZE - setting.budget)
-        prepared = self.prepared._replace(began=self.clock.here.now)
+        prepared = copy(self.prepared)
+        prepared.began = self.clock.here.now
         view = self._view(setting, asynchronous=asynchronous)
         view.budget = budget
         if isinstance(view, AsyncSender):

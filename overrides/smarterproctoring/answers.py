@@ -1,5 +1,7 @@
 """Interprets a server's answer: whether it confirms the change, the reason for a refusal, how long to wait. No I/O."""
 
+from __future__ import annotations
+
 import json
 import re
 import time

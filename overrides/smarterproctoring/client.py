@@ -1,5 +1,7 @@
 """The synchronous public client, and how both clients are made; the asynchronous one is in `async_client.py`."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from ssl import SSLContext
 from types import MappingProxyType
@@ -73,11 +75,11 @@ class BaseClient(Methods[SenderT], Generic[SenderT, TokenT]):
         allow_empty: bool = False,
         headers: Mapping[str, str] = MappingProxyType({}),
         on_retry: RetryHook | None = None,
-        on_call: "CallHooks | None" = (),
+        on_call: CallHooks | None = (),
         transport: Any = None,
-        proxy: "str | Proxy | None" = None,
+        proxy: str | Proxy | None = None,
         verify: bool | SSLContext = True,
-        limits: "Limits | None" = None,
+        limits: Limits | None = None,
         fast: bool = False,
         trust_env: bool = True,
         event_hooks: Mapping[str, list[Callable[..., Any]]] = MappingProxyType({}),
@@ -206,7 +208,7 @@ class BaseClient(Methods[SenderT], Generic[SenderT, TokenT]):
         return client
 
     @property
-    def generated(self) -> "GeneratedClient":
+    def generated(self) -> GeneratedClient:
         """Return the client for the generated endpoint functions; it follows every rule that this one does."""
         from smarterproctoring.generated import GeneratedClient  # noqa: PLC0415 - attrs only for those who use it
 
@@ -243,11 +245,11 @@ class SmarterProctoring(
 
     def reschedule_many(
         self,
-        items: "Iterable[RescheduleExamSessionItem]",
+        items: Iterable[RescheduleExamSessionItem],
         *,
         concurrency: int = 16,
         rate: float | None = None,
-    ) -> "list[Outcome]":
+    ) -> list[Outcome]:
         """Move many exam sessions, several concurrently, each with this client's options.
 
         Args:

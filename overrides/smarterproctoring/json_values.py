@@ -1,5 +1,7 @@
 """JSON Schema's checks of single values: types, patterns, and what JSON can represent."""
 
+from __future__ import annotations
+
 import json
 import math
 import re

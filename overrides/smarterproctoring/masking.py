@@ -1,5 +1,7 @@
 """Hides what a server quotes: the token, and what the request says of a person. In time linear in the text."""
 
+from __future__ import annotations
+
 import base64
 import re
 from bisect import bisect_right

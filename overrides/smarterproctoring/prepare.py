@@ -1,9 +1,11 @@
 """Builds the exact request from arguments. All problems are reported in one error before anything is sent."""
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from smarterproctoring_generated.operations import OPERATIONS, SID_KINDS
 from smarterproctoring_generated.records import Hidden, Operation, Parameter
@@ -19,19 +21,37 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=Fa
 """As httpx writes JSON: compact, UTF-8 as it is, and no NaN."""
 
 
-class Prepared(NamedTuple):
-    """A request that passed every check: the operation it belongs to, and what is sent; `path` holds the query too."""
+class Prepared:
+    """A request that passed every check.
 
-    operation: Operation
-    path: str
-    headers: Mapping[str, str]
-    content: Hidden[bytes]
-    began: float
-    """When the call began, in seconds of the monotonic clock: writing a large body takes time of the deadline."""
-    can_read_back: bool = False
-    """Whether a read can show that what the body asks for is so."""
-    needs_whole: bool = False
-    """Whether an answer that broke off is of no use: half of a session cannot be compared."""
+    Attributes:
+        operation: The operation that it belongs to.
+        path: The path with the query.
+        headers: Headers of this request alone.
+        content: The body; empty for none.
+        began: When the call began, in seconds of the monotonic clock: writing a large body takes time of the deadline.
+        can_read_back: Whether a read can show that what the body asks for is so.
+        needs_whole: Whether an answer that broke off is of no use: half of a session cannot be compared.
+    """
+
+    def __init__(
+        self,
+        operation: Operation,
+        path: str,
+        headers: Mapping[str, str],
+        content: Hidden[bytes],
+        began: float,
+        *,
+        can_read_back: bool = False,
+        needs_whole: bool = False,
+    ) -> None:
+        self.operation = operation
+        self.path = path
+        self.headers = headers
+        self.content = content
+        self.began = began
+        self.can_read_back = can_read_back
+        self.needs_whole = needs_whole
 
     def __repr__(self) -> str:  # it is in frames, and says things of a person
         return f"<Prepared {self.operation.operation_id}>"
@@ -112,7 +132,7 @@ def to_compare(
 
 def _to_compare(
     rules: Rules, sids: Sequence[object], given: Mapping[str, object], began: float
-) -> "Prepared | list[Problem]":
+) -> Prepared | list[Problem]:
     found = rules.from_keywords(given)
     beside = {
         item.keyword
@@ -134,7 +154,7 @@ def _from_keywords(
     began: float,
     *,
     allow_empty: bool,
-) -> "Prepared | list[Problem]":
+) -> Prepared | list[Problem]:
     found = _given(rules, given, allow_empty=allow_empty)
     return _prepare(rules, [*sids], found, began, offsets=False)
 
@@ -179,15 +199,14 @@ def from_generated(
                 for name, value in headers.items()
                 if name.lower() not in own
             }
-            return prepared._replace(
-                headers={**check_headers(rest), **prepared.headers}
-            )
+            prepared.headers = {**check_headers(rest), **prepared.headers}
+            return prepared
     raise ConfigurationError(
         "the spec has no operation with this method and path; nothing else is sent"
     )
 
 
-def _or_raise(prepared: "Prepared | list[Problem]") -> Prepared:
+def _or_raise(prepared: Prepared | list[Problem]) -> Prepared:
     """Raise the problems. This function has no local variable with personal data, so a traceback shows none."""
     if isinstance(prepared, Prepared):
         return prepared
@@ -201,7 +220,7 @@ def _invalid(problems: Sequence[Problem]) -> ValidationError:
 
 def _prepare(
     rules: Rules, sids: list[Any], given: Given, began: float, *, offsets: bool
-) -> "Prepared | list[Problem]":
+) -> Prepared | list[Problem]:
     problems: list[Problem] = []
     parts: _Parts | None = None
     target = rules.plain_path(sids)
@@ -219,7 +238,12 @@ def _prepare(
         headers["content-type"] = rules.operation.content_type
     can_read_back = rules.can_read_back(given.body)
     return Prepared(
-        rules.operation, target, headers, Hidden(content), began, can_read_back
+        rules.operation,
+        target,
+        headers,
+        Hidden(content),
+        began,
+        can_read_back=can_read_back,
     )
 
 

@@ -1,5 +1,7 @@
 """What of a server's answer may be shown: neither the token nor what the request says of a person. No I/O."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 

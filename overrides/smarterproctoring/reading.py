@@ -1,5 +1,7 @@
 """When and how the object that a call changes is read back: the request, its options, and the time for it. No I/O."""
 
+from __future__ import annotations
+
 import json
 import re
 import time

@@ -1,5 +1,7 @@
 """The rules of an operation, read from its record: turns keywords into body, query and headers, and checks them."""
 
+from __future__ import annotations
+
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -105,7 +107,7 @@ def field_problem(field: Field, value: object) -> Problem | None:
 
 
 @cache
-def rules_of(operation: Operation) -> "Rules":
+def rules_of(operation: Operation) -> Rules:
     """Return the rules of an operation, made at its first call."""
     return Rules(operation)
 

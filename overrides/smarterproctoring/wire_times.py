@@ -1,5 +1,7 @@
 """Times in the form that the API requires: `YYYY-MM-DDTHH:MM:SS.mmmZ`, in UTC."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime

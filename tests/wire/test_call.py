@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from types import FrameType
 from typing import Any
 
@@ -28,7 +29,7 @@ from smarterproctoring.budget import RetryBudget
 from smarterproctoring.call import TOO_LATE, Call
 from smarterproctoring.credentials import Secret
 from smarterproctoring.policy import Failure, Loss
-from smarterproctoring.prepare import from_keywords
+from smarterproctoring.prepare import Prepared, from_keywords
 from smarterproctoring.settings import Options, Timeouts
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_generated.records import Hidden, Operation
@@ -57,10 +58,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def begun(prepared: Prepared) -> Prepared:
+    """A copy that begins now."""
+    again = copy(prepared)
+    again.began = time.monotonic()
+    return again
+
+
 def call(*, can_renew: bool = False, **options: Any) -> Call:
-    return Call(
-        PREPARED._replace(began=time.monotonic()), Options(**options), can_renew=can_renew, budget=RetryBudget()
-    )
+    return Call(begun(PREPARED), Options(**options), can_renew=can_renew, budget=RetryBudget())
 
 
 def refused(kind: type[SmarterProctoringError], action: Any, *arguments: Any) -> SmarterProctoringError:
@@ -170,7 +176,8 @@ def test_a_token_that_cannot_be_sent_ends_the_call(clock: Clock) -> None:
 
 def test_an_operation_without_security_needs_no_token(clock: Clock) -> None:
     operation = Operation(**{**vars(RESCHEDULE_EXAM_SESSION), "token_header": None})
-    prepared = PREPARED._replace(operation=operation, began=time.monotonic())
+    prepared = begun(PREPARED)
+    prepared.operation = operation
     one = Call(prepared, Options(), can_renew=False, budget=RetryBudget())
     assert one.begin(Secret("")) == Timeouts()._asdict()
 
@@ -193,7 +200,7 @@ def test_the_body_of_an_error_is_cut(clock: Clock, status: int, kind: type[Smart
 
 @pytest.mark.parametrize("read_back", [False, True])
 def test_an_interrupt_after_the_change_was_made_does_not_say_that_it_was_not(*, read_back: bool) -> None:
-    one = Call(TIMED._replace(began=time.monotonic()), Options(), can_renew=False, budget=RetryBudget())
+    one = Call(begun(TIMED), Options(), can_renew=False, budget=RetryBudget())
     one.begin(FIRST)
     if read_back:
         read = Reply(200, {}, b'{"appointmentDate": "2030-05-04T13:00:00.000Z"}')
@@ -362,7 +369,7 @@ def test_what_is_not_said_to_be_incomplete_is_whole() -> None:
 
 
 def timed(**options: Any) -> Call:
-    return Call(TIMED._replace(began=time.monotonic()), Options(**options), can_renew=False, budget=RetryBudget())
+    return Call(begun(TIMED), Options(**options), can_renew=False, budget=RetryBudget())
 
 
 def unsure(**options: Any) -> Call:

@@ -104,7 +104,9 @@ class AsyncPool:
         lease: AsyncLease | None = None
         try:
             lease = await self._take()
-            lease.watch.begin(deadline, to_head=request.method == b"HEAD")
+            lease.watch.begin(
+                deadline, to_head=request.method == b"HEAD", in_parts=not lease.own
+            )
             response = await lease.connection.handle_async_request(request)
         except BaseException as error:
             await self.give_back(lease, whole=False)

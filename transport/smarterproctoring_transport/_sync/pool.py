@@ -101,7 +101,9 @@ class SyncPool:
         lease: SyncLease | None = None
         try:
             lease = self._take()
-            lease.watch.begin(deadline, to_head=request.method == b"HEAD")
+            lease.watch.begin(
+                deadline, to_head=request.method == b"HEAD", in_parts=not lease.own
+            )
             response = lease.connection.handle_request(request)
         except BaseException as error:
             self.give_back(lease, whole=False)
