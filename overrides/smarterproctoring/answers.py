@@ -35,7 +35,6 @@ _REQUEST_IDS = (
     "x-amzn-requestid",
     "cf-ray",
 )
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _PAGES = ("text/html", "application/xhtml+xml")
 _PROBLEM = "application/problem+json"
 _MAX_SECONDS = 1e9
@@ -172,7 +171,10 @@ class Reply:
 
     def phrase(self) -> str:
         """Return the status with its name."""
-        return f"{self.status} {_PHRASES.get(self.status, 'unknown status')}"
+        try:
+            return f"{self.status} {HTTPStatus(self.status).phrase}"
+        except ValueError:
+            return f"{self.status} unknown status"
 
     def media_type(self) -> str:
         """Return the type of the body in lower case, without parameters; empty if the server does not say."""

@@ -82,7 +82,7 @@ class Call:
         self._changes = prepared.operation.method not in READS
         # What changes nothing can be repeated freely.
         self._options = (
-            options if self._changes else options._replace(retry_ambiguous=True)
+            options if self._changes else options.with_(retry_ambiguous=True)
         )
         self._can_renew = can_renew
         self._budget = budget

@@ -71,7 +71,7 @@ def read_of(changed: Prepared, reader: Operation) -> Prepared:
 
 def read_options(options: Options, seconds: float) -> Options:
     """Return the options of a read: the call's own, but for what is about repeating the change."""
-    return options._replace(
+    return options.with_(
         deadline=seconds,
         retries=RETRIES,
         retry_ambiguous=True,

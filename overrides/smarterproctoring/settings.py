@@ -93,7 +93,7 @@ class CallOptions(TypedDict, total=False):
     """When to read a session back: `"when_unsure"` (the default) or `"never"`."""
 
 
-class Options(NamedTuple):
+class Options:
     """Options of a call.
 
     Attributes:
@@ -113,21 +113,37 @@ class Options(NamedTuple):
             change with at least one time, because that alone shows whether it was made. `never`: it is not.
     """
 
-    timeout: Timeouts = Timeouts()
-    deadline: float = 60.0
-    retries: int = 2
-    retry_ambiguous: bool = True
-    allow_empty: bool = False
-    headers: Mapping[str, str] = MappingProxyType({})
-    on_retry: RetryHook | None = None
-    on_call: "tuple[CallHook | CallObserver, ...]" = ()
-    read_back: ReadBack = "when_unsure"
-
-    def __repr__(
+    def __init__(
         self,
-    ) -> str:  # it is in frames, and the caller's headers may hold a key
-        shown = self._asdict() | {"headers": sorted(self.headers)}
+        *,
+        timeout: Timeouts = Timeouts(),
+        deadline: float = 60.0,
+        retries: int = 2,
+        retry_ambiguous: bool = True,
+        allow_empty: bool = False,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        on_retry: RetryHook | None = None,
+        on_call: "tuple[CallHook | CallObserver, ...]" = (),
+        read_back: ReadBack = "when_unsure",
+    ) -> None:
+        self.timeout = timeout
+        self.deadline = deadline
+        self.retries = retries
+        self.retry_ambiguous = retry_ambiguous
+        self.allow_empty = allow_empty
+        self.headers = headers
+        self.on_retry = on_retry
+        self.on_call = on_call
+        self.read_back: ReadBack = read_back
+
+    # It is in frames, and the caller's headers may hold a key.
+    def __repr__(self) -> str:
+        shown = vars(self) | {"headers": sorted(self.headers)}
         return f"Options({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def with_(self, **changes: Any) -> "Options":
+        """Return options with these changes, which are not checked."""
+        return Options(**{**vars(self), **changes})
 
     def changed(self, changes: Hidden[CallOptions]) -> "Options":
         """Return checked options with these changes; headers are added to those that are there.
@@ -167,7 +183,7 @@ class Options(NamedTuple):
         if "on_call" in changed:
             changed["on_call"], hooks_problem = _read_hooks(changed["on_call"])
             problems += [hooks_problem] if hooks_problem else []
-        new = Options(**{**self._asdict(), **changed})
+        new = self.with_(**changed)
         wrong = [
             name
             for name, seconds in new.timeout._asdict().items()

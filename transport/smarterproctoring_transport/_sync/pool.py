@@ -145,12 +145,8 @@ class SyncPool:
                 lease.idle_since = time.monotonic()
                 has_room = not self._closed and len(self._idle) < self._keep
                 # Another request can follow if exactly one answer came, and nothing after it.
-                if (
-                    whole
-                    and has_room
-                    and lease.connection.is_idle()
-                    and lease.watch.framing.keep
-                ):
+                came_whole = whole and lease.connection.is_idle()
+                if came_whole and has_room and lease.watch.framing.keep:
                     self._idle.append(lease)
                 else:
                     self._end(lease)
