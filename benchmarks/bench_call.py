@@ -164,7 +164,7 @@ def steps() -> dict[str, Step]:
     from smarterproctoring.settings import Options
     from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
     from smarterproctoring_generated.records import Hidden
-    from smarterproctoring_transport.exchange import request_for
+    from smarterproctoring_transport.exchange import PlainRequest
     from smarterproctoring_transport.fast import Connection, Parsed
     from smarterproctoring_transport.framing import Framing
 
@@ -188,7 +188,7 @@ def steps() -> dict[str, Step]:
         return request
 
     request = make()
-    plain = request_for(request)
+    plain = PlainRequest(request)
 
     def parse() -> object:
         connection.answer = Parsed()
@@ -220,7 +220,7 @@ def steps() -> dict[str, Step]:
     return {
         "check the arguments, write body and path": prepare,
         "httpx's request, with the token": make,
-        "httpcore's request": lambda: request_for(request),
+        "httpcore's request": lambda: PlainRequest(request),
         "the request's bytes": lambda: connection.begin(plain),
         "frame and parse the answer": parse,
         "httpx's answer": answer,

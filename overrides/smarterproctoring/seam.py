@@ -161,7 +161,7 @@ class Received:
             self.add(response.content)
             self._is_whole = True
             return False
-        self._headers = dict(response.headers.items())
+        self._headers = _headers_of(response)
         if "content-encoding" in self._headers:
             self._unpacker = _unpacker(self._headers["content-encoding"])
         if not self.came_whole:
@@ -207,10 +207,23 @@ class Received:
         if (
             headers is None
         ):  # a hook has read the body, or the deadline came before that
-            headers = dict(response.headers.items())
+            headers = _headers_of(response)
         return Reply(
             response.status_code, headers, bytes(self._body), incomplete=incomplete
         )
+
+
+def _headers_of(response: httpx.Response) -> dict[str, str]:
+    """Return the headers, names in lower case; as httpx does, which looks for an encoding at each of them."""
+    headers: dict[str, str] = {}
+    try:
+        for raw_name, raw_value in response.headers.raw:
+            name = raw_name.decode("ascii").lower()
+            value = raw_value.decode("ascii")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    except UnicodeDecodeError:
+        return dict(response.headers.items())
+    return headers
 
 
 def _unpacker(header: str) -> Unpacker | None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
-from smarterproctoring_transport import StillRunning, call_aside
+from smarterproctoring_transport import StillRunning
 
 R = TypeVar("R")
 Sleep = Callable[[float], Awaitable[object]]
@@ -66,6 +66,7 @@ async def token_from(source: Callable[[], object], seconds: float) -> object:
         StillRunning: It did not return in time.
     """
     import anyio  # noqa: PLC0415
+    from smarterproctoring_transport import call_aside  # noqa: PLC0415 - most tokens are text
 
     with anyio.move_on_after(seconds):
         if inspect.iscoroutinefunction(source) or inspect.iscoroutinefunction(

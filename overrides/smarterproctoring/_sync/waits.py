@@ -8,8 +8,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
-from smarterproctoring_transport import call_within
-
 from smarterproctoring.errors import ConfigurationError
 
 R = TypeVar("R")
@@ -63,6 +61,8 @@ def token_from(source: Callable[[], object], seconds: float) -> object:
         ConfigurationError: Its value has to be awaited.
         StillRunning: It did not return in time.
     """
+    from smarterproctoring_transport import call_within  # noqa: PLC0415 - most tokens are text
+
     return _value_of(call_within(source, seconds))
 
 

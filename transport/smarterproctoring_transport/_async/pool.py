@@ -21,7 +21,7 @@ from smarterproctoring_transport._async.waits import Slots, shielded
 from smarterproctoring_transport.deadline import Watch, patience
 from smarterproctoring_transport.exchange import (
     HTTPCORE_ERRORS,
-    request_for,
+    PlainRequest,
     translated,
 )
 
@@ -153,7 +153,8 @@ class AsyncPool:
                     self._idle.append(lease)
                 else:
                     await self._end(lease)
-            while (unused := self._unused()) is not None:
+            # The one that was used last is the last in the list, and not unused for long.
+            while len(self._idle) > 1 and (unused := self._unused()) is not None:
                 await self._end(unused)
         finally:
             self._slots.give_back()
@@ -228,7 +229,7 @@ class AsyncTransport(httpx.AsyncHTTPTransport):
         if is_wrapped():
             return await super().handle_async_request(request)
         try:
-            response = await self._pool.handle_async_request(request_for(request))
+            response = await self._pool.handle_async_request(PlainRequest(request))
         except HTTPCORE_ERRORS as error:
             raise translated(error) from error
         stream: Any = response.stream

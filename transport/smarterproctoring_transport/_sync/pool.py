@@ -22,7 +22,7 @@ from smarterproctoring_transport._sync.waits import Slots, shielded
 from smarterproctoring_transport.deadline import Watch, patience
 from smarterproctoring_transport.exchange import (
     HTTPCORE_ERRORS,
-    request_for,
+    PlainRequest,
     translated,
 )
 
@@ -150,7 +150,8 @@ class SyncPool:
                     self._idle.append(lease)
                 else:
                     self._end(lease)
-            while (unused := self._unused()) is not None:
+            # The one that was used last is the last in the list, and not unused for long.
+            while len(self._idle) > 1 and (unused := self._unused()) is not None:
                 self._end(unused)
         finally:
             self._slots.give_back()
@@ -225,7 +226,7 @@ class SyncTransport(httpx.HTTPTransport):
         if is_wrapped():
             return super().handle_request(request)
         try:
-            response = self._pool.handle_request(request_for(request))
+            response = self._pool.handle_request(PlainRequest(request))
         except HTTPCORE_ERRORS as error:
             raise translated(error) from error
         stream: Any = response.stream
