@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, cast
 from smarterproctoring_generated.facade import Operations
 from smarterproctoring_generated.operations import SERVERS
 from smarterproctoring_generated.records import Hidden
-from smarterproctoring_transport import TransportOptions
 
 from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
@@ -18,7 +17,6 @@ from smarterproctoring.errors import ConfigurationError, wrong_settings
 from smarterproctoring.install import InstallClient, checked_install, install_problem
 from smarterproctoring.methods import Methods, SenderT, SyncMethods
 from smarterproctoring.settings import (
-    CallOptions,
     Options,
     ReadBack,
     RetryHook,
@@ -31,27 +29,17 @@ from smarterproctoring.settings import (
 
 if TYPE_CHECKING:
     from smarterproctoring_generated.operations import RescheduleExamSessionItem
-    from smarterproctoring_transport import Limits, Proxy
+    from smarterproctoring_transport import Limits, Proxy, TransportOptions
 
     from smarterproctoring.dry_run import DryRun  # noqa: F401 - in a base class, as text
     from smarterproctoring.generated import GeneratedClient
     from smarterproctoring.many import Outcome
     from smarterproctoring.observers import CallHooks
+    from smarterproctoring.options import CallOptions, Settings
 
 PRODUCTION = SERVERS[0]
 """The base URL of the API: the first server of the spec."""
 TokenT = TypeVar("TokenT", TokenSource, AsyncTokenSource)
-
-
-class Settings(CallOptions, TransportOptions, total=False):
-    """Keyword arguments of `SmarterProctoring`, apart from the token, as a mapping; the class describes them."""
-
-    base_url: str
-    """Where the API is; production by default."""
-    allow_http: bool
-    """Whether plain http may go to another machine, which shows the token to the network. Default: False."""
-    install_sid: str | None
-    """The install of `for_install()` without an argument. Default: None."""
 
 
 class BaseClient(Methods[SenderT], Generic[SenderT, TokenT]):

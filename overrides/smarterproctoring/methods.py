@@ -16,13 +16,13 @@ from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.errors import NoCopy
 from smarterproctoring.prepare import Prepared, from_keywords, to_compare
 from smarterproctoring.rules import rules_of, warn_deprecated
-from smarterproctoring.settings import CallOptions
 
 if TYPE_CHECKING:
     from smarterproctoring._async.sender import AsyncSender
     from smarterproctoring._sync.waits import Calling
     from smarterproctoring.dry_run import DryRun
     from smarterproctoring.many import Outcome
+    from smarterproctoring.options import CallOptions
 
 SenderT = TypeVar("SenderT", "SyncSender", "AsyncSender")
 
