@@ -13,15 +13,13 @@ import fuzz
 import httpx
 import pytest
 import schemathesis
-import yaml
-from contract.drawing import PATTERNS, SPEC, TEMPLATE
+from contract.drawing import DOCUMENT, PATTERNS, SPEC, TEMPLATE
 from schemathesis.engine import Status, events, from_schema
 from smarterproctoring_mock import MockApp
 from smarterproctoring_mock.in_process import InProcessTransport
 
 ROOT = SPEC.parents[1]
 TOKEN = "contract-token"
-DOCUMENT: dict[str, Any] = yaml.safe_load(SPEC.read_text())
 _SIDS = {name: prefix + "0" * 32 for name, prefix in zip(PATTERNS, ("AI", "EX", "ES"), strict=True)}
 URL = "http://127.0.0.1:1" + TEMPLATE.format(**_SIDS)
 ERROR = {"code": "1", "message": "m", "status": 404, "more_info": "https://example.org"}
