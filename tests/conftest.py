@@ -24,6 +24,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_terminal_summary() -> None:
+    """Undo it: hypothesis, which only its plugin's summary may load, asks the collector who holds an object."""
+    gc.unfreeze()
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out files of which `-m` leaves out every test: to import them takes longer than many tests."""
     expression = str(config.getoption("markexpr"))
