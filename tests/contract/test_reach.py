@@ -18,6 +18,7 @@ from schemathesis.engine import Status, events, from_schema
 from smarterproctoring_mock import MockApp
 from smarterproctoring_mock.in_process import InProcessTransport
 
+pytestmark = pytest.mark.tooling
 ROOT = SPEC.parents[1]
 TOKEN = "contract-token"
 _SIDS = {name: prefix + "0" * 32 for name, prefix in zip(PATTERNS, ("AI", "EX", "ES"), strict=True)}

@@ -50,11 +50,14 @@ class Repository:
         """Make it the version of the package."""
         (self.root / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
 
-    def copy_packages(self) -> None:
-        for folder in FOLDERS:
+    def copy_packages(self, folders: Sequence[str] = FOLDERS) -> None:
+        """Copy the packages in some folders, and of their list the distributions that have one of those."""
+        for folder in folders:
             shutil.copytree(ROOT / folder, self.root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        head, *distributions = (ROOT / LIST).read_text().split("\n[[distribution]]\n")
+        shipped = [each for each in distributions if any(f'\nfolder = "{folder}"\n' in each for folder in folders)]
         (self.root / LIST).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / LIST, self.root / LIST)
+        (self.root / LIST).write_text("\n[[distribution]]\n".join([head, *shipped]))
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.root / file
