@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import sys
 import tempfile
+import termios
+import time
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from unittest.mock import patch
@@ -45,21 +50,44 @@ def _preloaded() -> ForkServerContext:
 _CONTEXT = _preloaded()
 
 
-def _command_line(arguments: list[str], environment: dict[str, str], folder: str, output: str) -> None:
+def _command_line(
+    arguments: list[str],
+    environment: dict[str, str],
+    folder: Path,
+    written: Connection,
+    terminal: bool,
+    prepare: Callable[[], object] | None,
+) -> None:
     """Be the command line: the target of a forked process."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(written, 1)
-    os.dup2(written, 2)
+    time.tzset()
+    os.dup2(written.fileno(), 1)
+    os.dup2(written.fileno(), 2)
+    if terminal:
+        _sit_at_terminal(written.fileno())
+    encoding, _, errors = environment.get("PYTHONIOENCODING", "utf-8").partition(":")
+    buffered = 1 if terminal else -1
+    sys.stdout = open(1, "w", buffered, encoding, errors or None, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, encoding, "backslashreplace", closefd=False)  # noqa: SIM115
     sys.argv = ["smarterproctoring", *arguments]
+    if prepare is not None:
+        prepare()
     if "TESTS_NOW" not in environment:
         cli.main()
         return
     moment = datetime.fromisoformat(environment["TESTS_NOW"])
     with patch.object(run_command, "plan_first", partial(_planned_at, moment)):
         cli.main()
+
+
+def _sit_at_terminal(descriptor: int) -> None:
+    """Begin a session, as a terminal's window does: to close the window is to hang up on it."""
+    os.setsid()
+    os.dup2(descriptor, 0)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - multiprocessing gives /dev/null
 
 
 def _planned_at(
@@ -70,14 +98,32 @@ def _planned_at(
 
 
 class Process:
-    """The command line in a process of its own, with the interface of `subprocess.Popen` as far as it is needed."""
+    """The command line in a process of its own, with the interface of `subprocess.Popen` as far as it is needed.
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+    Args:
+        arguments: What follows the program's name.
+        environment: All its variables.
+        folder: Where it runs.
+        terminal: One to read from and to write to; without it, `wait` returns what was written.
+        prepare: Called in the process before the command is.
+    """
+
+    def __init__(
+        self,
+        arguments: list[str],
+        environment: dict[str, str],
+        folder: Path,
+        *,
+        terminal: Connection | None = None,
+        prepare: Callable[[], object] | None = None,
+    ) -> None:
         descriptor, name = tempfile.mkstemp(prefix="output-", dir=folder)
-        os.close(descriptor)
         self._output = Path(name)
-        self._process = _CONTEXT.Process(target=_command_line, args=(arguments, environment, str(folder), name))
-        self._process.start()
+        with Connection(descriptor) as output:
+            written = terminal or output
+            given = (arguments, environment, folder, written, terminal is not None, prepare)
+            self._process = _CONTEXT.Process(target=_command_line, args=given)
+            self._process.start()
 
     @property
     def pid(self) -> int:
