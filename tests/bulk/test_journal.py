@@ -71,6 +71,7 @@ def test_no_reader_of_dbos_unpickles(tmp_path: Path, name: str) -> None:
     assert not made.exists()
 
 
+@pytest.mark.slow
 def test_dbos_itself_still_unpickles_whatever_serializer_it_is_given(tmp_path: Path) -> None:
     """The reason for `no_pickle`."""
     made = tmp_path / "made"
