@@ -45,12 +45,15 @@ def write_list(path: Path, rows: int, salt: str = "", extra: list[list[str]] | N
     return path
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 200.0) -> Any:
-    """Wait until something is so; the limit is only there to end a test that fails."""
+def wait_for(condition: Callable[[], Any], seconds: float = 200.0, every: float = 0.02) -> Any:
+    """Wait until something is so; the limit is only there to end a test that fails.
+
+    A condition that opens the journal takes some 50 ms of processor: it is not looked at `every` 0.02 seconds.
+    """
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "it did not come about in time"
-        time.sleep(0.02)
+        time.sleep(every)
     return found
 
 

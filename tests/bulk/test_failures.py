@@ -142,7 +142,7 @@ def test_a_dead_hosts_work_is_taken_over(fleet: Bulk, app: MockApp) -> None:
     took = time.time() - died
     # The lease, and what the rest needs; were its lanes held for ever, this would never end.
     assert took < lease + 60
-    wait_for(lambda: fleet.status()["state"] == "done")
+    wait_for(lambda: fleet.status()["state"] == "done", every=0.3)
     second.send_signal(signal.SIGTERM)
     fleet.end(second)
     nothing_lost(fleet, app, rows)
@@ -311,7 +311,7 @@ def test_a_worker_keeps_each_jobs_word_on_replays(bulk: Bulk, app: MockApp) -> N
     careful = write_list(bulk.folder / "careful.csv", 1)
     bulk.run("submit", careful, "--no-replay")
     worker = bulk.start("worker")
-    wait_for(lambda: bulk.status()["state"] == "done")
+    wait_for(lambda: bulk.status()["state"] == "done", every=0.3)
     assert [(found.state, found.attempts, found.maybe_applied) for found in bulk.outcomes().values()] == [
         ("gave_up", 1, True)
     ]

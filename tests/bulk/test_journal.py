@@ -354,7 +354,7 @@ def test_a_worker_that_slept_past_its_lease_sends_at_most_a_window(fleet: Bulk, 
     first.send_signal(signal.SIGSTOP)
     second = fleet.start("worker")
     window = 50  # 100 rows over two lanes
-    wait_for(lambda: fleet.status()["state"] == "done")
+    wait_for(lambda: fleet.status()["state"] == "done", every=0.3)
     by_then = sent(app)
     assert sum(by_then.values()) - rows <= lanes * window
     (job,) = jobs_of(fleet)
