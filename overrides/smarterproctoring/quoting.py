@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from smarterproctoring.answers import MAX_BODY, MAX_ERROR_BODY, Reply
+from smarterproctoring.answers import MAX_BODY, Reply
 from smarterproctoring.credentials import Secret
 from smarterproctoring.harmless import harmless
 from smarterproctoring.masking import mask, mask_token
@@ -22,13 +22,11 @@ def without_token(reply: Reply, secret: Secret) -> Reply:
     together = "\n".join(headers.values())
     if mask_token(together, token) != together:
         headers = {name: mask_token(value, token) for name, value in headers.items()}
-    limit = MAX_BODY if 200 <= reply.status < 300 else MAX_ERROR_BODY
     # A token at the limit is seen whole, and not cut into view; latin-1 keeps every byte.
-    body = mask_token(
-        reply.body[: limit + _MAX_ESCAPED * len(token)].decode("latin-1"), token
-    )
+    read = reply.body[: MAX_BODY + _MAX_ESCAPED * len(token)]
+    body = mask_token(read.decode("latin-1"), token)
     return Reply(
-        reply.status, headers, body.encode("latin-1")[:limit], reply.incomplete
+        reply.status, headers, body.encode("latin-1")[:MAX_BODY], reply.incomplete
     )
 
 

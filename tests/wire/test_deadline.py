@@ -33,6 +33,7 @@ from smarterproctoring import (
     SmarterProctoringError,
     Timeouts,
 )
+from smarterproctoring_transport.deadline import Watch
 from smarterproctoring_transport.sync_backend import Stream
 from wire.driver import AI, CERTIFICATES, ES, EX, TOKEN, Driver, shown
 from wire.misbehave import Peer, Server, Step, answer, head
@@ -242,12 +243,14 @@ def test_the_pieces_that_a_slow_reader_takes_have_one_limit() -> None:
     released = threading.Event()
     reader = threading.Thread(target=read)
     reader.start()
-    with cut(5), pytest.raises(httpcore.WriteTimeout):
-        Stream(here).write(b"n" * 10_000_000, 0.3)
-    released.set()
-    here.close()
-    reader.join()
-    there.close()
+    try:
+        with cut(5), pytest.raises(httpcore.WriteTimeout):
+            Stream(here).write(b"n" * 10_000_000, 0.3)
+    finally:  # else the process never ends where this fails
+        released.set()
+        here.close()
+        reader.join()
+        there.close()
 
 
 @cache
@@ -305,6 +308,24 @@ def test_a_deadline_that_passes_before_the_first_byte(driver: Driver, server: Se
         slow.append(1)
         error = client.view(deadline=0.2).fails(DeadlineExceededError)
     assert (error.maybe_applied, error.attempts, len(server.requests)) == (False, 1, int(kept))
+
+
+def test_a_process_that_stands_still_until_the_deadline_before_the_first_byte(
+    any_driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a SIGSTOP or a closed lid: the server is reached, and nothing has been written."""
+    clip = Watch.clip
+
+    def late(watch: Watch, timeout: float | None, late: type[Exception], until: float | None = None) -> float | None:
+        if late is httpcore.WriteTimeout:
+            watch.deadline = time.monotonic() - 1
+        return clip(watch, timeout, late, until)
+
+    monkeypatch.setattr(Watch, "clip", late)
+    with any_driver.client(server, retries=0) as client:
+        error = client.fails(APITimeoutError)
+    assert (error.maybe_applied, error.attempts, server.requests) == (False, 1, [])
+    assert "no time left to send" in error.message
 
 
 async def waiting(*_: object) -> None:
