@@ -157,6 +157,7 @@ def test_the_faults_of_the_second_pass_reach_every_documented_status() -> None:
     with httpx.Client(transport=transport, headers={"token": TOKEN}) as client:
         for _ in range(30):  # what so few cases have not met
             client.put(URL, json={"notes": "x"})
+            client.put(URL, json={"notes": 1})
             client.get(URL)
     for method in ("PUT", "GET"):
         seen = {request.status for request in app.requests(method=method)}

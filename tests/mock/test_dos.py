@@ -18,14 +18,14 @@ from typing import Any
 
 import pytest
 import smarterproctoring_mock
-import yaml
+from mock.documents import read_document, write_document
 from mock.rawhttp import BODY, JSON, PATH, TOKEN, Client, path_of
 from mock.regex_steps import grows_evenly
 from smarterproctoring_mock import MockApp, SpecError, running_server, wire
 from smarterproctoring_mock import record as record_module
 from smarterproctoring_mock import request_body as body_module
 from smarterproctoring_mock import store as store_module
-from smarterproctoring_mock.spec import default_path, load
+from smarterproctoring_mock.spec import load
 from smarterproctoring_mock.store import Store
 from smarterproctoring_mock.strict_json import MAX_VALUES, NotJsonError, loads
 
@@ -87,10 +87,10 @@ def test_a_pattern_that_backtracks_is_found(pattern: str) -> None:
 
 def with_notes(tmp_path: Path, **rules: Any) -> Path:
     """Write a spec whose notes have further rules."""
-    document = yaml.safe_load(default_path().read_text(encoding="utf-8"))
+    document = read_document()
     document["components"]["schemas"]["SessionChange"]["properties"]["notes"] |= rules
     file = tmp_path / "spec.yaml"
-    file.write_text(yaml.safe_dump(document))
+    write_document(file, document)
     return file
 
 
@@ -148,11 +148,11 @@ def test_a_host_of_any_kind_is_judged() -> None:
 
 @pytest.mark.parametrize("template", ["/x/{a}-{b}-{c}", "/x/{a}.{b}.{c}.json"])
 def test_a_segment_of_several_parameters_is_split_in_one_pass(tmp_path: Path, template: str) -> None:
-    document = yaml.safe_load(default_path().read_text(encoding="utf-8"))
+    document = read_document()
     parameters = [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in "abc"]
     document["paths"][template] = {"get": {"parameters": parameters, "responses": {"204": {"description": "x"}}}}
     file = tmp_path / "spec.yaml"
-    file.write_text(yaml.safe_dump(document))
+    write_document(file, document)
     spec = load(file)
     mark = "-" if "-" in template else "."
     end = "" if mark == "-" else ".json"
