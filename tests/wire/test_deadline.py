@@ -33,6 +33,8 @@ from smarterproctoring import (
     SmarterProctoringError,
     Timeouts,
 )
+from smarterproctoring_transport._async.watched import AsyncWatchedStream
+from smarterproctoring_transport._sync.watched import SyncWatchedStream
 from smarterproctoring_transport.deadline import Watch
 from smarterproctoring_transport.sync_backend import Stream
 from wire.driver import AI, CERTIFICATES, ES, EX, TOKEN, Driver, shown
@@ -621,3 +623,68 @@ def test_a_token_callable_may_raise_a_timeout_of_its_own(driver: Driver, server:
 
     with driver.client(server, fail) as client:
         assert "raised TimeoutError" in client.fails(SmarterProctoringError).message
+
+
+# -- the header and the body of a request ------------------------------------------------------------------------------
+
+
+class Written(httpcore.NetworkStream):
+    """A connection that keeps what is written, and answers nothing."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.pieces.append(buffer)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return b""
+
+
+class AsyncOf(httpcore.AsyncNetworkStream):
+    """The same for asynchronous code."""
+
+    def __init__(self, inner: Written) -> None:
+        self.inner = inner
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as in httpcore
+        self.inner.write(buffer)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return b""
+
+
+def step(asynchronous: bool, stream: Any, name: str, *arguments: Any) -> None:
+    done = getattr(stream, name)(*arguments)
+    if asynchronous:
+        with suppress(StopIteration):
+            done.send(None)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_header_goes_with_the_body_and_counts_as_sent_only_then(*, asynchronous: bool) -> None:
+    inner = Written()
+    watch = Watch()
+    of: Any = AsyncWatchedStream(AsyncOf(inner), watch, final=True) if asynchronous else None
+    stream = of or SyncWatchedStream(inner, watch, final=True)
+    for _ in range(2):  # on a kept connection as on a new one
+        inner.pieces.clear()
+        watch.begin(time.monotonic() + LONG, to_head=False, in_parts=True)
+        step(asynchronous, stream, "write", b"header, ", 1.0)
+        assert (inner.pieces, watch.sent) == ([], False)
+        step(asynchronous, stream, "write", b"body", 1.0)
+        assert (inner.pieces, watch.sent) == ([b"header, body"], True)
+        step(asynchronous, stream, "write", b"", 1.0)
+        assert inner.pieces == [b"header, body"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_header_without_a_body_is_sent_before_the_answer_is_read(*, asynchronous: bool) -> None:
+    inner = Written()
+    watch = Watch()
+    of: Any = AsyncWatchedStream(AsyncOf(inner), watch, final=True) if asynchronous else None
+    stream = of or SyncWatchedStream(inner, watch, final=True)
+    watch.begin(time.monotonic() + LONG, to_head=False, in_parts=True)
+    step(asynchronous, stream, "write", b"header", 1.0)
+    step(asynchronous, stream, "read", 9, 1.0)
+    assert (inner.pieces, watch.sent) == ([b"header"], True)
