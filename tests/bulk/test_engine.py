@@ -14,8 +14,8 @@ from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.engine import database
 from smarterproctoring_bulk.engine.store import Store
 from smarterproctoring_bulk.jobs import CHUNK, Job, chunk_sizes, job_id, largest_chunk, next_id
-from smarterproctoring_bulk.journal import find
-from smarterproctoring_bulk.plan import plan
+from smarterproctoring_bulk.journal import JournalError, find
+from smarterproctoring_bulk.plan import Plan, plan
 from smarterproctoring_bulk.rows import InputOptions
 from smarterproctoring_mock import MockApp
 from sqlalchemy import event
@@ -44,12 +44,8 @@ def test_a_chunk_is_no_more_than_a_lane_does_in_its_turn() -> None:
     assert largest_chunk(1e6, 2, 60) == CHUNK
 
 
-@pytest.mark.slow
-def test_a_list_that_was_submitted_in_part_is_finished_as_it_was_begun(
-    bulk: Bulk, app: MockApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Other settings the second time would cut other chunks: rows would be lost, or sent twice."""
-    path = write_list(bulk.folder / "list.csv", 1500)
+def submit_in_part(bulk: Bulk, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Submit a list of 1,500 rows with four lanes, until the power fails."""
     enqueue, chunks = DBOSClient.enqueue_in_transaction, iter(range(12))
 
     def power_cut(*arguments: Any) -> Any:
@@ -57,19 +53,49 @@ def test_a_list_that_was_submitted_in_part_is_finished_as_it_was_begun(
             raise KeyboardInterrupt
         return enqueue(*arguments)
 
-    monkeypatch.setattr(DBOSClient, "enqueue_in_transaction", power_cut)
-    with plan(path, InputOptions()) as planned, engine.Journal(find(bulk.journal)) as journal:
-        job = Job(
-            job_id(planned.fingerprint, bulk.url), planned.fingerprint, "list.csv", bulk.url, planned.counts,
-            rate=20.0, lanes=4, lease=60, chunk=96, window=25, created=planned.checked_at.timestamp(),
-        )  # fmt: skip
-        with pytest.raises(KeyboardInterrupt):
-            journal.submit(planned, job)
+    with monkeypatch.context() as patch, plan(path, InputOptions()) as planned:
+        patch.setattr(DBOSClient, "enqueue_in_transaction", power_cut)
+        with pytest.raises(KeyboardInterrupt), engine.Journal(find(bulk.journal)) as journal:
+            journal.submit(planned, job_of(planned, bulk, lanes=4))
+
+
+def job_of(planned: Plan, bulk: Bulk, lanes: int) -> Job:
+    return Job(
+        job_id(planned.fingerprint, bulk.url), planned.fingerprint, "list.csv", bulk.url, planned.counts,
+        rate=20.0, lanes=lanes, lease=60, chunk=96, window=25, created=planned.checked_at.timestamp(),
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_list_that_was_submitted_in_part_is_finished_as_it_was_begun(
+    bulk: Bulk, app: MockApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other settings the second time would cut other chunks: rows would be lost, or sent twice."""
+    path = write_list(bulk.folder / "list.csv", 1500)
+    submit_in_part(bulk, path, monkeypatch)
     assert "not submitted whole" in bulk.status()["state"]
-    said = bulk.run("run", path, "--rate", "none")
+    said = bulk.run("run", path, "--rate", "none", "--lanes", "2")
     assert "no limit from now on (it was 20/s)" in said
-    assert (bulk.status()["rate"], bulk.status()["lanes"]) == ("no limit", 4)
+    assert (bulk.status()["rate"], bulk.status()["lanes"]) == ("no limit", 2)
     assert sent(app) == {session(number): 1 for number in range(1500)}
+
+
+def test_two_hosts_submit_a_list_at_the_same_moment_only_if_they_cut_it_alike(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_list(bulk.folder / "list.csv", 1500)
+    submit_in_part(bulk, path, monkeypatch)
+    monkeypatch.setattr(Store, "numbers", lambda *_: set[int]())  # as if both had begun when there was nothing
+    with plan(path, InputOptions()) as planned, engine.Journal(find(bulk.journal)) as journal:
+        job = job_of(planned, bulk, lanes=4)
+        journal.store.update(job.id, {"lanes": 2})
+        with pytest.raises(JournalError, match="another process submits this list"):
+            journal.submit(planned, job)
+        journal.store.update(job.id, {"lanes": 4})
+        journal.submit(planned, job)
+        monkeypatch.undo()
+        lines = [row.line for chunk in journal.store.chunks(job.id) for row in chunk.rows]
+    assert lines == list(range(2, 1502))
 
 
 def test_two_hosts_that_find_no_job_of_a_list_give_it_the_same_name() -> None:
