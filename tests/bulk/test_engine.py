@@ -12,6 +12,7 @@ from bulk.runs import Bulk, sent, session, write_list
 from dbos import DBOSClient
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.engine import database
+from smarterproctoring_bulk.engine.many import Values
 from smarterproctoring_bulk.engine.store import Store
 from smarterproctoring_bulk.jobs import CHUNK, Job, chunk_sizes, job_id, largest_chunk, next_id
 from smarterproctoring_bulk.journal import JournalError, find
@@ -172,3 +173,27 @@ def test_a_job_is_not_done_while_another_worker_takes_over_a_dead_chunk(bulk: Bu
 def kill_part(journal: engine.Journal, workflow: str) -> None:
     client = journal._client  # pyright: ignore[reportPrivateUsage]
     client.cancel_workflows([workflow])
+
+
+def test_each_session_of_a_portion_is_found_by_its_key(tmp_path: Path) -> None:
+    """SQLite may look at every session of the service for each row of it instead: a list of 100,000 rows never ends."""
+    database_engine = database.connect(find(str(tmp_path / "journal.sqlite")))
+    store = Store(database_engine)
+    store.create()
+    statements = store._statements  # pyright: ignore[reportPrivateUsage]
+    held: Values = {"for_service": "https://a", "for_session": "ES1", "for_holder": "a job"}
+    applied: Values = {"new_state": "ok", "new_job": "a job", "new_at": 0.5, "new_maybe": False, "new_sendings": 1}
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(database_engine, "before_cursor_execute")
+    def note(_: object, __: object, sql: str, values: Any, *___: object) -> None:
+        asked.append((sql, values))
+
+    with store.begin() as connection:
+        for statement, values in ((statements.apply, held | applied), (statements.release, held)):
+            assert statement.execute(connection, [values] * 60) == 0
+        for sql, values in asked[:4]:
+            steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
+            searched = [step[3] for step in steps if " sessions" in step[3]]
+            assert searched == ["SEARCH sessions USING PRIMARY KEY (service=? AND session=?)"]
+    database_engine.dispose()

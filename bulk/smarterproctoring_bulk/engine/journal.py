@@ -37,6 +37,7 @@ from smarterproctoring_bulk.engine.durable import (
     EnqueueOptions,
     Serializer,
 )
+from smarterproctoring_bulk.engine.many import batches
 from smarterproctoring_bulk.engine.reader import JournalReader, open_outcome
 from smarterproctoring_bulk.engine.store import Chunk, JobChanges, Portion, Recorded
 from smarterproctoring_bulk.engine.trouble import Trouble
