@@ -39,6 +39,13 @@ def test_chunks_hold_every_row_and_get_smaller_towards_the_end(rows: int, larges
         left -= size
 
 
+def test_chunks_of_one_process_without_a_rate_stay_large_and_end_at_different_times() -> None:
+    """Each chunk waits up to a quarter of a second to be taken up; with small ones, both lanes waited at once."""
+    assert list(chunk_sizes(10_000, 4000, 2, 600, alone=True)) == [2000, 4000, 4000]
+    assert list(chunk_sizes(10_100, 4000, 2, 600, alone=True)) == [2000, 4000, 4000, 100]
+    assert list(chunk_sizes(700, 4000, 2, 600, alone=True)) == [700]
+
+
 def test_a_chunk_is_no_more_than_a_lane_does_in_its_turn() -> None:
     assert largest_chunk(None, 2, 60) == CHUNK
     assert largest_chunk(200, 2, 60) == 100 * 24 * 0.8

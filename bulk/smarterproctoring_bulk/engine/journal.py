@@ -268,8 +268,9 @@ class Journal(JournalReader):
         last = self._chunk(job, begun - 1).rows[-1].line if begun else 0
         left = (row for row in plan.rows() if row.line > last)
         decided = self._decided(left, job, again, known=known, supersede=take)
+        alone = self.place.path is not None and job.rate is None
         sizes = itertools.chain(
-            chunk_sizes(sendable, job.chunk, job.lanes, job.window),
+            chunk_sizes(sendable, job.chunk, job.lanes, job.window, alone=alone),
             itertools.repeat(jobs.CHUNK),
         )
         cuts = sizes_of(decided, itertools.islice(sizes, begun, None))
