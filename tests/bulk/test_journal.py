@@ -249,6 +249,19 @@ def test_a_connection_string_works(fleet: Bulk, app: MockApp) -> None:
     assert len(stored(app)) == 3
 
 
+@pytest.mark.parametrize(
+    "command", ["settle", "resume", "resume --no-wait", "cancel", "purge --yes", "undo --yes", "report"]
+)
+def test_a_journal_that_is_not_there_is_not_made_for_a_job(bulk: Bulk, command: str) -> None:
+    """A mistyped --journal is said, and leaves no empty journal behind."""
+    word, *options = command.split()
+    mistyped = bulk.folder / "mistyped" / "bulk.sqlite"
+    more = ["report.csv"] if word == "report" else []
+    said = bulk.run(word, "0123456789ab", *more, *options, "--journal", mistyped, code=2)
+    assert f"the journal {mistyped} has no job named 0123456789ab" in said
+    assert not mistyped.parent.exists()
+
+
 # -- the machine -------------------------------------------------------------------------------------------------------
 
 
