@@ -162,7 +162,7 @@ def speed(bench: Bench) -> None:
     """10,000 rows: bulk between two bare loops without a journal, in nine turns; the median counts."""
     path, few = bench.list_of(10_000), bench.list_of(10)
     found = list[tuple[float, dict[int, float]]]()
-    processor = list[tuple[float, float]]()
+    processor = list[tuple[float, float, float]]()
 
     def plain() -> dict[int, Bare]:
         with mock() as url:
@@ -175,16 +175,23 @@ def speed(bench: Bench) -> None:
             finish(start("run", rows, url=url, journal=str(bench.folder / f"{name}.sqlite")))
             return [moment for moment, _ in audit(url)], processor_of_children() - before
 
+    def submitted(rows: Path, name: str) -> float:
+        """Check a list and put it into a journal; return the seconds of processor."""
+        before = processor_of_children()
+        finish(start("submit", rows, url="http://127.0.0.1:9", journal=str(bench.folder / f"{name}.sqlite")))
+        return processor_of_children() - before
+
     for turn in range(9):
         before = plain()
         times, used = ours(path, f"speed{turn}")
         _, start_up = ours(few, f"few{turn}")
         after = plain()
+        checking = submitted(path, f"submitted{turn}") - submitted(few, f"few-submitted{turn}")
         # A machine's speed drifts within such a turn, so the bare loop is that of before and after.
         bare_rates = {concurrency: (before[concurrency].rate + after[concurrency].rate) / 2 for concurrency in before}
         found.append((len(times) / (max(times) - min(times)), bare_rates))
         bare_processor = statistics.mean(each.processor for run in (before, after) for each in run.values())
-        processor.append(((used - start_up) / len(times), bare_processor))
+        processor.append(((used - start_up) / len(times), bare_processor, checking / len(times)))
     # The concurrency that suits the bare loop over all turns: the better of two in each would be the luckier of two.
     best = max(found[0][1], key=lambda concurrency: statistics.median(rates[concurrency] for _, rates in found))
     ratios = sorted((ours / rates[best], ours, rates[best]) for ours, rates in found)
@@ -192,8 +199,11 @@ def speed(bench: Bench) -> None:
     turns = ", ".join(f"{ours / rates[best]:.2f}" for ours, rates in found)
     figure = f"{ratio:.2f} ({rate:.0f}/{bare_rate:.0f} rows/s; in turn {turns})"
     bench.note("10,000 rows, rows/s over a bare loop's", figure, "0.65", ratio >= 0.65)
-    whole, client = (statistics.median(each) * 1e6 for each in zip(*processor, strict=True))
-    figure = f"{whole - client:.0f} µs of {whole:.0f}; the bare loop's rows take {client:.0f}"
+    whole, client, checking = (statistics.median(each) * 1e6 for each in zip(*processor, strict=True))
+    figure = (
+        f"{whole - client:.0f} µs of {whole:.0f}, {checking:.0f} of them to check and submit it; "
+        f"the bare loop's rows take {client:.0f}"
+    )
     bench.note("bulk's own processor time per row", figure, "stated", good=True)
 
 

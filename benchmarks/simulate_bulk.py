@@ -72,7 +72,9 @@ def simulate(model: Model, seed: int = 1) -> Result:  # noqa: PLR0915 - one loop
     window = window_for(lanes, model.rate)
     interval = 0.0 if model.rate is None else lanes / (model.rate * MARGIN)
     poll = POLL_UNLIMITED if model.rate is None else POLL
-    chunks = chunk_sizes(model.rows, largest_chunk(model.rate, lanes, LEASE), lanes, window)
+    largest = largest_chunk(model.rate, lanes, LEASE)
+    alone = model.workers == 1 and model.rate is None
+    chunks = chunk_sizes(model.rows, largest, lanes, window, alone=alone)
     busy, flying, journal = [0.0] * model.workers, [0] * model.workers, 0.0
     begun, most, commits, last = deque[float](), 0, 0, 0.0
     events: list[tuple[float, int, str, _Lane]] = []

@@ -206,18 +206,29 @@ def largest_chunk(rate: float | None, lanes: int, lease: float) -> int:
     return min(CHUNK, int(rate / lanes * turn(lease) * 0.8))
 
 
-def chunk_sizes(rows: int, largest: int, lanes: int, least: int) -> Iterator[int]:
+def chunk_sizes(
+    rows: int, largest: int, lanes: int, least: int, *, alone: bool = False
+) -> Iterator[int]:
     """Yield the rows of one chunk after the other.
 
     A chunk is half of a lane's share of what is left: large ones cost little, and with
     small ones at the end no lane has much to do when others have nothing any more. The
     first ones of a long list differ, so that no two lanes end at the same time.
+
+    Args:
+        rows: Rows of all chunks.
+        largest: Rows of a chunk at most.
+        lanes: How many chunks run concurrently.
+        least: Rows of a chunk at least.
+        alone: Whether one process has all lanes, and no rate is shared among them. Then
+            its last lane is as fast as all, and no chunk need be small.
     """
     number = 0
     while rows > 0:
         number += 1
         first = largest * min(number, lanes) // lanes
-        size = min(rows, max(least, min(first, rows // (lanes * 2))))
+        share = rows if alone else rows // (lanes * 2)
+        size = min(rows, max(least, min(first, share)))
         yield size
         rows -= size
 

@@ -303,6 +303,16 @@ def summarize_journal(place: journals.Place) -> Generator[JournalSummary]:
             yield summary
 
 
+def check_job(place: journals.Place, name: str) -> None:
+    """Refuse a job that the journal does not know, before a journal that is not there is made.
+
+    Raises:
+        Stop: It is not known, or the journal cannot be read.
+    """
+    with summarize_journal(place) as summary:
+        summary.job(name)
+
+
 @contextlib.contextmanager
 def _stopping(place: journals.Place) -> Generator[None]:
     """Turn what can go wrong with a journal and its connections into the end of the command.

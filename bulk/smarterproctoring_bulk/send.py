@@ -432,8 +432,11 @@ class Lane:
         return not left or self._stopping(now)
 
     def _portion_is_ready(self, now: float) -> bool:
-        if self._stopping(now):
-            return False
+        # This is asked after every row, and mostly the answer is no.
+        return self._is_portion(now) and not self._stopping(now)
+
+    def _is_portion(self, now: float) -> bool:
+        """Tell whether what is settled or has failed is enough, or has waited long enough."""
         settled = len(self._settled)
         window = self._rules.window
         unsettled = len(self._flying) + len(self._failed)

@@ -12,10 +12,11 @@ from bulk.runs import Bulk, sent, session, write_list
 from dbos import DBOSClient
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.engine import database
+from smarterproctoring_bulk.engine.many import Values
 from smarterproctoring_bulk.engine.store import Store
 from smarterproctoring_bulk.jobs import CHUNK, Job, chunk_sizes, job_id, largest_chunk, next_id
-from smarterproctoring_bulk.journal import find
-from smarterproctoring_bulk.plan import plan
+from smarterproctoring_bulk.journal import JournalError, find
+from smarterproctoring_bulk.plan import Plan, plan
 from smarterproctoring_bulk.rows import InputOptions
 from smarterproctoring_mock import MockApp
 from sqlalchemy import event
@@ -38,10 +39,39 @@ def test_chunks_hold_every_row_and_get_smaller_towards_the_end(rows: int, larges
         left -= size
 
 
+def test_chunks_of_one_process_without_a_rate_stay_large_and_end_at_different_times() -> None:
+    """Each chunk waits up to a quarter of a second to be taken up; with small ones, both lanes waited at once."""
+    assert list(chunk_sizes(10_000, 4000, 2, 600, alone=True)) == [2000, 4000, 4000]
+    assert list(chunk_sizes(10_100, 4000, 2, 600, alone=True)) == [2000, 4000, 4000, 100]
+    assert list(chunk_sizes(700, 4000, 2, 600, alone=True)) == [700]
+
+
 def test_a_chunk_is_no_more_than_a_lane_does_in_its_turn() -> None:
     assert largest_chunk(None, 2, 60) == CHUNK
     assert largest_chunk(200, 2, 60) == 100 * 24 * 0.8
     assert largest_chunk(1e6, 2, 60) == CHUNK
+
+
+def submit_in_part(bulk: Bulk, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Submit a list of 1,500 rows with four lanes, until the power fails."""
+    enqueue, chunks = DBOSClient.enqueue_in_transaction, iter(range(12))
+
+    def power_cut(*arguments: Any) -> Any:
+        if next(chunks, None) is None:
+            raise KeyboardInterrupt
+        return enqueue(*arguments)
+
+    with monkeypatch.context() as patch, plan(path, InputOptions()) as planned:
+        patch.setattr(DBOSClient, "enqueue_in_transaction", power_cut)
+        with pytest.raises(KeyboardInterrupt), engine.Journal(find(bulk.journal)) as journal:
+            journal.submit(planned, job_of(planned, bulk, lanes=4))
+
+
+def job_of(planned: Plan, bulk: Bulk, lanes: int) -> Job:
+    return Job(
+        job_id(planned.fingerprint, bulk.url), planned.fingerprint, "list.csv", bulk.url, planned.counts,
+        rate=20.0, lanes=lanes, lease=60, chunk=96, window=25, created=planned.checked_at.timestamp(),
+    )  # fmt: skip
 
 
 @pytest.mark.slow
@@ -50,26 +80,30 @@ def test_a_list_that_was_submitted_in_part_is_finished_as_it_was_begun(
 ) -> None:
     """Other settings the second time would cut other chunks: rows would be lost, or sent twice."""
     path = write_list(bulk.folder / "list.csv", 1500)
-    enqueue, chunks = DBOSClient.enqueue_in_transaction, iter(range(12))
-
-    def power_cut(*arguments: Any) -> Any:
-        if next(chunks, None) is None:
-            raise KeyboardInterrupt
-        return enqueue(*arguments)
-
-    monkeypatch.setattr(DBOSClient, "enqueue_in_transaction", power_cut)
-    with plan(path, InputOptions()) as planned, engine.Journal(find(bulk.journal)) as journal:
-        job = Job(
-            job_id(planned.fingerprint, bulk.url), planned.fingerprint, "list.csv", bulk.url, planned.counts,
-            rate=20.0, lanes=4, lease=60, chunk=96, window=25, created=planned.checked_at.timestamp(),
-        )  # fmt: skip
-        with pytest.raises(KeyboardInterrupt):
-            journal.submit(planned, job)
+    submit_in_part(bulk, path, monkeypatch)
     assert "not submitted whole" in bulk.status()["state"]
-    said = bulk.run("run", path, "--rate", "none")
+    said = bulk.run("run", path, "--rate", "none", "--lanes", "2")
     assert "no limit from now on (it was 20/s)" in said
-    assert (bulk.status()["rate"], bulk.status()["lanes"]) == ("no limit", 4)
+    assert (bulk.status()["rate"], bulk.status()["lanes"]) == ("no limit", 2)
     assert sent(app) == {session(number): 1 for number in range(1500)}
+
+
+def test_two_hosts_submit_a_list_at_the_same_moment_only_if_they_cut_it_alike(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_list(bulk.folder / "list.csv", 1500)
+    submit_in_part(bulk, path, monkeypatch)
+    monkeypatch.setattr(Store, "numbers", lambda *_: set[int]())  # as if both had begun when there was nothing
+    with plan(path, InputOptions()) as planned, engine.Journal(find(bulk.journal)) as journal:
+        job = job_of(planned, bulk, lanes=4)
+        journal.store.update(job.id, {"lanes": 2})
+        with pytest.raises(JournalError, match="another process submits this list"):
+            journal.submit(planned, job)
+        journal.store.update(job.id, {"lanes": 4})
+        journal.submit(planned, job)
+        monkeypatch.undo()
+        lines = [row.line for chunk in journal.store.chunks(job.id) for row in chunk.rows]
+    assert lines == list(range(2, 1502))
 
 
 def test_two_hosts_that_find_no_job_of_a_list_give_it_the_same_name() -> None:
@@ -146,3 +180,27 @@ def test_a_job_is_not_done_while_another_worker_takes_over_a_dead_chunk(bulk: Bu
 def kill_part(journal: engine.Journal, workflow: str) -> None:
     client = journal._client  # pyright: ignore[reportPrivateUsage]
     client.cancel_workflows([workflow])
+
+
+def test_each_session_of_a_portion_is_found_by_its_key(tmp_path: Path) -> None:
+    """SQLite may look at every session of the service for each row of it instead: a list of 100,000 rows never ends."""
+    database_engine = database.connect(find(str(tmp_path / "journal.sqlite")))
+    store = Store(database_engine)
+    store.create()
+    statements = store._statements  # pyright: ignore[reportPrivateUsage]
+    held: Values = {"for_service": "https://a", "for_session": "ES1", "for_holder": "a job"}
+    applied: Values = {"new_state": "ok", "new_job": "a job", "new_at": 0.5, "new_maybe": False, "new_sendings": 1}
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(database_engine, "before_cursor_execute")
+    def note(_: object, __: object, sql: str, values: Any, *___: object) -> None:
+        asked.append((sql, values))
+
+    with store.begin() as connection:
+        for statement, values in ((statements.apply, held | applied), (statements.release, held)):
+            assert statement.execute(connection, [values] * 60) == 0
+        for sql, values in asked[:4]:
+            steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
+            searched = [step[3] for step in steps if " sessions" in step[3]]
+            assert searched == ["SEARCH sessions USING PRIMARY KEY (service=? AND session=?)"]
+    database_engine.dispose()

@@ -14,6 +14,7 @@ from smarterproctoring_bulk.counts import counted
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Again
 from smarterproctoring_bulk.opening import (
+    check_job,
     check_service,
     find_journal,
     lock_journal,
@@ -37,7 +38,9 @@ from smarterproctoring_bulk.work import work, write_reports
 @journal_option
 def cancel(job: str, journal: str | None) -> None:
     """Begin no more rows of a job. What is under way is finished; `resume` goes on."""
-    with open_journal(find_journal(journal)) as opened:
+    place = find_journal(journal)
+    check_job(place, job)
+    with open_journal(place) as opened:
         found = opened.job(job)
         if opened.done(found):
             click.echo(f"job {found.id} is done; there is nothing to cancel", err=True)
@@ -60,6 +63,7 @@ def cancel(job: str, journal: str | None) -> None:
 def resume(job: str, no_wait: bool, **arguments: Unpack[ResumeArguments]) -> None:
     """Go on with a job that was paused, cancelled or interrupted, and retry rows that gave up."""
     place = find_journal(arguments["journal"])
+    check_job(place, job)
     again: frozenset[Again] = frozenset({"gave-up"} if arguments["again"] else ())
     if no_wait:
         with open_journal(place) as journal:
@@ -114,6 +118,7 @@ def report(job: str, files: tuple[str, ...], journal: str | None) -> None:
 def purge(job: str, journal: str | None, yes: bool) -> None:
     """Delete all that the journal knows of a job: its rows hold personal data."""
     place = find_journal(journal)
+    check_job(place, job)
     require_answer(yes=yes, what="a job is deleted")
     with lock_journal(place, f"bulk purge {job}"), open_journal(place) as opened:
         found = opened.job(job)

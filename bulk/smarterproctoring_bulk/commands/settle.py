@@ -19,6 +19,7 @@ from smarterproctoring_bulk.doubts import NOT_SO, Doubt
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Job
 from smarterproctoring_bulk.opening import (
+    check_job,
     check_service,
     find_journal,
     lock_journal,
@@ -73,6 +74,7 @@ def settle(job: str, **arguments: Unpack[SettleArguments]) -> None:
     what is known. No session is changed. The same command continues.
     """
     place = find_journal(arguments["journal"])
+    check_job(place, job)
     reports = [Output("--report", Path(path)) for path in arguments["reports"]]
     check_outputs(reports, journal_files(place.path))
     client = open_client(arguments)

@@ -23,6 +23,7 @@ from smarterproctoring_bulk.doubts import Applied
 from smarterproctoring_bulk.exits import Stop
 from smarterproctoring_bulk.jobs import Job
 from smarterproctoring_bulk.opening import (
+    check_job,
     check_service,
     find_journal,
     lock_journal,
@@ -77,6 +78,7 @@ def undo(job: str, **arguments: Unpack[UndoArguments]) -> None:
     back, and no other field. It is a job of its own, which can be undone, too.
     """
     place = find_journal(arguments["journal"])
+    check_job(place, job)
     if not arguments["dry_run"]:
         require_answer(yes=arguments["yes"])
     reports = [Output("--report", Path(path)) for path in arguments["reports"]]

@@ -37,14 +37,9 @@ from smarterproctoring_bulk.engine.durable import (
     EnqueueOptions,
     Serializer,
 )
+from smarterproctoring_bulk.engine.many import batches
 from smarterproctoring_bulk.engine.reader import JournalReader, open_outcome
-from smarterproctoring_bulk.engine.store import (
-    Chunk,
-    JobChanges,
-    Portion,
-    Recorded,
-    batches,
-)
+from smarterproctoring_bulk.engine.store import Chunk, JobChanges, Portion, Recorded
 from smarterproctoring_bulk.engine.trouble import Trouble
 from smarterproctoring_bulk.jobs import Again, Job, JobOptions, application, chunk_sizes
 from smarterproctoring_bulk.journal import (
@@ -221,7 +216,7 @@ class Journal(JournalReader):
                 was begun.
             again: Rows that are sent again though they were sent before.
             supersede: Whether sessions are taken from jobs that hold them.
-            progress: Called with the number of rows that are in.
+            progress: Called with the number of rows that were put in.
 
         Returns:
             The job as it is in the journal.
@@ -267,25 +262,53 @@ class Journal(JournalReader):
         take: bool,
     ) -> None:
         known = self.store.knows(job.service)
-        decided = self._decided(plan, job, again, known=known, supersede=take)
-        # A list that is in the journal in part is cut as it was begun.
+        # What is there of a list that was submitted in part stays as it is: other options
+        # than it was begun with would cut other chunks.
+        begun = len(self.store.numbers(job.id))
+        last = self._chunk(job, begun - 1).rows[-1].line if begun else 0
+        left = (row for row in plan.rows() if row.line > last)
+        decided = self._decided(left, job, again, known=known, supersede=take)
+        alone = self.place.path is not None and job.rate is None
         sizes = itertools.chain(
-            chunk_sizes(sendable, job.chunk, job.lanes, job.window),
+            chunk_sizes(sendable, job.chunk, job.lanes, job.window, alone=alone),
             itertools.repeat(jobs.CHUNK),
         )
+        cuts = sizes_of(decided, itertools.islice(sizes, begun, None))
         rows = 0
-        for batch in batches(enumerate(sizes_of(decided, sizes)), _SUBMITTED):
+        for batch in batches(enumerate(cuts, begun), _SUBMITTED):
             with self.store.begin() as connection:
                 there = self.store.lock_numbers(connection, job.id)
                 for number, cut in batch:
                     rows += len(cut)
                     if number not in there:
                         self._add_chunk(connection, job, number, cut, take=take)
+                    else:
+                        self._check_chunk(connection, job, number, cut)
             progress(rows)
+
+    def _check_chunk(
+        self,
+        connection: sa.Connection,
+        job: Job,
+        number: int,
+        cut: Sequence[tuple[Row, History | None]],
+    ) -> None:
+        """Check that another host that submits the same list cuts it as this one does.
+
+        Raises:
+            OpenElsewhereError: It does not.
+        """
+        there = self.store.chunk(job.id, number, connection).rows
+        if [row.line for row in there] != [row.line for row, _ in cut]:
+            raise OpenElsewhereError(
+                "another process submits this list at this moment, with other options; "
+                "start again when it has ended",
+                {},
+            )
 
     def _decided(
         self,
-        plan: Plan,
+        rows: Iterator[Row],
         job: Job,
         again: frozenset[Again],
         *,
@@ -293,7 +316,7 @@ class Journal(JournalReader):
         supersede: bool,
     ) -> Iterator[tuple[Row, History | None]]:
         """Yield the rows to send; record the outcome of the others."""
-        for batch in batches(plan.rows(), _COMPARED):
+        for batch in batches(rows, _COMPARED):
             found: dict[str, Known] = {}
             if known:
                 sessions = (row.sids[2] for row in batch)

@@ -9,7 +9,8 @@ from typing import Any, Final
 from smarterproctoring_bulk import jobs
 from smarterproctoring_bulk.compare import Comparison, Known, decide
 from smarterproctoring_bulk.engine import database
-from smarterproctoring_bulk.engine.store import Chunk, Store, batches
+from smarterproctoring_bulk.engine.many import batches
+from smarterproctoring_bulk.engine.store import Chunk, Store
 from smarterproctoring_bulk.engine.summary import JournalSummary, Tally
 from smarterproctoring_bulk.jobs import Again, Job
 from smarterproctoring_bulk.journal import Place, lock_holder

@@ -6,24 +6,22 @@ outcomes and sessions is here, and each portion of outcomes is one transaction.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, TypedDict, TypeVar, cast
+from typing import Final, Literal, TypedDict, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from smarterproctoring_bulk.compare import Known
+from smarterproctoring_bulk.engine.many import Given, Kinds, ManyRows, Values, batches
 from smarterproctoring_bulk.engine.summary import unpack_histories
 from smarterproctoring_bulk.jobs import Job
 from smarterproctoring_bulk.outcomes import History, Outcome, State
 from smarterproctoring_bulk.plan import Duplicate, digest
 from smarterproctoring_bulk.rows import Row
-
-T = TypeVar("T")
 
 _BATCH = 500
 """Keys or rows of one statement."""
@@ -363,9 +361,10 @@ class Store:
             How many it holds now.
         """
         statement = self._statements.take if take else self._statements.claim
-        values = [
+        service = job.service
+        values: list[Values] = [
             {
-                "service": job.service,
+                "service": service,
                 "session": row.sids[2],
                 "holder": job.id,
                 "claim": digest(row),
@@ -377,7 +376,7 @@ class Store:
         ]
         if not values:
             return 0
-        held = connection.execute(statement, values).rowcount
+        held = statement.execute(connection, values)
         if held < 0:  # the driver for Postgres does not count what it inserts
             held = len(self._held(connection, job, [row.sids[2] for row in rows]))
         return held
@@ -422,7 +421,7 @@ class Store:
                 _outcome_values(job_id, outcome) | {"session": outcome.sids[2]}
                 for outcome in batch
             ]
-            connection.execute(self._statements.settle, values)
+            self._statements.settle.execute(connection, values)
 
     def add_duplicates(self, job_id: str, duplicates: Iterable[Duplicate]) -> None:
         """Record the rows that repeat an earlier one."""
@@ -509,7 +508,7 @@ class Store:
             for outcome in outcomes
         ]
         if values:
-            connection.execute(self._statements.settle, values)
+            self._statements.settle.execute(connection, values)
         return self._release(connection, job, portion)
 
     def _move_on(
@@ -549,33 +548,20 @@ class Store:
         self, connection: sa.Connection, job: Job, portion: Portion
     ) -> Recorded:
         """Note in the sessions what became of them, and hold them no more."""
-        applied: list[dict[str, str | float | int | bool | None]] = []
-        unchanged: list[dict[str, str]] = []
-        for outcome in sorted(portion.outcomes, key=lambda outcome: outcome.sids[2]):
-            key = {
-                "for_service": job.service,
-                "for_session": outcome.sids[2],
-                "for_holder": job.id,
-            }
+        applied: list[Values] = []
+        unchanged: list[Values] = []
+        service = job.service
+        for outcome in sorted(portion.outcomes, key=_session_of):
             if outcome.state == "ok" or outcome.maybe_applied:
                 sendings = portion.sendings.get(outcome.line, 0)
-                applied.append(
-                    {
-                        **key,
-                        "new_state": outcome.state,
-                        "new_job": job.id,
-                        "new_at": outcome.at,
-                        "new_maybe": outcome.maybe_applied,
-                        "new_sendings": sendings,
-                    }
-                )
+                applied.append(_applied_values(job.id, service, outcome, sendings))
             elif outcome.state != "superseded":
-                unchanged.append(key)
+                unchanged.append(_held_values(job.id, service, outcome))
         hits = 0
         if applied:
-            hits += connection.execute(self._statements.apply, applied).rowcount
+            hits += self._statements.apply.execute(connection, applied)
         if unchanged:
-            hits += connection.execute(self._statements.release, unchanged).rowcount
+            hits += self._statements.release.execute(connection, unchanged)
         if hits < len(applied) + len(unchanged):
             return "superseded"
         return "recorded"
@@ -690,7 +676,7 @@ class Store:
             if history is None or not self._apply(connection, job, outcome, history):
                 continue
             values = _outcome_values(job.id, outcome, history.sendings)
-            connection.execute(self._statements.settle, values)
+            self._statements.settle.execute(connection, [values])
             settled.add(outcome.line)
             del left[outcome.line]
         done = not left and chunk.begun >= len(chunk.rows)
@@ -705,17 +691,8 @@ class Store:
         self, connection: sa.Connection, job: Job, outcome: Outcome, history: History
     ) -> bool:
         """Note in a session that a row was applied; False if another job holds it."""
-        values = {
-            "for_service": job.service,
-            "for_session": outcome.sids[2],
-            "for_holder": job.id,
-            "new_state": outcome.state,
-            "new_job": job.id,
-            "new_at": outcome.at,
-            "new_maybe": False,
-            "new_sendings": history.sendings,
-        }
-        return connection.execute(self._statements.apply, values).rowcount == 1
+        values = _applied_values(job.id, job.service, outcome, history.sendings)
+        return self._statements.apply.execute(connection, [values]) == 1
 
     def waiting_parts(self, job: Job) -> list[str]:
         """Return DBOS's names of the job's parts that run now."""
@@ -912,64 +889,112 @@ class _Statements:
         insert = sqlite.insert if is_sqlite else postgresql.insert
         self.insert_job = insert(tables.jobs).on_conflict_do_nothing()
         self.insert_duplicate = insert(tables.duplicates).on_conflict_do_nothing()
-        settle = insert(tables.outcomes)
-        self.settle = settle.on_conflict_do_update(
-            index_elements=["job", "line"],
-            set_={
-                column.name: settle.excluded[column.name]
-                for column in tables.outcomes.columns
-                if not column.primary_key
-            },
-        )
-        sessions = tables.sessions
-        claim = insert(sessions)
-        taken = {"holder": claim.excluded.holder, "claim": claim.excluded.claim}
-        keys = ["service", "session"]
-        self.claim = claim.on_conflict_do_update(
-            index_elements=keys,
-            set_=taken,
-            where=sa.or_(
-                sessions.c.holder.is_(None), sessions.c.holder == claim.excluded.holder
+        self.settle = _settle(tables.outcomes, is_sqlite=is_sqlite)
+        self.claim = _claim(tables.sessions, is_sqlite=is_sqlite)
+        self.take = _claim(tables.sessions, is_sqlite=is_sqlite, take=True)
+        self.apply = _apply(tables.sessions, is_sqlite=is_sqlite)
+        self.release = _release(tables.sessions, is_sqlite=is_sqlite)
+
+
+def _settle(outcomes: sa.Table, *, is_sqlite: bool) -> ManyRows:
+    """Return the statement that records outcomes, in place of those that are there."""
+    kinds = {column.name: column.type for column in outcomes.columns}
+    given = Given(kinds, is_sqlite=is_sqlite)
+    insert = given.insert(outcomes)
+    statement = insert.on_conflict_do_update(
+        index_elements=["job", "line"],
+        set_={
+            column.name: insert.excluded[column.name]
+            for column in outcomes.columns
+            if not column.primary_key
+        },
+    )
+    return ManyRows(given, statement)
+
+
+def _claim(sessions: sa.Table, *, is_sqlite: bool, take: bool = False) -> ManyRows:
+    """Return the statement that lets a job hold sessions, with `take` those of others too."""
+    names = ("service", "session", "holder", "claim")
+    unknown = ("maybe_applied", "sendings", "earlier")
+    kinds = {name: sessions.c[name].type for name in (*names, *unknown)}
+    given = Given(kinds, is_sqlite=is_sqlite)
+    insert = given.insert(sessions)
+    holder = insert.excluded.holder
+    free = sa.or_(sessions.c.holder.is_(None), sessions.c.holder == holder)
+    statement = insert.on_conflict_do_update(
+        index_elements=["service", "session"],
+        set_={"holder": holder, "claim": insert.excluded.claim},
+        where=None if take else free,
+    )
+    return ManyRows(given, statement)
+
+
+_HELD: Final[Kinds] = {
+    "for_service": sa.Text(),
+    "for_session": sa.Text(),
+    "for_holder": sa.Text(),
+}
+"""Values that name a session and its job.
+
+With a service that is not a value of each row, SQLite would look at every session of it for
+every row.
+"""
+_APPLIED: Final[Kinds] = {
+    **_HELD,
+    "new_state": sa.Text(),
+    "new_job": sa.Text(),
+    "new_at": sa.Double(),
+    "new_maybe": sa.Boolean(),
+    "new_sendings": sa.Integer(),
+}
+"""Values that say what became of it, too."""
+
+
+def _held(given: Given, sessions: sa.Table) -> sa.ColumnElement[bool]:
+    """Return the condition that a session is that of a row, and held by its job."""
+    return sa.and_(
+        sessions.c.service == given["for_service"],
+        sessions.c.session == given["for_session"],
+        sessions.c.holder == given["for_holder"],
+    )
+
+
+def _apply(sessions: sa.Table, *, is_sqlite: bool) -> ManyRows:
+    """Return the statement that notes what became of sessions, and holds them no more."""
+    given = Given(_APPLIED, is_sqlite=is_sqlite)
+    another = sa.and_(
+        sessions.c.digest.is_not(None), sessions.c.digest != sessions.c.claim
+    )
+    statement = (
+        sa.update(sessions)
+        .where(_held(given, sessions))
+        .values(
+            holder=None,
+            claim=None,
+            digest=sessions.c.claim,
+            state=given["new_state"],
+            job=given["new_job"],
+            at=given["new_at"],
+            maybe_applied=given["new_maybe"],
+            sendings=given["new_sendings"],
+            earlier=sa.case(
+                (another, sessions.c.earlier + " " + sessions.c.digest),
+                else_=sessions.c.earlier,
             ),
         )
-        self.take = claim.on_conflict_do_update(index_elements=keys, set_=taken)
-        held = (
-            sessions.c.service == sa.bindparam("for_service"),
-            sessions.c.session == sa.bindparam("for_session"),
-            sessions.c.holder == sa.bindparam("for_holder"),
-        )
-        another = sa.and_(
-            sessions.c.digest.is_not(None), sessions.c.digest != sessions.c.claim
-        )
-        self.apply = (
-            sa.update(sessions)
-            .where(*held)
-            .values(
-                holder=None,
-                claim=None,
-                digest=sessions.c.claim,
-                state=sa.bindparam("new_state"),
-                job=sa.bindparam("new_job"),
-                at=sa.bindparam("new_at"),
-                maybe_applied=sa.bindparam("new_maybe"),
-                sendings=sa.bindparam("new_sendings"),
-                earlier=sa.case(
-                    (another, sessions.c.earlier + " " + sessions.c.digest),
-                    else_=sessions.c.earlier,
-                ),
-            )
-        )
-        self.release = sa.update(sessions).where(*held).values(holder=None, claim=None)
+    )
+    return ManyRows(given, statement)
 
 
-def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield the items in lists of at most `size`."""
-    iterator = iter(items)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch
+def _release(sessions: sa.Table, *, is_sqlite: bool) -> ManyRows:
+    """Return the statement that holds sessions no more."""
+    given = Given(_HELD, is_sqlite=is_sqlite)
+    held = _held(given, sessions)
+    statement = sa.update(sessions).where(held).values(holder=None, claim=None)
+    return ManyRows(given, statement)
 
 
-def _session_of(row: Row) -> str:
+def _session_of(row: Row | Outcome) -> str:
     return row.sids[2]
 
 
@@ -998,9 +1023,30 @@ def _chunk(values: sa.RowMapping) -> Chunk:
     )
 
 
-def _outcome_values(
-    job_id: str, outcome: Outcome, sendings: int = 0
-) -> dict[str, str | int | float | bool | None]:
+def _held_values(job_id: str, service: str, outcome: Outcome) -> Values:
+    return {
+        "for_service": service,
+        "for_session": outcome.sids[2],
+        "for_holder": job_id,
+    }
+
+
+def _applied_values(
+    job_id: str, service: str, outcome: Outcome, sendings: int
+) -> Values:
+    return {
+        "for_service": service,
+        "for_session": outcome.sids[2],
+        "for_holder": job_id,
+        "new_state": outcome.state,
+        "new_job": job_id,
+        "new_at": outcome.at,
+        "new_maybe": outcome.maybe_applied,
+        "new_sendings": sendings,
+    }
+
+
+def _outcome_values(job_id: str, outcome: Outcome, sendings: int = 0) -> Values:
     sent = outcome.attempts > 0 or outcome.sids[0] != ""
     return {
         "job": job_id,
@@ -1040,7 +1086,7 @@ def _outcome(values: sa.RowMapping) -> Outcome:
     )
 
 
-def _job_values(job: Job) -> dict[str, str | int | float | bool | None]:
+def _job_values(job: Job) -> Values:
     counts = job.counts
     return {
         "id": job.id,

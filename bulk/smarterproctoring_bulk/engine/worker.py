@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import socket
 import time
@@ -42,6 +43,8 @@ _FINAL = frozenset({"interrupt", "disk"})
 """Why a worker ends, rather than a job is paused."""
 _LOOK = 1.0
 """Seconds between two looks at the journal."""
+_SEEN = 0.01
+"""Seconds for which the journal's file is taken to be there after it was seen."""
 
 
 @dataclass
@@ -67,6 +70,8 @@ class Worker:
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     lanes: int = 0
     read: ReadSession | None = read_session
+    _seen: bool = True
+    _seen_at: float = -math.inf
     # DBOS makes its pool the loop's, and closes it.
     _looking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _recording: ThreadPoolExecutor = field(
@@ -190,7 +195,6 @@ class Worker:
 
     def _lane(self, job: Job, work: Work) -> Lane:
         job_id = job.id
-        journal = self.journal
         rules = Rules(
             rate=lambda: self.jobs[job_id].rate,
             lanes=lambda: self.jobs[job_id].lanes,
@@ -198,7 +202,7 @@ class Worker:
             seconds=turn(job.lease),
             kind=job.kind,
             replay=job.replay,
-            halted=lambda: bool(self.jobs[job_id].paused) or not journal.is_there(),
+            halted=lambda: bool(self.jobs[job_id].paused) or not self._is_there(),
             read=self.read,
             record_before=job.record_before,
         )
@@ -206,6 +210,14 @@ class Worker:
             retries=0, deadline=attempt_limit(job.lease), read_back="never"
         )
         return Lane(self.gate, view, work, rules)
+
+    def _is_there(self) -> bool:
+        """Tell whether the journal is there: asked for every row, and so not always looked up."""
+        now = time.monotonic()
+        if now - self._seen_at >= _SEEN:
+            self._seen_at = now
+            self._seen = self.journal.is_there()
+        return self._seen
 
     async def _send(self, job: Job, chunk: Chunk, lane: Lane, began: float) -> None:
         """Send the rows of a chunk, and record each portion before the next is handed over."""
