@@ -15,15 +15,11 @@ from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.dry_run import DryRun
 from smarterproctoring.errors import ConfigurationError, wrong_settings
-from smarterproctoring.install import (
-    AsyncInstallClient,
-    InstallClient,
-    checked_install,
-    install_problem,
-)
+from smarterproctoring.install import AsyncInstallClient, InstallClient, checked_install
 from smarterproctoring.many import Outcome
 from smarterproctoring.methods import AsyncMethods, Methods, SenderT, SyncMethods
 from smarterproctoring.observers import CallHooks
+from smarterproctoring.prepare import install_problem
 from smarterproctoring.settings import (
     CallOptions,
     Options,
