@@ -153,7 +153,7 @@ test-fast: $(READY)  ## the tests for the inner loop: no builds, no browser, no 
 	@$(BIN)/pytest -q -n $$((2 * $(CORES))) --dist worksteal -m 'not slow and not tooling and not flavour' $(ARGS)
 
 # Not its crashes, leases and outages: those are the same on any Python.
-COMMANDS_OF_BULK := $(addprefix tests/bulk/test_,look.py list_defaults.py operator.py send.py settle.py undo.py)
+COMMANDS_OF_BULK := $(addprefix tests/bulk/test_,look.py list_defaults.py operator.py rows.py send.py settle.py undo.py)
 .PHONY: test-python
 test-python: $(READY)  ## the tests that depend on the Python; PYTHON=… VENV=build/venv-3.13 for another one
 	@$(BIN)/pytest -q -n 2 -m 'not tooling and not slow' $(ARGS)

@@ -164,7 +164,7 @@ def steps() -> dict[str, Step]:
     from smarterproctoring.settings import Options
     from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
     from smarterproctoring_generated.records import Hidden
-    from smarterproctoring_transport.exchange import request_for
+    from smarterproctoring_transport.exchange import PlainRequest
     from smarterproctoring_transport.fast import Connection, Parsed
     from smarterproctoring_transport.framing import Framing
 
@@ -188,12 +188,12 @@ def steps() -> dict[str, Step]:
         return request
 
     request = make()
-    plain = request_for(request)
+    plain = PlainRequest(request)
 
     def parse() -> object:
         connection.answer = Parsed()
         connection.answer.feed(Framing().take(ANSWER))
-        return connection.whole_response(None)
+        return connection.response(None)
 
     def answer() -> httpx.Response:
         headers = [(b"Content-Type", b"application/json"), (b"Content-Length", b"12")]
@@ -211,8 +211,8 @@ def steps() -> dict[str, Step]:
     reply = receive().outcome()
 
     def rules() -> object:
-        now = prepared._replace(began=time.monotonic())
-        call = Call(now, options, can_renew=False, budget=budget)
+        prepared.began = time.monotonic()
+        call = Call(prepared, options, can_renew=False, budget=budget)
         call.begin(secret)
         call.settle(reply)
         return call.result(lambda _: None)
@@ -220,7 +220,7 @@ def steps() -> dict[str, Step]:
     return {
         "check the arguments, write body and path": prepare,
         "httpx's request, with the token": make,
-        "httpcore's request": lambda: request_for(request),
+        "httpcore's request": lambda: PlainRequest(request),
         "the request's bytes": lambda: connection.begin(plain),
         "frame and parse the answer": parse,
         "httpx's answer": answer,

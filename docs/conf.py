@@ -34,7 +34,11 @@ include_patterns = [
     "overrides/README.md",
     "transport/README.md",
 ]
-exclude_patterns = ["**/.*", "**/node_modules", "**/__pycache__", "build", "dist", "tests", "requirements"]
+# `**/` is a folder below the top: what may lie at the top itself, Sphinx would walk through, twice.
+exclude_patterns = [
+    *("**/.*", "**/node_modules", "**/__pycache__"),
+    *(".*", "node_modules", "build", "dist", "tests", "requirements"),
+]
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4

@@ -95,7 +95,8 @@ def made(source: Path, root: Path = ROOT) -> str:
 
 def ruff(arguments: list[str], text: str) -> str:
     """Return a text as ruff formats it."""
-    command = [sys.executable, "-m", "ruff", *arguments, "--quiet", "-"]
+    program = str(Path(sys.executable).with_name("ruff"))
+    command = [program, *arguments, "--quiet", "-"]
     done = subprocess.run(
         command, input=text, capture_output=True, text=True, check=False, cwd=ROOT
     )

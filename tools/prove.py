@@ -84,6 +84,20 @@ def compile_sources(tree: Path) -> None:
         )
 
 
+def environment_of(tree: Path) -> dict[str, str]:
+    """Return the environment in which Python finds the packages of a copy, and keeps nothing of a fault."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTEST_")
+    }
+    return {
+        **inherited,
+        "PYTHONPATH": os.pathsep.join(str(tree / name) for name in FOLDERS),
+        "PYTHONDONTWRITEBYTECODE": "1",  # two faults within a second could share one compiled file
+    }
+
+
 def run_tests(
     tree: Path,
     tests: Iterable[str],
@@ -91,15 +105,8 @@ def run_tests(
     variables: Iterable[tuple[str, str]] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run pytest in a copy, over the packages of that copy."""
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("PYTEST_")
-    }
     environment = {
-        **inherited,
-        "PYTHONPATH": os.pathsep.join(str(tree / name) for name in FOLDERS),
-        "PYTHONDONTWRITEBYTECODE": "1",  # of a fault nothing is kept
+        **environment_of(tree),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # half of a short run would be the start of plugins
         **dict(variables),
     }

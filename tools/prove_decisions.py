@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, cast
@@ -43,8 +44,9 @@ from smarterproctoring._sync import sender as sync_sender
 from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.budget import SIZE, RetryBudget
 from smarterproctoring.credentials import Secret
+from smarterproctoring.options import CallOptions
 from smarterproctoring.prepare import Prepared, from_keywords
-from smarterproctoring.settings import CallOptions, Options
+from smarterproctoring.settings import Options
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_generated.records import Hidden
 from smarterproctoring_transport import AsyncShared, StillRunning, SyncShared
@@ -439,7 +441,8 @@ class Clients:
         """
         budget = RetryBudget()
         budget.take(SIZE - setting.budget)
-        prepared = self.prepared._replace(began=self.clock.here.now)
+        prepared = copy(self.prepared)
+        prepared.began = self.clock.here.now
         view = self._view(setting, asynchronous=asynchronous)
         view.budget = budget
         if isinstance(view, AsyncSender):

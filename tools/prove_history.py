@@ -10,7 +10,6 @@ right without it (--no-control leaves that out). The exit code is 1 if a fault i
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import subprocess
 import sys
@@ -19,8 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from packages import FOLDERS
-from prove import copy_tree
+from prove import copy_tree, environment_of
 from seeded_faults import ROOT, Fault, ProofError, read_faults
 
 FAULTS = ROOT / "tools" / "history" / "faults.toml"
@@ -31,16 +29,11 @@ _FOUND = re.compile(r"^VIOLATION of: (.*)$", re.MULTILINE)
 
 def check(tree: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run the history check of a copy, over the packages of that copy."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(str(tree / name) for name in FOLDERS),
-        "PYTHONDONTWRITEBYTECODE": "1",  # two faults within a second could share one compiled file
-    }
     command = [sys.executable, "tools/check_history.py", *arguments]
     return subprocess.run(
         command,
         cwd=tree,
-        env=environment,
+        env=environment_of(tree),
         capture_output=True,
         text=True,
         check=False,

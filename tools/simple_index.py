@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from dataclasses import dataclass
+from functools import cache
 from html.parser import HTMLParser
 from typing import Self
 from urllib.parse import parse_qs, unquote, urldefrag, urljoin, urlsplit
@@ -154,6 +156,12 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, port
 
 
+@cache
+def authorities() -> ssl.SSLContext:
+    """Return the TLS settings with the certificate authorities, which take longer to read than most answers."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Index:
     """A simple index, read with the publisher's credentials."""
 
@@ -162,10 +170,11 @@ class Index:
         self._origin = origin(url)
         auth = (login.username, login.password) if login else None
         # trust_env stays off, so that no netrc file replaces the publisher's credentials.
-        self._client = httpx.Client(auth=auth, timeout=60, trust_env=False)
-        self._stranger = httpx.Client(
-            timeout=60, trust_env=False
-        )  # for other hosts: no password goes there
+        self._client = httpx.Client(
+            auth=auth, timeout=60, trust_env=False, verify=authorities()
+        )
+        # For other hosts: no password goes there.
+        self._stranger = httpx.Client(timeout=60, trust_env=False, verify=authorities())
 
     def __enter__(self) -> Self:
         return self

@@ -4,9 +4,8 @@
 They hold data. What they mean, for a value, a request or a body, is said by those who read them.
 """
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 Allowed = tuple[str | int | float | bool, ...]
@@ -41,8 +40,21 @@ class Hidden(Generic[T]):
         return "<hidden>"
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Parameter:
+@dataclass_transform(frozen_default=True, eq_default=False, kw_only_default=True)
+class Record:
+    """Base of the records: takes the values of a subclass's attributes by keyword, and is equal to itself alone.
+
+    Type checkers see a frozen dataclass. Making four of those would take as long as importing twenty modules.
+    """
+
+    def __init__(self, **values: object) -> None:
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+
+class Parameter(Record):
     """A path, query or header parameter.
 
     Attributes:
@@ -82,8 +94,7 @@ class Parameter:
     nullable: bool = False
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Field:
+class Field(Record):
     """A property of the JSON body, or the body itself.
 
     Attributes:
@@ -121,8 +132,7 @@ class Field:
     reads_back_evidence: str = ""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class AnswerField:
+class AnswerField(Record):
     """A property of the object that an operation answers with.
 
     Attributes:
@@ -142,8 +152,7 @@ class AnswerField:
     sensitive: str = ""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Operation:
+class Operation(Record):
     """One operation.
 
     Attributes:

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from smarterproctoring_generated.results import Result as Result
     from smarterproctoring_generated.results import Verdict as Verdict
 
-    from smarterproctoring.client import (
+    from smarterproctoring.async_client import AsyncInstallClient as AsyncInstallClient
+    from smarterproctoring.async_client import (
         AsyncSmarterProctoring as AsyncSmarterProctoring,
     )
-    from smarterproctoring.client import Settings as Settings
     from smarterproctoring.client import SmarterProctoring as SmarterProctoring
     from smarterproctoring.credentials import AsyncTokenSource as AsyncTokenSource
     from smarterproctoring.credentials import TokenSource as TokenSource
@@ -64,7 +64,6 @@ if TYPE_CHECKING:
     )
     from smarterproctoring.errors import ValidationError as ValidationError
     from smarterproctoring.errors import what_is_known as what_is_known
-    from smarterproctoring.install import AsyncInstallClient as AsyncInstallClient
     from smarterproctoring.install import InstallClient as InstallClient
     from smarterproctoring.many import Outcome as Outcome
     from smarterproctoring.observers import AttemptRecord as AttemptRecord
@@ -73,8 +72,9 @@ if TYPE_CHECKING:
     from smarterproctoring.observers import CallObserver as CallObserver
     from smarterproctoring.observers import CallRecord as CallRecord
     from smarterproctoring.observers import CallStart as CallStart
+    from smarterproctoring.options import CallOptions as CallOptions
+    from smarterproctoring.options import Settings as Settings
     from smarterproctoring.problems import Problem as Problem
-    from smarterproctoring.settings import CallOptions as CallOptions
     from smarterproctoring.settings import ReadBack as ReadBack
     from smarterproctoring.settings import RetryHook as RetryHook
     from smarterproctoring.settings import Timeouts as Timeouts
@@ -92,11 +92,8 @@ _NAMES = {
     ),
     "smarterproctoring_generated.records": ("NULL",),
     "smarterproctoring_generated.results": ("Check", "Difference", "Result", "Verdict"),
-    "smarterproctoring.client": (
-        "AsyncSmarterProctoring",
-        "Settings",
-        "SmarterProctoring",
-    ),
+    "smarterproctoring.async_client": ("AsyncInstallClient", "AsyncSmarterProctoring"),
+    "smarterproctoring.client": ("SmarterProctoring",),
     "smarterproctoring.credentials": ("AsyncTokenSource", "TokenSource"),
     "smarterproctoring.dry_run": ("DryRun",),
     "smarterproctoring.errors": (
@@ -121,7 +118,7 @@ _NAMES = {
         "ValidationError",
         "what_is_known",
     ),
-    "smarterproctoring.install": ("AsyncInstallClient", "InstallClient"),
+    "smarterproctoring.install": ("InstallClient",),
     "smarterproctoring.many": ("Outcome",),
     "smarterproctoring.observers": (
         "AttemptRecord",
@@ -131,8 +128,9 @@ _NAMES = {
         "CallRecord",
         "CallStart",
     ),
+    "smarterproctoring.options": ("CallOptions", "Settings"),
     "smarterproctoring.problems": ("Problem",),
-    "smarterproctoring.settings": ("CallOptions", "ReadBack", "RetryHook", "Timeouts"),
+    "smarterproctoring.settings": ("ReadBack", "RetryHook", "Timeouts"),
 }
 """The public names by the module that has them. It is imported when one of them is first used.
 

@@ -1,5 +1,7 @@
 """Interprets a server's answer: whether it confirms the change, the reason for a refusal, how long to wait. No I/O."""
 
+from __future__ import annotations
+
 import json
 import re
 import time
@@ -8,7 +10,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from smarterproctoring.harmless import harmless
 
@@ -33,7 +35,8 @@ _REQUEST_IDS = (
     "x-amzn-requestid",
     "cf-ray",
 )
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_PAGES = ("text/html", "application/xhtml+xml")
+_PROBLEM = "application/problem+json"
 _MAX_SECONDS = 1e9
 """Seconds: a longer Retry-After counts as this one."""
 _MAX_PLAIN_REASON = 500
@@ -115,15 +118,28 @@ NOT_JSON: Final = object()
 _NO_ERROR: tuple[object, ...] = (None, False, 0, "", [], {})
 
 
-class _Reply(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    incomplete: bool = False
+class Reply:
+    """A server's answer, read up to the limit.
 
+    Attributes:
+        status: The status.
+        headers: The headers, names in lower case.
+        body: The body, unpacked.
+        incomplete: Whether the body broke off, or was longer than the limit.
+    """
 
-class Reply(_Reply):
-    """A server's answer, read up to the limit; header names in lower case."""
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        incomplete: bool = False,
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.incomplete = incomplete
 
     def __repr__(self) -> str:  # it is in frames, and a server may echo the token
         return f"<Reply {self.status}>"
@@ -155,7 +171,10 @@ class Reply(_Reply):
 
     def phrase(self) -> str:
         """Return the status with its name."""
-        return f"{self.status} {_PHRASES.get(self.status, 'unknown status')}"
+        try:
+            return f"{self.status} {HTTPStatus(self.status).phrase}"
+        except ValueError:
+            return f"{self.status} unknown status"
 
     def media_type(self) -> str:
         """Return the type of the body in lower case, without parameters; empty if the server does not say."""
@@ -178,11 +197,11 @@ class Reply(_Reply):
 
     def _stranger(self) -> str | None:
         """Describe the body if it is not the API's answer to a successful change; else return None."""
-        if self._is_page() or _is_markup(self.body):
-            kind = (
-                "XML" if _is_xml(self.body) and not self._is_page() else "an HTML page"
-            )
-            return f"{kind}; this is not the API's answer"
+        kind = self.media_type()
+        is_page = kind in _PAGES
+        if is_page or _is_markup(self.body):
+            what = "XML" if _is_xml(self.body) and not is_page else "an HTML page"
+            return f"{what}; this is not the API's answer"
         value = self.value
         if value is NOT_JSON:
             return (
@@ -199,15 +218,12 @@ class Reply(_Reply):
             and _is_html(value.encode("utf-8", "replace"))
         ):
             return "an HTML page; this is not the API's answer"
-        return "an error object" if is_error(value) or self._is_problem(value) else None
-
-    def _is_problem(self, value: object) -> bool:
-        """Tell whether it is called a problem (RFC 9457), and says nothing of success."""
-        kind = self.media_type()
-        return kind == "application/problem+json" and not _says_success(value)
+        # Called a problem (RFC 9457), and says nothing of success.
+        is_problem = kind == _PROBLEM and not _says_success(value)
+        return "an error object" if is_problem or is_error(value) else None
 
     def _is_page(self) -> bool:
-        return self.media_type() in ("text/html", "application/xhtml+xml")
+        return self.media_type() in _PAGES
 
     def _unknown_type(self) -> str | None:
         """Text counts as the API's answer unless the server calls it something else, such as an image."""
@@ -269,7 +285,8 @@ def _http_date(text: str) -> float | None:
 # -- what is not the API's answer --------------------------------------------------------------------------------------
 
 
-_TAG = re.compile(rb"<!doctype html|<html|<head|<body")
+_TAG = rb"<!doctype html|<html|<head|<body"
+"""Compiled when it is first used."""
 _JSON = (b"{", b"[", b'"')
 """How objects, arrays and strings of JSON begin, which may hold tags."""
 
@@ -299,7 +316,7 @@ def _is_html(body: bytes) -> bool:
 
 
 def _has_tags(start: bytes) -> bool:
-    return _TAG.search(start) is not None
+    return re.search(_TAG, start) is not None
 
 
 def _is_xml(body: bytes) -> bool:

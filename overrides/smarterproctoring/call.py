@@ -1,11 +1,13 @@
 """The state of one call, without I/O: its limits, what follows each attempt, and its result or error."""
 
+from __future__ import annotations
+
 import logging
 import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from smarterproctoring_generated.results import Check, Result
 
@@ -14,9 +16,14 @@ from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RETRY, SUCCESS, TIMED_OUT_RETRY, RetryBudget
 from smarterproctoring.credentials import Secret
 from smarterproctoring.masking import mask_token
-from smarterproctoring.observation import Observation
-from smarterproctoring.observers import AttemptRecord, CallRecord
-from smarterproctoring.policy import TIMEOUTS, AttemptOutcome, Failure, decide, is_over
+from smarterproctoring.policy import (
+    TIMEOUTS,
+    AttemptOutcome,
+    Failure,
+    Loss,
+    decide,
+    is_over,
+)
 from smarterproctoring.prepare import Prepared
 from smarterproctoring.quoting import masked, without_token
 from smarterproctoring.reading import (
@@ -30,6 +37,10 @@ from smarterproctoring.reading import (
     what_was_seen,
 )
 from smarterproctoring.settings import Options, logger
+
+if TYPE_CHECKING:
+    from smarterproctoring.observation import Observation
+    from smarterproctoring.observers import AttemptRecord, CallRecord
 
 _NONE_YET = Secret("")
 READS = ("GET", "HEAD", "OPTIONS")
@@ -71,7 +82,7 @@ class Call:
         self._changes = prepared.operation.method not in READS
         # What changes nothing can be repeated freely.
         self._options = (
-            options if self._changes else options._replace(retry_ambiguous=True)
+            options if self._changes else options.with_(retry_ambiguous=True)
         )
         self._can_renew = can_renew
         self._budget = budget
@@ -108,7 +119,8 @@ class Call:
             AuthenticationError: The token was refused and asking again brought the same one.
             DeadlineExceededError: There is no time left for an attempt.
         """
-        remaining = self.remaining()
+        now = time.monotonic()
+        remaining = self.deadline_at - now
         if remaining <= 0 or secret is TOO_LATE:
             raise self.make_error(errors.DeadlineExceededError, self._too_late())
         if secret.problem and self.operation.token_header:
@@ -126,7 +138,7 @@ class Call:
         self._attempts += 1
         self._replays += self._maybe_applied
         self._check = None
-        self._attempt_at = time.monotonic()
+        self._attempt_at = now
         timeout = self._options.timeout
         return {
             "connect": min(timeout.connect, remaining),
@@ -135,16 +147,15 @@ class Call:
             "pool": min(timeout.pool, remaining),
         }
 
-    def settle(self, answer: Reply | tuple[Failure, str]) -> float | None:
+    def settle(self, answer: Reply | Loss) -> float | None:
         """Record an attempt. Return None if the call is done, else the seconds to wait before the next attempt.
 
         Raises:
             APIStatusError: The call has failed with this answer.
             APIConnectionError: It has failed without one.
         """
-        if not isinstance(answer, Reply):
-            failure, cause = answer
-            return self._after_loss(failure, cause)
+        if isinstance(answer, Loss):
+            return self._after_loss(answer.failure, answer.cause)
         reply = without_token(answer, self._secret)
         self._note_attempt(reply.status, str(reply.status), reply)
         doubt: str | None = None
@@ -312,6 +323,8 @@ class Call:
 
     def begin_observing(self, base_url: str) -> None:
         """Tell the observers among the hooks that the call begins."""
+        from smarterproctoring.observation import Observation  # noqa: PLC0415 - for those who have hooks
+
         self.observation = Observation(self.operation, self._called_at)
         self.observation.begin(self._options.on_call, base_url)
 
@@ -354,6 +367,8 @@ class Call:
         )
 
     def _record(self, history: tuple[AttemptRecord, ...]) -> CallRecord:
+        from smarterproctoring.observers import CallRecord  # noqa: PLC0415 - loaded when the call began
+
         return CallRecord(
             self.operation.operation_id,
             self.operation.method,
@@ -389,7 +404,7 @@ class Call:
             and not self._is_confirmed
         )
 
-    def reading(self, *, before_replay: bool) -> "Call | None":
+    def reading(self, *, before_replay: bool) -> Call | None:
         """Return the call that reads back what this one changes; None if there is no time for it."""
         left = self._ends_at - time.monotonic()
         left_for_attempts = self.remaining() if before_replay else None

@@ -1,27 +1,23 @@
-"""The public clients: `SmarterProctoring` and `AsyncSmarterProctoring`, the same surface twice."""
+"""The synchronous public client, and how both clients are made; the asynchronous one is in `async_client.py`."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from ssl import SSLContext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, cast
 
-from smarterproctoring_generated.facade import AsyncOperations, Operations
+from smarterproctoring_generated.facade import Operations
 from smarterproctoring_generated.operations import SERVERS
 from smarterproctoring_generated.records import Hidden
-from smarterproctoring_transport import TransportOptions
 
-from smarterproctoring._async.sender import AsyncSender
 from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
-from smarterproctoring.dry_run import DryRun
 from smarterproctoring.errors import ConfigurationError, wrong_settings
-from smarterproctoring.install import AsyncInstallClient, InstallClient, checked_install
-from smarterproctoring.many import Outcome
-from smarterproctoring.methods import AsyncMethods, Methods, SenderT, SyncMethods
-from smarterproctoring.observers import CallHooks
+from smarterproctoring.install import InstallClient, checked_install
+from smarterproctoring.methods import Methods, SenderT, SyncMethods
 from smarterproctoring.prepare import install_problem
 from smarterproctoring.settings import (
-    CallOptions,
     Options,
     ReadBack,
     RetryHook,
@@ -34,27 +30,20 @@ from smarterproctoring.settings import (
 
 if TYPE_CHECKING:
     from smarterproctoring_generated.operations import RescheduleExamSessionItem
-    from smarterproctoring_transport import Limits, Proxy
+    from smarterproctoring_transport import Limits, Proxy, TransportOptions
 
+    from smarterproctoring.dry_run import DryRun  # noqa: F401 - in a base class, as text
     from smarterproctoring.generated import GeneratedClient
+    from smarterproctoring.many import Outcome
+    from smarterproctoring.observers import CallHooks
+    from smarterproctoring.options import CallOptions, Settings
 
 PRODUCTION = SERVERS[0]
 """The base URL of the API: the first server of the spec."""
 TokenT = TypeVar("TokenT", TokenSource, AsyncTokenSource)
 
 
-class Settings(CallOptions, TransportOptions, total=False):
-    """Keyword arguments of `SmarterProctoring`, apart from the token, as a mapping; the class describes them."""
-
-    base_url: str
-    """Where the API is; production by default."""
-    allow_http: bool
-    """Whether plain http may go to another machine, which shows the token to the network. Default: False."""
-    install_sid: str | None
-    """The install of `for_install()` without an argument. Default: None."""
-
-
-class _Client(Methods[SenderT], Generic[SenderT, TokenT]):
+class BaseClient(Methods[SenderT], Generic[SenderT, TokenT]):
     """How both clients are made."""
 
     _kind: type[SenderT]
@@ -77,9 +66,9 @@ class _Client(Methods[SenderT], Generic[SenderT, TokenT]):
         on_retry: RetryHook | None = None,
         on_call: CallHooks | None = (),
         transport: Any = None,
-        proxy: "str | Proxy | None" = None,
+        proxy: str | Proxy | None = None,
         verify: bool | SSLContext = True,
-        limits: "Limits | None" = None,
+        limits: Limits | None = None,
         fast: bool = False,
         trust_env: bool = True,
         event_hooks: Mapping[str, list[Callable[..., Any]]] = MappingProxyType({}),
@@ -208,7 +197,7 @@ class _Client(Methods[SenderT], Generic[SenderT, TokenT]):
         return client
 
     @property
-    def generated(self) -> "GeneratedClient":
+    def generated(self) -> GeneratedClient:
         """Return the client for the generated endpoint functions; it follows every rule that this one does."""
         from smarterproctoring.generated import GeneratedClient  # noqa: PLC0415 - attrs only for those who use it
 
@@ -222,7 +211,7 @@ class _Client(Methods[SenderT], Generic[SenderT, TokenT]):
 
 
 class SmarterProctoring(
-    _Client[SyncSender, TokenSource], SyncMethods, Operations[DryRun]
+    BaseClient[SyncSender, TokenSource], SyncMethods, Operations["DryRun"]
 ):
     """Moves exam sessions. Share one over threads; close it, or use it in a `with` block."""
 
@@ -245,7 +234,7 @@ class SmarterProctoring(
 
     def reschedule_many(
         self,
-        items: "Iterable[RescheduleExamSessionItem]",
+        items: Iterable[RescheduleExamSessionItem],
         *,
         concurrency: int = 16,
         rate: float | None = None,
@@ -286,44 +275,3 @@ class SmarterProctoring(
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class AsyncSmarterProctoring(
-    _Client[AsyncSender, AsyncTokenSource], AsyncMethods, AsyncOperations[DryRun]
-):
-    """Moves exam sessions, on asyncio or trio. Share one over tasks; close it, or use it in an `async with` block."""
-
-    _kind = AsyncSender
-
-    def for_install(self, install_sid: str | None = None) -> AsyncInstallClient:
-        """Return a view for one install; arguments and errors as for `SmarterProctoring.for_install`."""
-        install = checked_install(install_sid, self._install_sid)
-        return AsyncInstallClient(self._sender, install)
-
-    async def reschedule_many(
-        self,
-        items: "Iterable[RescheduleExamSessionItem]",
-        *,
-        concurrency: int = 16,
-        rate: float | None = None,
-    ) -> list[Outcome]:
-        """Move many exam sessions; arguments, outcomes and errors as for `SmarterProctoring.reschedule_many`.
-
-        A cancellation cuts the calls under way, and carries the outcomes as Ctrl-C does there.
-        """
-        given: Hidden[Iterable[Mapping[str, object]]] = Hidden(items)
-        # A traceback with local variables must not show what they say of persons.
-        del items
-        return await self._many(
-            given, self.dry_run_reschedule, self.reschedule, concurrency, rate
-        )
-
-    async def aclose(self) -> None:
-        """Close the connections of this client and of all made from it by `with_options` and `for_install`."""
-        await self._sender.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()

@@ -1,8 +1,9 @@
 """Compares what a call asked for with what a read shows. Pure: no clock, no I/O."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from smarterproctoring_generated.parsing import moment_of
 from smarterproctoring_generated.records import Field, Hidden, Operation
@@ -14,7 +15,7 @@ _OWN = "sid"
 _NO_TIME = "no time that was asked for could be compared with what the read shows"
 
 
-class _Pair(NamedTuple):
+class _Pair:
     """A field that was compared.
 
     Attributes:
@@ -24,10 +25,11 @@ class _Pair(NamedTuple):
         agree: Whether both say the same.
     """
 
-    field: Field
-    asked: str
-    seen: str
-    agree: bool
+    def __init__(self, field: Field, asked: str, seen: str, *, agree: bool) -> None:
+        self.field = field
+        self.asked = asked
+        self.seen = seen
+        self.agree = agree
 
     def __repr__(self) -> str:  # it is in frames, and says things of a person
         return f"<_Pair {self.field.name}>"
@@ -120,7 +122,7 @@ def _pairs(
 
 
 def _texts(field: Field, asked: str, seen: str) -> _Pair:
-    return _Pair(field, asked, seen, asked.strip() == seen.strip())
+    return _Pair(field, asked, seen, agree=asked.strip() == seen.strip())
 
 
 def _moments(field: Field, asked: str, seen: str) -> _Pair | None:
@@ -129,7 +131,7 @@ def _moments(field: Field, asked: str, seen: str) -> _Pair | None:
     shown = moment_of(seen)
     if wanted is None or shown is None:
         return None
-    return _Pair(field, utc_text(wanted), utc_text(shown), wanted == shown)
+    return _Pair(field, utc_text(wanted), utc_text(shown), agree=wanted == shown)
 
 
 def _without_disputed(pairs: list[_Pair]) -> list[_Pair]:

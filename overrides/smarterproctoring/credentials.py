@@ -1,5 +1,7 @@
 """The token: where it comes from, whether it can be sent, when it expired. It is never shown."""
 
+from __future__ import annotations
+
 import base64
 import json
 import re

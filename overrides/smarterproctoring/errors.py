@@ -1,5 +1,7 @@
 """The errors of this package: one class hierarchy with the same fields in each class."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Self
 
@@ -143,7 +145,7 @@ class InterruptedCallError(SmarterProctoringError):
         outcomes: Of `reschedule_many`: what became of each item, in their order.
     """
 
-    outcomes: "tuple[Any, ...]" = ()
+    outcomes: tuple[Any, ...] = ()
 
 
 def what_became_of_the_change(*, maybe_applied: bool) -> str:
@@ -181,7 +183,7 @@ def what_is_known(interrupt: BaseException) -> InterruptedCallError | None:
     return None
 
 
-_BY_STATUS: "dict[int, type[APIStatusError]]" = {}
+_BY_STATUS: dict[int, type[APIStatusError]] = {}
 
 
 class APIStatusError(SmarterProctoringError):

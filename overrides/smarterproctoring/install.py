@@ -1,23 +1,25 @@
-"""The views of the clients for one install: the same operations, without the SID of the install."""
+"""The view of the client for one install: the same operations, without the SID of the install."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
-from smarterproctoring_generated.facade import AsyncInstallOperations, InstallOperations
+from smarterproctoring_generated.facade import InstallOperations
 from smarterproctoring_generated.records import Hidden
 
-from smarterproctoring._async.sender import AsyncSender
 from smarterproctoring._sync.sender import SyncSender
-from smarterproctoring.dry_run import DryRun
 from smarterproctoring.errors import wrong_settings
-from smarterproctoring.many import Outcome
-from smarterproctoring.methods import AsyncMethods, SyncMethods
+from smarterproctoring.methods import SyncMethods
 from smarterproctoring.prepare import INSTALL, check_install
 from smarterproctoring.problems import Problem
 from smarterproctoring.settings import PREFIX
 
 if TYPE_CHECKING:
     from smarterproctoring_generated.operations import RescheduleExamSessionInstallItem
+
+    from smarterproctoring.dry_run import DryRun  # noqa: F401 - in a base class, as text
+    from smarterproctoring.many import Outcome
 
 
 def checked_install(given: str | None, default: str | None) -> str:
@@ -43,7 +45,7 @@ def checked_install(given: str | None, default: str | None) -> str:
     return default
 
 
-class InstallClient(SyncMethods, InstallOperations[DryRun]):
+class InstallClient(SyncMethods, InstallOperations["DryRun"]):
     """What a client does, for one install: the methods do not take its SID. `SmarterProctoring.for_install` makes it.
 
     It has the connections, options and retry budget of the client, and ends when that is closed.
@@ -58,7 +60,7 @@ class InstallClient(SyncMethods, InstallOperations[DryRun]):
 
     def reschedule_many(
         self,
-        items: "Iterable[RescheduleExamSessionInstallItem]",
+        items: Iterable[RescheduleExamSessionInstallItem],
         *,
         concurrency: int = 16,
         rate: float | None = None,
@@ -74,31 +76,5 @@ class InstallClient(SyncMethods, InstallOperations[DryRun]):
         # A traceback with local variables must not show what they say of persons.
         del items
         return self._many(
-            given, self.dry_run_reschedule, self.reschedule, concurrency, rate
-        )
-
-
-class AsyncInstallClient(AsyncMethods, AsyncInstallOperations[DryRun]):
-    """As `InstallClient`, asynchronous. `AsyncSmarterProctoring.for_install` makes it."""
-
-    def __init__(self, sender: AsyncSender, install_sid: str) -> None:
-        self._sender = sender
-        self._install_sid = install_sid
-
-    def _with_sender(self, sender: AsyncSender) -> Self:
-        return type(self)(sender, self._install_sid)
-
-    async def reschedule_many(
-        self,
-        items: "Iterable[RescheduleExamSessionInstallItem]",
-        *,
-        concurrency: int = 16,
-        rate: float | None = None,
-    ) -> list[Outcome]:
-        """Move many exam sessions; arguments, outcomes and errors as for `InstallClient.reschedule_many`."""
-        given: Hidden[Iterable[Mapping[str, object]]] = Hidden(items)
-        # A traceback with local variables must not show what they say of persons.
-        del items
-        return await self._many(
             given, self.dry_run_reschedule, self.reschedule, concurrency, rate
         )

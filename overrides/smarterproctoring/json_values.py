@@ -1,5 +1,7 @@
 """JSON Schema's checks of single values: types, patterns, and what JSON can represent."""
 
+from __future__ import annotations
+
 import json
 import math
 import re
@@ -36,11 +38,12 @@ _NUMBER: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 
 def matches(pattern: str, value: str) -> bool:
     """Match a pattern of the spec, which is ECMA-262: its `$` never matches before a final newline, Python's does."""
-    return _matcher(pattern)(value) is not None
+    return matcher(pattern)(value) is not None
 
 
 @cache
-def _matcher(pattern: str) -> Callable[[str], object]:
+def matcher(pattern: str) -> Callable[[str], object]:
+    """Return what matches text with a pattern of the spec; it gives None for other text."""
     compiled = re.compile(pattern, re.ASCII)
     whole = pattern.startswith("^") and pattern.endswith("$")
     return compiled.fullmatch if whole else compiled.search

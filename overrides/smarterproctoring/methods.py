@@ -1,30 +1,30 @@
 """What the clients and their views for one install share: how a method of an operation becomes a call."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
 
 from smarterproctoring_generated import operations
 from smarterproctoring_generated.facade import Parse, ParsedT
 from smarterproctoring_generated.records import Hidden, Operation
 from smarterproctoring_generated.results import Check, Result
 
-from smarterproctoring._async.many import work as work_async
-from smarterproctoring._async.sender import AsyncSender
-from smarterproctoring._async.waits import Calling as AsyncCalling
-from smarterproctoring._async.waits import concurrently, sleep
-from smarterproctoring._sync.many import work
 from smarterproctoring._sync.sender import SyncSender
-from smarterproctoring._sync.waits import Calling
-from smarterproctoring.dry_run import DryRun, with_token
 from smarterproctoring.errors import NoCopy
-from smarterproctoring.many import Many, Outcome
 from smarterproctoring.prepare import Prepared, from_keywords, to_compare
-from smarterproctoring.rules import warn_deprecated
-from smarterproctoring.settings import CallOptions
+from smarterproctoring.rules import rules_of, warn_deprecated
 
-SenderT = TypeVar("SenderT", SyncSender, AsyncSender)
+if TYPE_CHECKING:
+    from smarterproctoring._async.sender import AsyncSender
+    from smarterproctoring._sync.waits import Calling
+    from smarterproctoring.dry_run import DryRun
+    from smarterproctoring.many import Outcome
+    from smarterproctoring.options import CallOptions
+
+SenderT = TypeVar("SenderT", "SyncSender", "AsyncSender")
 
 
 class Methods(NoCopy, Generic[SenderT]):
@@ -59,8 +59,9 @@ class Methods(NoCopy, Generic[SenderT]):
         sids: Sequence[object],
         given: Hidden[Mapping[str, object]],
     ) -> Prepared:
-        # Above this: `_call` or `_dry_run`, the method of the operation, and its caller.
-        warn_deprecated(operation, given, stacklevel=4)
+        if rules_of(operation).is_deprecated:
+            # Above this: `_call` or `_dry_run`, the method of the operation, and its caller.
+            warn_deprecated(operation, given, stacklevel=4)
         return from_keywords(
             operation, sids, given, allow_empty=self._sender.call_options.allow_empty
         )
@@ -71,8 +72,9 @@ class Methods(NoCopy, Generic[SenderT]):
         sids: Sequence[object],
         given: Hidden[Mapping[str, object]],
     ) -> Prepared:
-        # Above this: `_check`, the method of the operation, and its caller.
-        warn_deprecated(operation, given, stacklevel=4)
+        if rules_of(operation).is_deprecated:
+            # Above this: `_check`, the method of the operation, and its caller.
+            warn_deprecated(operation, given, stacklevel=4)
         return to_compare(operation, sids, given)
 
     def _dry_run(
@@ -81,6 +83,8 @@ class Methods(NoCopy, Generic[SenderT]):
         sids: Sequence[object],
         given: Hidden[Mapping[str, object]],
     ) -> DryRun:
+        from smarterproctoring.dry_run import DryRun, with_token  # noqa: PLC0415 - few programs use it
+
         request = self._sender.request_for(self._prepare(operation, sids, given))
         return DryRun(
             request.method,
@@ -129,48 +133,10 @@ class SyncMethods(Methods[SyncSender]):
         concurrency: int,
         rate: float | None,
     ) -> list[Outcome]:
+        from smarterproctoring._sync.many import work  # noqa: PLC0415 - few programs use it
+        from smarterproctoring.many import Many  # noqa: PLC0415
+
         operation = operations.RESCHEDULE_EXAM_SESSION
         many = Many(operation, items, dry_run, concurrency, rate)
         many.in_threads(partial(work, many, call, many.pause))
-        return many.outcomes
-
-
-class AsyncMethods(Methods[AsyncSender]):
-    """Calls that the caller awaits."""
-
-    async def _call(
-        self,
-        operation: Operation,
-        sids: Sequence[object],
-        given: Hidden[Mapping[str, object]],
-        parse: Parse[ParsedT],
-    ) -> Result[ParsedT]:
-        call = await self._sender.perform(self._prepare(operation, sids, given))
-        return call.result(parse)
-
-    async def _check(
-        self,
-        operation: Operation,
-        read_operation: Operation,
-        sids: Sequence[object],
-        given: Hidden[Mapping[str, object]],
-    ) -> Check:
-        asked = self._prepare_check(operation, sids, given)
-        return await self._sender.check(asked, read_operation)
-
-    async def _many(
-        self,
-        items: Hidden[Iterable[Mapping[str, Any]]],
-        dry_run: Callable[..., object],
-        call: AsyncCalling[Result[None]],
-        concurrency: int,
-        rate: float | None,
-    ) -> list[Outcome]:
-        operation = operations.RESCHEDULE_EXAM_SESSION
-        many = Many(operation, items, dry_run, concurrency, rate)
-        try:
-            await concurrently(partial(work_async, many, call, sleep), many.workers)
-        except BaseException as interrupt:
-            many.interrupted(interrupt)
-            raise
         return many.outcomes

@@ -1,5 +1,7 @@
 """Path, query and header parameters: the values that they accept, and how these are serialized."""
 
+from __future__ import annotations
+
 import math
 from typing import Final
 from urllib.parse import quote

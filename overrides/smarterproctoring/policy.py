@@ -32,6 +32,21 @@ class Failure(enum.Enum):
     HOOK = "an event hook failed before the request was sent"
 
 
+class Loss:
+    """Why an attempt got no answer.
+
+    Attributes:
+        failure: The kind.
+        cause: The name of what was raised, or what a proxy said.
+    """
+
+    __slots__ = ("cause", "failure")
+
+    def __init__(self, failure: Failure, cause: str) -> None:
+        self.failure = failure
+        self.cause = cause
+
+
 NEVER_SENT = {
     Failure.CONNECT,
     Failure.CONNECT_TIMEOUT,
@@ -67,13 +82,27 @@ MAYBE_APPLIED = {303, 499}
 """Statuses below 500 that may follow the change: 303 points at its result, 499 says that the client went away."""
 
 
-class AttemptOutcome(NamedTuple):
-    """The outcome of an attempt that did not succeed: a status, or why there is none."""
+class AttemptOutcome:
+    """The outcome of an attempt that did not succeed: a status, or why there is none.
 
-    status: int | None = None
-    failure: Failure | None = None
-    code: str | None = None
-    retry_after: float | None = None
+    Attributes:
+        status: The status; None if there was no answer.
+        failure: Why there was none.
+        code: The API's error code.
+        retry_after: Seconds that the server asked to wait.
+    """
+
+    def __init__(
+        self,
+        status: int | None = None,
+        failure: Failure | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.status = status
+        self.failure = failure
+        self.code = code
+        self.retry_after = retry_after
 
     @property
     def maybe_applied(self) -> bool:

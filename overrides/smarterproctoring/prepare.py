@@ -1,9 +1,11 @@
 """Builds the exact request from arguments. All problems are reported in one error before anything is sent."""
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from smarterproctoring_generated.operations import OPERATIONS, SID_KINDS
 from smarterproctoring_generated.records import Hidden, Operation, Parameter
@@ -21,19 +23,37 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=Fa
 """As httpx writes JSON: compact, UTF-8 as it is, and no NaN."""
 
 
-class Prepared(NamedTuple):
-    """A request that passed every check: the operation it belongs to, and what is sent; `path` holds the query too."""
+class Prepared:
+    """A request that passed every check.
 
-    operation: Operation
-    path: str
-    headers: Mapping[str, str]
-    content: Hidden[bytes]
-    began: float
-    """When the call began, in seconds of the monotonic clock: writing a large body takes time of the deadline."""
-    can_read_back: bool = False
-    """Whether a read can show that what the body asks for is so."""
-    needs_whole: bool = False
-    """Whether an answer that broke off is of no use: half of a session cannot be compared."""
+    Attributes:
+        operation: The operation that it belongs to.
+        path: The path with the query.
+        headers: Headers of this request alone.
+        content: The body; empty for none.
+        began: When the call began, in seconds of the monotonic clock: writing a large body takes time of the deadline.
+        can_read_back: Whether a read can show that what the body asks for is so.
+        needs_whole: Whether an answer that broke off is of no use: half of a session cannot be compared.
+    """
+
+    def __init__(
+        self,
+        operation: Operation,
+        path: str,
+        headers: Mapping[str, str],
+        content: Hidden[bytes],
+        began: float,
+        *,
+        can_read_back: bool = False,
+        needs_whole: bool = False,
+    ) -> None:
+        self.operation = operation
+        self.path = path
+        self.headers = headers
+        self.content = content
+        self.began = began
+        self.can_read_back = can_read_back
+        self.needs_whole = needs_whole
 
     def __repr__(self) -> str:  # it is in frames, and says things of a person
         return f"<Prepared {self.operation.operation_id}>"
@@ -54,9 +74,12 @@ def from_keywords(
     """
     began = time.monotonic()
     rules = rules_of(operation)
-    return _or_raise(
-        _from_keywords(rules, sids, given.reveal(), began, allow_empty=allow_empty)
+    prepared = _from_keywords(
+        rules, sids, given.reveal(), began, allow_empty=allow_empty
     )
+    if isinstance(prepared, Prepared):
+        return prepared
+    raise _invalid(prepared)
 
 
 def path_problem(parameter: Parameter, value: object) -> Problem | None:
@@ -128,7 +151,7 @@ def to_compare(
 
 def _to_compare(
     rules: Rules, sids: Sequence[object], given: Mapping[str, object], began: float
-) -> "Prepared | list[Problem]":
+) -> Prepared | list[Problem]:
     found = rules.from_keywords(given)
     beside = {
         item.keyword
@@ -139,9 +162,8 @@ def _to_compare(
     if not found.body and not problems:
         text = "nothing to compare: give at least one field"
         problems.append(Problem("", "empty", text))
-    return _prepare(
-        rules, [*sids], found._replace(problems=problems), began, offsets=False
-    )
+    found.problems = problems
+    return _prepare(rules, [*sids], found, began, offsets=False)
 
 
 def _from_keywords(
@@ -151,7 +173,7 @@ def _from_keywords(
     began: float,
     *,
     allow_empty: bool,
-) -> "Prepared | list[Problem]":
+) -> Prepared | list[Problem]:
     found = _given(rules, given, allow_empty=allow_empty)
     return _prepare(rules, [*sids], found, began, offsets=False)
 
@@ -196,15 +218,14 @@ def from_generated(
                 for name, value in headers.items()
                 if name.lower() not in own
             }
-            return prepared._replace(
-                headers={**check_headers(rest), **prepared.headers}
-            )
+            prepared.headers = {**check_headers(rest), **prepared.headers}
+            return prepared
     raise ConfigurationError(
         "the spec has no operation with this method and path; nothing else is sent"
     )
 
 
-def _or_raise(prepared: "Prepared | list[Problem]") -> Prepared:
+def _or_raise(prepared: Prepared | list[Problem]) -> Prepared:
     """Raise the problems. This function has no local variable with personal data, so a traceback shows none."""
     if isinstance(prepared, Prepared):
         return prepared
@@ -218,30 +239,40 @@ def _invalid(problems: Sequence[Problem]) -> ValidationError:
 
 def _prepare(
     rules: Rules, sids: list[Any], given: Given, began: float, *, offsets: bool
-) -> "Prepared | list[Problem]":
+) -> Prepared | list[Problem]:
     problems: list[Problem] = []
-    values = rules.parameter_values(sids, given.query, given.headers)
-    parts = _check_parameters(values, problems, offsets=offsets)
+    parts: _Parts | None = None
+    target = rules.plain_path(sids)
+    if not target or given.query or given.headers:
+        values = rules.parameter_values(sids, given.query, given.headers)
+        parts = _check_parameters(values, problems, offsets=offsets)
     content = _check_body(rules, given, problems)
     if problems:
         return problems
-    headers = rules.headers_for(parts.headers)
+    headers: dict[str, str] = {}
+    if parts is not None:
+        headers = rules.headers_for(parts.headers)
+        target = rules.target_for(parts.path, parts.query)
     if content and rules.operation.content_type != "application/json":
         headers["content-type"] = rules.operation.content_type
-    query = rules.query_for(parts.query)
-    target = rules.path_for(parts.path) + (f"?{query}" if query else "")
     can_read_back = rules.can_read_back(given.body)
     return Prepared(
-        rules.operation, target, headers, Hidden(content), began, can_read_back
+        rules.operation,
+        target,
+        headers,
+        Hidden(content),
+        began,
+        can_read_back=can_read_back,
     )
 
 
-class _Parts(NamedTuple):
+class _Parts:
     """The checked values of parameters, by where they are sent."""
 
-    path: list[object]
-    query: dict[str, object]
-    headers: dict[str, object]
+    def __init__(self) -> None:
+        self.path: list[object] = []
+        self.query: dict[str, object] = {}
+        self.headers: dict[str, object] = {}
 
 
 def _check_parameters(
@@ -251,7 +282,7 @@ def _check_parameters(
     offsets: bool,
 ) -> _Parts:
     """Return the values as they are sent; add what is wrong with them to the problems."""
-    parts = _Parts([], {}, {})
+    parts = _Parts()
     for parameter, value in values:
         try:
             sent = checked(parameter, value, offsets=offsets)

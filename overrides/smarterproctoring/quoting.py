@@ -1,9 +1,11 @@
 """What of a server's answer may be shown: neither the token nor what the request says of a person. No I/O."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 
-from smarterproctoring.answers import MAX_BODY, MAX_ERROR_BODY, Reply
+from smarterproctoring.answers import MAX_BODY, Reply
 from smarterproctoring.credentials import Secret
 from smarterproctoring.harmless import harmless
 from smarterproctoring.masking import mask, mask_token
@@ -16,19 +18,22 @@ _MAX_ESCAPED = 12
 def without_token(reply: Reply, secret: Secret) -> Reply:
     """Mask the token where the server, or a proxy's error page, echoes it, and leave cookies out."""
     token = secret.reveal()
+    if "set-cookie" not in reply.headers and len(reply.body) <= MAX_BODY:
+        # Hardly any answer quotes the token, so look through all of it at once before each part is masked.
+        text = "\n".join([*reply.headers.values(), reply.body.decode("latin-1")])
+        if mask_token(text, token) == text:
+            return reply
     headers = dict(reply.headers)
     headers.pop("set-cookie", None)
-    # Hardly any answer quotes the token, so look through all headers at once before each is masked.
-    together = "\n".join(headers.values())
-    if mask_token(together, token) != together:
-        headers = {name: mask_token(value, token) for name, value in headers.items()}
-    limit = MAX_BODY if 200 <= reply.status < 300 else MAX_ERROR_BODY
+    headers = {name: mask_token(value, token) for name, value in headers.items()}
     # A token at the limit is seen whole, and not cut into view; latin-1 keeps every byte.
-    body = mask_token(
-        reply.body[: limit + _MAX_ESCAPED * len(token)].decode("latin-1"), token
-    )
+    read = reply.body[: MAX_BODY + _MAX_ESCAPED * len(token)]
+    body = mask_token(read.decode("latin-1"), token)
     return Reply(
-        reply.status, headers, body.encode("latin-1")[:limit], reply.incomplete
+        reply.status,
+        headers,
+        body.encode("latin-1")[:MAX_BODY],
+        incomplete=reply.incomplete,
     )
 
 

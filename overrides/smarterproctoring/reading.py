@@ -1,5 +1,7 @@
 """When and how the object that a call changes is read back: the request, its options, and the time for it. No I/O."""
 
+from __future__ import annotations
+
 import json
 import re
 import time
@@ -69,7 +71,7 @@ def read_of(changed: Prepared, reader: Operation) -> Prepared:
 
 def read_options(options: Options, seconds: float) -> Options:
     """Return the options of a read: the call's own, but for what is about repeating the change."""
-    return options._replace(
+    return options.with_(
         deadline=seconds,
         retries=RETRIES,
         retry_ambiguous=True,

@@ -1,11 +1,13 @@
 """The rules of an operation, read from its record: turns keywords into body, query and headers, and checks them."""
 
+from __future__ import annotations
+
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import unquote
 
 from smarterproctoring_generated.records import (
@@ -18,7 +20,13 @@ from smarterproctoring_generated.records import (
 
 from smarterproctoring import json_values
 from smarterproctoring.comparison import is_time
-from smarterproctoring.json_values import matches, plain, type_problem, value_from_text
+from smarterproctoring.json_values import (
+    matcher,
+    matches,
+    plain,
+    type_problem,
+    value_from_text,
+)
 from smarterproctoring.parameters import (
     parameter_from_text,
     query_text,
@@ -26,20 +34,37 @@ from smarterproctoring.parameters import (
     simple_text,
 )
 from smarterproctoring.problems import Problem, RuleError, problem_from
-from smarterproctoring.wire_times import Place, found_at, time_text, times_to_wire
+from smarterproctoring.wire_times import (
+    Place,
+    found_at,
+    time_text,
+    time_to_wire,
+    times_to_wire,
+)
 
 Item = Parameter | Field
 """What can be given by keyword."""
 
 
-class Given(NamedTuple):
+class Given:
     """The arguments of a call and their problems; without `has_body` there is no body, not even JSON's null."""
 
-    body: object
-    has_body: bool
-    query: dict[str, object]
-    headers: dict[str, object]
-    problems: list[Problem]
+    __slots__ = ("body", "has_body", "headers", "problems", "query")
+
+    def __init__(
+        self,
+        body: object,
+        query: dict[str, object],
+        headers: dict[str, object],
+        problems: list[Problem],
+        *,
+        has_body: bool,
+    ) -> None:
+        self.body = body
+        self.query = query
+        self.headers = headers
+        self.problems = problems
+        self.has_body = has_body
 
     def __repr__(self) -> str:  # it is in frames, and says things of a person
         return "<Given>"
@@ -82,7 +107,7 @@ def field_problem(field: Field, value: object) -> Problem | None:
 
 
 @cache
-def rules_of(operation: Operation) -> "Rules":
+def rules_of(operation: Operation) -> Rules:
     """Return the rules of an operation, made at its first call."""
     return Rules(operation)
 
@@ -94,6 +119,7 @@ class Rules:
         operation: Its record.
         path_parameters: The parameters of the path, in its order.
         deprecated: The keywords that are deprecated.
+        is_deprecated: Whether the operation is, or one of its keywords.
     """
 
     def __init__(self, operation: Operation) -> None:
@@ -105,6 +131,10 @@ class Rules:
         self.deprecated = [
             item.keyword for item in self._known.values() if item.deprecated
         ]
+        self.is_deprecated = operation.deprecated or bool(self.deprecated)
+        self._required = {
+            item.keyword for item in self._known.values() if item.required
+        }
         self._in_query = [
             item for item in operation.parameters if item.location == "query"
         ]
@@ -113,7 +143,13 @@ class Rules:
         ]
         self._by_name = {item.name: item for item in operation.fields}
         self._around_parameters = re.split(r"\{[^{}]+\}", operation.path)
-        self._times = [(place, self._label(place)) for place in operation.date_times]
+        self._plain_path = _plain_path(self._around_parameters)
+        self._plain_values = _plain_values(self.path_parameters)
+        times = [(place, self._label(place)) for place in operation.date_times]
+        self._times = [(place[0], label) for place, label in times if _is_field(place)]
+        self._nested_times = [
+            (place, label) for place, label in times if not _is_field(place)
+        ]
         self._comparable = {field.name for field in operation.fields if is_time(field)}
         self._is_read = bool(operation.read_by)
 
@@ -151,11 +187,12 @@ class Rules:
         headers: dict[str, object] = {}
         whole: object = None
         problems: list[Problem] = []
-        has_body = bool(self.operation.fields) and self.operation.body_required
+        operation = self.operation
+        has_body = bool(operation.fields) and operation.body_required
         for keyword, item in self._known.items():
             value = given.get(keyword)
             if value is None:
-                if not item.required:
+                if keyword not in self._required:
                     continue
                 value = _instead_of_none(item, is_given=keyword in given)
                 if value is None:
@@ -165,8 +202,10 @@ class Rules:
                 values = query if item.location == "query" else headers
                 values[item.name] = value
                 continue
+            # A time becomes text with all others, once it is in the body.
+            is_moment = type(value) is datetime and item.format == "date-time"
             try:
-                value = _body_value(item, value)
+                value = value if is_moment else _body_value(item, value)
             except RecursionError:
                 problems.append(
                     Problem(keyword, "json", "holds itself, or is too deep for JSON")
@@ -176,20 +215,21 @@ class Rules:
                 problems.append(problem_from(keyword, error))
                 continue
             has_body = True
-            if item is self.operation.body:
+            if item is operation.body:
                 whole = value
             else:
                 body[item.name] = value
-        problems += self._read_only_problems(whole, body)
-        sent = whole if self.operation.body else body
-        return Given(sent if has_body else None, has_body, query, headers, problems)
+        if operation.read_only:
+            problems += self._read_only_problems(whole, body)
+        sent = whole if operation.body else body
+        return Given(
+            sent if has_body else None, query, headers, problems, has_body=has_body
+        )
 
     def _read_only_problems(
         self, whole: object, fields: dict[str, object]
     ) -> list[Problem]:
         """Return where a body holds nested read-only values; a read-only field is not a keyword at all."""
-        if not self.operation.read_only:
-            return []
         places = [
             place
             for place in self.operation.read_only
@@ -240,7 +280,7 @@ class Rules:
                     if isinstance(value, str)
                     else value
                 )
-        return Given(body, body is not None, queries, own, problems)
+        return Given(body, queries, own, problems, has_body=body is not None)
 
     def _nested_query(
         self, query: dict[str, object], problems: list[Problem]
@@ -287,12 +327,15 @@ class Rules:
     def body_problems(self, body: object) -> list[Problem]:
         """Put the date-times of a body into the wire form, in place; return everything in it that breaks the spec."""
         problems: list[Problem] = []
-        for place, label in self._times:
+        fields: dict[str, object] = body if isinstance(body, dict) else {}
+        for name, label in self._times:
+            if name in fields and (problem := time_to_wire(fields, name, label)):
+                problems.append(problem)
+        for place, label in self._nested_times:
             problems += times_to_wire(body, place, label)
         whole = self.operation.body
         if whole and body is not None and (problem := field_problem(whole, body)):
             problems.append(problem)
-        fields: dict[str, object] = body if isinstance(body, dict) else {}
         for name, value in fields.items():
             item = self._by_name.get(name)
             if value is None or item is None:
@@ -327,6 +370,25 @@ class Rules:
                 problems += json_values.not_json(value, self._label((name,)))
         text = "the body cannot be written as JSON: it holds text that is not valid Unicode, or itself"
         return problems or [Problem("", "json", text)]
+
+    def plain_path(self, values: Sequence[object]) -> str:
+        """Return the path if each value is text that matches its pattern and needs no encoding; else empty text.
+
+        Nearly all SIDs are such text. Other values go through the checks one by one, which say what is wrong.
+        """
+        if len(values) != len(self._plain_values):
+            return ""
+        for match, value in zip(self._plain_values, values, strict=True):
+            if type(value) is not str or match(value) is None:
+                return ""
+            if not (value.isascii() and value.isidentifier()):
+                return ""
+        return self._plain_path % tuple(values)
+
+    def target_for(self, path: list[object], query: Mapping[str, object]) -> str:
+        """Return the path and the query with these checked values of their parameters, encoded."""
+        text = self.query_for(query)
+        return self.path_for(path) + (f"?{text}" if text else "")
 
     def path_for(self, values: list[object]) -> str:
         """Return the path with these checked values of its parameters, encoded."""
@@ -367,6 +429,33 @@ class Rules:
         }
 
 
+def _plain_path(pieces: Sequence[str]) -> str:
+    """Return the path's template with `%s` in the place of each parameter."""
+    return "%s".join([piece.replace("%", "%%") for piece in pieces])
+
+
+def _plain_values(parameters: Sequence[Parameter]) -> list[Callable[[str], object]]:
+    """Return what matches each parameter's text; for a parameter that has more rules than a pattern, nothing does."""
+    return [
+        matcher(item.pattern)
+        if item.pattern
+        and item.type == "string"
+        and not item.allowed
+        and item.format != "date-time"
+        else _matches_nothing
+        for item in parameters
+    ]
+
+
+def _matches_nothing(_: str) -> None:
+    return None
+
+
+def _is_field(place: Place) -> bool:
+    """Tell whether a place is that of a field of the body, and not within one."""
+    return len(place) == 1 and place[0] != "*"
+
+
 def _instead_of_none(item: Item, *, is_given: bool) -> object:
     """Return what is sent for a required item that is None; None if a value is needed."""
     # A required field that may be null has nothing else that None could mean.
@@ -405,8 +494,6 @@ def warn_deprecated(
         stacklevel: Whose line the warning shows, as for `warnings.warn`: 1 is who calls this.
     """
     deprecated = rules_of(operation).deprecated
-    if not deprecated and not operation.deprecated:
-        return
     found = [f"`{operation.call}`"] if operation.deprecated else []
     keywords = [name for name in deprecated if given.reveal().get(name) is not None]
     found += [f"`{keyword}` of `{operation.call}`" for keyword in keywords]

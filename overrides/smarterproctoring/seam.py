@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import httpx
 from smarterproctoring_transport import NotSent, ProxyFailure, Requests, Unpacker
@@ -17,7 +17,7 @@ from smarterproctoring_transport import NotSent, ProxyFailure, Requests, Unpacke
 from smarterproctoring.answers import MAX_BODY, Reply
 from smarterproctoring.errors import ConfigurationError, wrong_settings
 from smarterproctoring.headers import common_headers
-from smarterproctoring.policy import Failure
+from smarterproctoring.policy import Failure, Loss
 from smarterproctoring.prepare import Prepared, from_generated
 from smarterproctoring.problems import Problem
 from smarterproctoring.settings import Options
@@ -80,7 +80,7 @@ class OnlyRequests:
 Hook = Callable[[Any], object]
 
 
-class Hooks(NamedTuple):
+class Hooks:
     """The caller's event hooks.
 
     Attributes:
@@ -88,8 +88,11 @@ class Hooks(NamedTuple):
         response: Called with each answer, before its body is read.
     """
 
-    request: tuple[Hook, ...] = ()
-    response: tuple[Hook, ...] = ()
+    def __init__(
+        self, request: tuple[Hook, ...] = (), response: tuple[Hook, ...] = ()
+    ) -> None:
+        self.request = request
+        self.response = response
 
     @classmethod
     def of(cls, given: Mapping[str, Iterable[Hook]]) -> Hooks:
@@ -156,14 +159,15 @@ class Received:
             return False
         if response.is_stream_consumed:  # a hook has read it, and so unpacked it
             self.add(response.content)
-            self.end()
+            self._is_whole = True
             return False
-        self._headers = dict(response.headers.items())
-        self._unpacker = _unpacker(self._headers)
+        self._headers = _headers_of(response)
+        if "content-encoding" in self._headers:
+            self._unpacker = _unpacker(self._headers["content-encoding"])
         if not self.came_whole:
             return True
         self.add(response.extensions["body"])
-        self.end()
+        self._is_whole = self._unpacker is None or self._unpacker.whole
         return False
 
     def async_stream(self) -> AsyncIterable[bytes]:
@@ -203,17 +207,32 @@ class Received:
         if (
             headers is None
         ):  # a hook has read the body, or the deadline came before that
-            headers = dict(response.headers.items())
-        return Reply(response.status_code, headers, bytes(self._body), incomplete)
+            headers = _headers_of(response)
+        return Reply(
+            response.status_code, headers, bytes(self._body), incomplete=incomplete
+        )
 
 
-def _unpacker(headers: Mapping[str, str]) -> Unpacker | None:
+def _headers_of(response: httpx.Response) -> dict[str, str]:
+    """Return the headers, names in lower case; as httpx does, which looks for an encoding at each of them."""
+    headers: dict[str, str] = {}
+    try:
+        for raw_name, raw_value in response.headers.raw:
+            name = raw_name.decode("ascii").lower()
+            value = raw_value.decode("ascii")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    except UnicodeDecodeError:
+        return dict(response.headers.items())
+    return headers
+
+
+def _unpacker(header: str) -> Unpacker | None:
     """Return what unpacks the body where the server has packed it, though it was asked not to.
 
     Raises:
         CannotUnpack: It is packed in another way than gzip.
     """
-    coding = headers.get("content-encoding", "").strip().lower()
+    coding = header.strip().lower()
     return None if coding in ("", "identity") else Unpacker(coding, MAX_BODY)
 
 
@@ -227,18 +246,6 @@ def response_of(reply: Reply) -> httpx.Response:
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
-
-
-class Loss(NamedTuple):
-    """Why an attempt got no answer.
-
-    Attributes:
-        failure: The kind.
-        cause: The name of what was raised, or what a proxy said.
-    """
-
-    failure: Failure
-    cause: str
 
 
 _FAILURES: dict[type[Exception], Failure] = {

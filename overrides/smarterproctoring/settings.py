@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from smarterproctoring_generated.operations import OPERATIONS, SERVERS
@@ -13,14 +13,11 @@ from smarterproctoring_generated.records import Hidden
 from smarterproctoring_transport import is_host, is_loopback
 
 from smarterproctoring.errors import SmarterProctoringError, wrong_settings
-from smarterproctoring.observers import (
-    CallHook,
-    CallHooks,
-    CallObserver,
-    hooks_of,
-    on_call_problem,
-)
 from smarterproctoring.problems import Problem
+
+if TYPE_CHECKING:
+    from smarterproctoring.observers import CallHook, CallObserver
+    from smarterproctoring.options import CallOptions
 
 logger = logging.getLogger("smarterproctoring")
 """The package's one logger; off unless SMARTERPROCTORING_LOG (or the application) turns it on."""
@@ -74,30 +71,7 @@ ReadBack = Literal["when_unsure", "never"]
 """When a session is read back after a call that changes it."""
 
 
-class CallOptions(TypedDict, total=False):
-    """Keyword arguments of `with_options`, as a mapping; `SmarterProctoring` describes them."""
-
-    timeout: float | Timeouts
-    """Seconds for each attempt, or `Timeouts`. Default: 5 s to connect, 30 to read, 30 to write, 5 for the pool."""
-    deadline: float
-    """Seconds for the whole call, all attempts and waits included. Default: 60."""
-    retries: int
-    """How often a failed attempt is repeated at most, 0 to 10. Default: 2."""
-    retry_ambiguous: bool
-    """Whether to repeat an attempt that may have been applied. Default: True."""
-    allow_empty: bool
-    """Whether a change without any field may be sent. Default: False."""
-    headers: Mapping[str, str]
-    """Headers to add to each request."""
-    on_retry: RetryHook | None
-    """Called with the error and the seconds to wait before each retry."""
-    on_call: CallHooks | None
-    """Called with a `CallRecord` after each call."""
-    read_back: ReadBack
-    """When to read a session back: `"when_unsure"` (the default) or `"never"`."""
-
-
-class Options(NamedTuple):
+class Options:
     """Options of a call.
 
     Attributes:
@@ -117,23 +91,39 @@ class Options(NamedTuple):
             change with at least one time, because that alone shows whether it was made. `never`: it is not.
     """
 
-    timeout: Timeouts = Timeouts()
-    deadline: float = 60.0
-    retries: int = 2
-    retry_ambiguous: bool = True
-    allow_empty: bool = False
-    headers: Mapping[str, str] = MappingProxyType({})
-    on_retry: RetryHook | None = None
-    on_call: tuple[CallHook | CallObserver, ...] = ()
-    read_back: ReadBack = "when_unsure"
-
-    def __repr__(
+    def __init__(
         self,
-    ) -> str:  # it is in frames, and the caller's headers may hold a key
-        shown = self._asdict() | {"headers": sorted(self.headers)}
+        *,
+        timeout: Timeouts = Timeouts(),
+        deadline: float = 60.0,
+        retries: int = 2,
+        retry_ambiguous: bool = True,
+        allow_empty: bool = False,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        on_retry: RetryHook | None = None,
+        on_call: "tuple[CallHook | CallObserver, ...]" = (),
+        read_back: ReadBack = "when_unsure",
+    ) -> None:
+        self.timeout = timeout
+        self.deadline = deadline
+        self.retries = retries
+        self.retry_ambiguous = retry_ambiguous
+        self.allow_empty = allow_empty
+        self.headers = headers
+        self.on_retry = on_retry
+        self.on_call = on_call
+        self.read_back: ReadBack = read_back
+
+    # It is in frames, and the caller's headers may hold a key.
+    def __repr__(self) -> str:
+        shown = vars(self) | {"headers": sorted(self.headers)}
         return f"Options({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
-    def changed(self, changes: Hidden[CallOptions]) -> "Options":
+    def with_(self, **changes: Any) -> "Options":
+        """Return options with these changes, which are not checked."""
+        return Options(**{**vars(self), **changes})
+
+    def changed(self, changes: "Hidden[CallOptions]") -> "Options":
         """Return checked options with these changes; headers are added to those that are there.
 
         Raises:
@@ -146,7 +136,7 @@ class Options(NamedTuple):
         return new
 
     def with_problems(
-        self, changes: Hidden[CallOptions]
+        self, changes: "Hidden[CallOptions]"
     ) -> tuple["Options", list[Problem]]:
         """Return options with these changes, and all that is wrong with them.
 
@@ -169,10 +159,9 @@ class Options(NamedTuple):
         if not isinstance(timeout, Timeouts):
             changed["timeout"] = Timeouts(*[timeout] * 4)
         if "on_call" in changed:
-            hooks_problem = on_call_problem(changed["on_call"])
+            changed["on_call"], hooks_problem = _read_hooks(changed["on_call"])
             problems += [hooks_problem] if hooks_problem else []
-            changed["on_call"] = hooks_of(changed["on_call"])
-        new = Options(**{**self._asdict(), **changed})
+        new = self.with_(**changed)
         wrong = [
             name
             for name, seconds in new.timeout._asdict().items()
@@ -205,11 +194,23 @@ class Options(NamedTuple):
         return new, problems
 
 
-def _refuse_unknown(changes: Hidden[CallOptions]) -> None:
-    unknown = changes.reveal().keys() - CallOptions.__annotations__.keys()
+def _read_hooks(
+    given: object,
+) -> "tuple[tuple[CallHook | CallObserver, ...], Problem | None]":
+    """Return the hooks for finished calls one by one, and what is wrong with them."""
+    if given is None or (isinstance(given, list | tuple) and not given):
+        return (), None
+    from smarterproctoring.observers import hooks_of, on_call_problem  # noqa: PLC0415 - for those who have hooks
+
+    return hooks_of(given), on_call_problem(given)
+
+
+def _refuse_unknown(changes: "Hidden[CallOptions]") -> None:
+    options = vars(Options())
+    unknown = changes.reveal().keys() - options.keys()
     if unknown:
         names = ", ".join(sorted(unknown))
-        known = ", ".join(CallOptions.__annotations__)
+        known = ", ".join(options)
         raise TypeError(f"unknown option {names}. Known: {known}")
 
 

@@ -1,5 +1,7 @@
 """Times in the form that the API requires: `YYYY-MM-DDTHH:MM:SS.mmmZ`, in UTC."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -97,21 +99,25 @@ def times_to_wire(node: object, place: Place, label: str) -> list[Problem]:
     """Put times, given as datetimes or as models write them, into the wire form, in place; return what is wrong."""
     problems: list[Problem] = []
     for holder, key in found_at(node, place):
-        value = holder[key]
-        try:
-            if type(value) is datetime:
-                holder[key] = wire_moment(value)
-            elif isinstance(
-                value, datetime
-            ):  # a subclass, such as pandas', by its text
-                holder[key] = wire_time(value.isoformat())
-            elif isinstance(value, str):
-                holder[key] = wire_time(value)
-        except ValueError as error:
-            problems.append(Problem(label, "time", str(error)))
-            # It stays as text, so that only this problem is named.
-            with suppress(ValueError):
-                holder[key] = (
-                    value.isoformat() if isinstance(value, datetime) else value
-                )
+        problem = time_to_wire(holder, key, label)
+        if problem is not None:
+            problems.append(problem)
     return problems
+
+
+def time_to_wire(holder: Any, key: Any, label: str) -> Problem | None:
+    """Put the time at a key or an index into the wire form; return what is wrong with it, None if nothing is."""
+    value = holder[key]
+    try:
+        if type(value) is datetime:
+            holder[key] = wire_moment(value)
+        elif isinstance(value, datetime):  # a subclass, such as pandas', by its text
+            holder[key] = wire_time(value.isoformat())
+        elif isinstance(value, str):
+            holder[key] = wire_time(value)
+    except ValueError as error:
+        # It stays as text, so that only this problem is named.
+        with suppress(ValueError):
+            holder[key] = value.isoformat() if isinstance(value, datetime) else value
+        return Problem(label, "time", str(error))
+    return None

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import multiprocessing
 import os
 import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-from smarterproctoring import cli
+from bulk.process import Process
 from smarterproctoring_bulk import engine
-from smarterproctoring_bulk.cli import COMMANDS
-from smarterproctoring_bulk.commands import run as run_command
 from smarterproctoring_bulk.commands.status import Facts, facts_of
 from smarterproctoring_bulk.journal import find
-from smarterproctoring_bulk.limited import plan_first
 from smarterproctoring_bulk.outcomes import Outcome
-from smarterproctoring_bulk.plan import Plan
-from smarterproctoring_bulk.rows import InputOptions
 from smarterproctoring_mock import MockApp
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDAwMDAwMDB9.c2VjcmV0LXNpZ25hdHVyZQ"
@@ -55,77 +45,16 @@ def write_list(path: Path, rows: int, salt: str = "", extra: list[list[str]] | N
     return path
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 200.0) -> Any:
-    """Wait until something is so; the limit is only there to end a test that fails."""
+def wait_for(condition: Callable[[], Any], seconds: float = 200.0, every: float = 0.02) -> Any:
+    """Wait until something is so; the limit is only there to end a test that fails.
+
+    A condition that opens the journal takes some 50 ms of processor: it is not looked at `every` 0.02 seconds.
+    """
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "it did not come about in time"
-        time.sleep(0.02)
+        time.sleep(every)
     return found
-
-
-def _preloaded() -> ForkServerContext:
-    """Return what forks processes that have imported bulk already: its engine alone takes a second of processor."""
-    context = multiprocessing.get_context("forkserver")
-    commands = [f"smarterproctoring_bulk.commands.{name}" for name in sorted({*COMMANDS.values()})]
-    context.set_forkserver_preload(["smarterproctoring_bulk.cli", "smarterproctoring_bulk.engine.worker", *commands])
-    return context
-
-
-_CONTEXT = _preloaded()
-
-
-def _command_line(arguments: list[str], environment: dict[str, str], folder: str, output: str) -> None:
-    """Be the command line: the target of a forked process."""
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
-    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(written, 1)
-    os.dup2(written, 2)
-    sys.argv = ["smarterproctoring", *arguments]
-    if "TESTS_NOW" not in environment:
-        cli.main()
-        return
-    moment = datetime.fromisoformat(environment["TESTS_NOW"])
-    with patch.object(run_command, "plan_first", partial(_planned_at, moment)):
-        cli.main()
-
-
-def _planned_at(
-    moment: datetime, path: Path, options: InputOptions, limit: int | None, now: datetime | None = None
-) -> Plan:
-    """Check a list as if it were another moment."""
-    return plan_first(path, options, limit, now or moment)
-
-
-class Process:
-    """The command line in a process of its own, with the interface of `subprocess.Popen` as far as it is needed."""
-
-    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
-        descriptor, name = tempfile.mkstemp(prefix="output-", dir=folder)
-        os.close(descriptor)
-        self._output = Path(name)
-        self._process = _CONTEXT.Process(target=_command_line, args=(arguments, environment, str(folder), name))
-        self._process.start()
-
-    @property
-    def pid(self) -> int:
-        assert self._process.pid is not None
-        return self._process.pid
-
-    def poll(self) -> int | None:
-        """Return the exit code, negative for a signal; None while the process runs."""
-        return self._process.exitcode
-
-    def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
-
-    def wait(self) -> str:
-        """Wait for the end; return all that was printed. The limit is only there to end a test that hangs."""
-        self._process.join(300)
-        assert self.poll() is not None, f"still running:\n{self._output.read_text()}"
-        return self._output.read_text()
 
 
 def _confirmed(command: str | Path, arguments: tuple[str | Path, ...]) -> list[str]:

@@ -16,10 +16,12 @@ import subprocess
 import sys
 from collections import Counter
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bulk.process import Process
 from bulk.runs import Bulk, kill, sent, session, stored, wait_for, write_list
 from bulk.small_disk import small_disk
 from bulk.test_truth import jobs_of, outcomes_of
@@ -69,6 +71,7 @@ def test_no_reader_of_dbos_unpickles(tmp_path: Path, name: str) -> None:
     assert not made.exists()
 
 
+@pytest.mark.slow
 def test_dbos_itself_still_unpickles_whatever_serializer_it_is_given(tmp_path: Path) -> None:
     """The reason for `no_pickle`."""
     made = tmp_path / "made"
@@ -326,32 +329,18 @@ def test_the_same_command_on_a_disk_that_is_still_full(small_disk: Path, bulk: B
     assert bulk.states() == {"ok": 300}
 
 
-IN_A_TERMINAL = """
-import fcntl, sys, termios
-from smarterproctoring.cli import main
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-main(sys.argv[1:])
-"""
-
-
 @slow
 def test_a_terminal_that_is_closed_ends_the_run_gracefully(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "list.csv", 400)
     app.add_faults({"delay": 0.1, "times": None})
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", IN_A_TERMINAL, "bulk", "run", str(path), "--yes"],
-        env={**bulk.environment("a-token", {}), "TERM": "xterm"}, cwd=bulk.folder, stdin=theirs, stdout=theirs,
-        stderr=theirs, start_new_session=True,
-    )  # fmt: skip
-    os.close(theirs)
-    try:
-        wait_for(partial(at_least, app, 20))
-        os.close(ours)  # the terminal's window: its session gets SIGHUP
-        assert process.wait(60) == 130
-    finally:
-        process.kill()
-        process.wait()
+    environment = bulk.environment("a-token", {"TERM": "xterm"})
+    with Connection(theirs) as terminal:
+        process = Process(["bulk", "run", str(path), "--yes"], environment, bulk.folder, terminal=terminal)
+    bulk.started.append(process)
+    wait_for(partial(at_least, app, 20))
+    os.close(ours)  # the terminal's window: its session gets SIGHUP
+    bulk.end(process, code=130)
     assert bulk.status()["rows"]["ok"] == len(stored(app))
     app.clear_faults()
     bulk.run("run", path)
@@ -378,7 +367,7 @@ def test_a_worker_that_slept_past_its_lease_sends_at_most_a_window(fleet: Bulk, 
     first.send_signal(signal.SIGSTOP)
     second = fleet.start("worker")
     window = 50  # 100 rows over two lanes
-    wait_for(lambda: fleet.status()["state"] == "done")
+    wait_for(lambda: fleet.status()["state"] == "done", every=0.3)
     by_then = sent(app)
     assert sum(by_then.values()) - rows <= lanes * window
     (job,) = jobs_of(fleet)

@@ -9,12 +9,12 @@ import pty
 import re
 import select
 import stat
-import subprocess
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 import smarterproctoring_bulk
+from bulk.process import Process
 from bulk.runs import EXAM, INSTALL, START, TOKEN, Bulk, sent, session, stored, write_list
 from bulk.workbooks import Cell, Error, Sheet, write_xlsx
 from smarterproctoring_bulk.confirm import Move, question
@@ -112,15 +112,10 @@ def _fifo(folder: Path) -> Path:
 def at_terminal(bulk: Bulk, answer: str, *arguments: str | Path) -> tuple[int, str]:
     """Run a command whose input and output are a terminal; return its exit code and all that was shown."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "smarterproctoring.cli", "bulk", *map(str, arguments)],
-        env=bulk.environment(TOKEN, {"TERM": "dumb", "TZ": "America/New_York"}),
-        cwd=bulk.folder,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
+    environment = bulk.environment(TOKEN, {"TERM": "dumb", "TZ": "America/New_York"})
+    with Connection(theirs) as terminal:
+        process = Process(["bulk", *map(str, arguments)], environment, bulk.folder, terminal=terminal)
+    bulk.started.append(process)
     shown = b""
     asked = False
     while True:
@@ -137,7 +132,10 @@ def at_terminal(bulk: Bulk, answer: str, *arguments: str | Path) -> tuple[int, s
             asked = True
             os.write(ours, answer.encode())
     os.close(ours)
-    return process.wait(120), shown.decode().replace("\r\n", "\n")
+    process.wait()
+    code = process.poll()
+    assert code is not None
+    return code, shown.decode().replace("\r\n", "\n")
 
 
 @pytest.mark.slow
@@ -166,13 +164,8 @@ def test_at_a_terminal_yes_asks_nothing(bulk: Bulk, app: MockApp) -> None:
 @pytest.mark.parametrize("command", ["run", "submit"])
 def test_without_a_terminal_and_without_yes_nothing_is_done(bulk: Bulk, app: MockApp, command: str) -> None:
     path = write_list(bulk.folder / "list.csv", 2)
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "smarterproctoring.cli", "bulk", command, str(path)],
-        env=bulk.environment(TOKEN, {}), cwd=bulk.folder, capture_output=True, text=True, check=False,
-        stdin=subprocess.DEVNULL, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "this is not a terminal: add --yes" in done.stderr
+    process = Process(["bulk", command, str(path)], bulk.environment(TOKEN, {}), bulk.folder)
+    assert "this is not a terminal: add --yes" in bulk.end(process, code=2)
     assert not Path(bulk.journal).exists()
     assert not app.requests()
 

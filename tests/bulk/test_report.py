@@ -262,9 +262,9 @@ def test_the_page_does_not_grow_with_the_list(tmp_path: Path) -> None:
             else:
                 yield Outcome(number, SIDS, "rejected", 400, f"code {number}", "no", attempts=1, elapsed=0.01, at=at)
 
-    write_html(tmp_path / "small.html", outcomes(4_000), SUMMARY)
+    write_html(tmp_path / "small.html", outcomes(3_000), SUMMARY)
     tracemalloc.start()
-    write_html(tmp_path / "large.html", outcomes(40_000), SUMMARY)
+    write_html(tmp_path / "large.html", outcomes(15_000), SUMMARY)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     sizes = [(tmp_path / name).stat().st_size for name in ("small.html", "large.html")]

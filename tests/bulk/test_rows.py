@@ -741,6 +741,7 @@ def test_a_parquet_cell_over_the_limit_is_not_read(parquet: Callable[..., Path],
     assert peak < MAX_CELL
 
 
+@pytest.mark.slow
 # Each lets the reader's Rust code panic where that aborts the whole process.
 @example(place=829 - 14, value=0)
 @example(place=829 - 377, value=4)
@@ -772,6 +773,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.slow
 def test_damage_that_aborts_the_reader_is_an_error_of_the_list(parquet: Callable[..., Path]) -> None:
     """Read in a process of its own, so that its death would be a failure of this test, and not its end."""
     text = pytest.importorskip("arro3.core").DataType.utf8()
@@ -791,6 +793,7 @@ print(len(list(read_rows(sys.argv[1], InputOptions(common=json.loads(sys.argv[2]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there the program of an environment is no link to the real one")
 def test_parquet_is_read_where_only_this_process_finds_the_packages(parquet: Callable[..., Path]) -> None:
     """A program may set `sys.path` itself; the process that reads first does not have that."""

@@ -128,7 +128,8 @@ def test_a_lane_that_follows_another_goes_on_where_it_was(bulk: Bulk, app: MockA
     outcomes, _, _, _ = run_lane(bulk.url, app, work=work)
     found = {outcome.line: outcome for outcome in outcomes}
     assert set(found) == {2, 7, *range(60, 90)}
-    assert (found[2].state, found[2].attempts, found[2].maybe_applied) == ("gave_up", 5, True)
+    last = found[2]
+    assert (last.state, last.status, last.attempts, last.maybe_applied) == ("gave_up", 500, 5, True)
     doubt = found[7]
     assert (doubt.state, doubt.maybe_applied, doubt.attempts, doubt.perhaps) == ("rejected", True, 1, 1)
     assert found[70].state == "superseded"

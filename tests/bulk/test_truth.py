@@ -135,7 +135,7 @@ def test_status_says_what_is_known_of_a_worker_of_another_host(fleet: Bulk, app:
     unrecorded = killed(fleet, app)
     facts = fleet.status()
     assert facts["maybe_applied"] + facts["under_way"] >= len(unrecorded) > 0
-    wait_for(lambda: fleet.status()["maybe_applied"])
+    wait_for(lambda: fleet.status()["maybe_applied"], every=0.3)
     assert fleet.status()["under_way"] == 0
     doubtful = {found.sids[2] for found in fleet.outcomes().values() if found.maybe_applied}
     assert unrecorded <= doubtful

@@ -1,17 +1,17 @@
-"""The command line, interrupted at a given moment: `python interrupted_at.py MOMENT COMMAND…`.
+"""The command line, interrupted at a given moment.
 
-MOMENT is the name of a module: Ctrl-C comes when it is imported. Or it is a number: Ctrl-C comes when that many
-functions of the project were called. Or it is `FUNCTION()`: Ctrl-C comes when that one is called first. At the end, the
-number of calls goes to the file that the variable CALLS names.
+`python interrupted_at.py MODULE COMMAND…` is interrupted when it imports a module. A process that has imported all of
+them is interrupted by `interrupt_at`: when a number of functions of the project were called, or at the first call of
+`FUNCTION()`.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import runpy
 import signal
 import sys
+from multiprocessing.util import Finalize
 from pathlib import Path
 from types import FrameType
 
@@ -52,16 +52,17 @@ class AtCall:
             interrupt()
 
 
+def interrupt_at(moment: str, calls: Path | None = None) -> None:
+    """Interrupt this process at a call; write how many there were in all, if it ends without."""
+    counter = AtCall(moment)
+    if calls is not None:
+        Finalize(None, lambda: calls.write_text(str(counter.calls)), exitpriority=0)
+    sys.settrace(counter.trace)
+
+
 def main() -> None:
-    moment = sys.argv[1]
+    sys.meta_path.insert(0, AtImport(sys.argv[1]))
     sys.argv[:2] = ["smarterproctoring"]
-    if moment.isdecimal() or moment.endswith("()"):
-        counter = AtCall(moment)
-        if "CALLS" in os.environ:
-            atexit.register(lambda: Path(os.environ["CALLS"]).write_text(str(counter.calls)))
-        sys.settrace(counter.trace)
-    else:
-        sys.meta_path.insert(0, AtImport(moment))
     runpy.run_module("smarterproctoring.cli", run_name="__main__", alter_sys=False)
 
 

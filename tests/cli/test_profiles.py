@@ -369,6 +369,7 @@ def doctor() -> tuple[int, dict[str, list[dict[str, str]]]]:
     return result.exit_code, json.loads(result.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_there_for_each_shell(shell: str) -> None:
     asked = {**os.environ, "_SMARTERPROCTORING_COMPLETE": f"{shell}_source"}

@@ -44,7 +44,8 @@ except SystemExit as ended:
 
 def loaded(*words: str, **more: str) -> set[str]:
     """Run a command in a fresh process; return the modules that it has loaded in the end."""
-    environment = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "SYSTEMROOT")}
+    inherited = ("PATH", "PYTHONPATH", "HOME", "SYSTEMROOT")
+    environment = {name: value for name, value in os.environ.items() if name in inherited}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, json.dumps(words)], env={**environment, **more},
         capture_output=True, text=True, check=True,

@@ -6,7 +6,8 @@ Valid ones must arrive as the spec says, octet for octet; what the spec forbids 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -22,9 +23,10 @@ from hypothesis import strategies as st
 from smarterproctoring import SmarterProctoringError, ValidationError
 from smarterproctoring_generated.models.session_change import SessionChange
 from smarterproctoring_mock.testing import Mock, in_process, network
-from wire.driver import Caller, Driver
+from wire.driver import Caller, Driver, Kind
 
 pytestmark = pytest.mark.slow
+KINDS: tuple[Kind, Kind] = ("sync", "asyncio")
 
 
 def as_datetime(value: Any) -> Any:
@@ -63,6 +65,14 @@ class Bridge:
         """Call `get_session`."""
         return self.caller.run(partial(self.caller.raw.get_session, *sids))
 
+    def read_as(self, change: Change) -> Any:
+        """Call `get_session` for the session of a change."""
+        return self.read(change.sids)
+
+    def model(self, body: SessionChange) -> Callable[[Change], Any]:
+        """Return what calls the generated function with this body."""
+        return lambda change: self.caller.generated(*change.sids, body=body)
+
     def arrives(self, change: Change, call: Any) -> None:
         """Hold a valid call to the wire, and what is stored to the call."""
         show(change)
@@ -93,20 +103,32 @@ def mock(request: pytest.FixtureRequest) -> Iterator[Mock]:
         yield mock
 
 
-@pytest.fixture(scope="module", params=["sync", "asyncio"])
-def bridge(request: pytest.FixtureRequest, mock: Mock) -> Iterator[Bridge]:
-    with Driver(request.param).client(mock.url, mock.token, transport=mock.transport, retries=0) as caller:
+@contextmanager
+def bridge_before(mock: Mock, kind: Kind) -> Generator[Bridge]:
+    with Driver(kind).client(mock.url, mock.token, transport=mock.transport, retries=0) as caller:
         yield Bridge(mock, caller)
 
 
-@pytest.fixture(scope="module", params=["sync", "asyncio"])
-def refusing(request: pytest.FixtureRequest) -> Iterator[Bridge]:
-    """The same for calls of which nothing may reach the wire, so that one kind of wire is enough."""
-    with (
-        in_process() as mock,
-        Driver(request.param).client(mock.url, mock.token, transport=mock.transport, retries=0) as caller,
-    ):
-        yield Bridge(mock, caller)
+@pytest.fixture(scope="module")
+def bridge(mock: Mock) -> Iterator[Bridge]:
+    with bridge_before(mock, "sync") as bridge:
+        yield bridge
+
+
+@pytest.fixture(scope="module")
+def bridges() -> Iterator[list[Bridge]]:
+    """Both clients, in process and over the network: to draw a case costs more than to send it by all four."""
+    with ExitStack() as stack:
+        mocks = [stack.enter_context(mock) for mock in (in_process(), network())]
+        yield [stack.enter_context(bridge_before(mock, kind)) for mock in mocks for kind in KINDS]
+
+
+@pytest.fixture(scope="module")
+def refusing() -> Iterator[list[Bridge]]:
+    """Both clients for calls of which nothing may reach the wire, so that one kind of wire is enough."""
+    with ExitStack() as stack:
+        mock = stack.enter_context(in_process())
+        yield [stack.enter_context(bridge_before(mock, kind)) for kind in KINDS]
 
 
 # --- valid ------------------------------------------------------------------------------------------------
@@ -114,21 +136,28 @@ def refusing(request: pytest.FixtureRequest) -> Iterator[Bridge]:
 
 @drawn(40)
 @given(change=drawing.changes())
-def test_valid_cases_arrive_as_the_spec_says(bridge: Bridge, change: Change) -> None:
-    bridge.arrives(change, bridge.public)
+def test_valid_cases_arrive_as_the_spec_says(bridges: list[Bridge], change: Change) -> None:
+    for bridge in bridges:
+        bridge.arrives(change, bridge.public)
 
 
 @drawn(25)
 @given(change=drawing.changes())
-def test_valid_cases_of_generated_functions_arrive_as_the_spec_says(bridge: Bridge, change: Change) -> None:
+def test_valid_cases_of_generated_functions_arrive_as_the_spec_says(bridges: list[Bridge], change: Change) -> None:
     if any(drawing.wire_time(change.fields[name]) is None for name in change.fields.keys() & set(TIMES)):
         return  # the model has no way to express it
-    bridge.arrives(change, bridge.generated)
+    for bridge in bridges:
+        bridge.arrives(change, bridge.generated)
 
 
 @drawn(15)
 @given(several=st.lists(drawing.changes(), min_size=2, max_size=5))
-def test_what_was_rescheduled_is_what_is_stored(bridge: Bridge, several: list[Change]) -> None:
+def test_what_was_rescheduled_is_what_is_stored(bridges: list[Bridge], several: list[Change]) -> None:
+    for bridge in bridges:
+        stores(bridge, several)
+
+
+def stores(bridge: Bridge, several: list[Change]) -> None:
     bridge.mock.app.reset()
     expected: dict[str, Any] = {}
     for change in several:
@@ -142,7 +171,12 @@ def test_what_was_rescheduled_is_what_is_stored(bridge: Bridge, several: list[Ch
 
 @drawn(15)
 @given(several=st.lists(drawing.changes(), min_size=1, max_size=4))
-def test_what_was_rescheduled_is_what_is_read(bridge: Bridge, several: list[Change]) -> None:
+def test_what_was_rescheduled_is_what_is_read(bridges: list[Bridge], several: list[Change]) -> None:
+    for bridge in bridges:
+        shows(bridge, several)
+
+
+def shows(bridge: Bridge, several: list[Change]) -> None:
     bridge.mock.app.reset()
     expected: dict[str, Any] = {}
     for change in several:
@@ -166,18 +200,20 @@ def test_what_was_rescheduled_is_what_is_read(bridge: Bridge, several: list[Chan
 
 @drawn(15)
 @given(change=drawing.changes())
-def test_reads_arrive_as_the_spec_says(bridge: Bridge, change: Change) -> None:
+def test_reads_arrive_as_the_spec_says(bridges: list[Bridge], change: Change) -> None:
     show(change)
-    bridge.mock.app.reset()
-    assert bridge.read(change.sids).data["sid"] == change.sids[2]
-    assert problems(bridge.mock, read_of(change.sids)) == []
-    assert bridge.mock.app.audit() == []
+    for bridge in bridges:
+        bridge.mock.app.reset()
+        assert bridge.read(change.sids).data["sid"] == change.sids[2]
+        assert problems(bridge.mock, read_of(change.sids)) == []
+        assert bridge.mock.app.audit() == []
 
 
 @drawn(25)
 @given(change=drawing.wrong_sids())
-def test_reads_of_wrong_sids_stop_before_the_wire(refusing: Bridge, change: Change) -> None:
-    refusing.stops(change, lambda wrong: refusing.read(wrong.sids), ValidationError)
+def test_reads_of_wrong_sids_stop_before_the_wire(refusing: list[Bridge], change: Change) -> None:
+    for bridge in refusing:
+        bridge.stops(change, bridge.read_as, ValidationError)
 
 
 def test_every_field_was_among_the_cases() -> None:
@@ -206,52 +242,61 @@ class EnoughError(Exception):
 
 @drawn(40)
 @given(change=drawing.wrong_sids())
-def test_wrong_sids_stop_before_the_wire(refusing: Bridge, change: Change) -> None:
-    refusing.stops(change, refusing.public, ValidationError)
-    if all(isinstance(sid, str) and sid.isprintable() for sid in change.sids):
-        refusing.stops(change, refusing.generated, SmarterProctoringError)
+def test_wrong_sids_stop_before_the_wire(refusing: list[Bridge], change: Change) -> None:
+    for bridge in refusing:
+        bridge.stops(change, bridge.public, ValidationError)
+        if all(isinstance(sid, str) and sid.isprintable() for sid in change.sids):
+            bridge.stops(change, bridge.generated, SmarterProctoringError)
 
 
 @drawn(50)
 @given(change=drawing.wrong_fields())
-def test_wrong_values_stop_before_the_wire(refusing: Bridge, change: Change) -> None:
-    refusing.stops(change, refusing.public, ValidationError)
+def test_wrong_values_stop_before_the_wire(refusing: list[Bridge], change: Change) -> None:
+    for bridge in refusing:
+        bridge.stops(change, bridge.public, ValidationError)
 
 
 @drawn(40)
 @given(change=drawing.wrong_fields())
-def test_wrong_values_of_generated_functions_stop_before_the_wire(refusing: Bridge, change: Change) -> None:
+def test_wrong_values_of_generated_functions_stop_before_the_wire(refusing: list[Bridge], change: Change) -> None:
     # The model itself fails on a time that is no datetime.
-    refusing.stops(change, refusing.generated, ValidationError, AttributeError)
+    for bridge in refusing:
+        bridge.stops(change, bridge.generated, ValidationError, AttributeError)
 
 
 @drawn(20)
 @given(change=drawing.wrong_order())
-def test_an_end_before_the_start_stops_before_the_wire(refusing: Bridge, change: Change) -> None:
-    refusing.stops(change, refusing.public, ValidationError)
-    refusing.stops(change, refusing.generated, ValidationError)
+def test_an_end_before_the_start_stops_before_the_wire(refusing: list[Bridge], change: Change) -> None:
+    for bridge in refusing:
+        bridge.stops(change, bridge.public, ValidationError)
+        bridge.stops(change, bridge.generated, ValidationError)
 
 
 @drawn(20)
 @given(change=drawing.unknown_fields())
-def test_unknown_fields_stop_before_the_wire(refusing: Bridge, change: Change) -> None:
-    refusing.mock.app.reset()
-    with pytest.raises(TypeError, match="unexpected keyword argument"):
-        refusing.caller.run(partial(refusing.caller.raw.reschedule, *change.sids, **change.fields))
-    assert refusing.mock.app.total == 0
+def test_unknown_fields_stop_before_the_wire(refusing: list[Bridge], change: Change) -> None:
+    for bridge in refusing:
+        bridge.mock.app.reset()
+        with pytest.raises(TypeError, match="unexpected keyword argument"):
+            bridge.caller.run(partial(bridge.caller.raw.reschedule, *change.sids, **change.fields))
+        assert bridge.mock.app.total == 0
 
 
 @drawn(20)
 @given(moment=st.datetimes(), name=st.sampled_from(TIMES))
-def test_naive_times_of_generated_functions_stop_before_the_wire(refusing: Bridge, moment: datetime, name: str) -> None:
+def test_naive_times_of_generated_functions_stop_before_the_wire(
+    refusing: list[Bridge], moment: datetime, name: str
+) -> None:
     change = Change(VALID.sids, {name: moment})
     body = SessionChange(**{keyword(name): moment})  # type: ignore[arg-type]
-    refusing.stops(change, lambda _: refusing.caller.generated(*change.sids, body=body), ValidationError)
+    for bridge in refusing:
+        bridge.stops(change, bridge.model(body), ValidationError)
 
 
-def test_an_empty_change_stops_before_the_wire(refusing: Bridge) -> None:
-    for fields in ({}, dict.fromkeys(FIELDS)):
-        refusing.stops(Change(VALID.sids, fields), refusing.public, ValidationError)
+def test_an_empty_change_stops_before_the_wire(refusing: list[Bridge]) -> None:
+    for bridge in refusing:
+        for fields in ({}, dict.fromkeys(FIELDS)):
+            bridge.stops(Change(VALID.sids, fields), bridge.public, ValidationError)
 
 
 # --- wrong clients: the bridge's check rejects this recorded request ---------------------------------------

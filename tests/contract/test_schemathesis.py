@@ -23,11 +23,20 @@ TOKEN = "contract-token"
 PHASES = frozenset({"examples", "coverage", "fuzzing", "stateful"})
 STATEFUL = frozenset({"stateful"})
 FUZZING = frozenset({"fuzzing"})
+COVERAGE = frozenset({"coverage", "fuzzing"})
+"""Each field and each way to break it; then what is drawn, which depends on the modules that happen to be imported."""
 pytestmark = pytest.mark.slow
 
 
-def fuzz(app: MockApp, *, examples: int, token: str | None = TOKEN, phases: frozenset[str] = PHASES) -> list[str]:
-    """Run phases and every check on an application in this process; return what failed."""
+def fuzz(
+    app: MockApp,
+    *,
+    examples: int,
+    token: str | None = TOKEN,
+    phases: frozenset[str] = PHASES,
+    until: Callable[[list[str]], bool] = lambda _: False,
+) -> list[str]:
+    """Run phases and every check on an application in this process; return what failed, `until` it is enough."""
     settings = tomllib.loads((ROOT / "schemathesis.toml").read_text())
     settings["auth"] = {} if token is None else {"openapi": {"token": {"api_key": token}}}
     settings["generation"] |= {"deterministic": not EXAMPLES, "max-examples": examples, "database": "none"}
@@ -45,10 +54,21 @@ def fuzz(app: MockApp, *, examples: int, token: str | None = TOKEN, phases: froz
                     for node in nodes
                     if node.status != Status.SUCCESS and node.failure_info is not None
                 ]
+            if until(failures):
+                return failures
         elif isinstance(event, events.NonFatalError | events.FatalError):
             failures.append(repr(event))
     assert seen == phases
     return failures
+
+
+def finds(app: MockApp, check: str, said: str, *, phases: frozenset[str]) -> bool:
+    """Tell whether a check finds something."""
+
+    def enough(failures: list[str]) -> bool:
+        return found(failures, check, said)
+
+    return enough(fuzz(app, examples=20, phases=phases, until=enough))
 
 
 def found(failures: list[str], check: str, said: str = "") -> bool:
@@ -132,7 +152,7 @@ def test_a_store_that_keeps_something_else_is_found(monkeypatch: pytest.MonkeyPa
         record(self, *head, change and WRONG_STORES[fault](change))
 
     monkeypatch.setattr(Store, "record", wrong)
-    assert found(fuzz(MockApp(token=TOKEN), examples=20, phases=FUZZING), "stored_as_sent", "add up to")
+    assert finds(MockApp(token=TOKEN), "stored_as_sent", "add up to", phases=COVERAGE)
 
 
 def test_a_store_that_replaces_instead_of_merging_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +164,7 @@ def test_a_store_that_replaces_instead_of_merging_is_found(monkeypatch: pytest.M
         record(self, *arguments)
 
     monkeypatch.setattr(Store, "record", wrong)
-    assert found(fuzz(MockApp(token=TOKEN), examples=20, phases=FUZZING), "stored_as_sent", "add up to")
+    assert finds(MockApp(token=TOKEN), "stored_as_sent", "add up to", phases=COVERAGE)
 
 
 # --- proof that it bites: reads, by the phase that follows links --------------------------------------------
@@ -188,7 +208,7 @@ def _with_the_start_as_the_end(self: MockApp, request: Any, operation: Any, fiel
 )
 def test_a_read_that_shows_something_else_is_found(monkeypatch: pytest.MonkeyPatch, wrong: Any) -> None:
     monkeypatch.setattr(MockApp, "_current", wrong)
-    assert found(fuzz(MockApp(token=TOKEN), examples=10, phases=STATEFUL), "read_as_changed", "accepted changes say")
+    assert finds(MockApp(token=TOKEN), "read_as_changed", "accepted changes say", phases=STATEFUL)
 
 
 def test_a_refused_request_that_changes_something_is_found() -> None:
@@ -199,7 +219,7 @@ def test_a_refused_request_that_changes_something_is_found() -> None:
                 sids = {"installSid": "AI" + "9" * 32, "examSid": "EX" + "9" * 32, "sessionSid": "ES" + "9" * 32}
                 self.seed([{**sids, "fields": {"notes": str(self.total)}}])
 
-    assert found(fuzz(Careless(token=TOKEN), examples=10, phases=FUZZING), "stored_as_sent", "add up to None")
+    assert finds(Careless(token=TOKEN), "stored_as_sent", "add up to None", phases=COVERAGE)
 
 
 def test_surrogates_without_their_other_half_count_as_the_mock_stores_them() -> None:

@@ -49,8 +49,8 @@ def test_help_shows_each_option_with_its_default_and_its_meaning(client: type) -
 
 def test_the_defaults_that_are_shown_are_those_of_the_options() -> None:
     parameters = inspect.signature(smarterproctoring.SmarterProctoring).parameters
-    assert set(Options._fields) == CALL_OPTIONS
-    assert {name: parameters[name].default for name in CALL_OPTIONS} == Options()._asdict()
+    assert vars(Options()).keys() == CALL_OPTIONS
+    assert {name: parameters[name].default for name in CALL_OPTIONS} == vars(Options())
 
 
 def test_option_and_field_types_are_exported() -> None:

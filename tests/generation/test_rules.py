@@ -50,18 +50,27 @@ def rules(**changes: Any) -> Rules:
         "route": "/v1/things/([^/]+)/parts/([^/]+)",
         "token_header": "token",
         "parameters": (
-            Parameter("thingSid", "thing_sid", "path", "", pattern="^TH[0-9]{2}$", required=True),
-            Parameter("since", "since", "query", "", format="date-time"),
-            Parameter("page", "page", "query", "", required=True),
-            Parameter("partSid", "part_sid", "path", "", required=True),
-            Parameter("X-Trace", "x_trace", "header", ""),
+            Parameter(
+                name="thingSid",
+                keyword="thing_sid",
+                location="path",
+                description="",
+                pattern="^TH[0-9]{2}$",
+                required=True,
+            ),
+            Parameter(name="since", keyword="since", location="query", description="", format="date-time"),
+            Parameter(name="page", keyword="page", location="query", description="", required=True),
+            Parameter(name="partSid", keyword="part_sid", location="path", description="", required=True),
+            Parameter(name="X-Trace", keyword="x_trace", location="header", description=""),
         ),
         "fields": (
-            Field("startAt", "start_at", "", type="string", format="date-time", before="endAt"),
-            Field("endAt", "end_at", "", type="string", format="date-time"),
-            Field("kind", "kind", "", type="string", allowed=("a", "b"), required=True),
-            Field("count", "count", "", type="integer"),
-            Field("freeSlots", "free_slots", "", type="array"),
+            Field(
+                name="startAt", keyword="start_at", description="", type="string", format="date-time", before="endAt"
+            ),
+            Field(name="endAt", keyword="end_at", description="", type="string", format="date-time"),
+            Field(name="kind", keyword="kind", description="", type="string", allowed=("a", "b"), required=True),
+            Field(name="count", keyword="count", description="", type="integer"),
+            Field(name="freeSlots", keyword="free_slots", description="", type="array"),
         ),
         "date_times": (("startAt",), ("endAt",), ("freeSlots", "*", "at"), ("more", "at")),
     }
@@ -124,9 +133,9 @@ def test_every_bad_time_is_named_and_the_good_ones_are_rewritten() -> None:
     ],
 )
 def test_a_parameter(changes: Mapping[str, Any], value: object, problem: str | None) -> None:
-    assert said_of([parameter_problem(Parameter("n", "n", "path", "", **changes), value)]) == (
-        [f"n {problem}"] if problem else []
-    )
+    assert said_of(
+        [parameter_problem(Parameter(name="n", keyword="n", location="path", description="", **changes), value)]
+    ) == ([f"n {problem}"] if problem else [])
 
 
 @pytest.mark.parametrize(
@@ -155,7 +164,9 @@ def test_a_parameter(changes: Mapping[str, Any], value: object, problem: str | N
     ],
 )
 def test_a_field(changes: Mapping[str, Any], value: object, problem: str | None) -> None:
-    assert said_of([field_problem(Field("n", "n", "", **changes), value)]) == ([f"n {problem}"] if problem else [])
+    assert said_of([field_problem(Field(name="n", keyword="n", description="", **changes), value)]) == (
+        [f"n {problem}"] if problem else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,10 +186,47 @@ def test_a_path_is_encoded() -> None:
     assert rules().path_for(["TH01", "a/b ?"]) == "/v1/things/TH01/parts/a%2Fb%20%3F"
 
 
+class Text(str):
+    """What a caller may give in the place of text."""
+
+
+PLAIN = {"name": "sid", "keyword": "sid", "location": "path", "description": "", "pattern": "^[^a-z]+$"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "value"),
+    [
+        ({}, "AB"),
+        ({}, "ab"),
+        ({}, ""),
+        ({}, ".."),
+        ({}, "A B"),
+        ({}, "A/B"),
+        ({}, "\u00c4"),
+        ({}, 7),
+        ({}, Text("AB")),
+        ({"pattern": None}, "AB"),
+        ({"allowed": ("AC",)}, "AB"),
+        ({"type": "integer"}, "AB"),
+        ({"format": "date-time"}, "AB"),
+    ],
+)
+def test_a_path_that_is_checked_quickly_is_what_the_checks_one_by_one_give(
+    changes: Mapping[str, Any], value: Any
+) -> None:
+    parameter = Parameter(**{**PLAIN, **changes})
+    one = rules(parameters=(parameter,), path="/v1/100%/{sid}/x", route="/v1/100%/([^/]*)/x")
+    assert one.plain_path([value]) == ("/v1/100%/AB/x" if (changes, value, type(value)) == ({}, "AB", str) else "")
+    if one.plain_path([value]):
+        assert one.path_for([checked(parameter, value)]) == one.plain_path([value])
+    assert one.plain_path([value, value]) == ""
+
+
 def test_keywords_become_body_query_and_headers() -> None:
     since = datetime(2030, 5, 4, 7, tzinfo=UTC)
     given = rules().from_keywords({"since": since, "page": 2, "kind": "a", "count": None, "x_trace": "t"})
-    assert tuple(given) == ({"kind": "a"}, True, {"since": since, "page": 2}, {"X-Trace": "t"}, [])
+    assert (given.body, given.has_body, given.problems) == ({"kind": "a"}, True, [])
+    assert (given.query, given.headers) == ({"since": since, "page": 2}, {"X-Trace": "t"})
     assert repr(given) == "<Given>"
 
 
@@ -188,9 +236,9 @@ def test_every_problem_with_keywords_is_named() -> None:
     said = "must be a datetime with a time zone, or ISO 8601 text that ends in Z"
     assert said_of(given.problems) == ["page is required", f"start_at {said}", "kind is required"]
     assert [problem.code for problem in given.problems] == ["required", "time", "required"]
-    assert parameter_problem(Parameter("since", "since", "query", "", format="date-time"), "soon") == Problem(
-        "since", "time", said
-    )
+    assert parameter_problem(
+        Parameter(name="since", keyword="since", location="query", description="", format="date-time"), "soon"
+    ) == Problem("since", "time", said)
 
 
 @pytest.mark.parametrize("given", [{"thing_sid": "TH01"}, {"X-Trace": "t"}, {"Kind": "a"}])
@@ -201,7 +249,14 @@ def test_a_keyword_that_is_none_is_a_type_error(given: Mapping[str, Any]) -> Non
 
 
 def test_an_operation_without_a_body_has_none() -> None:
-    assert tuple(rules(fields=()).from_keywords({"page": 1})) == (None, False, {"page": 1}, {}, [])
+    given = rules(fields=()).from_keywords({"page": 1})
+    assert (given.body, given.has_body, given.query, given.headers, given.problems) == (
+        None,
+        False,
+        {"page": 1},
+        {},
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -210,56 +265,98 @@ def test_an_operation_without_a_body_has_none() -> None:
         ({"body_required": False}, {}, None, False, ["kind is required"]),
         ({}, {}, {}, True, ["kind is required"]),
         ({}, {"kind": NULL}, {}, True, ["kind cannot be null: the spec does not say `nullable`"]),
-        ({"fields": (Field("a", "a", "", nullable=True),)}, {"a": NULL}, {"a": None}, True, []),
-        ({"fields": (Field("a", "a", "", nullable=True),)}, {"a": None}, {}, True, []),
-        ({"fields": (Field("a", "a", "", nullable=True, required=True),)}, {"a": None}, {"a": None}, True, []),
         (
-            {"fields": (Field("a", "a", "", nullable=True, required=True),)},
+            {"fields": (Field(name="a", keyword="a", description="", nullable=True),)},
+            {"a": NULL},
+            {"a": None},
+            True,
+            [],
+        ),
+        ({"fields": (Field(name="a", keyword="a", description="", nullable=True),)}, {"a": None}, {}, True, []),
+        (
+            {"fields": (Field(name="a", keyword="a", description="", nullable=True, required=True),)},
+            {"a": None},
+            {"a": None},
+            True,
+            [],
+        ),
+        (
+            {"fields": (Field(name="a", keyword="a", description="", nullable=True, required=True),)},
             {},
             {},
             True,
             ["a is required; give NULL to send null"],
         ),
-        ({"fields": (Field("a", "a", "", default=3, required=True),)}, {}, {"a": 3}, True, []),
-        ({"fields": (Field("a", "a", "", type="array"),)}, {"a": (1, 2)}, {"a": [1, 2]}, True, []),
-        ({"fields": (Field("a", "a", "", default=3),)}, {}, {}, True, []),
-        ({"fields": (), "body": Field("", "body", "", nullable=True)}, {"body": NULL}, None, True, []),
-        ({"fields": (), "body": Field("", "body", "", nullable=True)}, {}, None, False, []),
-        ({"fields": (), "body": Field("", "body", "", required=True)}, {}, None, False, ["body is required"]),
-        # A field that only the server sets is none of the operation's; a part of one is named.
-        ({"fields": (Field("a", "a", ""),), "read_only": (("a",),)}, {"a": 1}, {"a": 1}, True, []),
+        ({"fields": (Field(name="a", keyword="a", description="", default=3, required=True),)}, {}, {"a": 3}, True, []),
         (
-            {"fields": (Field("a", "a", ""),), "read_only": (("a", "id"),)},
+            {"fields": (Field(name="a", keyword="a", description="", type="array"),)},
+            {"a": (1, 2)},
+            {"a": [1, 2]},
+            True,
+            [],
+        ),
+        ({"fields": (Field(name="a", keyword="a", description="", default=3),)}, {}, {}, True, []),
+        (
+            {"fields": (), "body": Field(name="", keyword="body", description="", nullable=True)},
+            {"body": NULL},
+            None,
+            True,
+            [],
+        ),
+        ({"fields": (), "body": Field(name="", keyword="body", description="", nullable=True)}, {}, None, False, []),
+        (
+            {"fields": (), "body": Field(name="", keyword="body", description="", required=True)},
+            {},
+            None,
+            False,
+            ["body is required"],
+        ),
+        # A field that only the server sets is none of the operation's; a part of one is named.
+        (
+            {"fields": (Field(name="a", keyword="a", description=""),), "read_only": (("a",),)},
+            {"a": 1},
+            {"a": 1},
+            True,
+            [],
+        ),
+        (
+            {"fields": (Field(name="a", keyword="a", description=""),), "read_only": (("a", "id"),)},
             {"a": {"id": 1}},
             {"a": {"id": 1}},
             True,
             ["a.id is read-only, set by the server: leave it out"],
         ),
         (
-            {"fields": (), "body": Field("", "body", ""), "read_only": (("id",),)},
+            {"fields": (), "body": Field(name="", keyword="body", description=""), "read_only": (("id",),)},
             {"body": {"id": 1}},
             {"id": 1},
             True,
             ["body.id is read-only, set by the server: leave it out"],
         ),
-        ({"fields": (Field("d", "d", "", format="date"),)}, {"d": DAY}, {"d": "2030-05-04"}, True, []),
         (
-            {"fields": (Field("d", "d", "", format="date"),)},
+            {"fields": (Field(name="d", keyword="d", description="", format="date"),)},
+            {"d": DAY},
+            {"d": "2030-05-04"},
+            True,
+            [],
+        ),
+        (
+            {"fields": (Field(name="d", keyword="d", description="", format="date"),)},
             {"d": NOON},
             {},
             True,
             ["d must be a date, not a datetime"],
         ),
-        ({"fields": (Field("d", "d", ""),)}, {"d": NOON}, {"d": NOON}, True, []),
+        ({"fields": (Field(name="d", keyword="d", description=""),)}, {"d": NOON}, {"d": NOON}, True, []),
         (
-            {"fields": (Field("a", "a", ""), Field("b", "b", ""))},
+            {"fields": (Field(name="a", keyword="a", description=""), Field(name="b", keyword="b", description=""))},
             {"a": ENDLESS, "b": NULL},
             {},
             True,
             ["a holds itself, or is too deep for JSON", "b cannot be null: the spec does not say `nullable`"],
         ),
         (
-            {"fields": (), "body": Field("", "body", ""), "read_only": (("*", "id"),)},
+            {"fields": (), "body": Field(name="", keyword="body", description=""), "read_only": (("*", "id"),)},
             {"body": [{"id": 1}]},
             [{"id": 1}],
             True,
@@ -276,7 +373,10 @@ def test_bodies(
 
 def test_what_is_deprecated_is_told_once_with_the_line_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules_module, "WARNED", set[str]())
-    fields = tuple(Field(name, name, "", deprecated=name.startswith("old")) for name in ("old", "older", "new"))
+    fields = tuple(
+        Field(name=name, keyword=name, description="", deprecated=name.startswith("old"))
+        for name in ("old", "older", "new")
+    )
     gone = rules(fields=fields, call="move", deprecated=True).operation
     stays = rules(fields=fields, call="stay").operation
 
@@ -294,7 +394,7 @@ def test_what_is_deprecated_is_told_once_with_the_line_of_the_caller(monkeypatch
     assert said == [f"{what} {ends}" for what in ("`move`", "`old` of `move`", "`old` of `stay`")]
     first = test_what_is_deprecated_is_told_once_with_the_line_of_the_caller.__code__.co_firstlineno
     lines = [warning.lineno - first for warning in caught]
-    assert lines == [12, 12, 14]
+    assert lines == [15, 15, 17]
     assert {warning.filename for warning in caught} == {__file__}
 
 
@@ -429,10 +529,10 @@ def test_how_a_path_and_a_header_are_written(changes: dict[str, Any], value: Any
 
 
 def test_what_a_generated_function_hands_over() -> None:
-    integer = Parameter("n", "n", "path", "", type="integer")
-    header = Parameter("X-On", "x_on", "header", "", type="boolean")
-    when = Parameter("when", "when", "query", "", format="date-time")
-    filters = Parameter("f", "f", "query", "", type="object", style="deepObject")
+    integer = Parameter(name="n", keyword="n", location="path", description="", type="integer")
+    header = Parameter(name="X-On", keyword="x_on", location="header", description="", type="boolean")
+    when = Parameter(name="when", keyword="when", location="query", description="", format="date-time")
+    filters = Parameter(name="f", keyword="f", location="query", description="", type="object", style="deepObject")
     changes: dict[str, Any] = {
         "parameters": (integer, header, when, filters),
         "read_only": (("id",), ("parts", "*", "id")),
@@ -448,21 +548,23 @@ def test_what_a_generated_function_hands_over() -> None:
 
 
 def test_a_query_that_a_generated_function_cannot_write_is_refused() -> None:
-    filters = [Parameter(name, name, "query", "", type="object") for name in "fg"]
+    filters = [Parameter(name=name, keyword=name, location="query", description="", type="object") for name in "fg"]
     made = rules(parameters=(*filters,), call="move").from_generated([], None, {"colour": "red"}, {})
     assert said_of(made.problems) == ["colour cannot be sent by this function: call `move` of the client"]
 
 
 def test_the_rest_of_a_query_belongs_to_the_one_object_that_is_not_there() -> None:
-    filters = [Parameter(name, name, "query", "", type="object") for name in "fg"]
+    filters = [Parameter(name=name, keyword=name, location="query", description="", type="object") for name in "fg"]
     query = {"f": {"size": "1"}, "colour": "red"}
     made = rules(parameters=(*filters,)).from_generated([], None, query, {})
     assert (made.query, made.problems) == ({"f": {"size": "1"}, "g": {"colour": "red"}}, [])
 
 
 def test_text_is_read_as_a_value_of_a_parameter_or_a_field() -> None:
-    assert item_from_text(Parameter("n", "n", "query", "", type="array", item_type="integer"), "1,2") == [1, 2]
-    assert item_from_text(Field("n", "n", "", type="array"), "[1, 2]") == [1, 2]
+    assert item_from_text(
+        Parameter(name="n", keyword="n", location="query", description="", type="array", item_type="integer"), "1,2"
+    ) == [1, 2]
+    assert item_from_text(Field(name="n", keyword="n", description="", type="array"), "[1, 2]") == [1, 2]
 
 
 def test_the_rules_of_an_operation_are_made_once() -> None:
@@ -477,7 +579,7 @@ def test_headers_are_written_as_they_are_and_a_path_takes_all_its_values() -> No
 
 
 def test_problems_of_a_whole_body() -> None:
-    whole = rules(fields=(), date_times=(), body=Field("", "body", "", type="array"))
+    whole = rules(fields=(), date_times=(), body=Field(name="", keyword="body", description="", type="array"))
     assert said_of(whole.body_problems({"a": 1})) == ["body must be a list, not dict"]
     assert said_of(whole.body_problems(None)) == []
 
@@ -495,7 +597,7 @@ def test_what_keeps_a_body_from_being_written_is_named(body: Any, problem: str) 
 
 
 def test_what_keeps_a_whole_body_from_being_written_is_named() -> None:
-    whole = rules(fields=(), date_times=(), body=Field("", "numbers", ""))
+    whole = rules(fields=(), date_times=(), body=Field(name="", keyword="numbers", description=""))
     assert said_of(whole.not_json({"a": {1}})) == ["numbers.a is of type set, which JSON cannot hold"]
 
 

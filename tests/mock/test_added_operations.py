@@ -10,11 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
+from mock.documents import read_document, write_document
 from mock.rawhttp import EXAM, INSTALL, PATH, SESSION, TOKEN, Client, path_of
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 from smarterproctoring_mock import MockApp, SpecError, running_server
-from smarterproctoring_mock.spec import default_path
 from smarterproctoring_mock.testing import in_process
 
 TEMPLATE = "/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}"
@@ -34,7 +33,7 @@ def answering(schema: dict[str, Any], status: str = "200", **more: Any) -> dict[
 
 
 def document_with(paths: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(default_path().read_text(encoding="utf-8"))
+    document = read_document()
     shared = document["paths"][TEMPLATE]["put"]["parameters"]
     for template, operations in paths.items():
         item = document["paths"].setdefault(template, {})
@@ -53,7 +52,7 @@ def serve(tmp_path: Path) -> Serve:
     @contextmanager
     def run(paths: dict[str, Any], schemas: dict[str, Any]) -> Generator[Client]:
         file = tmp_path / "spec.yaml"
-        file.write_text(yaml.safe_dump(document_with(paths, schemas)))
+        write_document(file, document_with(paths, schemas))
         with running_server(spec=file, token=TOKEN) as server:
             yield Client(server.url)
 
@@ -228,7 +227,7 @@ def answers() -> dict[str, Any]:
     paths = {f"/x{number}": {"get": answering(schema)} for number, schema in enumerate(SCHEMAS.values())}
     with TemporaryDirectory() as folder:
         file = Path(folder) / "spec.yaml"
-        file.write_text(yaml.safe_dump(document_with(paths, NAMED)))
+        write_document(file, document_with(paths, NAMED))
         with running_server(spec=file, token=TOKEN) as server:
             client = Client(server.url)
             return {name: client.call("GET", f"/x{number}", None, AUTH).json for number, name in enumerate(SCHEMAS)}
@@ -274,13 +273,13 @@ def test_a_spec_without_a_possible_answer_is_refused_at_the_start(tmp_path: Path
     file = tmp_path / "spec.yaml"
     paths = {"/x": {"get": answering({"$ref": f"{REF}Endless"}, "404")}}
     document = document_with(paths, {"Endless": schema})
-    file.write_text(yaml.safe_dump(document))
+    write_document(file, document)
     with pytest.raises(
         SpecError, match=r"~1x/get/responses/404/content/.*: no answer can be made .* give it an example"
     ):
         MockApp(spec=file)
     document["paths"]["/x"]["get"]["responses"]["404"]["content"]["application/json"]["example"] = "given"
-    file.write_text(yaml.safe_dump(document))
+    write_document(file, document)
     MockApp(spec=file).close()
 
 
@@ -298,19 +297,23 @@ FORMATS = {
 }
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_formats_of_parameters_and_bodies_are_checked(tmp_path: Path, name: str) -> None:
-    good, bad = FORMATS[name]
+def with_format(name: str) -> dict[str, Any]:
+    """Return an operation with a parameter and a body of a format."""
     schema = {"type": "object", "properties": {"v": text(format=name)}}
     body = {"content": {"application/json": {"schema": schema}}}
     parameter = {"name": "v", "in": "query", "schema": text(format=name)}
+    return answering({}, parameters=[parameter], requestBody=body)
+
+
+def test_formats_of_parameters_and_bodies_are_checked(tmp_path: Path) -> None:
     file = tmp_path / "spec.yaml"
-    post = answering({}, parameters=[parameter], requestBody=body)
-    file.write_text(yaml.safe_dump(document_with({"/x": {"post": post}}, {})))
+    write_document(file, document_with({f"/x-{name}": {"post": with_format(name)} for name in FORMATS}, {}))
     with (
         in_process(spec=file, token=TOKEN) as mock,
         httpx.Client(base_url=mock.url, transport=mock.transport) as client,
     ):
-        for value, status in ((good, 200), (bad, 400)):
-            assert client.post("/x", headers=dict(AUTH), json={"v": value}).status_code == status
-            assert client.post("/x", headers=dict(AUTH), params={"v": value}).status_code == status
+        for name, (good, bad) in FORMATS.items():
+            for value, status in ((good, 200), (bad, 400)):
+                path = f"/x-{name}"
+                assert client.post(path, headers=dict(AUTH), json={"v": value}).status_code == status, name
+                assert client.post(path, headers=dict(AUTH), params={"v": value}).status_code == status, name

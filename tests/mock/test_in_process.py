@@ -5,13 +5,14 @@ import json
 import re
 import socket
 import stat
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import anyio
@@ -353,14 +354,20 @@ def test_the_sample_is_most_of_the_cases() -> None:
     assert len(strictness_cases()) == 118
 
 
-@pytest.mark.parametrize("case", strictness_cases())
-def test_the_strictness_cases(listener: Listener, case: dict[str, Any]) -> None:
+@cache
+def run_cases() -> ModuleType:
+    """Import the script that sends the cases over the network."""
     spec = importlib.util.spec_from_file_location("run_cases", HERE / "strictness" / "run_cases.py")
     assert spec is not None
     assert spec.loader is not None
-    runner = sys.modules.get("run_cases") or importlib.util.module_from_spec(spec)
+    runner = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(runner)
-    body = runner.body_bytes(case)
+    return runner
+
+
+@pytest.mark.parametrize("case", strictness_cases())
+def test_the_strictness_cases(listener: Listener, case: dict[str, Any]) -> None:
+    body = run_cases().body_bytes(case)
 
     def run(caller: Caller) -> list[Seen]:
         def filled(text: str) -> str:

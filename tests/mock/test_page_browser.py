@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
@@ -73,10 +74,27 @@ def client(server: RunningServer) -> Client:  # the name that the tests beside u
     return Client(server.url)
 
 
+@dataclass
+class Window:
+    """A window of its own, and what happens in it."""
+
+    context: BrowserContext
+    asked: list[str]
+    wrong: list[str]
+
+    @contextlib.contextmanager
+    def watched(self, url: str) -> Generator[None]:
+        """Hold what happens in it against what may."""
+        self.asked.clear()
+        self.wrong.clear()
+        yield
+        assert {address[: len(url) + 1] for address in self.asked} == {url + "/"}, "the page asked another server"
+        assert self.wrong == []
+
+
 @contextlib.contextmanager
-def watched(browser: Browser, url: str, **settings: Any) -> Generator[BrowserContext]:
-    """Open a window of its own, and hold what happens in it against what may."""
-    context = browser.new_context(**settings)
+def window(browser: Browser) -> Generator[Window]:
+    context = browser.new_context()
     asked: list[str] = []
     wrong: list[str] = []
 
@@ -89,21 +107,37 @@ def watched(browser: Browser, url: str, **settings: Any) -> Generator[BrowserCon
     context.on("weberror", lambda error: wrong.append(str(error.error)))
     context.on("console", listen)
     context.set_default_timeout(PATIENCE)
-    yield context
+    yield Window(context, asked, wrong)
     context.close()
-    assert {address[: len(url) + 1] for address in asked} == {url + "/"}, "the page asked another server"
-    assert wrong == []
+
+
+@contextlib.contextmanager
+def alone(browser: Browser, url: str) -> Generator[Page]:
+    """Open a window for one test."""
+    with window(browser) as own, own.watched(url):
+        page = own.context.new_page()
+        yield opened(page, url)
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def _shared(browser: Browser) -> Iterator[tuple[Window, Page]]:
+    """One window for many tests: to open another takes the browser four times as long as to load the page again."""
+    with window(browser) as shared:
+        yield shared, shared.context.new_page()
 
 
 @pytest.fixture
-def page(browser: Browser, server: RunningServer) -> Iterator[Page]:
-    with watched(browser, server.url, viewport={"width": 1280, "height": 900}) as context:
-        yield opened(context, server)
+def page(_shared: tuple[Window, Page], server: RunningServer) -> Iterator[Page]:
+    shared, page = _shared
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    with shared.watched(server.url):
+        yield opened(page, server.url)
 
 
-def opened(context: BrowserContext, server: RunningServer) -> Page:
-    page = context.new_page()
-    page.goto(server.url)
+def opened(page: Page, url: str) -> Page:
+    page.goto(url)
     expect(page.locator("#title")).to_have_text("SmarterProctoring")
     expect(page.locator("#request-list, #requests-empty").filter(visible=True).first).to_be_visible()
     return page
@@ -145,18 +179,17 @@ def test_an_opened_request_shows_its_answer_and_no_secret(page: Page, client: Cl
         expect(inside).not_to_contain_text("a=secret")
 
 
-@pytest.mark.parametrize("width", [320, 375, 1280])
-def test_the_page_says_that_this_is_a_mock_on_every_screen(page: Page, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 800})
-    expect(page.locator("h1").get_by_text("mock server")).to_be_visible()
+def test_the_page_says_that_this_is_a_mock_on_every_screen(page: Page) -> None:
+    for width in (320, 375, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        expect(page.locator("h1").get_by_text("mock server")).to_be_visible()
 
 
 # --- first visit ------------------------------------------------------------------------------------------
 
 
 def test_a_first_visit_says_what_to_do_and_the_command_works(browser: Browser) -> None:
-    with running_server() as server, watched(browser, server.url) as context:
-        page = opened(context, server)
+    with running_server() as server, alone(browser, server.url) as page:
         expect(page.locator("#timeline-empty")).to_contain_text("No session is known yet")
         expect(page.locator("#requests-empty")).to_contain_text(f"Point your client at {server.url}")
         expect(page.locator("#faults-empty")).to_be_visible()
@@ -331,8 +364,7 @@ def test_a_reset_by_somebody_else_is_noticed(page: Page, client: Client, server:
 
 def test_a_server_that_stops_and_comes_back(browser: Browser) -> None:
     life = contextlib.ExitStack()
-    with life, watched(browser, (server := life.enter_context(running_server(token=TOKEN))).url) as context:
-        page = opened(context, server)
+    with life, alone(browser, (server := life.enter_context(running_server(token=TOKEN))).url) as page:
         Client(server.url).put()
         expect(row(page, 1)).to_be_visible()
         life.close()

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from mock.documents import read_document, write_document
 from mock.rawhttp import BODY, EXAM, INSTALL, JSON, PATH, SESSION, TOKEN, Answer, Client, Gone, path_of
 from smarterproctoring_mock import FAULTS, Fault, FaultError, MockApp, StoreError, main, running_server
 from smarterproctoring_mock.named_faults import ABOUT_FAULTS, READ_FAULTS
 from smarterproctoring_mock.operations import ShownSession
 from smarterproctoring_mock.shown_dates import DATE_FORMS, MISSING, amiss, in_form
-from smarterproctoring_mock.spec import default_path
 from smarterproctoring_mock.testing import (
     ReadFaultCase,
     fault_cases,
@@ -552,13 +551,13 @@ def test_missing_dates_are_left_out_and_nothing_else() -> None:
 
 def changed(tmp_path: Path, name: str, shown_as: str | None) -> Path:
     """Write the spec with another answer to what a field is read as."""
-    document = yaml.safe_load(default_path().read_text(encoding="utf-8"))
+    document = read_document()
     field = document["components"]["schemas"]["SessionChange"]["properties"][name]
     field.pop("x-reads-back-as", None)
     if shown_as is not None:
         field["x-reads-back-as"] = shown_as
     file = tmp_path / "spec.yaml"
-    file.write_text(yaml.safe_dump(document))
+    write_document(file, document)
     return file
 
 

@@ -245,6 +245,7 @@ def test_a_curl_line_repeats_the_request(client: Client, app: MockApp) -> None:
     assert all(("x-empty", "") in r.headers for r in after)
 
 
+@pytest.mark.slow
 def test_the_mock_knows_nothing_of_the_client() -> None:
     code = (
         "import sys, smarterproctoring_mock, smarterproctoring_mock.server, smarterproctoring_mock.admin\n"

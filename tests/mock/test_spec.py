@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from mock.documents import read_document, write_document
 from mock.rawhttp import JSON, PATH, SESSION, TOKEN, Client
 from smarterproctoring_mock import MockApp, SpecError, running_server, strict_json
 from smarterproctoring_mock.spec import default_path, load
@@ -75,10 +75,10 @@ def serve(tmp_path: Path) -> Serve:
 
     @contextmanager
     def run(change: Change) -> Generator[Client]:
-        document = yaml.safe_load(default_path().read_text(encoding="utf-8"))
+        document = read_document()
         change(document)
         file = tmp_path / "spec.yaml"
-        file.write_text(yaml.safe_dump(document))
+        write_document(file, document)
         with running_server(spec=file, token=TOKEN) as server:
             yield Client(server.url)
 

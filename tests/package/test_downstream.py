@@ -95,25 +95,45 @@ def public(released: Released, tmp_path_factory: pytest.TempPathFactory) -> Iter
 # -- the service ----------------------------------------------------------------------------------------------------
 
 
+def documented_commands() -> list[str]:
+    """The commands of the README of the example, in their order."""
+    found = re.findall(r"(?m)^\$ (uv .*)$", (EXAMPLE / "README.md").read_text())
+    serve = "uv run uvicorn --factory exam_desk:serve --timeout-graceful-shutdown 65"
+    assert found == ["uv sync", "uv run pytest", serve, "uv lock"]
+    return found
+
+
+def as_its_reader(folder: Path, public_url: str) -> dict[str, str]:
+    """Return the variables with which the documented commands run as for a reader of the README."""
+    own = {"UV_NO_CONFIG": "0", "XDG_CONFIG_HOME": str(folder / "none"), "XDG_CONFIG_DIRS": str(folder / "none")}
+    path = f"{Path(UV).parent}:{os.environ['PATH']}"
+    return {**own, **LOGIN, "UV_DEFAULT_INDEX": public_url, "UV_PYTHON": sys.executable, **KEEP_COMPILED, "PATH": path}
+
+
 class Deployed(NamedTuple):
-    """The example in a folder of its own, the Python of its environment, and the private index that it came from."""
+    """The example in a folder of its own, the Python of its environment, and the indexes that it came from."""
 
     folder: Path
     python: Path
     index_url: str
+    public_url: str
 
 
 @pytest.fixture(scope="module")
 def deployed(released: Released, public: Index, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
-    """The example, deployed as its README says, with a stranger on the public index."""
+    """The example, deployed by the commands of its README as written, with a stranger on the public index."""
 
     def deploy(folder: Path) -> None:
-        uv(service(folder / "service", released.index), "sync", public)
-        (folder / "index_url").write_text(released.index.url)
+        variables = as_its_reader(folder, public.url)
+        sync, _, _, lock = documented_commands()
+        service(folder / "service", released.index)
+        for command in (sync, lock):
+            check(command.split(), folder / "service", **variables)
+        (folder / "urls").write_text(f"{released.index.url} {public.url}")
 
     folder = once(tmp_path_factory, "downstream", deploy)
     python = folder / "service" / ".venv" / "bin" / "python"
-    return Deployed(folder / "service", python, (folder / "index_url").read_text())
+    return Deployed(folder / "service", python, *(folder / "urls").read_text().split())
 
 
 def test_the_service_gets_the_package_from_the_private_index_and_not_the_strangers(
@@ -130,14 +150,6 @@ def sources(lock: str) -> dict[str, str]:
     """Return from which index a lock of uv's takes each of our distributions."""
     names = "|".join(distribution.name for distribution in DISTRIBUTIONS)
     return dict(re.findall(rf'(?m)^name = "({names})"\n.*\nsource = {{ registry = "([^"]*)" }}', lock))
-
-
-def test_the_services_own_tests_pass(deployed: Deployed) -> None:
-    command = [str(deployed.python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    said = check(command, deployed.folder, **KEEP_COMPILED)
-    assert re.search(r"(?m)^[1-9][0-9]* passed in", said), said
-    (shown,) = quoted("docs/maintaining/releasing.md", "uv run pytest -q")
-    same(shown, said, SECONDS)
 
 
 def test_the_container_holds_what_the_service_needs_and_no_secret() -> None:
@@ -199,24 +211,16 @@ with network() as mock:
     )
 
 
-def documented_commands() -> list[str]:
-    """The commands of the README of the example, in their order."""
-    found = re.findall(r"(?m)^\$ (uv .*)$", (EXAMPLE / "README.md").read_text())
-    serve = "uv run uvicorn --factory exam_desk:serve --timeout-graceful-shutdown 65"
-    assert found == ["uv sync", "uv run pytest", serve, "uv lock"]
-    return found
-
-
-def test_the_services_documented_commands_work_as_written(released: Released, public: Index, tmp_path: Path) -> None:
-    """In an empty folder; without a setting, the service says which in one line."""
-    folder = service(tmp_path / "service", released.index)
-    own = {"UV_NO_CONFIG": "0", "XDG_CONFIG_HOME": str(folder / "none"), "XDG_CONFIG_DIRS": str(folder / "none")}
-    variables = {**own, **LOGIN, "UV_DEFAULT_INDEX": public.url, "UV_PYTHON": sys.executable, **KEEP_COMPILED}
-    variables["PATH"] = f"{Path(UV).parent}:{os.environ['PATH']}"
-    sync, tests, serve, lock = documented_commands()
-    for command in (sync, tests, lock):
-        done = run(command.split(), folder, **variables)
-        assert done.code == 0, f"{command}:\n{done.output}"
+def test_the_services_documented_commands_work_as_written(deployed: Deployed) -> None:
+    """Those that make the environment have made it; the service's own tests pass; without a setting, it says which."""
+    folder = deployed.folder
+    variables = {**as_its_reader(folder, deployed.public_url), "UV_OFFLINE": "1"}  # what is locked is there
+    _, tests, serve, _ = documented_commands()
+    (shown,) = quoted("docs/maintaining/releasing.md", "uv run pytest -q")
+    assert shown.command == f"{tests} -q"
+    printed = check(shown.command.split(), folder, **variables)
+    assert re.search(r"(?m)^[1-9][0-9]* passed in", printed), printed
+    same(shown, printed, SECONDS)
     without = run(serve.split(), folder, **variables, EXAM_DESK_SECRET="", EXAM_DESK_INSTALL_SID="AI" + "1f" * 16)
     assert without.code == 1
     assert without.output.splitlines()[-1] == "exam desk does not start: EXAM_DESK_SECRET is not set"

@@ -20,7 +20,7 @@ import copies
 import pytest
 import release_record
 from baseline import PROJECT, version_of
-from check_package import Files
+from check_package import Environment, Files
 from loopback import check
 from once import once
 from packages import CLIENT, DISTRIBUTIONS, LIST
@@ -175,9 +175,22 @@ def test_what_only_shows_when_it_is_installed_is_found(files: Files, tmp_path: P
 
 @pytest.mark.tooling
 def test_a_mock_server_without_its_spec_is_found(files: Files, tmp_path: Path) -> None:
+    """By the probe that runs in each environment; here the wheels lie in a folder, and what they need is this one's."""
     client, mock, bulk = files.wheels
     wheel = rewritten(mock, tmp_path, {}, without={"smarterproctoring_mock/openapi.yaml"})
-    assert "SpecError" in together([client, wheel, bulk], tmp_path / "dist")
+    for archive in (client, wheel, bulk):
+        with zipfile.ZipFile(archive) as contents:
+            contents.extractall(tmp_path / "site")
+    probe = [str(ROOT / "tools" / "probe_installed.py"), VERSION, "smarterproctoring_mock", "--call"]
+    script = f"""
+import runpy, sys
+sys.path.insert(0, {str(tmp_path / "site")!r})
+sys.argv = {probe!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+    code, text = check_package.said(sys.executable, "-c", script)
+    assert code == 1
+    assert "SpecError" in text
 
 
 @pytest.mark.tooling
@@ -191,7 +204,7 @@ def test_a_lower_bound_that_is_false_is_found(files: Files, tmp_path: Path) -> N
         rewritten(mock, tmp_path, {mock_info: [(b"jsonschema-rs<1,>=0.52", b"jsonschema-rs<1,>=0.30")]}),
         rewritten(bulk, tmp_path, {bulk_info: [(b"sqlalchemy>=2.0.43", b"sqlalchemy>=2.0")]}),
     ]
-    inner = check_package.Environment(tmp_path / "venv", wheels, VERSION)
+    inner = Environment(tmp_path / "venv", wheels, VERSION)
     build.run(build.BIN / "uv", "venv", "--quiet", "--python", sys.executable, inner.folder)
     problems = [*check_package.bounds_problems(inner, "lowest-direct")]
     # A bound that is false may lead the resolver to other versions of what has nothing to do with it.

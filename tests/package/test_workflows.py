@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,18 @@ WRITERS = {
 pytestmark = pytest.mark.tooling
 
 
+@cache
+def content_of(workflow: Path) -> dict[Any, Any]:
+    content: dict[Any, Any] = yaml.load(workflow.read_text(), Loader=yaml.CSafeLoader)
+    return content
+
+
+@cache
 def jobs() -> list[Any]:
     """Every job of every workflow: the file's name, the job's name, the job."""
     found: list[Any] = []
     for file in WORKFLOWS:
-        content = yaml.safe_load(file.read_text())
+        content = content_of(file)
         assert content["permissions"] == {}, f"{file.name}: nothing is permitted unless a job says so"
         found += [pytest.param(file.stem, name, job, id=f"{file.stem}-{name}") for name, job in content["jobs"].items()]
     return found
@@ -36,7 +44,7 @@ def targets() -> set[str]:
 
 
 def test_there_is_a_workflow_for_each_occasion() -> None:
-    triggers = {file.stem: yaml.safe_load(file.read_text())[True] for file in WORKFLOWS}  # YAML 1.1 reads `on` as true
+    triggers = {file.stem: content_of(file)[True] for file in WORKFLOWS}  # YAML 1.1 reads `on` as true
     assert triggers["gates"]["push"] == {"branches": ["**"]}
     assert "openapi/**" in triggers["regenerate"]["push"]["paths"]
     assert triggers["release"] == {"push": {"tags": ["v*"]}}

@@ -302,13 +302,13 @@ def test_there_are_ten_seeded_faults() -> None:
     assert len(HISTORY_FAULTS) >= 10
 
 
-@pytest.mark.parametrize("fault", HISTORY_FAULTS, ids=lambda fault: fault.name)
-def test_a_seeded_fault_of_the_engine_can_be_put_in(fault: Fault) -> None:
-    assert fault.place(ROOT).line > 0
-    assert fault.place(ROOT).file.startswith("bulk/")
-    assert fault.old != fault.new
-    for arguments in fault.tests:
-        assert check_history.parser().parse_args(arguments.split()).theme in THEMES
+def test_each_seeded_fault_of_the_engine_can_be_put_in() -> None:
+    for fault in HISTORY_FAULTS:
+        assert fault.place(ROOT).line > 0, fault.name
+        assert fault.place(ROOT).file.startswith("bulk/"), fault.name
+        assert fault.old != fault.new, fault.name
+        for arguments in fault.tests:
+            assert check_history.parser().parse_args(arguments.split()).theme in THEMES, fault.name
 
 
 def test_a_check_that_finds_nothing_is_told_from_one_that_finds_something(monkeypatch: pytest.MonkeyPatch) -> None:

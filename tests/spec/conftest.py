@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+import api_diff
+import griffe
 import pytest
-from packages import FOLDERS, LIST
+from packages import FOLDERS, LIST, PACKAGES, Package
 from spec.changes import SPEC, apply
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,11 +50,14 @@ class Repository:
         """Make it the version of the package."""
         (self.root / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
 
-    def copy_packages(self) -> None:
-        for folder in FOLDERS:
+    def copy_packages(self, folders: Sequence[str] = FOLDERS) -> None:
+        """Copy the packages in some folders, and of their list the distributions that have one of those."""
+        for folder in folders:
             shutil.copytree(ROOT / folder, self.root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        head, *distributions = (ROOT / LIST).read_text().split("\n[[distribution]]\n")
+        shipped = [each for each in distributions if any(f'\nfolder = "{folder}"\n' in each for folder in folders)]
         (self.root / LIST).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / LIST, self.root / LIST)
+        (self.root / LIST).write_text("\n[[distribution]]\n".join([head, *shipped]))
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.root / file
@@ -77,6 +84,32 @@ class Repository:
         """Run a program of tools/ on this repository, as make does."""
         command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), "--root", str(self.root), *arguments]
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
+
+
+def _content(root: Path, shipped: Sequence[Package]) -> bytes:
+    """Return a digest of all modules of the packages of a tree."""
+    digest = hashlib.sha256()
+    for package in shipped:
+        for file in sorted((root / package.folder / package.name).rglob("*.py")):
+            digest.update(f"{file.relative_to(root)}\n{file.stat().st_size}\n".encode() + file.read_bytes())
+    return digest.digest()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_once() -> Iterator[None]:
+    """Read packages of the same content once for all tests of a process: those of this checkout, above all."""
+    load = api_diff.load
+    known: dict[tuple[tuple[Package, ...], bytes], dict[str, griffe.Module]] = {}
+
+    def load_once(root: Path, shipped: Sequence[Package] = PACKAGES) -> dict[str, griffe.Module]:
+        key = (tuple(shipped), _content(root, shipped))
+        if key not in known:
+            known[key] = load(root, shipped)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api_diff, "load", load_once)
+        yield
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from copy import copy
 from types import FrameType
 from typing import Any
 
@@ -28,11 +28,11 @@ from smarterproctoring.answers import MAX_BODY, MAX_ERROR_BODY, Reply
 from smarterproctoring.budget import RetryBudget
 from smarterproctoring.call import TOO_LATE, Call
 from smarterproctoring.credentials import Secret
-from smarterproctoring.policy import Failure
-from smarterproctoring.prepare import from_keywords
+from smarterproctoring.policy import Failure, Loss
+from smarterproctoring.prepare import Prepared, from_keywords
 from smarterproctoring.settings import Options, Timeouts
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
-from smarterproctoring_generated.records import Hidden
+from smarterproctoring_generated.records import Hidden, Operation
 from wire.driver import AI, ES, EX
 
 GOOD = Reply(200, {"x-request-id": "req-1"}, b'"moved"')
@@ -58,10 +58,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def begun(prepared: Prepared) -> Prepared:
+    """A copy that begins now."""
+    again = copy(prepared)
+    again.began = time.monotonic()
+    return again
+
+
 def call(*, can_renew: bool = False, **options: Any) -> Call:
-    return Call(
-        PREPARED._replace(began=time.monotonic()), Options(**options), can_renew=can_renew, budget=RetryBudget()
-    )
+    return Call(begun(PREPARED), Options(**options), can_renew=can_renew, budget=RetryBudget())
 
 
 def refused(kind: type[SmarterProctoringError], action: Any, *arguments: Any) -> SmarterProctoringError:
@@ -94,10 +99,10 @@ def test_a_success_tells_what_it_took(clock: Clock) -> None:
     one = call()
     one.begin(FIRST)
     clock.now += 1
-    assert one.settle((Failure.LOST, "ReadError")) is not None
+    assert one.settle(Loss(Failure.LOST, "ReadError")) is not None
     one.begin(FIRST)
     clock.now += 2
-    assert one.settle(GOOD._replace(incomplete=True)) is None
+    assert one.settle(Reply(200, GOOD.headers, GOOD.body, incomplete=True)) is None
     result: Result[Any] = one.result(lambda _: None)
     assert (result.data, result.status, result.request_id) == ("moved", 200, "req-1")
     assert (result.attempts, result.replays, result.elapsed, result.incomplete) == (2, 1, 3.0, True)
@@ -131,7 +136,7 @@ def test_a_time_limit_is_the_deadline_once_that_has_passed(
     one = call(deadline=25.0, retries=0)
     one.begin(FIRST)
     clock.now += passed
-    error = refused(kind, one.settle, (failure, "cause"))
+    error = refused(kind, one.settle, Loss(failure, "cause"))
     assert error.message.startswith(f"{failure.value} (cause)")
     assert ("the deadline of 25 s has passed" in error.message) is (kind is DeadlineExceededError)
 
@@ -170,8 +175,9 @@ def test_a_token_that_cannot_be_sent_ends_the_call(clock: Clock) -> None:
 
 
 def test_an_operation_without_security_needs_no_token(clock: Clock) -> None:
-    operation = replace(RESCHEDULE_EXAM_SESSION, token_header=None)
-    prepared = PREPARED._replace(operation=operation, began=time.monotonic())
+    operation = Operation(**{**vars(RESCHEDULE_EXAM_SESSION), "token_header": None})
+    prepared = begun(PREPARED)
+    prepared.operation = operation
     one = Call(prepared, Options(), can_renew=False, budget=RetryBudget())
     assert one.begin(Secret("")) == Timeouts()._asdict()
 
@@ -194,7 +200,7 @@ def test_the_body_of_an_error_is_cut(clock: Clock, status: int, kind: type[Smart
 
 @pytest.mark.parametrize("read_back", [False, True])
 def test_an_interrupt_after_the_change_was_made_does_not_say_that_it_was_not(*, read_back: bool) -> None:
-    one = Call(TIMED._replace(began=time.monotonic()), Options(), can_renew=False, budget=RetryBudget())
+    one = Call(begun(TIMED), Options(), can_renew=False, budget=RetryBudget())
     one.begin(FIRST)
     if read_back:
         read = Reply(200, {}, b'{"appointmentDate": "2030-05-04T13:00:00.000Z"}')
@@ -227,7 +233,7 @@ class Interrupting:
 
 @pytest.mark.parametrize(
     "answer",
-    [GOOD, Reply(500, {}, b""), Reply(200, {}, b"<html>"), (Failure.LOST, "ReadError")],
+    [GOOD, Reply(500, {}, b""), Reply(200, {}, b"<html>"), Loss(Failure.LOST, "ReadError")],
     ids=["2xx", "500", "not confirmed", "lost"],
 )
 def test_ctrl_c_at_any_line_of_taking_an_answer_does_not_say_that_nothing_was_changed(answer: Any) -> None:
@@ -270,7 +276,7 @@ def test_the_log_of_an_attempt(clock: Clock, caplog: pytest.LogCaptureFixture) -
         clock.now += 2.5
         one.settle(BUSY)
         one.begin(FIRST)
-        one.settle((Failure.CONNECT, "ConnectError"))
+        one.settle(Loss(Failure.CONNECT, "ConnectError"))
         one.begin(FIRST)
         one.settle(GOOD)
     assert [record.getMessage() for record in caplog.records] == [
@@ -363,7 +369,7 @@ def test_what_is_not_said_to_be_incomplete_is_whole() -> None:
 
 
 def timed(**options: Any) -> Call:
-    return Call(TIMED._replace(began=time.monotonic()), Options(**options), can_renew=False, budget=RetryBudget())
+    return Call(begun(TIMED), Options(**options), can_renew=False, budget=RetryBudget())
 
 
 def unsure(**options: Any) -> Call:

@@ -33,6 +33,9 @@ from smarterproctoring import (
     SmarterProctoringError,
     Timeouts,
 )
+from smarterproctoring_transport._async.watched import AsyncWatchedStream
+from smarterproctoring_transport._sync.watched import SyncWatchedStream
+from smarterproctoring_transport.deadline import Watch
 from smarterproctoring_transport.sync_backend import Stream
 from wire.driver import AI, CERTIFICATES, ES, EX, TOKEN, Driver, shown
 from wire.misbehave import Peer, Server, Step, answer, head
@@ -242,12 +245,14 @@ def test_the_pieces_that_a_slow_reader_takes_have_one_limit() -> None:
     released = threading.Event()
     reader = threading.Thread(target=read)
     reader.start()
-    with cut(5), pytest.raises(httpcore.WriteTimeout):
-        Stream(here).write(b"n" * 10_000_000, 0.3)
-    released.set()
-    here.close()
-    reader.join()
-    there.close()
+    try:
+        with cut(5), pytest.raises(httpcore.WriteTimeout):
+            Stream(here).write(b"n" * 10_000_000, 0.3)
+    finally:  # else the process never ends where this fails
+        released.set()
+        here.close()
+        reader.join()
+        there.close()
 
 
 @cache
@@ -305,6 +310,24 @@ def test_a_deadline_that_passes_before_the_first_byte(driver: Driver, server: Se
         slow.append(1)
         error = client.view(deadline=0.2).fails(DeadlineExceededError)
     assert (error.maybe_applied, error.attempts, len(server.requests)) == (False, 1, int(kept))
+
+
+def test_a_process_that_stands_still_until_the_deadline_before_the_first_byte(
+    any_driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a SIGSTOP or a closed lid: the server is reached, and nothing has been written."""
+    clip = Watch.clip
+
+    def late(watch: Watch, timeout: float | None, late: type[Exception], until: float | None = None) -> float | None:
+        if late is httpcore.WriteTimeout:
+            watch.deadline = time.monotonic() - 1
+        return clip(watch, timeout, late, until)
+
+    monkeypatch.setattr(Watch, "clip", late)
+    with any_driver.client(server, retries=0) as client:
+        error = client.fails(APITimeoutError)
+    assert (error.maybe_applied, error.attempts, server.requests) == (False, 1, [])
+    assert "no time left to send" in error.message
 
 
 async def waiting(*_: object) -> None:
@@ -600,3 +623,68 @@ def test_a_token_callable_may_raise_a_timeout_of_its_own(driver: Driver, server:
 
     with driver.client(server, fail) as client:
         assert "raised TimeoutError" in client.fails(SmarterProctoringError).message
+
+
+# -- the header and the body of a request ------------------------------------------------------------------------------
+
+
+class Written(httpcore.NetworkStream):
+    """A connection that keeps what is written, and answers nothing."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.pieces.append(buffer)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return b""
+
+
+class AsyncOf(httpcore.AsyncNetworkStream):
+    """The same for asynchronous code."""
+
+    def __init__(self, inner: Written) -> None:
+        self.inner = inner
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as in httpcore
+        self.inner.write(buffer)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return b""
+
+
+def step(asynchronous: bool, stream: Any, name: str, *arguments: Any) -> None:
+    done = getattr(stream, name)(*arguments)
+    if asynchronous:
+        with suppress(StopIteration):
+            done.send(None)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_header_goes_with_the_body_and_counts_as_sent_only_then(*, asynchronous: bool) -> None:
+    inner = Written()
+    watch = Watch()
+    of: Any = AsyncWatchedStream(AsyncOf(inner), watch, final=True) if asynchronous else None
+    stream = of or SyncWatchedStream(inner, watch, final=True)
+    for _ in range(2):  # on a kept connection as on a new one
+        inner.pieces.clear()
+        watch.begin(time.monotonic() + LONG, to_head=False, in_parts=True)
+        step(asynchronous, stream, "write", b"header, ", 1.0)
+        assert (inner.pieces, watch.sent) == ([], False)
+        step(asynchronous, stream, "write", b"body", 1.0)
+        assert (inner.pieces, watch.sent) == ([b"header, body"], True)
+        step(asynchronous, stream, "write", b"", 1.0)
+        assert inner.pieces == [b"header, body"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_header_without_a_body_is_sent_before_the_answer_is_read(*, asynchronous: bool) -> None:
+    inner = Written()
+    watch = Watch()
+    of: Any = AsyncWatchedStream(AsyncOf(inner), watch, final=True) if asynchronous else None
+    stream = of or SyncWatchedStream(inner, watch, final=True)
+    watch.begin(time.monotonic() + LONG, to_head=False, in_parts=True)
+    step(asynchronous, stream, "write", b"header", 1.0)
+    step(asynchronous, stream, "read", 9, 1.0)
+    assert (inner.pieces, watch.sent) == ([b"header"], True)

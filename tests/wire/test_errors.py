@@ -182,6 +182,15 @@ def test_the_body_is_at_most_64_kib(driver: Driver, server: Server) -> None:
         assert client.fails(NotFoundError).body == "c"
 
 
+def test_the_code_is_read_from_a_body_that_is_longer_than_what_an_error_keeps(driver: Driver, server: Server) -> None:
+    long = json_body(detail="a" * 100 * 1024, code="7", message="no such session")
+    server.script(answer(404, long))
+    with driver.client(server) as client:
+        error = client.fails(NotFoundError)
+    assert (error.code, error.api_message) == ("7", "no such session")
+    assert error.body == long[: 64 * 1024].decode()
+
+
 @pytest.mark.parametrize("hooked", [False, True])
 def test_the_body_of_a_2xx_in_an_error_is_at_most_64_kib(driver: Driver, server: Server, *, hooked: bool) -> None:
     """It is read up to 1 MiB, because a success gives it all."""

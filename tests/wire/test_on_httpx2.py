@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpcore
 import httpx
+import pytest
 from smarterproctoring import SmarterProctoring
 
 HTTPX = os.environ.get("HTTPX", "httpx")
@@ -25,6 +26,7 @@ def test_the_run_uses_the_library_that_it_is_about() -> None:
     assert not folders & ({"httpx", "httpx2", "httpcore", "httpcore2"} - {HTTPX, HTTPCORE})
 
 
+@pytest.mark.slow
 def test_the_processes_that_tests_start_use_it_too() -> None:
     code = "import smarterproctoring.client, sys; print(sys.modules['httpx'].__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -314,6 +314,7 @@ def test_metrics(driver: Driver, server: Server, telemetry: Telemetry) -> None:
 # -- switched on and off -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_nothing_of_opentelemetry_is_loaded_without_it(server: Server) -> None:
     program = (
         "import json, sys\n"
@@ -326,6 +327,7 @@ def test_nothing_of_opentelemetry_is_loaded_without_it(server: Server) -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_without_the_extra_the_error_names_it() -> None:
     program = "import sys; sys.modules['opentelemetry'] = None; import smarterproctoring.otel"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -21,7 +21,7 @@ from smarterproctoring import (
 from smarterproctoring.budget import RetryBudget
 from smarterproctoring.call import Call
 from smarterproctoring.credentials import Secret
-from smarterproctoring.policy import BACKOFF_MAX, AttemptOutcome, Decision, Failure, decide
+from smarterproctoring.policy import BACKOFF_MAX, AttemptOutcome, Decision, Failure, Loss, decide
 from smarterproctoring.prepare import Prepared
 from smarterproctoring.settings import Options
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
@@ -107,7 +107,7 @@ def test_an_attempt_that_ends_with_the_deadline_has_exceeded_it(
     call.begin(Secret("token"))
     monkeypatch.setattr(call, "remaining", lambda: left)
     with pytest.raises(APITimeoutError) as caught:
-        call.settle((Failure.READ_TIMEOUT, "deadline"))
+        call.settle(Loss(Failure.READ_TIMEOUT, "deadline"))
         call.check_wait(0.01)
     assert type(caught.value) is kind
     assert ("the deadline of 60 s has passed" in caught.value.message) is (kind is DeadlineExceededError)

@@ -252,9 +252,9 @@ def test_an_interrupt_shows_no_token(server: Server, phase: str, monkeypatch: py
 @pytest.mark.parametrize(
     "place",
     [
-        "fast._on_the_wire",
+        "fast.Connection.begin",
         "fast.Parsed.feed",
-        "fast.Connection.take",
+        "fast.Connection.response",
         "sync_backend.Stream.write",
         "sync_backend.Stream.read",
         "framing.Framing.take",

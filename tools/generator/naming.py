@@ -12,7 +12,10 @@ from spec_model import GenerationError, Node
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERRIDES = ROOT / "overrides" / "smarterproctoring"
-CLIENTS = [OVERRIDES / name for name in ("methods.py", "install.py", "client.py")]
+CLIENTS = [
+    OVERRIDES / name
+    for name in ("methods.py", "install.py", "client.py", "async_client.py")
+]
 """The modules whose classes the public clients, and their views for one install, are made of."""
 INSTALL = "install_sid"
 """The first parameter of the path that a view for one install gives by itself."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from smarterproctoring_transport._async.shared import AsyncShared as AsyncShared
     from smarterproctoring_transport._sync.shared import SyncShared as SyncShared
-    from smarterproctoring_transport.background import StillRunning as StillRunning
     from smarterproctoring_transport.background import call_aside as call_aside
     from smarterproctoring_transport.background import call_within as call_within
     from smarterproctoring_transport.failures import NotSent as NotSent
     from smarterproctoring_transport.failures import ProxyFailure as ProxyFailure
+    from smarterproctoring_transport.failures import StillRunning as StillRunning
     from smarterproctoring_transport.hosts import is_host as is_host
     from smarterproctoring_transport.hosts import is_loopback as is_loopback
     from smarterproctoring_transport.request import Requests as Requests
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 _MODULES = {
     "AsyncShared": "smarterproctoring_transport._async.shared",
     "SyncShared": "smarterproctoring_transport._sync.shared",
-    "StillRunning": "smarterproctoring_transport.background",
     "call_aside": "smarterproctoring_transport.background",
     "call_within": "smarterproctoring_transport.background",
     "NotSent": "smarterproctoring_transport.failures",
     "ProxyFailure": "smarterproctoring_transport.failures",
+    "StillRunning": "smarterproctoring_transport.failures",
     "is_host": "smarterproctoring_transport.hosts",
     "is_loopback": "smarterproctoring_transport.hosts",
     "Requests": "smarterproctoring_transport.request",

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import httpcore
 
-from smarterproctoring_transport.background import StillRunning, call_aside, call_within
+from smarterproctoring_transport.background import call_aside, call_within
+from smarterproctoring_transport.failures import StillRunning
 
 STAGGER = 0.25
 """Seconds after which the next address is tried beside those that have not answered (RFC 8305 5)."""

@@ -12,11 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
+from smarterproctoring_transport.failures import StillRunning
+
 R = TypeVar("R")
-
-
-class StillRunning(Exception):  # noqa: N818 - it is not the call that failed
-    """A call did not return in time; it goes on in its thread, and its result is dropped."""
 
 
 class _Pending(Generic[R]):

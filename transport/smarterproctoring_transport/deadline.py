@@ -24,9 +24,22 @@ class Watch:
         open: Whether the server was reached.
         sent: Whether some of the request may have been written.
         framing: Checks the answer that is expected, or that came last.
+        holds: Whether the next write is kept for the one after it: httpcore writes the header and the body one by one,
+            and one packet instead of two spares the system the work of the second.
+        held: What is kept.
     """
 
-    __slots__ = ("connect_by", "deadline", "framing", "open", "secure", "sent", "tried")
+    __slots__ = (
+        "connect_by",
+        "deadline",
+        "framing",
+        "held",
+        "holds",
+        "open",
+        "secure",
+        "sent",
+        "tried",
+    )
 
     def __init__(self, *, secure: bool = False) -> None:
         self.secure = secure
@@ -36,16 +49,21 @@ class Watch:
         self.open = False
         self.sent = False
         self.framing = Framing()
+        self.holds = False
+        self.held = b""
 
-    def begin(self, deadline: float, *, to_head: bool) -> None:
+    def begin(self, deadline: float, *, to_head: bool, in_parts: bool) -> None:
         """Begin a request.
 
         Args:
             deadline: The end of all waits for it on the monotonic clock, in seconds.
             to_head: Whether it is a HEAD.
+            in_parts: Whether its header is written first, and then its body.
         """
         self.deadline = deadline
         self.sent = False
+        self.holds = in_parts
+        self.held = b""
         self.framing = Framing(to_head=to_head)
 
     def clip(

@@ -30,21 +30,29 @@ HTTPCORE_ERRORS = tuple(_ERRORS)
 """The errors that `translated` takes."""
 
 
-def request_for(request: httpx.Request) -> httpcore.Request:
-    """Return a request as httpcore has it."""
-    url = request.url
-    target = httpcore.URL(
-        scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-    )
-    stream: Any = (
-        request.stream
-    )  # the annotation of httpcore wants an iterator; an iterable is sent as well
-    made = httpcore.Request(
-        request.method, target, content=stream, extensions=request.extensions
-    )
-    # Bytes already: httpcore would look at each again.
-    made.headers = request.headers.raw
-    return made
+class _URL(httpcore.URL):
+    """A URL whose parts are bytes already: httpcore would look at each again."""
+
+    def __init__(self, url: httpx.URL) -> None:
+        self.scheme = url.raw_scheme
+        self.host = url.raw_host
+        self.port = url.port
+        self.target = url.raw_path
+
+
+class PlainRequest(httpcore.Request):
+    """A request of httpx as httpcore has it; its parts are bytes already."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        # The annotation of httpcore wants an iterator; an iterable is sent as well.
+        stream: Any = request.stream
+        self.method = request.method.encode("ascii")
+        self.url = _URL(request.url)
+        self.headers = request.headers.raw
+        self.stream = stream
+        self.extensions = request.extensions
+        if "target" in self.extensions:  # it takes the place of the path
+            self.url.target = httpcore.URL(target=self.extensions["target"]).target
 
 
 def translated(error: Exception) -> httpx.TransportError:

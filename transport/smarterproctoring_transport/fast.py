@@ -6,6 +6,7 @@ it may have been. The pool uses them like httpcore's own connections. They do no
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -27,9 +28,11 @@ class Parsed:
     """Collects one answer that httptools parses. `framing.py` has removed interim answers and any data after it."""
 
     def __init__(self) -> None:
+        chunks: list[bytes] = []
+        self.on_body = chunks.append  # which the parser calls with each piece
         self._parser = httptools.HttpResponseParser(self)
         self.headers: list[tuple[bytes, bytes]] = []
-        self.chunks: list[bytes] = []
+        self.chunks = chunks
         self.status = 0
         self.headed = False
         self.done = False
@@ -42,10 +45,6 @@ class Parsed:
         """Take the status."""
         self.status = self._parser.get_status_code()
         self.headed = True
-
-    def on_body(self, data: bytes) -> None:
-        """Keep a piece of the body."""
-        self.chunks.append(data)
 
     def on_message_complete(self) -> None:
         """Note the end."""
@@ -85,11 +84,12 @@ class Connection:
     Attributes:
         answer: What was read of the answer.
         timeouts: The request's time limits, in seconds.
+        usable_until: When it will have been unused for too long, in seconds of the monotonic clock.
     """
 
     def __init__(self, expiry: float | None) -> None:
-        self._expiry = expiry
-        self._used_at = 0.0
+        self._lifetime = math.inf if expiry is None else expiry
+        self.usable_until = 0.0
         self.answer = Parsed()
         self.timeouts: Mapping[str, float | None] = {}
 
@@ -100,32 +100,31 @@ class Connection:
             httpcore.LocalProtocolError: A header holds a line break or a NUL.
         """
         self.timeouts = request.extensions.get("timeout", {})
-        data = _on_the_wire(request)
+        lines = [b"%b %b HTTP/1.1" % (request.method, request.url.target)]
+        for name, value in request.headers:
+            lines.append(name + b": " + value)
+        head = b"\r\n".join(lines)
+        # A line break in a header would be another header, or another request.
+        breaks = len(lines) - 1
+        if not head.count(b"\n") == head.count(b"\r") == breaks or b"\0" in head:
+            raise httpcore.LocalProtocolError("a header holds a line break or a NUL")
+        body: Any = request.stream
         self.answer = Parsed()
-        return data
+        return b"%b\r\n\r\n%b" % (head, b"".join(body))
 
-    def is_whole(self, request: httpcore.Request) -> bool:
-        """Tell whether the whole answer has come, its header being there."""
-        if request.method == b"HEAD":
-            self.answer.done = True
-        return self.answer.done
-
-    def whole_response(self, stream: object) -> httpcore.Response:
-        """Return an answer all of which has come."""
-        body = self.take()
-        return self.response(stream, httpx.ByteStream(body), {"body": body})
-
-    def response(
-        self, stream: object, content: Any, more: Mapping[str, object]
-    ) -> httpcore.Response:
-        """Return an answer.
+    def response(self, stream: object, rest: Any = None) -> httpcore.Response:
+        """Return an answer whose header is there.
 
         Args:
             stream: The connection's stream.
-            content: The body.
-            more: Extensions.
+            rest: What reads the body; None if all of it has come.
         """
-        extensions = {"http_version": b"HTTP/1.1", "network_stream": stream, **more}
+        extensions = {"http_version": b"HTTP/1.1", "network_stream": stream}
+        content = rest
+        if content is None:
+            body = b"".join(self.answer.chunks)
+            content = httpx.ByteStream(body)
+            extensions["body"] = body
         response = httpcore.Response(
             self.answer.status, content=content, extensions=extensions
         )
@@ -136,31 +135,11 @@ class Connection:
     def take(self) -> bytes:
         """Return what has come of the body since the last time."""
         chunks = self.answer.chunks
-        self.answer.chunks = []
-        return b"".join(chunks)
+        data = b"".join(chunks)
+        chunks.clear()
+        return data
 
     def is_idle(self) -> bool:
         """Whether the whole answer has come. `framing.py` decides whether the connection can be used again."""
-        self._used_at = time.monotonic()
+        self.usable_until = time.monotonic() + self._lifetime
         return self.answer.done
-
-    def is_stale(self) -> bool:
-        """Tell whether it was unused for too long."""
-        return (
-            self._expiry is not None and time.monotonic() > self._used_at + self._expiry
-        )
-
-
-def _on_the_wire(request: httpcore.Request) -> bytes:
-    """Write a request; a line break in a header would be another header, or another request.
-
-    Raises:
-        httpcore.LocalProtocolError: A header holds a line break or a NUL.
-    """
-    lines = [b"%b %b HTTP/1.1" % (request.method, request.url.target)]
-    lines += [name + b": " + value for name, value in request.headers]
-    head = b"\r\n".join(lines)
-    if not head.count(b"\n") == head.count(b"\r") == len(lines) - 1 or b"\0" in head:
-        raise httpcore.LocalProtocolError("a header holds a line break or a NUL")
-    body: Any = request.stream
-    return b"%b\r\n\r\n%b" % (head, b"".join(body))

@@ -32,10 +32,20 @@ class Target(httpx.URL):
 
     _is_parsed = True  # until __init__ says otherwise
 
+    # Not properties, as in httpx: each would be a call.
+    raw_scheme = b""
+    raw_host = b""
+    port: int | None = None
+    raw_path = b""
+
     def __init__(self, base: Base, path: str) -> None:
-        self._ready_base = base
-        self._ready_path = path
+        self._base = base
+        self._path = path
         self._is_parsed = False
+        self.raw_scheme = base.raw_scheme
+        self.raw_host = base.raw_host
+        self.port = base.port
+        self.raw_path = base.raw_path + path.encode("ascii")
 
     def __getattr__(self, name: str) -> Any:
         """Let httpx parse the text and set its attributes, then return the attribute."""
@@ -45,35 +55,15 @@ class Target(httpx.URL):
         super().__init__(str(self))
         return object.__getattribute__(self, name)
 
-    @property
-    def raw_scheme(self) -> bytes:
-        """The scheme."""
-        return self._ready_base.raw_scheme
-
-    @property
-    def raw_host(self) -> bytes:
-        """The host."""
-        return self._ready_base.raw_host
-
-    @property
-    def port(self) -> int | None:
-        """The port, None for the scheme's own."""
-        return self._ready_base.port
-
-    @property
-    def raw_path(self) -> bytes:
-        """The whole path."""
-        return self._ready_base.raw_path + self._ready_path.encode("ascii")
-
     def __str__(self) -> str:
-        return self._ready_base.text + self._ready_path
+        return self._base.text + self._path
 
     def __reduce__(self) -> tuple[type[httpx.URL], tuple[str]]:
         return httpx.URL, (str(self),)
 
     def origin(self) -> str:
         """Return the text without the path, for logs."""
-        return self._ready_base.text
+        return self._base.text
 
 
 class Request(httpx.Request):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -49,7 +49,7 @@ def plain_error(setting: str, text: str) -> Exception:
     return RuntimeError(f"{setting} {text}" if setting else text)
 
 
-class Setup(NamedTuple):
+class Setup:
     """The arguments of `AsyncShared` and `SyncShared`.
 
     Attributes:
@@ -57,8 +57,9 @@ class Setup(NamedTuple):
         options: Options of the transport.
     """
 
-    base_url: str
-    options: TransportOptions
+    def __init__(self, base_url: str, options: TransportOptions) -> None:
+        self.base_url = base_url
+        self.options = options
 
     def check(self) -> None:
         """Refuse options with which no transport can be made.

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from smarterproctoring_generated.records import Hidden, Operation
 from smarterproctoring_generated.results import Check
 from smarterproctoring_transport import AsyncShared, StillRunning, TransportOptions
 
-from smarterproctoring._async.waits import limited, raised_by, sleep, token_from
+from smarterproctoring._async.waits import (
+    UNLIMITED,
+    limited,
+    raised_by,
+    sleep,
+    token_from,
+)
 from smarterproctoring.answers import Reply
 from smarterproctoring.budget import RetryBudget
 from smarterproctoring.call import TOO_LATE, Call
 from smarterproctoring.credentials import Secret, TokenCallable
 from smarterproctoring.errors import ConfigurationError, NoCopy, SmarterProctoringError
-from smarterproctoring.policy import Failure
+from smarterproctoring.policy import Failure, Loss
 from smarterproctoring.prepare import Prepared
 from smarterproctoring.reading import NO_TIME_LEFT, check_failed, check_of, read_of, why
 from smarterproctoring.seam import (
     Hook,
     Hooks,
-    Loss,
     OnlyRequests,
     Received,
     Request,
@@ -33,7 +38,10 @@ from smarterproctoring.seam import (
     response_of,
     unusable,
 )
-from smarterproctoring.settings import CallOptions, Options
+from smarterproctoring.settings import Options
+
+if TYPE_CHECKING:
+    from smarterproctoring.options import CallOptions
 
 
 class AsyncSender(NoCopy, OnlyRequests):
@@ -206,7 +214,8 @@ class AsyncSender(NoCopy, OnlyRequests):
             if call.remaining() <= 0:
                 return Loss(Failure.NOT_SENT, "the request hooks took until then")
         received = Received()
-        with limited(call.remaining(), needed=not channel.keeps_deadline):
+        limit = UNLIMITED if channel.keeps_deadline else limited(call.remaining())
+        with limit:
             call.sending = True
             try:
                 response = await channel.send(request)

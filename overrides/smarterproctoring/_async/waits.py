@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
-from smarterproctoring_transport import StillRunning, call_aside
+from smarterproctoring_transport import StillRunning
 
 R = TypeVar("R")
 Sleep = Callable[[float], Awaitable[object]]
@@ -19,7 +19,8 @@ Calling = Callable[..., Awaitable[R]]
 """A function that makes a call."""
 Work = Callable[[], Coroutine[Any, Any, None]]
 """The work of one worker."""
-_UNLIMITED = nullcontext()
+UNLIMITED = nullcontext()
+"""A scope without a limit."""
 
 
 async def sleep(seconds: float) -> None:
@@ -65,6 +66,7 @@ async def token_from(source: Callable[[], object], seconds: float) -> object:
         StillRunning: It did not return in time.
     """
     import anyio  # noqa: PLC0415
+    from smarterproctoring_transport import call_aside  # noqa: PLC0415 - most tokens are text
 
     with anyio.move_on_after(seconds):
         if inspect.iscoroutinefunction(source) or inspect.iscoroutinefunction(
@@ -75,10 +77,8 @@ async def token_from(source: Callable[[], object], seconds: float) -> object:
     raise StillRunning("the call did not return in time")
 
 
-def limited(seconds: float, *, needed: bool) -> AbstractContextManager[object]:
-    """Return a scope that is cancelled after a number of seconds, or one without a limit."""
-    if not needed:
-        return _UNLIMITED
+def limited(seconds: float) -> AbstractContextManager[object]:
+    """Return a scope that is cancelled after a number of seconds."""
     import anyio  # noqa: PLC0415
 
     return anyio.move_on_after(seconds)

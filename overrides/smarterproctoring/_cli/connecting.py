@@ -24,7 +24,6 @@ from smarterproctoring.profiles import read_profile
 from smarterproctoring.settings import (
     PLAIN_HTTP,
     PREFIX,
-    CallOptions,
     Options,
     base_url_problem,
     read_environment,
@@ -34,6 +33,7 @@ from smarterproctoring.token_file import TokenFile
 
 if TYPE_CHECKING:
     from smarterproctoring.client import SmarterProctoring
+    from smarterproctoring.options import CallOptions
 
 SETTINGS = ("base_url", "timeout", "deadline", "retries")
 """The settings besides the token that an option or an environment variable gives."""

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
-from smarterproctoring_transport import call_within
-
 from smarterproctoring.errors import ConfigurationError
 
 R = TypeVar("R")
@@ -17,7 +15,8 @@ Sleep = Callable[[float], object]
 """What waits for some seconds."""
 Calling = Callable[..., R]
 """What makes a call."""
-_UNLIMITED = nullcontext()
+UNLIMITED = nullcontext()
+"""A scope without a limit."""
 
 
 def sleep(seconds: float) -> None:
@@ -62,9 +61,11 @@ def token_from(source: Callable[[], object], seconds: float) -> object:
         ConfigurationError: Its value has to be awaited.
         StillRunning: It did not return in time.
     """
+    from smarterproctoring_transport import call_within  # noqa: PLC0415 - most tokens are text
+
     return _value_of(call_within(source, seconds))
 
 
-def limited(seconds: float, *, needed: bool) -> AbstractContextManager[object]:  # noqa: ARG001
+def limited(seconds: float) -> AbstractContextManager[object]:  # noqa: ARG001
     """Return a scope without a limit: nothing ends the work of a thread from outside."""
-    return _UNLIMITED
+    return UNLIMITED

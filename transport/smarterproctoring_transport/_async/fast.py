@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import AsyncIterator
 
 import httpcore
@@ -52,9 +53,11 @@ class AsyncConnection(Connection):
             pass
         while not self.answer.headed:
             self.answer.feed(await stream.read(_MOST, self.timeouts.get("read")))
-        if self.is_whole(request):
-            return self.whole_response(stream)
-        return self.response(stream, AsyncBody(self, stream), {})
+        if request.method == b"HEAD":
+            self.answer.done = True
+        if self.answer.done:
+            return self.response(stream)
+        return self.response(stream, AsyncBody(self, stream))
 
     async def _open(self) -> httpcore.AsyncNetworkStream:
         host = self._origin.host.decode("ascii")
@@ -76,7 +79,7 @@ class AsyncConnection(Connection):
     def has_expired(self) -> bool:
         """Whether it was idle for too long, or data came since, usually the end of the connection."""
         return (
-            self.is_stale()
+            time.monotonic() > self.usable_until
             or self._stream is None
             or bool(self._stream.get_extra_info("is_readable"))
         )

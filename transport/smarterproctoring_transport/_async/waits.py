@@ -20,8 +20,16 @@ class Slots:
             2**31 if count is None else count, fast_acquire=True
         )
 
-    async def take(self, seconds: float | None) -> None:
-        """Take a place.
+    def taken(self) -> bool:
+        """Take a place if one is free; tell whether one was."""
+        try:
+            self._free.acquire_nowait()
+        except anyio.WouldBlock:
+            return False
+        return True
+
+    async def wait(self, seconds: float | None) -> None:
+        """Wait for a place, and take it.
 
         Args:
             seconds: How long to wait for one; None for no limit.
@@ -29,13 +37,10 @@ class Slots:
         Raises:
             httpcore.PoolTimeout: None became free in time.
         """
-        try:
-            self._free.acquire_nowait()
-        except anyio.WouldBlock:
-            with anyio.move_on_after(seconds) as scope:
-                await self._free.acquire()
-            if scope.cancelled_caught:
-                raise httpcore.PoolTimeout("no free connection") from None
+        with anyio.move_on_after(seconds) as scope:
+            await self._free.acquire()
+        if scope.cancelled_caught:
+            raise httpcore.PoolTimeout("no free connection")
 
     def give_back(self) -> None:
         """Give a place back."""

@@ -90,6 +90,8 @@ class AsyncWatchedStream(httpcore.AsyncNetworkStream):
             return await self._inner.read(
                 max_bytes, watch.clip(timeout, httpcore.ReadTimeout, watch.connect_by)
             )
+        if watch.held:
+            await self.write(b"", timeout)
         framing: Framing = watch.framing
         while True:
             if framing.problem is not None:
@@ -107,6 +109,15 @@ class AsyncWatchedStream(httpcore.AsyncNetworkStream):
         """Write, and note that the request may have been sent from now on."""
         watch = self._watch
         if self._final:
+            if watch.holds:
+                watch.holds = False
+                watch.held = buffer
+                return
+            if watch.held:
+                buffer = watch.held + buffer
+                watch.held = b""
+            if not buffer:  # the end of a body, which has no bytes of its own
+                return
             limit = watch.clip(timeout, httpcore.WriteTimeout)
             watch.sent = True
         else:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator
 
 import httpcore
@@ -51,9 +52,11 @@ class SyncConnection(Connection):
             pass
         while not self.answer.headed:
             self.answer.feed(stream.read(_MOST, self.timeouts.get("read")))
-        if self.is_whole(request):
-            return self.whole_response(stream)
-        return self.response(stream, SyncBody(self, stream), {})
+        if request.method == b"HEAD":
+            self.answer.done = True
+        if self.answer.done:
+            return self.response(stream)
+        return self.response(stream, SyncBody(self, stream))
 
     def _open(self) -> httpcore.NetworkStream:
         host = self._origin.host.decode("ascii")
@@ -75,7 +78,7 @@ class SyncConnection(Connection):
     def has_expired(self) -> bool:
         """Whether it was idle for too long, or data came since, usually the end of the connection."""
         return (
-            self.is_stale()
+            time.monotonic() > self.usable_until
             or self._stream is None
             or bool(self._stream.get_extra_info("is_readable"))
         )

@@ -22,7 +22,7 @@ from smarterproctoring_transport._sync.waits import Slots, shielded
 from smarterproctoring_transport.deadline import Watch, patience
 from smarterproctoring_transport.exchange import (
     HTTPCORE_ERRORS,
-    request_for,
+    PlainRequest,
     translated,
 )
 
@@ -66,16 +66,6 @@ class SyncLease:
         self.own = own
         self.idle_since = 0.0
 
-    def can_go_on(self) -> bool:
-        """Tell whether another request can follow: exactly one answer came, and nothing after it."""
-        return self.connection.is_idle() and self.watch.framing.keep
-
-    def is_usable(self) -> bool:
-        """Tell whether it can be used again."""
-        if self.own and is_patched():
-            return False
-        return not self.connection.has_expired()
-
 
 class SyncPool:
     """A connection pool that takes the place of httpcore's pool in httpx's transport.
@@ -106,11 +96,14 @@ class SyncPool:
         """
         deadline: float = request.extensions.get("deadline", math.inf)
         timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
-        self._slots.take(patience(timeouts.get("pool"), deadline))
+        if not self._slots.taken():
+            self._slots.wait(patience(timeouts.get("pool"), deadline))
         lease: SyncLease | None = None
         try:
             lease = self._take()
-            lease.watch.begin(deadline, to_head=request.method == b"HEAD")
+            lease.watch.begin(
+                deadline, to_head=request.method == b"HEAD", in_parts=not lease.own
+            )
             response = lease.connection.handle_request(request)
         except BaseException as error:
             self.give_back(lease, whole=False)
@@ -132,7 +125,8 @@ class SyncPool:
             except IndexError:
                 lease = self._connect()
                 break
-            if lease.is_usable():
+            is_hidden = lease.own and is_patched()
+            if not is_hidden and not lease.connection.has_expired():
                 break
             self._end(lease)
         self._busy.add(lease)
@@ -150,11 +144,14 @@ class SyncPool:
                 self._busy.discard(lease)
                 lease.idle_since = time.monotonic()
                 has_room = not self._closed and len(self._idle) < self._keep
-                if whole and has_room and lease.can_go_on():
+                # Another request can follow if exactly one answer came, and nothing after it.
+                came_whole = whole and lease.connection.is_idle()
+                if came_whole and has_room and lease.watch.framing.keep:
                     self._idle.append(lease)
                 else:
                     self._end(lease)
-            while (unused := self._unused()) is not None:
+            # The one that was used last is the last in the list, and not unused for long.
+            while len(self._idle) > 1 and (unused := self._unused()) is not None:
                 self._end(unused)
         finally:
             self._slots.give_back()
@@ -229,7 +226,7 @@ class SyncTransport(httpx.HTTPTransport):
         if is_wrapped():
             return super().handle_request(request)
         try:
-            response = self._pool.handle_request(request_for(request))
+            response = self._pool.handle_request(PlainRequest(request))
         except HTTPCORE_ERRORS as error:
             raise translated(error) from error
         stream: Any = response.stream

@@ -22,8 +22,18 @@ class Slots:
         for _ in range(count or 0):
             self._free.put(None)
 
-    def take(self, seconds: float | None) -> None:
-        """Take a place.
+    def taken(self) -> bool:
+        """Take a place if one is free; tell whether one was."""
+        if not self._limited:
+            return True
+        try:
+            self._free.get_nowait()
+        except Empty:
+            return False
+        return True
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait for a place, and take it.
 
         Args:
             seconds: How long to wait for one; None for no limit.
@@ -31,14 +41,6 @@ class Slots:
         Raises:
             httpcore.PoolTimeout: None became free in time.
         """
-        if not self._limited:
-            return
-        try:
-            self._free.get_nowait()
-        except Empty:
-            self._wait(seconds)
-
-    def _wait(self, seconds: float | None) -> None:
         try:
             self._free.get(timeout=seconds)
         except Empty:

@@ -91,6 +91,8 @@ class SyncWatchedStream(httpcore.NetworkStream):
             return self._inner.read(
                 max_bytes, watch.clip(timeout, httpcore.ReadTimeout, watch.connect_by)
             )
+        if watch.held:
+            self.write(b"", timeout)
         framing: Framing = watch.framing
         while True:
             if framing.problem is not None:
@@ -108,6 +110,15 @@ class SyncWatchedStream(httpcore.NetworkStream):
         """Write, and note that the request may have been sent from now on."""
         watch = self._watch
         if self._final:
+            if watch.holds:
+                watch.holds = False
+                watch.held = buffer
+                return
+            if watch.held:
+                buffer = watch.held + buffer
+                watch.held = b""
+            if not buffer:  # the end of a body, which has no bytes of its own
+                return
             limit = watch.clip(timeout, httpcore.WriteTimeout)
             watch.sent = True
         else:
