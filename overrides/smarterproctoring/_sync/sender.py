@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from smarterproctoring_generated.records import Hidden, Operation
 from smarterproctoring_generated.results import Check
@@ -39,10 +39,7 @@ from smarterproctoring.seam import (
     response_of,
     unusable,
 )
-from smarterproctoring.settings import Options
-
-if TYPE_CHECKING:
-    from smarterproctoring.options import CallOptions
+from smarterproctoring.settings import CallOptions, Options
 
 
 class SyncSender(NoCopy, OnlyRequests):
