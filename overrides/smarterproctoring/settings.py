@@ -17,7 +17,6 @@ from smarterproctoring.problems import Problem
 
 if TYPE_CHECKING:
     from smarterproctoring.observers import CallHook, CallObserver
-    from smarterproctoring.options import CallOptions
 
 logger = logging.getLogger("smarterproctoring")
 """The package's one logger; off unless SMARTERPROCTORING_LOG (or the application) turns it on."""
@@ -123,7 +122,7 @@ class Options:
         """Return options with these changes, which are not checked."""
         return Options(**{**vars(self), **changes})
 
-    def changed(self, changes: "Hidden[CallOptions]") -> "Options":
+    def changed(self, changes: Hidden[Mapping[str, object]]) -> "Options":
         """Return checked options with these changes; headers are added to those that are there.
 
         Raises:
@@ -136,7 +135,7 @@ class Options:
         return new
 
     def with_problems(
-        self, changes: "Hidden[CallOptions]"
+        self, changes: Hidden[Mapping[str, object]]
     ) -> tuple["Options", list[Problem]]:
         """Return options with these changes, and all that is wrong with them.
 
@@ -205,7 +204,7 @@ def _read_hooks(
     return hooks_of(given), on_call_problem(given)
 
 
-def _refuse_unknown(changes: "Hidden[CallOptions]") -> None:
+def _refuse_unknown(changes: Hidden[Mapping[str, object]]) -> None:
     options = vars(Options())
     unknown = changes.reveal().keys() - options.keys()
     if unknown:
