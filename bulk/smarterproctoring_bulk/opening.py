@@ -15,12 +15,10 @@ from smarterproctoring.commands import (
     Profile,
     TokenFile,
     base_url_problem,
-    path_parameters,
-    path_problem,
+    install_problem,
     read_environment,
     read_profile,
 )
-from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 
 from smarterproctoring_bulk import exits
 from smarterproctoring_bulk import journal as journals
@@ -44,7 +42,6 @@ _SIDS = (f"AI{'0' * 32}", f"EX{'0' * 32}", f"ES{'0' * 32}")
 
 VARIABLE = "SMARTERPROCTORING_INSTALL_SID"
 """The environment variable of the install."""
-_INSTALL_PARAMETER = path_parameters(RESCHEDULE_EXAM_SESSION)[0]
 ListT = TypeVar("ListT", bound=ListArguments)
 
 
@@ -148,7 +145,7 @@ def _check_install(name: str, value: str) -> None:
     Raises:
         Stop: It is not one.
     """
-    problem = path_problem(_INSTALL_PARAMETER, value)
+    problem = install_problem(value)
     if problem is not None:
         raise Stop(f"{name} {problem.text}", exits.BAD_INPUT)
 

@@ -15,6 +15,7 @@ from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.errors import ConfigurationError, wrong_settings
 from smarterproctoring.methods import Methods, SenderT, SyncMethods
+from smarterproctoring.prepare import install_problem
 from smarterproctoring.settings import (
     Options,
     ReadBack,
@@ -153,8 +154,6 @@ class BaseClient(Methods[SenderT], Generic[SenderT, TokenT]):
         unusable = base_url_problem(given_url.reveal(), allow_http=bool(allow_http))
         problems += [unusable] if unusable else []
         if install_sid is not None:
-            from smarterproctoring.install import install_problem  # noqa: PLC0415 - few programs set it
-
             wrong_install = install_problem(install_sid)
             problems += [wrong_install] if wrong_install else []
         options, found = Options().with_problems(call_options)

@@ -7,7 +7,7 @@ the command's name, and returns the exit code or ends the process.
 from smarterproctoring_generated.parsing import moment_of
 
 from smarterproctoring.comparison import compare, of_another, utc_text
-from smarterproctoring.prepare import keyword_problems, path_problem
+from smarterproctoring.prepare import install_problem, keyword_problems, path_problem
 from smarterproctoring.profiles import Profile, read_profile
 from smarterproctoring.rules import Item, item_from_text, keyword_items, path_parameters
 from smarterproctoring.settings import base_url_problem, read_environment
@@ -39,6 +39,7 @@ __all__ = [
     "base_url_problem",
     "colors",
     "compare",
+    "install_problem",
     "item_from_text",
     "keyword_items",
     "keyword_problems",

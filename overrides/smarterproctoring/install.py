@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
 from smarterproctoring_generated.facade import InstallOperations
-from smarterproctoring_generated.operations import OPERATIONS
-from smarterproctoring_generated.records import Hidden, Parameter
+from smarterproctoring_generated.records import Hidden
 
 from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.errors import wrong_settings
 from smarterproctoring.methods import SyncMethods
-from smarterproctoring.prepare import check_parameter, path_problem
+from smarterproctoring.prepare import INSTALL, check_install
 from smarterproctoring.problems import Problem
-from smarterproctoring.rules import path_parameters
 from smarterproctoring.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -22,24 +20,6 @@ if TYPE_CHECKING:
 
     from smarterproctoring.dry_run import DryRun  # noqa: F401 - in a base class, as text
     from smarterproctoring.many import Outcome
-
-_KEYWORD = "install_sid"
-
-
-def _parameter() -> Parameter | None:
-    """Return the parameter of the install's SID; None for a spec whose paths do not begin with one."""
-    firsts = [path_parameters(operation)[:1] for operation in OPERATIONS]
-    found = [item for first in firsts for item in first if item.keyword == _KEYWORD]
-    return found[0] if found else None
-
-
-def install_problem(value: object) -> Problem | None:
-    """Return what is wrong with the setting `install_sid`; None if nothing is, or if it is not set."""
-    parameter = _parameter()
-    if value is None or parameter is None:
-        return None
-    problem = path_problem(parameter, value)
-    return None if problem is None else Problem(_KEYWORD, "value", problem.text)
 
 
 def checked_install(given: str | None, default: str | None) -> str:
@@ -54,16 +34,14 @@ def checked_install(given: str | None, default: str | None) -> str:
         ConfigurationError: There is neither.
     """
     if given is not None:
-        parameter = _parameter()
-        if parameter is not None:
-            check_parameter(parameter, given)
+        check_install(given)
         return given
     if default is None:
         text = (
             "is missing: pass it to for_install, pass it to the client, "
             f"or set {PREFIX}INSTALL_SID for from_env"
         )
-        raise wrong_settings([Problem(_KEYWORD, "missing", text)])
+        raise wrong_settings([Problem(INSTALL, "missing", text)])
     return default
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from smarterproctoring_generated.operations import OPERATIONS, SID_KINDS
 from smarterproctoring_generated.records import Hidden, Operation, Parameter
@@ -14,9 +14,11 @@ from smarterproctoring.errors import ConfigurationError, ValidationError
 from smarterproctoring.json_values import matches
 from smarterproctoring.parameters import checked
 from smarterproctoring.problems import Problem, problem_from
-from smarterproctoring.rules import Given, Rules, rules_of
+from smarterproctoring.rules import Given, Rules, path_parameters, rules_of
 from smarterproctoring.settings import check_headers
 
+INSTALL: Final = "install_sid"
+"""The keyword of the install."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 """As httpx writes JSON: compact, UTF-8 as it is, and no NaN."""
 
@@ -89,13 +91,30 @@ def path_problem(parameter: Parameter, value: object) -> Problem | None:
     return None
 
 
-def check_parameter(parameter: Parameter, value: object) -> None:
-    """Refuse a value of a path parameter, in the words of a call that has it.
+def _install() -> Parameter | None:
+    """Return the parameter of the install's SID; None for a spec whose paths do not begin with one."""
+    firsts = [path_parameters(operation)[:1] for operation in OPERATIONS]
+    found = [item for first in firsts for item in first if item.keyword == INSTALL]
+    return found[0] if found else None
+
+
+def install_problem(value: object) -> Problem | None:
+    """Return what is wrong with the setting `install_sid`; None if nothing is, or if it is not set."""
+    parameter = _install()
+    if value is None or parameter is None:
+        return None
+    problem = path_problem(parameter, value)
+    return None if problem is None else Problem(INSTALL, "value", problem.text)
+
+
+def check_install(value: object) -> None:
+    """Refuse what is not the SID of an install, in the words of a call that has it.
 
     Raises:
         ValidationError: It cannot be sent.
     """
-    problem = path_problem(parameter, value)
+    parameter = _install()
+    problem = None if parameter is None else path_problem(parameter, value)
     if problem is not None:
         raise _invalid([problem])
 

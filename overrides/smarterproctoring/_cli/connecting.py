@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 from smarterproctoring_generated.facade import Operations
-from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION, SERVERS
+from smarterproctoring_generated.operations import SERVERS
 from smarterproctoring_generated.records import Hidden
 
 from smarterproctoring import errors
 from smarterproctoring._cli.options import INSTALL, SID_NAMES, Connecting
 from smarterproctoring.dry_run import DryClient, DryRun
-from smarterproctoring.json_values import matches
+from smarterproctoring.prepare import install_problem
 from smarterproctoring.problems import Problem
 from smarterproctoring.profiles import read_profile
 from smarterproctoring.settings import (
@@ -121,10 +121,9 @@ def _check_install(name: str, value: str) -> None:
     Raises:
         ConfigurationError: It cannot; the message says where it comes from.
     """
-    pattern = RESCHEDULE_EXAM_SESSION.parameters[0].pattern
-    if pattern and not matches(pattern, value):
-        text = f"must be the SID of an install ({pattern})"
-        raise errors.wrong_settings([Problem(INSTALL, "pattern", text, name)])
+    problem = install_problem(value)
+    if problem is not None:
+        raise errors.wrong_settings([problem._replace(name=name)])
 
 
 def settings_of(options: Connecting) -> dict[str, Any]:
