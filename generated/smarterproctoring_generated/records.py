@@ -7,7 +7,7 @@ They hold data. What they mean, for a value, a request or a body, is said by tho
 from enum import Enum
 from typing import Any, Final, Generic, NoReturn, TypeVar, dataclass_transform
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Allowed = tuple[str | int | float | bool, ...]
 
 
@@ -24,15 +24,15 @@ NULL: Final = Null.NULL
 """Sends JSON's null for a field that the spec calls nullable; `None` means that nothing is sent."""
 
 
-class Hidden(Generic[T]):
+class Hidden(Generic[T_co]):
     """Holds a value that is not shown: it is in frames, and some tools show what those hold."""
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: T) -> None:
+    def __init__(self, value: T_co) -> None:
         self._value = value
 
-    def reveal(self) -> T:
+    def reveal(self) -> T_co:
         """Return the value; not to be kept in a variable of a function that raises."""
         return self._value
 

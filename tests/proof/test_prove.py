@@ -74,7 +74,7 @@ def test_a_fault_that_proves_nothing_is_told(tree: Path, old: str, new: str, sai
 
 def test_a_fault_that_is_caught_names_the_test_and_is_taken_out_again(tree: Path) -> None:
     before = (tree / VALUES).read_bytes()
-    old = "return _matcher(pattern)(value) is not None"
+    old = "return matcher(pattern)(value) is not None"
     tests = ("tests/generation/test_rules.py::test_patterns_mean_what_the_spec_means",)
     outcome = try_fault(Fault("client", "a name", old, "return True", tests, function="matches"), tree)
     assert (outcome.problem, outcome.test) == ("", tests[0])
