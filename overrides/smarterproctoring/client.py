@@ -14,7 +14,6 @@ from smarterproctoring_generated.records import Hidden
 from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.credentials import AsyncTokenSource, Secret, TokenSource
 from smarterproctoring.errors import ConfigurationError, wrong_settings
-from smarterproctoring.install import InstallClient, checked_install
 from smarterproctoring.methods import Methods, SenderT, SyncMethods
 from smarterproctoring.prepare import install_problem
 from smarterproctoring.settings import (
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from smarterproctoring.dry_run import DryRun  # noqa: F401 - in a base class, as text
     from smarterproctoring.generated import GeneratedClient
+    from smarterproctoring.install import InstallClient
     from smarterproctoring.many import Outcome
     from smarterproctoring.observers import CallHooks
     from smarterproctoring.options import CallOptions, Settings
@@ -153,8 +153,9 @@ class BaseClient(Methods[SenderT], Generic[SenderT, TokenT]):
         problems += [wrong_switch] if wrong_switch else []
         unusable = base_url_problem(given_url.reveal(), allow_http=bool(allow_http))
         problems += [unusable] if unusable else []
-        wrong_install = install_problem(install_sid)
-        problems += [wrong_install] if wrong_install else []
+        if install_sid is not None:
+            wrong_install = install_problem(install_sid)
+            problems += [wrong_install] if wrong_install else []
         options, found = Options().with_problems(call_options)
         problems += found
         sender: SenderT | None = None
@@ -229,6 +230,8 @@ class SmarterProctoring(
             ValidationError: It is not the SID of an install.
             ConfigurationError: It is not given, and the client's settings have none.
         """
+        from smarterproctoring.install import InstallClient, checked_install  # noqa: PLC0415 - few programs use it
+
         install = checked_install(install_sid, self._install_sid)
         return InstallClient(self._sender, install)
 

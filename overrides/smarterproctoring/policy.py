@@ -1,7 +1,9 @@
 """What to do after an attempt: return, raise, renew the token, or wait and try again. Pure: no clock, no I/O."""
 
+from __future__ import annotations
+
 import enum
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from smarterproctoring.errors import token_refused
 from smarterproctoring.settings import Options
@@ -114,11 +116,14 @@ class AttemptOutcome:
         )
 
 
-class Decision(NamedTuple):
+class Decision:
     """What the sender does next; `wait` is the seconds to wait if it is "retry"."""
 
-    action: Literal["raise", "renew", "retry"]
-    wait: float = 0.0
+    def __init__(
+        self, action: Literal["raise", "renew", "retry"], wait: float = 0.0
+    ) -> None:
+        self.action: Literal["raise", "renew", "retry"] = action
+        self.wait = wait
 
 
 def decide(

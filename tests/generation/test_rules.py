@@ -190,7 +190,7 @@ class Text(str):
     """What a caller may give in the place of text."""
 
 
-PLAIN = {"name": "sid", "keyword": "sid", "location": "path", "description": "", "pattern": "^[^a-z]+$"}
+PLAIN: dict[str, Any] = {"name": "sid", "keyword": "sid", "location": "path", "description": "", "pattern": "^[^a-z]+$"}
 
 
 @pytest.mark.parametrize(

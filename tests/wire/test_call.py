@@ -175,7 +175,8 @@ def test_a_token_that_cannot_be_sent_ends_the_call(clock: Clock) -> None:
 
 
 def test_an_operation_without_security_needs_no_token(clock: Clock) -> None:
-    operation = Operation(**{**vars(RESCHEDULE_EXAM_SESSION), "token_header": None})
+    facts: dict[str, Any] = {**vars(RESCHEDULE_EXAM_SESSION), "token_header": None}
+    operation = Operation(**facts)
     prepared = begun(PREPARED)
     prepared.operation = operation
     one = Call(prepared, Options(), can_renew=False, budget=RetryBudget())

@@ -10,6 +10,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from smarterproctoring_transport.request import Target
+
 _ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.TimeoutException: httpx.TimeoutException,
     httpcore.ConnectTimeout: httpx.ConnectTimeout,
@@ -34,6 +36,12 @@ class _URL(httpcore.URL):
     """A URL whose parts are bytes already: httpcore would look at each again."""
 
     def __init__(self, url: httpx.URL) -> None:
+        if isinstance(url, Target):  # each property of a URL is a call
+            self.scheme = url.base.raw_scheme
+            self.host = url.base.raw_host
+            self.port = url.base.port
+            self.target = url.base.raw_path + url.rest.encode("ascii")
+            return
         self.scheme = url.raw_scheme
         self.host = url.raw_host
         self.port = url.port

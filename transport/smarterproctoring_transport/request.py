@@ -28,24 +28,18 @@ class Target(httpx.URL):
     Args:
         base: The origin, and what the path begins with.
         path: The rest of the path, percent-encoded, and the query.
+
+    Attributes:
+        base: As given.
+        rest: The path as given.
     """
 
     _is_parsed = True  # until __init__ says otherwise
 
-    # Not properties, as in httpx: each would be a call.
-    raw_scheme = b""
-    raw_host = b""
-    port: int | None = None
-    raw_path = b""
-
     def __init__(self, base: Base, path: str) -> None:
-        self._base = base
-        self._path = path
+        self.base = base
+        self.rest = path
         self._is_parsed = False
-        self.raw_scheme = base.raw_scheme
-        self.raw_host = base.raw_host
-        self.port = base.port
-        self.raw_path = base.raw_path + path.encode("ascii")
 
     def __getattr__(self, name: str) -> Any:
         """Let httpx parse the text and set its attributes, then return the attribute."""
@@ -55,15 +49,35 @@ class Target(httpx.URL):
         super().__init__(str(self))
         return object.__getattribute__(self, name)
 
+    @property
+    def raw_scheme(self) -> bytes:
+        """The scheme."""
+        return self.base.raw_scheme
+
+    @property
+    def raw_host(self) -> bytes:
+        """The host."""
+        return self.base.raw_host
+
+    @property
+    def port(self) -> int | None:
+        """The port, None for the scheme's own."""
+        return self.base.port
+
+    @property
+    def raw_path(self) -> bytes:
+        """The whole path."""
+        return self.base.raw_path + self.rest.encode("ascii")
+
     def __str__(self) -> str:
-        return self._base.text + self._path
+        return self.base.text + self.rest
 
     def __reduce__(self) -> tuple[type[httpx.URL], tuple[str]]:
         return httpx.URL, (str(self),)
 
     def origin(self) -> str:
         """Return the text without the path, for logs."""
-        return self._base.text
+        return self.base.text
 
 
 class Request(httpx.Request):
