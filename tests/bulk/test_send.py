@@ -11,10 +11,11 @@ import sys
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from bulk.runs import EXAM, INSTALL, START, TOKEN, Bulk, sent, session
+from bulk.runs import EXAM, INSTALL, START, TOKEN, Bulk, sent, session, write_list
 from smarterproctoring import AsyncSmarterProctoring
 from smarterproctoring_bulk.outcomes import READS, History, Outcome
 from smarterproctoring_bulk.pacing import Breaker, Throttle, window_for
@@ -299,8 +300,10 @@ def test_an_answer_that_does_not_confirm_ends_the_row_at_once(bulk: Bulk, app: M
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["dbos", "tqdm"])
-def test_a_missing_extra_is_named(module: str) -> None:
-    start = "from smarterproctoring.cli import main; main(['bulk', 'resume', 'job-1'])"
+def test_a_missing_extra_is_named(module: str, tmp_path: Path) -> None:
+    words = ["bulk", "submit", str(write_list(tmp_path / "list.csv", 1)), "--yes"]
+    words += ["--journal", str(tmp_path / "journal.sqlite")]
+    start = f"from smarterproctoring.cli import main; main({words!r})"
     code = f"import sys; sys.modules[{module!r}] = None; {start}"
     environment = {
         **os.environ,
