@@ -44,8 +44,9 @@ from smarterproctoring._sync import sender as sync_sender
 from smarterproctoring._sync.sender import SyncSender
 from smarterproctoring.budget import SIZE, RetryBudget
 from smarterproctoring.credentials import Secret
+from smarterproctoring.options import CallOptions
 from smarterproctoring.prepare import Prepared, from_keywords
-from smarterproctoring.settings import CallOptions, Options
+from smarterproctoring.settings import Options
 from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_generated.records import Hidden
 from smarterproctoring_transport import AsyncShared, StillRunning, SyncShared

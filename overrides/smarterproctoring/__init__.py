@@ -72,9 +72,9 @@ if TYPE_CHECKING:
     from smarterproctoring.observers import CallObserver as CallObserver
     from smarterproctoring.observers import CallRecord as CallRecord
     from smarterproctoring.observers import CallStart as CallStart
+    from smarterproctoring.options import CallOptions as CallOptions
     from smarterproctoring.options import Settings as Settings
     from smarterproctoring.problems import Problem as Problem
-    from smarterproctoring.settings import CallOptions as CallOptions
     from smarterproctoring.settings import ReadBack as ReadBack
     from smarterproctoring.settings import RetryHook as RetryHook
     from smarterproctoring.settings import Timeouts as Timeouts
@@ -128,9 +128,9 @@ _NAMES = {
         "CallRecord",
         "CallStart",
     ),
-    "smarterproctoring.options": ("Settings",),
+    "smarterproctoring.options": ("CallOptions", "Settings"),
     "smarterproctoring.problems": ("Problem",),
-    "smarterproctoring.settings": ("CallOptions", "ReadBack", "RetryHook", "Timeouts"),
+    "smarterproctoring.settings": ("ReadBack", "RetryHook", "Timeouts"),
 }
 """The public names by the module that has them. It is imported when one of them is first used.
 

@@ -17,7 +17,6 @@ from smarterproctoring.errors import ConfigurationError, wrong_settings
 from smarterproctoring.methods import Methods, SenderT, SyncMethods
 from smarterproctoring.prepare import install_problem
 from smarterproctoring.settings import (
-    CallOptions,
     Options,
     ReadBack,
     RetryHook,
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from smarterproctoring.install import InstallClient
     from smarterproctoring.many import Outcome
     from smarterproctoring.observers import CallHooks
-    from smarterproctoring.options import Settings
+    from smarterproctoring.options import CallOptions, Settings
 
 PRODUCTION = SERVERS[0]
 """The base URL of the API: the first server of the spec."""

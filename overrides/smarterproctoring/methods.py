@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from smarterproctoring._sync.waits import Calling
     from smarterproctoring.dry_run import DryRun
     from smarterproctoring.many import Outcome
-    from smarterproctoring.settings import CallOptions
+    from smarterproctoring.options import CallOptions
 
 SenderT = TypeVar("SenderT", "SyncSender", "AsyncSender")
 

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from smarterproctoring_generated.operations import OPERATIONS, SERVERS
@@ -16,7 +16,7 @@ from smarterproctoring.errors import SmarterProctoringError, wrong_settings
 from smarterproctoring.problems import Problem
 
 if TYPE_CHECKING:
-    from smarterproctoring.observers import CallHook, CallHooks, CallObserver
+    from smarterproctoring.observers import CallHook, CallObserver
 
 logger = logging.getLogger("smarterproctoring")
 """The package's one logger; off unless SMARTERPROCTORING_LOG (or the application) turns it on."""
@@ -68,29 +68,6 @@ If reading back then confirms the change, no retry follows.
 
 ReadBack = Literal["when_unsure", "never"]
 """When a session is read back after a call that changes it."""
-
-
-class CallOptions(TypedDict, total=False):
-    """Keyword arguments of `with_options`, as a mapping; `SmarterProctoring` describes them."""
-
-    timeout: float | Timeouts
-    """Seconds for each attempt, or `Timeouts`. Default: 5 s to connect, 30 to read, 30 to write, 5 for the pool."""
-    deadline: float
-    """Seconds for the whole call, all attempts and waits included. Default: 60."""
-    retries: int
-    """How often a failed attempt is repeated at most, 0 to 10. Default: 2."""
-    retry_ambiguous: bool
-    """Whether to repeat an attempt that may have been applied. Default: True."""
-    allow_empty: bool
-    """Whether a change without any field may be sent. Default: False."""
-    headers: Mapping[str, str]
-    """Headers to add to each request."""
-    on_retry: RetryHook | None
-    """Called with the error and the seconds to wait before each retry."""
-    on_call: "CallHooks | None"
-    """Called with a `CallRecord` after each call."""
-    read_back: ReadBack
-    """When to read a session back: `"when_unsure"` (the default) or `"never"`."""
 
 
 class Options:
@@ -145,7 +122,7 @@ class Options:
         """Return options with these changes, which are not checked."""
         return Options(**{**vars(self), **changes})
 
-    def changed(self, changes: Hidden[CallOptions]) -> "Options":
+    def changed(self, changes: Hidden[Mapping[str, object]]) -> "Options":
         """Return checked options with these changes; headers are added to those that are there.
 
         Raises:
@@ -158,7 +135,7 @@ class Options:
         return new
 
     def with_problems(
-        self, changes: Hidden[CallOptions]
+        self, changes: Hidden[Mapping[str, object]]
     ) -> tuple["Options", list[Problem]]:
         """Return options with these changes, and all that is wrong with them.
 
@@ -227,7 +204,7 @@ def _read_hooks(
     return hooks_of(given), on_call_problem(given)
 
 
-def _refuse_unknown(changes: Hidden[CallOptions]) -> None:
+def _refuse_unknown(changes: Hidden[Mapping[str, object]]) -> None:
     options = vars(Options())
     unknown = changes.reveal().keys() - options.keys()
     if unknown:

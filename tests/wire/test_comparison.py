@@ -21,6 +21,8 @@ START = "2030-05-04T13:00:00.000Z"
 END = "2030-05-04T15:00:00.000Z"
 SEEN_AT = datetime(2030, 1, 1, tzinfo=UTC)
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For a busy machine: what hypothesis says of time there is about the machine."""
 MOMENTS = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1)).map(
     lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC)
 )
@@ -182,6 +184,7 @@ def test_a_moment_at_the_edge_of_the_calendar_is_shown_as_it_is() -> None:
     assert [one.seen for one in check.differences] == ["0001-01-01T00:00:00+14:00"]
 
 
+@BUSY
 @given(MOMENTS, OFFSETS, st.sampled_from(["T", " ", "t"]), st.sampled_from(["", " ", "\n"]))
 def test_any_moment_in_any_offset_is_as_asked(moment: datetime, offset: timezone, between: str, around: str) -> None:
     asked = {"appointmentStartDateTime": wire_time(moment.isoformat())}
@@ -189,6 +192,7 @@ def test_any_moment_in_any_offset_is_as_asked(moment: datetime, offset: timezone
     assert checked(asked, {"appointmentDate": seen}).verdict == "as_asked"
 
 
+@BUSY
 @given(MOMENTS, MOMENTS, OFFSETS)
 def test_any_other_moment_is_different(moment: datetime, other: datetime, offset: timezone) -> None:
     asked = {"appointmentStartDateTime": wire_time(moment.isoformat())}
@@ -197,6 +201,7 @@ def test_any_other_moment_is_different(moment: datetime, other: datetime, offset
     assert check.verdict != "unknown"
 
 
+@BUSY
 @given(MOMENTS, OFFSETS)
 def test_a_moment_without_its_offset_never_counts(moment: datetime, offset: timezone) -> None:
     asked = {"appointmentStartDateTime": wire_time(moment.isoformat())}
@@ -204,7 +209,7 @@ def test_a_moment_without_its_offset_never_counts(moment: datetime, offset: time
     assert checked(asked, {"appointmentDate": naive}).verdict == "unknown"
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # it is about the machine
+@BUSY
 @given(
     st.dictionaries(st.sampled_from([field.name for field in RESCHEDULE_EXAM_SESSION.fields] + ["more"]), JSON),
     st.dictionaries(st.sampled_from(["appointmentDate", "appointmentEndDate", "notes"]), JSON | st.just(START)) | JSON,

@@ -32,8 +32,7 @@ from smarterproctoring import (
     SmarterProctoring,
     Timeouts,
 )
-from smarterproctoring.options import Settings
-from smarterproctoring.settings import CallOptions
+from smarterproctoring.options import CallOptions, Settings
 from wire.driver import AI, CERTIFICATES, PATH, TOKEN, Driver, failure, shown
 from wire.misbehave import Peer, Server, answer, drop_read, drop_unread, json_body, never, reset_read
 

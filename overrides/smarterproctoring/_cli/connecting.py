@@ -33,7 +33,7 @@ from smarterproctoring.token_file import TokenFile
 
 if TYPE_CHECKING:
     from smarterproctoring.client import SmarterProctoring
-    from smarterproctoring.settings import CallOptions
+    from smarterproctoring.options import CallOptions
 
 SETTINGS = ("base_url", "timeout", "deadline", "retries")
 """The settings besides the token that an option or an environment variable gives."""

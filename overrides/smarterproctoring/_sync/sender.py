@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from smarterproctoring_generated.records import Hidden, Operation
 from smarterproctoring_generated.results import Check
@@ -39,7 +39,10 @@ from smarterproctoring.seam import (
     response_of,
     unusable,
 )
-from smarterproctoring.settings import CallOptions, Options
+from smarterproctoring.settings import Options
+
+if TYPE_CHECKING:
+    from smarterproctoring.options import CallOptions
 
 
 class SyncSender(NoCopy, OnlyRequests):
