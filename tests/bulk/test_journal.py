@@ -25,11 +25,13 @@ from bulk.process import Process
 from bulk.runs import Bulk, kill, sent, session, stored, wait_for, write_list
 from bulk.small_disk import small_disk
 from bulk.test_truth import jobs_of, outcomes_of
+from dbos import DBOS
 from smarterproctoring_bulk import engine
-from smarterproctoring_bulk.engine import no_pickle
+from smarterproctoring_bulk.engine import database, no_pickle
 from smarterproctoring_bulk.engine.journal import JsonSerializer
 from smarterproctoring_bulk.journal import JournalError, Lock, find, why_unusable
 from smarterproctoring_mock import MockApp
+from sqlalchemy.exc import OperationalError
 
 pytestmark = [pytest.mark.timeout(600)]
 slow = pytest.mark.slow
@@ -392,3 +394,37 @@ def test_what_libraries_log_is_not_shown(bulk: Bulk) -> None:
     engine.Journal(find(bulk.journal)).close()
     for name in ("dbos", "sqlalchemy.pool.impl.QueuePool"):
         assert not logging.getLogger(name).isEnabledFor(logging.ERROR)
+
+
+def busy() -> OperationalError:
+    """Return what SQLAlchemy raises where another process has changed what was just read."""
+    cause = sqlite3.OperationalError("database is locked")
+    cause.sqlite_errorcode = sqlite3.SQLITE_BUSY_SNAPSHOT
+    return OperationalError("BEGIN", {}, cause)
+
+
+def test_a_journal_that_another_process_makes_at_this_moment_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def migrate(url: str) -> None:
+        tried.append(url)
+        if len(tried) < 3:
+            raise busy()
+        original(url)
+
+    tried: list[str] = []
+    original = DBOS.migrate
+    monkeypatch.setattr(DBOS, "migrate", migrate)
+    with engine.Journal(find(str(tmp_path / "journal.sqlite"))) as journal:
+        assert journal.jobs() == []
+    assert len(tried) == 3
+
+
+def test_a_journal_that_stays_locked_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def migrate(_: str) -> None:
+        raise busy()
+
+    monkeypatch.setattr(DBOS, "migrate", migrate)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    with pytest.raises(JournalError, match="cannot be opened: another process keeps it locked; name another"):
+        engine.Journal(find(str(tmp_path / "journal.sqlite")))

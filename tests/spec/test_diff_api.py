@@ -37,7 +37,7 @@ EDITS = {
         {("major", "smarterproctoring.Timeouts", REMOVED)},
     ),
     "a keyword of the client renamed": (
-        f"{OVERRIDES}settings.py", "retry_ambiguous", "repeat_ambiguous",
+        f"{OVERRIDES}options.py", "retry_ambiguous", "repeat_ambiguous",
         {("major", "smarterproctoring.CallOptions.retry_ambiguous", REMOVED),
          ("minor", "smarterproctoring.CallOptions.repeat_ambiguous", "added")},
     ),

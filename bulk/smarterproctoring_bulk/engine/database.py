@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from smarterproctoring_bulk.engine.trouble import Trouble, reason_in, trouble_in
 from smarterproctoring_bulk.journal import Place
 
-_BUSY_MS = 30_000
+BUSY_SECONDS = 30.0
+"""How long a locked journal is waited for."""
 
 DatabaseError = SQLAlchemyError
 
@@ -33,7 +34,7 @@ def connect(place: Place) -> sa.Engine:
 
 def _prepare(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = "IMMEDIATE"
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA secure_delete=ON")  # the rows hold personal data
@@ -45,6 +46,15 @@ def _prepare(connection: sqlite3.Connection, _: object) -> None:
 def trouble_of(error: BaseException) -> Trouble:
     """Return why trying again cannot help; empty if it can."""
     return trouble_in(_cause(error))
+
+
+def is_busy(error: BaseException) -> bool:
+    """Tell whether another process has locked an SQLite database."""
+    cause = _cause(error)
+    if not isinstance(cause, sqlite3.OperationalError):
+        return False
+    # The lowest byte is the kind, the rest says more about it.
+    return cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def reason_of(error: BaseException) -> str:

@@ -128,6 +128,20 @@ class Journal(JournalReader):
 
     def _open(self) -> bool:
         event.listen(self.engine, "handle_error", self._note_error)
+        latest = time.monotonic() + database.BUSY_SECONDS
+        while not self._made():
+            if time.monotonic() > latest:
+                raise self.cannot_open("another process keeps it locked")
+            time.sleep(0.02)
+        self._check_contents()
+        return True
+
+    def _made(self) -> bool:
+        """Make what is missing in the database; False if another process made some of it at this moment.
+
+        SQLite then refuses at once, whatever its patience: what was read before is no
+        longer so.
+        """
         try:
             DBOS.migrate(self.place.url)
             self.store.create()
@@ -135,8 +149,9 @@ class Journal(JournalReader):
                 system_database_engine=self.engine, serializer=JsonSerializer()
             )
         except Exception as error:  # noqa: BLE001 - the drivers have no common error
+            if database.is_busy(error):
+                return False
             raise self.cannot_open(database.reason_of(error)) from None
-        self._check_contents()
         return True
 
     def close(self) -> None:
