@@ -153,9 +153,8 @@ class BaseClient(Methods[SenderT], Generic[SenderT, TokenT]):
         problems += [wrong_switch] if wrong_switch else []
         unusable = base_url_problem(given_url.reveal(), allow_http=bool(allow_http))
         problems += [unusable] if unusable else []
-        if install_sid is not None:
-            wrong_install = install_problem(install_sid)
-            problems += [wrong_install] if wrong_install else []
+        wrong_install = install_problem(install_sid)
+        problems += [wrong_install] if wrong_install else []
         options, found = Options().with_problems(call_options)
         problems += found
         sender: SenderT | None = None

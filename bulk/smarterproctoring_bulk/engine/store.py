@@ -1035,9 +1035,7 @@ def _applied_values(
     job_id: str, service: str, outcome: Outcome, sendings: int
 ) -> Values:
     return {
-        "for_service": service,
-        "for_session": outcome.sids[2],
-        "for_holder": job_id,
+        **_held_values(job_id, service, outcome),
         "new_state": outcome.state,
         "new_job": job_id,
         "new_at": outcome.at,
