@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -82,6 +84,34 @@ def noted(file: Path, what: str = "begun") -> list[float]:
     """Return the moments that `note_calls` wrote down, in seconds of no particular beginning."""
     lines = [line.split() for line in file.read_text().splitlines()]
     return [float(moment) for kind, moment in lines if kind == what]
+
+
+def interrupted_while_it_writes() -> None:
+    """Press Ctrl-C within a write to the terminal, as when the terminal takes nothing more at that moment."""
+    raw = _Interrupting()
+    at_move(5, raw.arm)
+    sys.stderr = io.TextIOWrapper(io.BufferedWriter(raw), line_buffering=True)
+
+
+class _Interrupting(io.RawIOBase):
+    """Standard error, as if it were a terminal; a write is interrupted once it is armed."""
+
+    armed = False
+
+    def arm(self) -> None:
+        self.armed = True
+
+    def isatty(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if self.armed:
+            self.armed = False
+            signal.raise_signal(signal.SIGINT)
+        return os.write(2, data)
 
 
 def get(number: signal.Signals) -> Action:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from bulk.holding import Holding
-from bulk.inside import at_chunk, get, interrupted_at_move, note_calls, noted
+from bulk.inside import at_chunk, get, interrupted_at_move, interrupted_while_it_writes, note_calls, noted
 from bulk.runs import (
     EXAM,
     INSTALL,
@@ -403,6 +403,17 @@ def test_ctrl_c_once_finishes_what_is_under_way(bulk: Bulk, app: MockApp) -> Non
     app.clear_faults()
     bulk.run("run", path)
     assert sent(app) == {session(number): 1 for number in range(rows)}, "no row twice"
+
+
+def test_ctrl_c_within_a_write_is_like_any_other(bulk: Bulk, app: MockApp) -> None:
+    """Python refuses to write to a stream from within a write to it, and the run would end as if it had failed."""
+    rows = 300
+    path = write_list(bulk.folder / "list.csv", rows)
+    process = bulk.start("run", path, "--rate", "100/s", prepare=interrupted_while_it_writes, TERM="xterm")
+    said = bulk.end(process, code=130)
+    assert "stopping: finishing what is under way" in said
+    assert "the same command continues" in said
+    assert bulk.status()["rows"]["ok"] == len(sent(app)) < rows
 
 
 def test_cancel_and_resume(bulk: Bulk, app: Holding) -> None:
