@@ -58,6 +58,11 @@ def with_short_turns(file: Path) -> None:
     patch.object(jobs, "time_limit", lambda _: 600.0).start()
 
 
+def with_quick_retries() -> None:
+    """Let rows that failed be sent again after hundredths of a second instead of seconds."""
+    patch.object(send, "BACKOFF_BASE", 0.01).start()
+
+
 def note_calls(file: Path) -> None:
     """Write down when the command begins a call, and when it is told to wait.
 

@@ -114,9 +114,16 @@ class Bulk:
         assert done.returncode == code, f"exit code {done.returncode}, not {code}:\n{printed}"
         return printed
 
-    def run(self, command: str | Path, *arguments: str | Path, code: int = 0, **environment: str) -> str:
+    def run(
+        self,
+        command: str | Path,
+        *arguments: str | Path,
+        code: int = 0,
+        prepare: Callable[[], object] | None = None,
+        **environment: str,
+    ) -> str:
         """Run to the end; return all that it printed."""
-        return self.end(self.start(command, *arguments, prepare=None, **environment), code)
+        return self.end(self.start(command, *arguments, prepare=prepare, **environment), code)
 
     def end(self, process: Process, code: int = 0) -> str:
         printed = process.wait()

@@ -15,7 +15,15 @@ from typing import Any
 
 import pytest
 from bulk.holding import Holding
-from bulk.inside import at_chunk, get, interrupted_at_move, interrupted_while_it_writes, note_calls, noted
+from bulk.inside import (
+    at_chunk,
+    get,
+    interrupted_at_move,
+    interrupted_while_it_writes,
+    note_calls,
+    noted,
+    with_quick_retries,
+)
 from bulk.runs import (
     EXAM,
     INSTALL,
@@ -168,7 +176,7 @@ def test_a_429_storm_is_waited_out(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "list.csv", rows)
     app.add_faults({"fault": "rate-limited", "retry_after": 1, "session": session(7), "times": 6})
     notes = bulk.folder / "notes"
-    bulk.end(bulk.start("run", path, "--lanes", "2", prepare=partial(note_calls, notes)))
+    bulk.run("run", path, "--lanes", "2", prepare=partial(note_calls, notes))
     found = bulk.outcomes()
     assert Counter(outcome.state for outcome in found.values()) == {"ok": rows}
     assert found[9].attempts == 7
@@ -227,7 +235,7 @@ def test_a_renewed_token_is_picked_up(tmp_path: Path) -> None:
     with running_server(app) as server:
         bulk = Bulk(server.url, str(tmp_path / "journal.sqlite"), tmp_path, app)
         try:
-            bulk.end(bulk.start("run", path, "--token-file", token, token=""))
+            bulk.run("run", path, "--token-file", token, token="")
             assert bulk.states() == {"ok": rows}
         finally:
             bulk.close()
@@ -266,7 +274,7 @@ def test_rows_that_gave_up_are_tried_again(bulk: Bulk, app: MockApp) -> None:
         {"fault": "server-error", "session": session(5), "times": 5, "operation": "rescheduleExamSession"},
         {"status": 501, "session": session(6), "times": 1},
     )
-    said = bulk.run("run", path, code=8)
+    said = bulk.run("run", path, code=8, prepare=with_quick_retries)
     assert "MAY HAVE BEEN APPLIED" in said
     found = bulk.outcomes()
     assert Counter(outcome.state for outcome in found.values()) == {"ok": 37, "rejected": 1, "gave_up": 2}
@@ -396,7 +404,7 @@ def test_ctrl_c_once_finishes_what_is_under_way(bulk: Bulk, app: MockApp) -> Non
     rows = 300
     path = write_list(bulk.folder / "list.csv", rows)
     app.add_faults(SLOW)
-    said = bulk.end(bulk.start("run", path, prepare=interrupted_at_move(60)), code=130)
+    said = bulk.run("run", path, prepare=interrupted_at_move(60), code=130)
     assert "the same command continues" in said
     left = bulk.status()["rows"]
     assert left["ok"] == len(sent(app)) < rows

@@ -282,7 +282,7 @@ def test_nothing_is_begun_after_the_journal_is_deleted(bulk: Bulk, app: MockApp)
     """So that a run that is started a moment later, with a new journal, does not send beside it."""
     path = write_list(bulk.folder / "list.csv", 200)
     deleted = partial(at_move, 20, partial(shutil.rmtree, Path(bulk.journal).parent))
-    bulk.end(bulk.start("run", path, "--rate", "60/s", prepare=deleted), code=11)
+    bulk.run("run", path, "--rate", "60/s", prepare=deleted, code=11)
     assert sum(sent(app).values()) - 20 <= 6, "more than was under way"
     bulk.run("run", path)
     assert set(sent(app).values()) == {1, 2}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from bulk.exam_window import correct, write_exams
+from bulk.inside import with_quick_retries
 from bulk.lists import write_may, write_moves
 from bulk.runs import Bulk, session
 from bulk.test_truth import jobs_of
@@ -30,7 +31,7 @@ def run(bulk: Bulk, quote: Quote, *, code: int) -> str:
     """Run a command as a document shows it; return all that it printed."""
     program, group, *words = shlex.split(quote.command.replace("AI1f…1f", f"AI{'1f' * 16}"))
     assert (program, group) == ("smarterproctoring", "bulk")
-    return bulk.run(*words, code=code, TESTS_NOW=THEN)
+    return bulk.run(*words, code=code, prepare=with_quick_retries, TESTS_NOW=THEN)
 
 
 def head(quote: Quote, folder: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from bulk.holding import Holding
-from bulk.inside import interrupted_at_move, noted, with_short_turns
+from bulk.inside import interrupted_at_move, noted, with_quick_retries, with_short_turns
 from bulk.runs import NO_LEASE_ENDS, UNANSWERED, Bulk, sent, session, stall_after, stored, wait_for, write_list
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.compare import Known, decide
@@ -206,7 +206,7 @@ def test_bad_rows_do_not_block_good_ones(bulk: Bulk, app: MockApp, bad: range) -
     rows = 200
     path = write_list(bulk.folder / "list.csv", rows)
     app.add_faults(*[{"status": 500, "store": True, "session": session(row), "times": None} for row in bad])
-    said = bulk.run("run", path, code=8)
+    said = bulk.run("run", path, code=8, prepare=with_quick_retries)
     assert "MAY HAVE BEEN APPLIED" in said
     assert bulk.states() == {"ok": rows - len(bad), "gave_up": len(bad)}
     counts = sent(app)
@@ -299,7 +299,7 @@ def test_a_rate_that_is_slower_than_a_turn_is_kept(bulk: Bulk, app: MockApp, rat
     """A lane's turn is 0.4 s, no more than it waits for its slot; 1/min with the default lease is the same."""
     path = write_list(bulk.folder / "list.csv", 4)
     notes = bulk.folder / "notes"
-    bulk.end(bulk.start("run", path, "--rate", rate, prepare=partial(with_short_turns, notes)))
+    bulk.run("run", path, "--rate", rate, prepare=partial(with_short_turns, notes))
     times = noted(notes)
     assert len(times) == sum(sent(app).values()) == 4
     # Slots are one gap apart, and the first attempt may be late by less than one.
@@ -380,7 +380,7 @@ def test_only_rows_whose_change_is_new_are_sent(bulk: Bulk, app: MockApp, how: s
 def test_a_stopped_list_never_overwrites_what_its_correction_settled(bulk: Bulk, app: MockApp) -> None:
     rows = 200
     path = write_list(bulk.folder / "a.csv", rows)
-    bulk.end(bulk.start("run", path, prepare=interrupted_at_move(20)), code=130)
+    bulk.run("run", path, prepare=interrupted_at_move(20), code=130)
     (old,) = jobs_of(bulk)
     corrected = rewritten(path, "b.csv", dict.fromkeys(range(100, 150), "by b"))
     said = bulk.run("run", corrected, code=2)

@@ -125,7 +125,7 @@ def test_reads_before_a_move_count_against_the_rate(bulk: Bulk, app: MockApp) ->
     before = len(app.requests(operation=MOVE))
     notes = bulk.folder / "notes"
     arguments = ("run", later, "--record-before", "--rate", "100/min")
-    bulk.end(bulk.start(*arguments, prepare=partial(with_short_turns, notes)))
+    bulk.run(*arguments, prepare=partial(with_short_turns, notes))
     requests = app.requests(operation=MOVE)[before:] + app.requests(operation=READ)
     assert len(requests) == 6
     times = noted(notes)
