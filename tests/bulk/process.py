@@ -60,9 +60,8 @@ def _command_line(
     prepare: Callable[[], object] | None,
 ) -> None:
     """Be the command line: the target of a forked process."""
-    # Whatever the tests themselves were started with: nohup, or in the background of a script.
+    # A script that starts the tests in its background lets them ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -89,6 +88,7 @@ def _command_line(
 def _sit_at_terminal(descriptor: int) -> None:
     """Begin a session, as a terminal's window does: to close the window is to hang up on it."""
     os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup lets the tests ignore
     os.dup2(descriptor, 0)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - multiprocessing gives /dev/null
