@@ -10,11 +10,14 @@ import subprocess
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
+
+_PATIENCE = 300
+"""Seconds after which a step counts as hanging: some take 20 on a busy machine."""
 
 
 def postgres_tools() -> Path | None:
@@ -36,7 +39,7 @@ class PostgresServer:
     Attributes:
         tools: The folder of initdb and pg_ctl.
         folder: Its folder.
-        port: Its port on the loopback.
+        port: Its port on the loopback; 0 until it has one.
         user: The command that runs another as the server's user.
     """
 
@@ -70,7 +73,8 @@ class PostgresServer:
             f"-p {self.port} -c listen_addresses=127.0.0.1 "
             "-c unix_socket_directories='' -c fsync=off"
         )
-        self._control("-l", str(self.folder / "log"), "-o", options, "-w", "start")
+        log = str(self.folder / "log")
+        self._control("-l", log, "-o", options, "-w", "-t", str(_PATIENCE), "start")
 
     def stop(self) -> None:
         """Stop it as a crash would: connections are cut, and a start recovers."""
@@ -86,7 +90,7 @@ class PostgresServer:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=_PATIENCE,
         )
         if done.returncode != 0:
             raise RuntimeError(f"{tool}: {done.stdout}{done.stderr}")
@@ -101,8 +105,10 @@ def running_postgres(tools: Path) -> Generator[PostgresServer]:
         if os.geteuid() == 0:
             shutil.chown(folder, "nobody")
             user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-        server = PostgresServer(tools, folder, free_port(), user)
-        server.create()
+        files = PostgresServer(tools, folder, 0, user)
+        files.create()
+        # Not before: making the files takes seconds, in which others could take the port.
+        server = replace(files, port=free_port())
         server.start()
         try:
             yield server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
@@ -103,6 +104,8 @@ def end(text: str, code: int) -> NoReturn:
 
 def end_now(text: str, code: int) -> NoReturn:
     """End at once: a thread of DBOS that cannot write would hold the process for ever."""
-    click.secho(visible_lines(text), fg="red", err=True)
-    sys.stderr.flush()
+    # In a signal's handler, which may be within a write to the same stream, Python refuses another.
+    with contextlib.suppress(OSError, RuntimeError):
+        click.secho(visible_lines(text), fg="red", err=True)
+        sys.stderr.flush()
     os._exit(code)

@@ -220,8 +220,15 @@ def _interruptible(worker: Worker, say: Callable[[str], object]) -> Generator[No
                 exits.INTERRUPTED,
             )
         pressed = True
-        say("stopping: finishing what is under way; press Ctrl-C again to stop at once")
-        loop.call_soon_threadsafe(worker.gate.stop, "interrupt", "")
+        loop.call_soon_threadsafe(stop)
+
+    def stop() -> None:
+        """Stop, and say so: not where the signal comes in, which may be within a write to the same stream."""
+        worker.gate.stop("interrupt")
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            say(
+                "stopping: finishing what is under way; press Ctrl-C again to stop at once"
+            )
 
     loop = asyncio.get_running_loop()
     before = {

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bulk.holding import Holding
 from bulk.runs import Bulk
 from postgres import postgres_tools, running_postgres
-from smarterproctoring_mock import MockApp, RunningServer, running_server
+from smarterproctoring_mock import RunningServer, running_server
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -21,20 +22,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def _server() -> Iterator[RunningServer]:
-    with running_server() as server:
+    with running_server(Holding()) as server:
         yield server
 
 
 @pytest.fixture
-def app(_server: RunningServer) -> MockApp:
+def app(_server: RunningServer) -> Holding:
+    assert isinstance(_server.app, Holding)
     _server.app.reset()
     return _server.app
 
 
 @pytest.fixture
-def bulk(_server: RunningServer, app: MockApp, tmp_path: Path) -> Iterator[Bulk]:
+def bulk(_server: RunningServer, app: Holding, tmp_path: Path) -> Iterator[Bulk]:
     """The command line with an embedded journal."""
-    bulk = Bulk(_server.url, str(tmp_path / "state" / "journal.sqlite"), tmp_path)
+    bulk = Bulk(_server.url, str(tmp_path / "state" / "journal.sqlite"), tmp_path, app)
     yield bulk
     bulk.close()
 
@@ -49,13 +51,13 @@ def _postgres() -> Iterator[str]:
 
 
 @pytest.fixture
-def fleet(_server: RunningServer, app: MockApp, _postgres: str, tmp_path: Path) -> Iterator[Bulk]:
+def fleet(_server: RunningServer, app: Holding, _postgres: str, tmp_path: Path) -> Iterator[Bulk]:
     """The command line with a Postgres journal, empty."""
     psycopg, sql = pytest.importorskip("psycopg"), pytest.importorskip("psycopg.sql")
 
     with psycopg.connect(_postgres, autocommit=True) as connection:
         name = f"journal{abs(hash(tmp_path)) % 10**9}"
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    bulk = Bulk(_server.url, _postgres.rpartition("/")[0] + f"/{name}", tmp_path)
+    bulk = Bulk(_server.url, _postgres.rpartition("/")[0] + f"/{name}", tmp_path, app)
     yield bulk
     bulk.close()

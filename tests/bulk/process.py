@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import termios
@@ -59,6 +60,8 @@ def _command_line(
     prepare: Callable[[], object] | None,
 ) -> None:
     """Be the command line: the target of a forked process."""
+    # A script that starts the tests in its background lets them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -85,6 +88,7 @@ def _command_line(
 def _sit_at_terminal(descriptor: int) -> None:
     """Begin a session, as a terminal's window does: to close the window is to hang up on it."""
     os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup lets the tests ignore
     os.dup2(descriptor, 0)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - multiprocessing gives /dev/null
@@ -137,8 +141,12 @@ class Process:
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
+    def printed(self) -> str:
+        """Return what was printed by now; nothing if there is a terminal."""
+        return self._output.read_text()
+
     def wait(self) -> str:
         """Wait for the end; return all that was printed. The limit is only there to end a test that hangs."""
         self._process.join(300)
-        assert self.poll() is not None, f"still running:\n{self._output.read_text()}"
-        return self._output.read_text()
+        assert self.poll() is not None, f"still running:\n{self.printed()}"
+        return self.printed()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,11 +22,17 @@ from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.commands.status import Facts, facts_of
 from smarterproctoring_bulk.journal import find
 from smarterproctoring_bulk.outcomes import Outcome
+from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_mock import MockApp
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDAwMDAwMDB9.c2VjcmV0LXNpZ25hdHVyZQ"
 INSTALL, EXAM = "AI" + "1f" * 16, "EX" + "2e" * 16
 WINDOW = 25
+MOVE = RESCHEDULE_EXAM_SESSION.operation_id
+UNANSWERED = 3
+"""Changes that are stored without an answer; fewer than a worker has under way at the least."""
+NO_LEASE_ENDS = ("--lease", "3600")
+"""An attempt may then take longer than the time after which a test counts as hanging, and so may a worker's turn."""
 SECRET = "phone 555-0199"
 START = f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%d}T13:00:00"
 """A time that lists may hold without an option: neither past nor years ahead; in UTC."""
@@ -68,8 +75,8 @@ def _confirmed(command: str | Path, arguments: tuple[str | Path, ...]) -> list[s
 class Bulk:
     """The command line with one journal and one server."""
 
-    def __init__(self, url: str, journal: str, folder: Path) -> None:
-        self.url, self.journal, self.folder = url, journal, folder
+    def __init__(self, url: str, journal: str, folder: Path, app: MockApp) -> None:
+        self.url, self.journal, self.folder, self.app = url, journal, folder, app
         self.started: list[Process] = []
 
     def environment(self, token: str, more: dict[str, str]) -> dict[str, str]:
@@ -82,9 +89,16 @@ class Bulk:
         }
         return {**clean, **own, **more}
 
-    def start(self, command: str | Path, *arguments: str | Path, token: str = TOKEN, **environment: str) -> Process:
+    def start(
+        self,
+        command: str | Path,
+        *arguments: str | Path,
+        token: str = TOKEN,
+        prepare: Callable[[], object] | None = None,
+        **environment: str,
+    ) -> Process:
         words = ["bulk", str(command), *_confirmed(command, arguments)]
-        process = Process(words, self.environment(token, environment), self.folder)
+        process = Process(words, self.environment(token, environment), self.folder, prepare=prepare)
         self.started.append(process)
         return process
 
@@ -100,9 +114,16 @@ class Bulk:
         assert done.returncode == code, f"exit code {done.returncode}, not {code}:\n{printed}"
         return printed
 
-    def run(self, command: str | Path, *arguments: str | Path, code: int = 0, **environment: str) -> str:
+    def run(
+        self,
+        command: str | Path,
+        *arguments: str | Path,
+        code: int = 0,
+        prepare: Callable[[], object] | None = None,
+        **environment: str,
+    ) -> str:
         """Run to the end; return all that it printed."""
-        return self.end(self.start(command, *arguments, **environment), code)
+        return self.end(self.start(command, *arguments, prepare=prepare, **environment), code)
 
     def end(self, process: Process, code: int = 0) -> str:
         printed = process.wait()
@@ -128,10 +149,56 @@ class Bulk:
     def states(self) -> Counter[str]:
         return Counter(outcome.state for outcome in self.outcomes().values())
 
+    def kill(self, process: Process, stalled: Callable[[], bool]) -> None:
+        """Kill a process when the service has stalled (`stall_after`), and let the service answer again."""
+        wait_for(stalled)
+        kill(process)
+        self.let_arrive()
+        self.app.clear_faults()
+
+    def let_arrive(self) -> None:
+        """Wait until the server has read all that was sent to it by now.
+
+        It looks at all its connections in turn: once it has answered on a new one, twice, it has seen each other.
+        """
+        for _ in range(2):
+            with urllib.request.urlopen(f"{self.url}/_mock/faults", timeout=300) as response:
+                response.read()
+
+    def let_leases_end(self) -> None:
+        """Let the time limit of every part be over, as if as much time had passed.
+
+        Of an embedded journal the lock says that a process is dead.
+        """
+        if find(self.journal).path is not None:
+            return
+        with engine.Journal(find(self.journal)) as journal, journal.store.begin() as connection:
+            connection.exec_driver_sql(
+                "UPDATE dbos.workflow_status SET workflow_deadline_epoch_ms = 1 WHERE status = 'PENDING'"
+            )
+
     def close(self) -> None:
         for process in self.started:
             if process.poll() is None:
                 kill(process)
+
+
+def stall_after(app: MockApp, answered: int) -> Callable[[], bool]:
+    """Let the service answer some changes, store the next ones without an answer, and do nothing with the rest.
+
+    However long a process is left alone then, it cannot end, and changes are stored that it does not know of. What is
+    under way when it is killed is not stored afterwards.
+
+    Returns:
+        Tells whether the service has come to that point.
+    """
+    app.add_faults(
+        {"operation": MOVE, "delay": 0.03, "times": answered},
+        {"operation": MOVE, "drip": 600, "times": UNANSWERED},
+        {"operation": MOVE, "delay": 600, "times": None},
+    )
+    target = len(app.audit()) + answered + UNANSWERED
+    return lambda: len(app.audit()) >= target
 
 
 def sent(app: MockApp) -> Counter[str]:

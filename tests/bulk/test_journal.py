@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bulk.holding import Holding
+from bulk.inside import at_move
 from bulk.process import Process
-from bulk.runs import Bulk, kill, sent, session, stored, wait_for, write_list
+from bulk.runs import NO_LEASE_ENDS, Bulk, kill, sent, session, stall_after, stored, wait_for, write_list
 from bulk.small_disk import small_disk
 from bulk.test_truth import jobs_of, outcomes_of
 from dbos import DBOS
@@ -36,12 +38,7 @@ from sqlalchemy.exc import OperationalError
 pytestmark = [pytest.mark.timeout(600)]
 slow = pytest.mark.slow
 __all__ = ["small_disk"]
-SLOW = {"delay": 0.03, "times": None}
 SECRET = "pa#ss/w?rd@x"
-
-
-def at_least(app: MockApp, count: int) -> bool:
-    return len(app.audit()) >= count
 
 
 # -- pickle ------------------------------------------------------------------------------------------------------------
@@ -270,27 +267,23 @@ def test_a_journal_that_is_not_there_is_not_made_for_a_job(bulk: Bulk, command: 
 @slow
 def test_a_journal_that_is_deleted_stops_the_run(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "list.csv", 400)
-    app.add_faults({"delay": 0.2, "times": None})
-    process = bulk.start("run", path)
-    wait_for(partial(at_least, app, 20))
+    stalled = stall_after(app, 20)
+    process = bulk.start("run", path, *NO_LEASE_ENDS)
+    wait_for(stalled)
     for file in Path(bulk.journal).parent.iterdir():
         file.unlink()
     said = bulk.end(process, code=11)
     assert "was deleted or replaced" in said
     assert "Traceback" not in said
-    assert len(app.audit()) < 400
 
 
 @slow
 def test_nothing_is_begun_after_the_journal_is_deleted(bulk: Bulk, app: MockApp) -> None:
     """So that a run that is started a moment later, with a new journal, does not send beside it."""
     path = write_list(bulk.folder / "list.csv", 200)
-    process = bulk.start("run", path, "--rate", "60/s")
-    wait_for(partial(at_least, app, 20))
-    shutil.rmtree(Path(bulk.journal).parent)
-    by_then = sum(sent(app).values())
-    bulk.end(process, code=11)
-    assert sum(sent(app).values()) - by_then <= 6, "more than was under way"
+    deleted = partial(at_move, 20, partial(shutil.rmtree, Path(bulk.journal).parent))
+    bulk.run("run", path, "--rate", "60/s", prepare=deleted, code=11)
+    assert sum(sent(app).values()) - 20 <= 6, "more than was under way"
     bulk.run("run", path)
     assert set(sent(app).values()) == {1, 2}
 
@@ -298,9 +291,9 @@ def test_nothing_is_begun_after_the_journal_is_deleted(bulk: Bulk, app: MockApp)
 @slow
 def test_a_folder_that_is_deleted_stops_the_run(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "list.csv", 400)
-    app.add_faults({"delay": 0.2, "times": None})
-    process = bulk.start("run", path)
-    wait_for(partial(at_least, app, 20))
+    stalled = stall_after(app, 20)
+    process = bulk.start("run", path, *NO_LEASE_ENDS)
+    wait_for(stalled)
     Path(bulk.journal).parent.rename(bulk.folder / "elsewhere")
     said = bulk.end(process, code=11)
     assert "was deleted or replaced" in said
@@ -311,9 +304,10 @@ def test_a_folder_that_is_deleted_stops_the_run(bulk: Bulk, app: MockApp) -> Non
 def test_the_same_command_on_a_disk_that_is_still_full(small_disk: Path, bulk: Bulk, app: MockApp) -> None:
     bulk.journal = str(small_disk / "journal.sqlite")
     path = write_list(bulk.folder / "list.csv", 300)
-    app.add_faults(SLOW)
-    process = bulk.start("run", path, "--rate", "2000/s")
-    wait_for(partial(at_least, app, 30))
+    stalled = stall_after(app, 30)
+    # What is under way then ends after a third of the lease, and is not waited for any longer.
+    process = bulk.start("run", path, "--rate", "2000/s", "--lease", "10")
+    wait_for(stalled)
     with (small_disk / "ballast").open("wb") as ballast, contextlib.suppress(OSError):
         while True:  # until the disk is full, whatever the journal takes meanwhile
             ballast.write(bytes(100_000))
@@ -332,16 +326,19 @@ def test_the_same_command_on_a_disk_that_is_still_full(small_disk: Path, bulk: B
 
 
 @slow
-def test_a_terminal_that_is_closed_ends_the_run_gracefully(bulk: Bulk, app: MockApp) -> None:
+def test_a_terminal_that_is_closed_ends_the_run_gracefully(bulk: Bulk, app: Holding) -> None:
     path = write_list(bulk.folder / "list.csv", 400)
     app.add_faults({"delay": 0.1, "times": None})
+    app.hold(after=20)
     ours, theirs = pty.openpty()
     environment = bulk.environment("a-token", {"TERM": "xterm"})
     with Connection(theirs) as terminal:
-        process = Process(["bulk", "run", str(path), "--yes"], environment, bulk.folder, terminal=terminal)
+        words = ["bulk", "run", str(path), "--yes", *NO_LEASE_ENDS]
+        process = Process(words, environment, bulk.folder, terminal=terminal)
     bulk.started.append(process)
-    wait_for(partial(at_least, app, 20))
+    wait_for(lambda: app.waiting)
     os.close(ours)  # the terminal's window: its session gets SIGHUP
+    app.release()
     bulk.end(process, code=130)
     assert bulk.status()["rows"]["ok"] == len(stored(app))
     app.clear_faults()
@@ -365,7 +362,7 @@ def test_a_worker_that_slept_past_its_lease_sends_at_most_a_window(fleet: Bulk, 
     app.add_faults({"delay": 0.1, "times": None})
     first = fleet.start("worker")
     fleet.run("submit", path, "--rate", "100/s", "--lanes", str(lanes), "--lease", "5")
-    wait_for(partial(at_least, app, 40))
+    wait_for(lambda: len(app.audit()) >= 40)
     first.send_signal(signal.SIGSTOP)
     second = fleet.start("worker")
     window = 50  # 100 rows over two lanes

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from bulk.exam_window import correct, write_exams
+from bulk.inside import with_quick_retries
 from bulk.lists import write_may, write_moves
 from bulk.runs import Bulk, session
 from bulk.test_truth import jobs_of
-from docs.quotes import LATENCY, PORT, RATE, ROOT, Mask, Quote, quoted, same
+from docs.quotes import LATENCY, PORT, PROGRESS, RATE, ROOT, Mask, Quote, quoted, same
 from smarterproctoring_bulk.confirm import Move, question
 from smarterproctoring_bulk.local_times import Clock
 from smarterproctoring_generated.operations import GET_EXAM_SESSION, RESCHEDULE_EXAM_SESSION
@@ -30,7 +31,7 @@ def run(bulk: Bulk, quote: Quote, *, code: int) -> str:
     """Run a command as a document shows it; return all that it printed."""
     program, group, *words = shlex.split(quote.command.replace("AI1f…1f", f"AI{'1f' * 16}"))
     assert (program, group) == ("smarterproctoring", "bulk")
-    return bulk.run(*words, code=code, TESTS_NOW=THEN)
+    return bulk.run(*words, code=code, prepare=with_quick_retries, TESTS_NOW=THEN)
 
 
 def head(quote: Quote, folder: Path) -> None:
@@ -72,7 +73,7 @@ def test_many_sessions_at_once(bulk: Bulk, app: MockApp) -> None:
     app.add_faults(*refused, *passing)
     (code,) = quoted("docs/reference/bulk.md", "echo $?")
     printed = run(bulk, Quote(real.document, command, real.printed), code=int(code.printed))
-    same(real, printed, PORT, RATE, JOB, JOURNAL)
+    same(real, printed, PORT, PROGRESS, RATE, JOB, JOURNAL)
     assert re.findall(r"ES\w+", (bulk.folder / "report.csv").read_text()).count(session(1)) == 1
 
 
@@ -100,7 +101,7 @@ class Guide:
         if job:
             command = NAMES.over(command).replace(NAMES.name, job)
         printed = run(self.bulk, Quote(quote.document, command, quote.printed), code=code)
-        same(quote, printed, PORT, LATENCY, RATE, JOURNAL, NAMES)
+        same(quote, printed, PORT, LATENCY, PROGRESS, RATE, JOURNAL, NAMES)
 
 
 def test_an_exam_window(bulk: Bulk, app: MockApp) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pytest
-from bulk.runs import START, Bulk, kill, sent, session, stored, wait_for, write_list
+from bulk.runs import NO_LEASE_ENDS, START, Bulk, sent, session, stall_after, stored, write_list
 from bulk.test_look import LATER, reads, show
-from bulk.test_truth import at_least, jobs_of, outcomes_of, rewritten
-from smarterproctoring_bulk import engine
+from bulk.test_truth import jobs_of, outcomes_of, rewritten
 from smarterproctoring_bulk.doubts import CONFIRMED, NOT_SO
-from smarterproctoring_bulk.journal import find
 from smarterproctoring_generated.operations import GET_EXAM_SESSION
 from smarterproctoring_mock import MockApp
 
@@ -105,12 +102,8 @@ def test_the_row_of_an_older_list_is_never_ok_after_a_newer_one(bulk: Bulk, app:
 def killed(bulk: Bulk, app: MockApp) -> tuple[Path, str]:
     """Kill a run of 200 rows; return the list and the job."""
     path = write_list(bulk.folder / "list.csv", 200)
-    # What is under way when the process is killed is not stored afterwards.
-    app.add_faults({"delay": 0.03, "times": 60}, {"delay": 600, "times": None})
-    process = bulk.start("run", path, "--rate", "2000/s")
-    wait_for(partial(at_least, app, 60))
-    kill(process)
-    app.clear_faults()
+    stalled = stall_after(app, 60)
+    bulk.kill(bulk.start("run", path, "--rate", "2000/s", *NO_LEASE_ENDS), stalled)
     (job,) = jobs_of(bulk)
     return path, job
 
@@ -143,17 +136,9 @@ def test_what_a_worker_of_another_host_has_is_never_said_to_be_settled(fleet: Bu
 def test_what_a_worker_of_another_host_had_is_settled_when_its_lease_is_over(fleet: Bulk, app: MockApp) -> None:
     _, job = killed(fleet, app)
     was_stored = set(stored(app))
-    let_leases_end(fleet)
+    fleet.let_leases_end()
     said = fleet.run("settle", job, "--rate", "none", code=8)
     assert "with a worker" not in said
     found = outcomes_of(fleet, job).values()
     assert {outcome.sids[2] for outcome in found if outcome.state == "ok"} == was_stored
     assert any(outcome.message == CONFIRMED for outcome in found)
-
-
-def let_leases_end(bulk: Bulk) -> None:
-    """Let the time limit of every part be over, as if as much time had passed."""
-    with engine.Journal(find(bulk.journal)) as journal, journal.store.begin() as connection:
-        connection.exec_driver_sql(
-            "UPDATE dbos.workflow_status SET workflow_deadline_epoch_ms = 1 WHERE status = 'PENDING'"
-        )

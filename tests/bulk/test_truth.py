@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bulk.runs import Bulk, kill, sent, session, stored, wait_for, write_list
+from bulk.holding import Holding
+from bulk.inside import interrupted_at_move, noted, with_quick_retries, with_short_turns
+from bulk.runs import NO_LEASE_ENDS, UNANSWERED, Bulk, sent, session, stall_after, stored, wait_for, write_list
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.compare import Known, decide
 from smarterproctoring_bulk.engine.reader import UNDER_WAY, in_doubt
@@ -27,11 +29,6 @@ from smarterproctoring_mock import MockApp
 
 pytestmark = [pytest.mark.timeout(600)]
 slow = pytest.mark.slow
-SLOW = {"delay": 0.03, "times": None}
-
-
-def at_least(app: MockApp, count: int) -> bool:
-    return len(app.audit()) >= count
 
 
 def outcomes_of(bulk: Bulk, job_id: str) -> dict[int, Outcome]:
@@ -66,16 +63,10 @@ def test_a_row_that_was_sent_before_a_crash_is_not_said_to_be_not_applied(
 ) -> None:
     """The service stores the change, the process is killed, and on the second sending the service refuses."""
     bulk: Bulk = request.getfixturevalue(where)
-    rows = 200
-    path = write_list(bulk.folder / "list.csv", rows)
-    app.add_faults(SLOW)
-    process = bulk.start("run", path, "--rate", "2000/s", "--lanes", "2", "--lease", "5")
-    wait_for(partial(at_least, app, 60))
-    kill(process)
+    path, unrecorded = killed(bulk, app)
     before = stored(app)
-    recorded = {outcome.sids[2] for outcome in bulk.outcomes().values() if outcome.state == "ok"}
-    assert set(before) - recorded, "nothing was sent that was not recorded; the test shows nothing"
-    app.clear_faults()
+    assert unrecorded <= set(before)
+    bulk.let_leases_end()
     app.add_faults(*[{"status": 409, "session": sid, "times": None} for sid in before])
     said = bulk.run("run", path, code=8)
     assert "MAY HAVE BEEN APPLIED" in said
@@ -87,23 +78,22 @@ def test_a_row_that_was_sent_before_a_crash_is_not_said_to_be_not_applied(
             assert outcome.attempts >= 1
 
 
-def killed(bulk: Bulk, app: MockApp) -> set[str]:
-    """Kill a run of 200 rows; return the sessions that were moved and whose rows have no outcome."""
+def killed(bulk: Bulk, app: MockApp) -> tuple[Path, set[str]]:
+    """Kill a run of 200 rows; return the list, and the sessions that were moved and whose rows have no outcome."""
     path = write_list(bulk.folder / "list.csv", 200)
-    # What is under way when the process is killed is not stored afterwards.
-    app.add_faults({"delay": 0.03, "times": 60}, {"delay": 600, "times": None})
-    process = bulk.start("run", path, "--rate", "2000/s", "--lanes", "2", "--lease", "5")
-    wait_for(partial(at_least, app, 60))
-    kill(process)
+    stalled = stall_after(app, 60)
+    bulk.kill(bulk.start("run", path, "--rate", "2000/s", "--lanes", "2", *NO_LEASE_ENDS), stalled)
     recorded = {outcome.sids[2] for outcome in bulk.outcomes().values() if outcome.state == "ok"}
-    app.clear_faults()
-    return {*stored(app)} - recorded
+    unrecorded = {*stored(app)} - recorded
+    assert len(unrecorded) >= UNANSWERED
+    return path, unrecorded
 
 
 def test_status_and_report_say_what_a_live_process_is_sending(bulk: Bulk, app: MockApp) -> None:
     app.add_faults({"delay": 600, "times": None})
-    bulk.start("run", write_list(bulk.folder / "list.csv", 200), "--rate", "100/s", "--lanes", "2")
-    wait_for(lambda: jobs_of(bulk) and bulk.status()["under_way"] == 100, 60)
+    path = write_list(bulk.folder / "list.csv", 200)
+    bulk.start("run", path, "--rate", "100/s", "--lanes", "2", *NO_LEASE_ENDS)
+    wait_for(lambda: jobs_of(bulk) and bulk.status()["under_way"] == 100)
     assert bulk.status()["maybe_applied"] == 0
     assert "100 of them at most are being sent now by a process" in bulk.run("status")
     found = [outcome for outcome in bulk.outcomes().values() if outcome.maybe_applied]
@@ -114,8 +104,7 @@ def test_status_and_report_say_what_a_live_process_is_sending(bulk: Bulk, app: M
 @slow
 def test_after_a_kill_status_and_report_say_what_may_have_been_applied(bulk: Bulk, app: MockApp) -> None:
     """Before anybody takes the job over, and while another process has the journal for another job."""
-    unrecorded = killed(bulk, app)
-    assert unrecorded, "nothing was sent that was not recorded; the test shows nothing"
+    _, unrecorded = killed(bulk, app)
     doubtful = {found.sids[2] for found in bulk.outcomes().values() if found.maybe_applied}
     assert unrecorded <= doubtful
     facts = bulk.status()
@@ -132,10 +121,12 @@ def test_after_a_kill_status_and_report_say_what_may_have_been_applied(bulk: Bul
 @slow
 def test_status_says_what_is_known_of_a_worker_of_another_host(fleet: Bulk, app: MockApp) -> None:
     """Until the time limit of its part nobody knows that it is dead."""
-    unrecorded = killed(fleet, app)
+    _, unrecorded = killed(fleet, app)
     facts = fleet.status()
-    assert facts["maybe_applied"] + facts["under_way"] >= len(unrecorded) > 0
-    wait_for(lambda: fleet.status()["maybe_applied"], every=0.3)
+    assert facts["under_way"] >= len(unrecorded)
+    assert facts["maybe_applied"] == 0
+    fleet.let_leases_end()
+    assert fleet.status()["maybe_applied"] == facts["under_way"]
     assert fleet.status()["under_way"] == 0
     doubtful = {found.sids[2] for found in fleet.outcomes().values() if found.maybe_applied}
     assert unrecorded <= doubtful
@@ -162,17 +153,11 @@ def test_what_a_dead_process_may_have_sent_is_said_before_anybody_goes_on(
 ) -> None:
     """A report of a crashed job says of no row that was stored that it was not applied."""
     bulk: Bulk = request.getfixturevalue(where)
-    path = write_list(bulk.folder / "list.csv", 200)
-    app.add_faults(SLOW)
-    process = bulk.start("run", path, "--rate", "2000/s", "--lanes", "2")
-    wait_for(partial(at_least, app, 60))
-    kill(process)
+    _, unrecorded = killed(bulk, app)
     found = bulk.outcomes().values()
     open_rows = {outcome.sids[2] for outcome in found if outcome.state == "open"}
     doubts = {outcome.sids[2] for outcome in found if outcome.maybe_applied}
-    sent_and_open = set(stored(app)) & open_rows
-    assert sent_and_open, "everything was recorded; the test shows nothing"
-    assert sent_and_open <= doubts < open_rows
+    assert unrecorded <= doubts < open_rows
     status = bulk.status()
     # On Postgres a worker counts as alive until its lease is over.
     assert status["maybe_applied"] + status["under_way"] == len(doubts)
@@ -181,13 +166,15 @@ def test_what_a_dead_process_may_have_sent_is_said_before_anybody_goes_on(
 @slow
 def test_ctrl_c_twice_leaves_rows_in_doubt(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "list.csv", 40)
-    app.add_faults({"delay": 3, "times": None})
-    process = bulk.start("run", path)
-    wait_for(partial(at_least, app, 1))
+    stalled = stall_after(app, 0)
+    process = bulk.start("run", path, *NO_LEASE_ENDS)
+    wait_for(stalled)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    wait_for(lambda: "stopping: finishing what is under way" in process.printed())
+    time.sleep(0.5)
+    assert process.poll() is None, "the first waits for what is under way"
     process.send_signal(signal.SIGINT)
-    bulk.end(process, code=130)
+    assert "sent again" in bulk.end(process, code=130)
     app.clear_faults()
     app.add_faults({"status": 404, "times": None})
     bulk.run("run", path, code=8)
@@ -198,21 +185,15 @@ def test_ctrl_c_twice_leaves_rows_in_doubt(bulk: Bulk, app: MockApp) -> None:
 @slow
 def test_rows_that_a_dead_process_moved_are_not_moved_again(bulk: Bulk, app: MockApp) -> None:
     """They are read back first, and a session that is as the row asks is confirmed."""
-    rows = 200
-    path = write_list(bulk.folder / "list.csv", rows)
-    app.add_faults(SLOW)
-    process = bulk.start("run", path, "--rate", "2000/s")
-    wait_for(partial(at_least, app, 60))
-    kill(process)
-    app.clear_faults()
+    path, unrecorded = killed(bulk, app)
     before = sent(app)
     was_stored = stored(app)
     bulk.run("run", path)
-    assert bulk.states() == {"ok": rows}
+    assert bulk.states() == {"ok": 200}
     again = {sid for sid in before if sent(app)[sid] > before[sid]}
     assert not again & set(was_stored)
     confirmed = {found.sids[2] for found in bulk.outcomes().values() if found.message == "confirmed by reading back"}
-    assert confirmed
+    assert confirmed == unrecorded
     assert all(sent(app)[sid] == 1 for sid in confirmed)
 
 
@@ -225,7 +206,7 @@ def test_bad_rows_do_not_block_good_ones(bulk: Bulk, app: MockApp, bad: range) -
     rows = 200
     path = write_list(bulk.folder / "list.csv", rows)
     app.add_faults(*[{"status": 500, "store": True, "session": session(row), "times": None} for row in bad])
-    said = bulk.run("run", path, code=8)
+    said = bulk.run("run", path, code=8, prepare=with_quick_retries)
     assert "MAY HAVE BEEN APPLIED" in said
     assert bulk.states() == {"ok": rows - len(bad), "gave_up": len(bad)}
     counts = sent(app)
@@ -254,13 +235,13 @@ def test_a_paused_job_says_what_may_have_been_applied(bulk: Bulk, app: MockApp) 
 
 
 @slow
-def test_a_job_that_is_cancelled_while_its_last_rows_are_under_way_is_done(bulk: Bulk, app: MockApp) -> None:
+def test_a_job_that_is_cancelled_while_its_last_rows_are_under_way_is_done(bulk: Bulk, app: Holding) -> None:
     path = write_list(bulk.folder / "list.csv", 3)
-    app.add_faults({"delay": 6, "times": 3})
-    process = bulk.start("run", path)
-    wait_for(lambda: not app.faults())
+    app.hold()
+    process = bulk.start("run", path, *NO_LEASE_ENDS)
+    wait_for(lambda: app.waiting == 3)
     bulk.run("cancel", jobs_of(bulk)[0])
-    assert not app.audit(), "it had ended before; the test shows nothing"
+    app.release()
     assert "resume" not in bulk.end(process, code=0)
     assert bulk.states() == {"ok": 3}
 
@@ -293,21 +274,18 @@ def test_what_may_have_been_applied_is_sent_again_only_if_asked(bulk: Bulk, app:
 @slow
 def test_an_option_that_is_given_to_a_known_job_is_applied_and_said(bulk: Bulk, app: MockApp) -> None:
     path = write_list(bulk.folder / "list.csv", 60)
-    app.add_faults({"delay": 0.2, "times": None})
-    process = bulk.start("run", path, "--rate", "20/s")
-    wait_for(partial(at_least, app, 5))
-    process.send_signal(signal.SIGINT)
+    process = bulk.start("run", path, "--rate", "20/s", prepare=interrupted_at_move(5))
     bulk.end(process, code=130)
-    app.clear_faults()
+    left = 60 - sum(sent(app).values())
     app.add_faults({"drop": "after-store", "times": 1})
-    began = time.time()
+    began = time.monotonic()
     said = bulk.run("run", path, "--no-replay", code=8)
-    took = time.time() - began
+    took = time.monotonic() - began
     assert "continuing job" in said
     assert "20/s; give --rate to change it" in said
     assert "not repeated" in said
     assert bulk.status()["rate"] == "20/s"
-    left = 60 - bulk.status()["rows"].get("invalid", 0) - 20
+    assert left > 50
     assert took > left / 20 / 2, "20/s stays"
     assert [outcome.attempts for outcome in bulk.outcomes().values() if outcome.state == "gave_up"] == [1]
 
@@ -316,21 +294,16 @@ def test_an_option_that_is_given_to_a_known_job_is_applied_and_said(bulk: Bulk, 
 
 
 @slow
-@pytest.mark.parametrize(("rate", "lease", "gap"), [("30/min", "5", 2.0), ("20/min", "5", 3.0)])
-def test_a_rate_that_is_slower_than_a_turn_is_kept(bulk: Bulk, app: MockApp, rate: str, lease: str, gap: float) -> None:
-    """A lane's turn is 2 s, less than it waits for its slot; 1/min with the default lease is the same."""
+@pytest.mark.parametrize(("rate", "gap"), [("150/min", 0.4), ("100/min", 0.6)])
+def test_a_rate_that_is_slower_than_a_turn_is_kept(bulk: Bulk, app: MockApp, rate: str, gap: float) -> None:
+    """A lane's turn is 0.4 s, no more than it waits for its slot; 1/min with the default lease is the same."""
     path = write_list(bulk.folder / "list.csv", 4)
-    bulk.run("run", path, "--rate", rate, "--lease", lease)
-    times = sorted(_seconds(row.time) for row in app.audit() if row.params)
-    assert len(times) == 4
+    notes = bulk.folder / "notes"
+    bulk.run("run", path, "--rate", rate, prepare=partial(with_short_turns, notes))
+    times = noted(notes)
+    assert len(times) == sum(sent(app).values()) == 4
     # Slots are one gap apart, and the first attempt may be late by less than one.
     assert times[-1] - times[0] > 2 * gap
-
-
-def _seconds(text: str) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(text).timestamp()
 
 
 # -- one list after another --------------------------------------------------------------------------------------------
@@ -407,12 +380,7 @@ def test_only_rows_whose_change_is_new_are_sent(bulk: Bulk, app: MockApp, how: s
 def test_a_stopped_list_never_overwrites_what_its_correction_settled(bulk: Bulk, app: MockApp) -> None:
     rows = 200
     path = write_list(bulk.folder / "a.csv", rows)
-    app.add_faults({"delay": 0.3, "times": None})
-    process = bulk.start("run", path)
-    wait_for(partial(at_least, app, 20))
-    process.send_signal(signal.SIGINT)
-    bulk.end(process, code=130)
-    app.clear_faults()
+    bulk.run("run", path, prepare=interrupted_at_move(20), code=130)
     (old,) = jobs_of(bulk)
     corrected = rewritten(path, "b.csv", dict.fromkeys(range(100, 150), "by b"))
     said = bulk.run("run", corrected, code=2)
@@ -436,12 +404,8 @@ def test_a_stopped_list_never_overwrites_what_its_correction_settled(bulk: Bulk,
 def test_a_killed_process_is_not_waited_for_when_its_sessions_are_taken_over(bulk: Bulk, app: MockApp) -> None:
     rows = 100
     path = write_list(bulk.folder / "a.csv", rows)
-    app.add_faults(SLOW)
-    # The lease is longer than the time after which a test counts as hanging.
-    process = bulk.start("run", path, "--lease", "3600", "--rate", "50/s")
-    wait_for(partial(at_least, app, 20))
-    kill(process)
-    app.clear_faults()
+    stalled = stall_after(app, 20)
+    bulk.kill(bulk.start("run", path, "--rate", "50/s", *NO_LEASE_ENDS), stalled)
     (old,) = jobs_of(bulk)
     corrected = rewritten(path, "b.csv", dict.fromkeys(range(rows), "by b"))
     bulk.run("run", corrected, "--supersede")

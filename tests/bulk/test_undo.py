@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
-from bulk.runs import EXAM, INSTALL, START, Bulk, kill, sent, session, wait_for, write_list
+from bulk.inside import noted, with_short_turns
+from bulk.runs import EXAM, INSTALL, MOVE, NO_LEASE_ENDS, START, Bulk, sent, session, stall_after, write_list
 from bulk.test_look import LATER, READ, moved, reads, show
 from bulk.test_truth import jobs_of, outcomes_of
 from smarterproctoring_bulk.commands.undo import former_times
 from smarterproctoring_bulk.doubts import Applied
 from smarterproctoring_bulk.rows import Row
-from smarterproctoring_generated.operations import RESCHEDULE_EXAM_SESSION
 from smarterproctoring_mock import MockApp
 
 pytestmark = [pytest.mark.timeout(600)]
 ROWS = 6
-MOVE = RESCHEDULE_EXAM_SESSION.operation_id
 START_TIME = "appointment_start_date_time"
 END_TIME = "appointment_end_date_time"
 
@@ -104,18 +103,13 @@ def test_what_a_run_that_was_killed_moved_can_be_moved_back(bulk: Bulk, app: Moc
     rows = 120
     later = moved(bulk, rows)
     (first,) = jobs_of(bulk)
-    # What is under way when the process is killed is not stored afterwards.
-    fast = {"operation": MOVE, "delay": 0.03, "times": 40}
-    app.add_faults(fast, {"operation": MOVE, "delay": 600, "times": None})
-    process = bulk.start("run", later, "--record-before", "--rate", "2000/s")
-    wait_for(lambda: sum(sent(app).values()) >= rows + 40)
-    kill(process)
-    app.clear_faults()
+    stalled = stall_after(app, 40)
+    bulk.kill(bulk.start("run", later, "--record-before", "--rate", "2000/s", *NO_LEASE_ENDS), stalled)
     bulk.run("run", later)
     (second,) = set(jobs_of(bulk)) - {first}
     found = outcomes_of(bulk, second).values()
     assert {outcome.state for outcome in found} == {"ok"}
-    assert any(outcome.perhaps for outcome in found), "nothing was in doubt; the test shows nothing"
+    assert any(outcome.perhaps for outcome in found)
     assert all(f"{START}.000Z" in str(outcome.found) for outcome in found)
     bulk.run("undo", second, "--rate", "none")
     assert {str(app.session(session(number)).fields["appointmentStartDateTime"]) for number in range(rows)} == {
@@ -129,12 +123,15 @@ def test_reads_before_a_move_count_against_the_rate(bulk: Bulk, app: MockApp) ->
     later = moved(bulk, 3)
     (first,) = jobs_of(bulk)
     before = len(app.requests(operation=MOVE))
-    bulk.run("run", later, "--record-before", "--rate", "20/min", "--lease", "5")
+    notes = bulk.folder / "notes"
+    arguments = ("run", later, "--record-before", "--rate", "100/min")
+    bulk.run(*arguments, prepare=partial(with_short_turns, notes))
     requests = app.requests(operation=MOVE)[before:] + app.requests(operation=READ)
     assert len(requests) == 6
-    times = sorted(datetime.fromisoformat(request.time) for request in requests)
-    # Slots are 3 s apart, and the first attempt may be late by less than that.
-    assert times[-1] - times[0] > timedelta(seconds=12)
+    times = noted(notes)
+    assert len(times) == 6
+    # Slots are 0.6 s apart, and the first attempt may be late by less than that.
+    assert times[-1] - times[0] > 4 * 0.6
     (second,) = set(jobs_of(bulk)) - {first}
     assert all(outcome.found for outcome in outcomes_of(bulk, second).values())
     assert not any(outcome.perhaps for outcome in outcomes_of(bulk, second).values())

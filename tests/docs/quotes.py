@@ -55,6 +55,8 @@ DIGEST = Mask(r"\b[0-9a-f]{12}([0-9a-f]{52}\b|\b|(?=…))", "DIGEST")
 DATE = Mask(r"\b20\d\d-\d\d-\d\d\b", "DATE")
 BYTES = Mask(r"\b\d+,\d+ bytes", "BYTES")
 RATE = Mask(r"[\d,.]+ rows/s", "RATE")
+PROGRESS = Mask(r"(?m)^[\d,]+ of [\d,]+ rows \(\d\d?%\), .*\n", "")
+"""What a run says every five seconds: how often depends on the machine."""
 
 
 def documents() -> list[str]:
