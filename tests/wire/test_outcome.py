@@ -177,10 +177,10 @@ def test_a_lost_answer_leaves_it_open(
 
 
 def test_what_was_never_sent_was_not_applied(any_driver: Driver) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with any_driver.client(url) as client:
-        error = client.fails(APIConnectionError)
+    with socket.socket() as bound:  # which does not listen, and keeps others from the port
+        bound.bind(("127.0.0.1", 0))
+        with any_driver.client(f"http://127.0.0.1:{bound.getsockname()[1]}") as client:
+            error = client.fails(APIConnectionError)
     assert (error.maybe_applied, error.attempts, error.replays) == (False, 3, 0)
     assert "was not applied" in str(error)
 
