@@ -158,7 +158,11 @@ def test_a_change_that_no_answer_came_to_in_time(any_driver: Driver, server: Ser
         if request.method == "PUT":
             request.extensions["timeout"]["read"] = 0.3
 
-    server.script(never, AS_ASKED)
+    def after_the_change(peer: Peer) -> None:
+        server.arrived(1)  # on another connection
+        AS_ASKED(peer)
+
+    server.script(by_method(never, after_the_change))
     hooks = {"request": [any_driver.hook(give_up_soon)]}
     with any_driver.client(server, retries=retries, timeout=LONG, event_hooks=hooks) as client:
         result = moved(client)
