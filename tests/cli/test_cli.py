@@ -480,14 +480,15 @@ def test_a_path_that_is_not_a_file_is_named(
     assert not server.app.requests()
 
 
-def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+def test_a_pipe_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_file, "SECONDS", 60)  # so that the writer may be late
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = subprocess.Popen(["sh", "-c", f"sleep 0.2; printf %s tok- >'{pipe}'"])
     try:
         assert token_file.TokenFile(pipe, "--token-file")() == "tok-"
     finally:
-        writer.wait(timeout=20)
+        writer.wait(timeout=60)
 
 
 # -- doctor -------------------------------------------------------------------------------------------------------
