@@ -67,6 +67,9 @@ class Names:
         self.released = threading.Event()
         self._system = socket.getaddrinfo
 
+    def forget(self) -> None:
+        self.asked = 0
+
     def look_up(self, host: Any, port: Any, *rest: Any, **named: Any) -> Any:
         if host not in ("api.test", b"api.test"):
             return self._system(host, port, *rest, **named)
@@ -121,7 +124,7 @@ needs_loopback_net = pytest.mark.skipif(sys.platform == "darwin", reason="only 1
 @pytest.mark.slow
 def test_a_slow_name_look_up(any_driver: Driver, names: Names) -> None:
     def attempt(limit: float) -> bool:
-        names.asked = 0
+        names.forget()
         with (
             cut(limit + 30),
             any_driver.client("http://api.test", allow_http=True, deadline=limit, retries=0) as client,
