@@ -475,6 +475,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     changed.write_text(settings.replace("post_hooks:\n", f"post_hooks:\n  - cat {pipe}\n"), encoding="utf-8")
     descriptor = os.open(pipe, os.O_RDWR)
     yield changed
+    pipe.unlink()  # for a formatter that begins later, since the process that would end it was killed
     os.close(descriptor)
 
 
