@@ -120,8 +120,13 @@ def _answer_of_mock(mock: Mock, case: ReadFaultCase | None, applied: int) -> Rea
         if case is None:
             return _encoded(whole, has_moment=True)
         fault = case.fault
-        # A read waits as long as Retry-After says; here that proves nothing.
-        mock.app.add_faults(replace(fault, retry_after=fault.retry_after and 0.01))
+        # A read waits as long as Retry-After says; here that proves nothing. Nor does how soon the read is.
+        recorded = replace(
+            fault,
+            retry_after=fault.retry_after and 0.01,
+            within=fault.within and 3600.0,
+        )
+        mock.app.add_faults(recorded)
         try:
             return _encoded(client.get(PATH), has_moment=case.shows != "nothing")
         except (ConnectionDropped, httpx.TransportError):

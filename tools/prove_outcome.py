@@ -35,13 +35,14 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Coroutine, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
+import httpx
 import trustme
 from outcome_reads import (
     ASKED,
@@ -687,6 +688,29 @@ class Seen(NamedTuple):
         return bool(self.said.maybe_applied) and not is_known
 
 
+def _impatience(point: Point) -> dict[str, list[Callable[[httpx.Request], Any]]]:
+    """Return hooks that shorten the wait for an answer where none comes, and only there."""
+    silent = {
+        method
+        for method, is_silent in (
+            ("PUT", point.answer.encoded() == SILENT),
+            ("GET", reading(point.reading).is_silent),
+        )
+        if is_silent
+    }
+
+    def shorten(request: httpx.Request) -> None:
+        if request.method in silent:
+            request.extensions["timeout"]["read"] = PATIENCE
+
+    async def shorten_async(request: httpx.Request) -> None:
+        shorten(request)
+
+    if not silent:
+        return {}
+    return {"request": [shorten_async if point.setup.asynchronous else shorten]}
+
+
 class Runner:
     """Makes calls, each with a client of its own, since a cut connection must not decide about the next run."""
 
@@ -714,15 +738,15 @@ class Runner:
 
     def _call(self, point: Point) -> Result:
         setup = point.setup
-        is_silent = point.answer.encoded() == SILENT or reading(point.reading).is_silent
         port = self._bench.ports[setup.wire]
         settings: dict[str, Any] = {
             "base_url": f"{'http' if setup.wire == 'plain' else 'https'}://127.0.0.1:{port}",
             "proxy": f"http://127.0.0.1:{port}" if setup.wire == "CONNECT" else None,
             "verify": self._bench.context,
             "retries": setup.retries,
-            "timeout": PATIENCE if is_silent else 10.0,
+            "timeout": 10.0,
             "deadline": 30.0,
+            "event_hooks": _impatience(point),
             "fast": setup.fast,
             "trust_env": False,
         }

@@ -1,7 +1,8 @@
 """The command line, interrupted at a given moment.
 
-`python interrupted_at.py MODULE COMMAND…` is interrupted when it imports a module. A process that has imported all of
-them is interrupted by `interrupt_at`: when a number of functions of the project were called, or at the first call of
+`python interrupted_at.py MODULE COMMAND…` is interrupted when it imports a module, and `python interrupted_at.py
+'FUNCTION()' COMMAND…` at the first call of one of the project's functions. A process that has imported all modules is
+interrupted by `interrupt_at`: when a number of functions of the project were called, or at the first call of
 `FUNCTION()`.
 """
 
@@ -61,7 +62,10 @@ def interrupt_at(moment: str, calls: Path | None = None) -> None:
 
 
 def main() -> None:
-    sys.meta_path.insert(0, AtImport(sys.argv[1]))
+    if sys.argv[1].endswith("()"):
+        interrupt_at(sys.argv[1])
+    else:
+        sys.meta_path.insert(0, AtImport(sys.argv[1]))
     sys.argv[:2] = ["smarterproctoring"]
     runpy.run_module("smarterproctoring.cli", run_name="__main__", alter_sys=False)
 

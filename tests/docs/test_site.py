@@ -161,6 +161,10 @@ def test_llms_txt_lists_pages_below_their_headings() -> None:
 # -- the site of this repository ---------------------------------------------------------------------------------------
 
 
+builds = pytest.mark.timeout(600)
+"""The first of the tests builds the site, and the others wait for it; the limit only ends a hang."""
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built once for all test processes."""
@@ -174,6 +178,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@builds
 def test_each_page_for_users_is_listed_with_a_question_of_its_own(site: Path) -> None:
     listed = re.findall(r"(?m)^- \[.*?\]\((.*?)\)(?:: (.*))?$", (site / "llms.txt").read_text())
     names = {url.removesuffix(".html") for url, _ in listed}
@@ -185,6 +190,7 @@ def test_each_page_for_users_is_listed_with_a_question_of_its_own(site: Path) ->
 
 
 @pytest.mark.slow
+@builds
 def test_the_reference_shows_every_option_and_field(site: Path) -> None:
     shown = (site / "docs" / "reference" / "clients.html").read_text()
     for field in RESCHEDULE_EXAM_SESSION.fields:
@@ -214,6 +220,7 @@ SHOWN = "[...document.querySelectorAll('#search-results ul.search > li > a')].ma
 
 
 @pytest.mark.slow
+@builds
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_the_search_answers_a_newcomers_questions_among_its_first_three_pages(site: Path) -> None:
     with sync_playwright() as driver:
@@ -282,6 +289,7 @@ class Contrast(TypedDict):
 
 
 @pytest.mark.slow
+@builds
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_each_page_fits_a_narrow_window_and_its_text_can_be_read_on_light_and_dark_ground(site: Path) -> None:
     texts = Counter[str]()

@@ -42,7 +42,7 @@ def drip(handler: Handler) -> None:
     """Send a success whose body arrives a byte at a time, long after each other, until nobody listens."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n")
     handler.close_connection = True
-    for pause in (1.4,) * 12:
+    for pause in (1.4,) * 40:
         handler.wfile.write(b" ")
         time.sleep(pause)
 

@@ -203,14 +203,21 @@ def test_success_that_is_not_what_the_spec_says_raises_nothing(call: Call, body:
 
 
 def test_deadline_cuts_a_dripping_answer(call: Call) -> None:
-    with Loopback(drip) as server:
-        began = time.monotonic()
-        answer = fetch(call, server, options={"deadline": 2.0})
-        took = time.monotonic() - began
-    # Each byte restarts the two seconds of httpx: its own limits would not end it for 17 s.
-    assert 1.8 < took < 15
-    assert (answer.status_code, answer.parsed) == (200, None)
-    assert len(server.seen) == 1
+    def cut(deadline: float) -> bool:
+        with Loopback(drip) as server:
+            began = time.monotonic()
+            try:
+                answer = fetch(call, server, options={"deadline": deadline})
+            except client.DeadlineExceededError:
+                return False  # before the head of the answer
+            took = time.monotonic() - began
+        # Each byte restarts the seconds of httpx: its own limits would not end it for 56 s.
+        assert deadline - 0.2 < took < deadline + 20
+        assert (answer.status_code, answer.parsed) == (200, None)
+        assert len(server.seen) == 1
+        return True
+
+    assert cut(2.0) or cut(20.0)  # the machine may stand still for the shorter one
 
 
 def test_new_field_is_a_keyword() -> None:

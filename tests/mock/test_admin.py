@@ -1,5 +1,6 @@
 """The admin interface over HTTP, and whom it does not answer."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -69,7 +70,9 @@ def test_reset(client: Client) -> None:
     assert (found["requests"], found["sessions"]) == (0, 0)
 
 
-def test_a_request_from_before_a_reset_leaves_no_trace_after_it(client: Client, app: MockApp) -> None:
+def test_a_request_from_before_a_reset_leaves_no_trace_after_it(
+    client: Client, app: MockApp, delays_end: threading.Event
+) -> None:
     """A killed client's delayed request would otherwise turn up in the test after."""
     app.add_faults({"delay": 0.3, "times": 1})
     with ThreadPoolExecutor(1) as pool:
@@ -78,6 +81,7 @@ def test_a_request_from_before_a_reset_leaves_no_trace_after_it(client: Client, 
             assert not answer.done()
             time.sleep(0.001)
         app.reset()
+        delays_end.set()
         assert answer.result().status == 200
     assert (app.audit(), app.requests(), app.sessions(), app.total) == ([], [], [], 0)
     client.put()

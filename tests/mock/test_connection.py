@@ -8,11 +8,14 @@ import time
 from collections.abc import Generator
 
 import pytest
+from mock.accepting import accepting
 from mock.rawhttp import BODY, PATH, TOKEN, Client, path_of
-from smarterproctoring_mock import running_server
+from smarterproctoring_mock import MockApp, running_server
+from smarterproctoring_mock import app as app_module
 from smarterproctoring_mock import server as server_module
 from smarterproctoring_mock.asgi import Application, Receive, Scope, Send
-from smarterproctoring_mock.server import serving
+from smarterproctoring_mock.http_server import HttpServer
+from smarterproctoring_mock.server import listen, serving, url_of
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 
@@ -31,29 +34,31 @@ def client_of(application: Application) -> Generator[Client]:
 
 
 @pytest.mark.parametrize("cut", [20, -len(BODY), -1], ids=["in the head", "before the body", "in the body"])
-def test_a_request_that_stalls_is_answered_with_408(monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
-    monkeypatch.setattr(server_module, "IDLE", 0.2)
-    with running_server(token=TOKEN) as server:
-        client = Client(server.url)
+def test_a_request_that_stalls_is_answered_with_408(cut: int) -> None:
+    with listen("127.0.0.1", 0) as listener:
+        client = Client(url_of(listener))
         with socket.create_connection(client.address, 30) as connection:
             connection.sendall(client.request(close=False)[:cut])
-            answer = read_to_end(connection)
-        assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-        assert b"connection: close" in answer
-        assert b"did not arrive in time" in answer
-        assert server.app.sessions() == []
+            app = MockApp(token=TOKEN)
+            with accepting(listener, app, idle=0.2):
+                answer = read_to_end(connection)
+                assert app.sessions() == []
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b"connection: close" in answer
+    assert b"did not arrive in time" in answer
 
 
+@pytest.mark.slow
 def test_a_request_whose_body_keeps_coming_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "IDLE", 1.0)
+    monkeypatch.setattr(server_module, "IDLE", 5.0)
     with running_server(token=TOKEN) as server:
         client = Client(server.url)
         data = client.request()
         with socket.create_connection(client.address, 30) as connection:
-            connection.sendall(data[:-3])
-            for octet in (data[-3:-2], data[-2:-1], data[-1:]):
+            connection.sendall(data[:-12])
+            for octet in data[-12:]:  # longer in all than the limit, and each much sooner
                 time.sleep(0.5)
-                connection.sendall(octet)
+                connection.sendall(bytes([octet]))
             assert read_to_end(connection).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
@@ -170,7 +175,22 @@ def test_a_body_is_not_read_ahead_of_the_application() -> None:
 # --- the server's end ---------------------------------------------------------------------------------------
 
 
-def test_an_answer_that_was_begun_is_finished_at_the_end() -> None:
+def test_an_answer_that_was_begun_is_finished_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = HttpServer.stop
+    stopped = threading.Event()
+
+    def stop_and_tell(server: HttpServer) -> None:
+        stop(server)
+        stopped.set()
+
+    async def until_the_end(_: float) -> None:
+        while not stopped.is_set():
+            await asyncio.sleep(0.005)
+        for _ in range(10):  # turns of the loop, in which the server begins to end
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(HttpServer, "stop", stop_and_tell)
+    monkeypatch.setattr(app_module, "sleep", until_the_end)
     with running_server(token=TOKEN) as server:
         client = Client(server.url)
         server.app.add_faults({"delay": 0.3})

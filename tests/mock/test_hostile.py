@@ -47,9 +47,12 @@ def test_a_wrong_answer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_a_server_that_does_not_answer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    stuck = Kind("half a request", lambda _: b"PUT / HTTP/1.1\r\n", frozenset({400}))
+    def half(_: int) -> bytes:
+        monkeypatch.setattr(hostile, "PATIENCE", 0.5)  # for this request, which is never answered, and no other
+        return b"PUT / HTTP/1.1\r\n"
+
+    stuck = Kind("half a request", half, frozenset({400}))
     monkeypatch.setattr(hostile, "KINDS", (stuck,))
-    monkeypatch.setattr(hostile, "PATIENCE", 0.5)
     assert hostile.run(1).wrong == ["half a request: no answer within 0.5 s"]
 
 

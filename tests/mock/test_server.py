@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from docs.quotes import PORT, quoted, same
+from mock.accepting import accepting
 from mock.rawhttp import TOKEN, Client, Gone
 from smarterproctoring_mock import MockApp, main, running_server
-from smarterproctoring_mock import server as server_module
+from smarterproctoring_mock.server import listen, url_of
 from smarterproctoring_mock.spec import default_path
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -125,17 +126,18 @@ def test_two_servers_share_nothing_and_leave_no_thread() -> None:
 
 
 @pytest.mark.slow
-def test_an_idle_connection_is_closed_but_not_a_waiting_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "IDLE", 0.1)
-    with running_server(token=TOKEN) as server:
-        client = Client(server.url)
-        server.app.add_faults({"delay": 0.5})
+def test_an_idle_connection_is_closed_but_not_a_waiting_one() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        client = Client(url_of(listener))
         with socket.create_connection(client.address, 30) as connection:
             connection.sendall(client.request(close=False))
-            answer = b"".join(iter(lambda: connection.recv(65536), b""))
-        assert answer.startswith(b"HTTP/1.1 200 ")
-        with socket.create_connection(client.address, 30) as connection:
-            assert connection.recv(65536) == b""
+            app = MockApp(token=TOKEN)
+            app.add_faults({"delay": 0.5})
+            with accepting(listener, app, idle=0.1):
+                answer = b"".join(iter(lambda: connection.recv(65536), b""))
+                with socket.create_connection(client.address, 30) as other:
+                    assert other.recv(65536) == b""
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 def test_an_application_of_ones_own_is_not_closed(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ LOGIN = {"UV_INDEX_COMPANY_USERNAME": USERNAME, "UV_INDEX_COMPANY_PASSWORD": PAS
 HOSTILE = ("1.99.0", "99.0.0")  # a requirement with an upper bound keeps out the second one, not the first
 KEEP_COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}  # make sets it; here one test after the other loads the same modules
 VERSION = "import smarterproctoring as s; print(s.__version__, s.__file__)"
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # which only ends a hang: they build and install
 
 
 def service(folder: Path, index: Index) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from loopback import LOGIN, PACKAGE, UV, Done, check, run, running_index
 from package.releases import WHEEL, Released
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # which only ends a hang: they build and install
 
 
 def pip(python: Path, command: str, *arguments: str, **variables: str) -> Done:

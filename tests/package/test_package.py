@@ -27,7 +27,7 @@ from packages import CLIENT, DISTRIBUTIONS, LIST
 from packaging.requirements import Requirement
 from redocly import ROOT, ToolError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # which only ends a hang: they build and install
 VERSION = version_of(ROOT)
 Edits = dict[str, list[tuple[bytes, bytes]]]
 """Of each file of a wheel the texts to replace, and by what."""

@@ -24,7 +24,7 @@ from simple_index import Credentials
 
 BILL = "smarterproctoring_client-1.0.0.cdx.json"
 NOWHERE = "http://127.0.0.1:9/simple/"  # refused before anybody looks whether an index is there
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # which only ends a hang: they build and install
 
 
 def refused(done: Done, *words: str) -> None:

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from time import perf_counter
 from typing import Any, NamedTuple, Self
 
 
@@ -116,6 +117,7 @@ class Server:
     def __init__(self, *steps: Step, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.connections = 0
+        self.ended = 0
         self._steps, self._tls, self._lock = list(steps), tls, threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
@@ -131,10 +133,12 @@ class Server:
 
     def arrived(self, number: int) -> list[Request]:
         """Return the requests once this many have come: an early answer outruns the reading of its request."""
-        until = time.monotonic() + 10
-        while len(self.requests) < number and time.monotonic() < until:
-            time.sleep(0.002)
+        wait_for(lambda: len(self.requests) >= number)
         return self.requests
+
+    def wait_until_ended(self, number: int) -> None:
+        """Return once the server has closed this many connections."""
+        wait_for(lambda: self.ended >= number)
 
     def _accept(self) -> None:
         while True:
@@ -167,6 +171,8 @@ class Server:
         with self._lock:
             self._open.discard(connection)
         connection.close()
+        with self._lock:
+            self.ended += 1
 
     def close(self) -> None:
         with suppress(OSError):
@@ -184,6 +190,13 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread does, for up to a minute, whatever a test does to the monotonic clock."""
+    until = perf_counter() + 60
+    while not condition() and perf_counter() < until:
+        time.sleep(0.002)
 
 
 # -- what can be said --------------------------------------------------------------------------------------------------

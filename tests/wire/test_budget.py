@@ -9,6 +9,7 @@ import pytest
 from smarterproctoring import APITimeoutError, ServerError
 from smarterproctoring.budget import RETRY, SIZE, TIMED_OUT_RETRY, RetryBudget
 from wire.driver import Driver
+from wire.limits import read_limit
 from wire.misbehave import Server, answer, never
 
 
@@ -50,7 +51,7 @@ def test_successes_fill_it_again(driver: Driver, server: Server) -> None:
 
 def test_a_time_limit_costs_more(driver: Driver, server: Server) -> None:
     server.script(never)
-    with driver.client(server, timeout=0.05, retries=1) as client:
+    with driver.client(server, timeout=read_limit(0.05), retries=1) as client:
         client.fails(APITimeoutError)
         assert left(client.raw.generated.sender.budget) == SIZE - TIMED_OUT_RETRY
 

@@ -21,6 +21,7 @@ from smarterproctoring import (
     UnexpectedRedirectError,
 )
 from wire.driver import PATH, TOKEN, Caller, Driver
+from wire.limits import LONG, Clock, read_limit
 from wire.misbehave import (
     Peer,
     Server,
@@ -169,17 +170,17 @@ def test_a_lost_answer_leaves_it_open(
     driver: Driver, server: Server, step: Step, kind: type[SmarterProctoringError], reached: int
 ) -> None:
     server.script(step)
-    with driver.client(server, retries=0, timeout=0.3) as client:
+    with driver.client(server, retries=0, timeout=read_limit(0.3)) as client:
         error = client.fails(kind)
     assert (error.maybe_applied, error.status, error.attempts) == (True, None, 1)
-    assert len(server.requests) == reached
+    assert len(server.arrived(reached)) == reached
 
 
 def test_what_was_never_sent_was_not_applied(any_driver: Driver) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with any_driver.client(url) as client:
-        error = client.fails(APIConnectionError)
+    with socket.socket() as bound:  # which does not listen, and keeps others from the port
+        bound.bind(("127.0.0.1", 0))
+        with any_driver.client(f"http://127.0.0.1:{bound.getsockname()[1]}") as client:
+            error = client.fails(APIConnectionError)
     assert (error.maybe_applied, error.attempts, error.replays) == (False, 3, 0)
     assert "was not applied" in str(error)
 
@@ -291,9 +292,13 @@ def test_a_redirect_changes_nothing_and_is_not_followed(any_driver: Driver, serv
     assert len(server.requests) == 5
 
 
-def test_a_5xx_with_a_dripping_body_is_still_that_5xx(driver: Driver, server: Server) -> None:
+def test_a_5xx_with_a_dripping_body_is_still_that_5xx(
+    driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
     server.script(drip_body(520))
-    with driver.client(server, deadline=0.3) as client:
+    ends = {"response": [driver.hook(lambda _: clock.put_forward(LONG))]}
+    with driver.client(server, deadline=LONG, event_hooks=ends) as client:
         error = client.fails(ServerError)
     assert (error.status, error.maybe_applied) == (520, True)
     assert isinstance(error, APIStatusError)

@@ -29,6 +29,7 @@ from smarterproctoring import (
 )
 from smarterproctoring_generated.models.session_change import SessionChange
 from wire.driver import AI, CERTIFICATES, ES, EX, TOKEN, Caller, Driver
+from wire.limits import read_limit
 from wire.misbehave import Server, Step, answer, drop_read, head, json_body, never, say, truncated
 
 PERSON = {
@@ -121,7 +122,7 @@ STEPS: dict[str, Step] = {
 @pytest.mark.parametrize("asked", ["fixed", "callable"])
 def test_the_token_is_nowhere(driver: Driver, server: Server, log: Everything, name: str, asked: str) -> None:
     server.script(STEPS[name])
-    settings = {"retries": 1, "timeout": 0.2}
+    settings = {"retries": 1, "timeout": read_limit(0.2)}
     tokens = () if asked == "fixed" else (driver.hook(given_token),)
     texts: list[str] = []
     with warnings.catch_warnings(record=True) as warned, driver.client(server, *tokens, **settings) as client:
@@ -135,7 +136,7 @@ def test_the_token_is_nowhere(driver: Driver, server: Server, log: Everything, n
         generated = client.raw.generated
         texts += [deep(client.raw), deep(generated), deep(generated.sender), deep(vars(generated.sender))]
         texts += [deep(client.raw.dry_run_reschedule(AI, EX, ES, notes="x"))]
-    assert server.requests
+    assert server.arrived(1)
     assert {tuple(request.header("token")) for request in server.requests} == {(TOKEN,)}
     texts += [str(one.message) for one in warned]
     own = [
@@ -455,7 +456,7 @@ def test_no_frame_shows_what_the_call_says_of_a_person(driver: Driver, server: S
     quote = json_body(code="1", message=f"{QUOTE} and {PERSON['email']}")
     steps = [answer(400, quote), answer(200, json_body(error=QUOTE)), drop_read, never, answer(500, QUOTE.encode())]
     change: dict[str, Any] = {**PERSON}
-    with driver.client(server, retries=1, timeout=0.2) as client:
+    with driver.client(server, retries=1, timeout=read_limit(0.2)) as client:
         for step in steps:
             server.script(step)
             frames_are_clean(lambda: client.reschedule(**change))
@@ -520,7 +521,7 @@ WITH_KEY = {"X-Api-Key": API_KEY}
 def test_no_frame_shows_the_callers_headers(driver: Driver, server: Server, log: Everything, name: str) -> None:
     server.script(STEPS[name])
     texts: list[str] = []
-    with driver.client(server, headers=WITH_KEY, retries=1, timeout=0.2) as client:
+    with driver.client(server, headers=WITH_KEY, retries=1, timeout=read_limit(0.2)) as client:
         for call in (client.reschedule, client.generated, partial(client.reschedule, AI, EX, "wrong")):
             try:
                 call()

@@ -34,7 +34,8 @@ from smarterproctoring import (
 )
 from smarterproctoring.options import CallOptions, Settings
 from wire.driver import AI, CERTIFICATES, PATH, TOKEN, Driver, failure, shown
-from wire.misbehave import Peer, Server, answer, drop_read, drop_unread, json_body, never, reset_read
+from wire.limits import LONG
+from wire.misbehave import Peer, Server, answer, drop_read, drop_unread, json_body, never, reset_read, wait_for
 
 TEMPLATE = "/v1/installs/{installSid}/exams/{examSid}/sessions/{sessionSid}"
 PROGRAM = """
@@ -565,15 +566,17 @@ def no_tls(peer: Peer) -> None:
 @pytest.mark.parametrize("step", [hang_up, garbage, half, never, drop_unread, reset_read, answer(407), answer(502)])
 def test_a_proxy_that_gives_no_tunnel_means_not_sent(driver: Driver, server: Server, step: Any) -> None:
     server.script(step)
-    with driver.client("https://api.example.com", proxy=server.url, timeout=0.3) as client:
+    limit = 0.3 if step is never else LONG
+    with driver.client("https://api.example.com", proxy=server.url, timeout=limit) as client:
         error = client.fails(APIConnectionError)
     assert (error.maybe_applied, error.attempts, error.replays) == (False, 3, 0)
+    wait_for(lambda: server.connections == 3)
     assert server.connections == 3
 
 
 def test_a_tunnel_that_ends_before_tls_means_not_sent(driver: Driver, server: Server) -> None:
     server.script(no_tls)
-    with driver.client("https://api.example.com", proxy=server.url, timeout=0.3) as client:
+    with driver.client("https://api.example.com", proxy=server.url) as client:
         error = client.fails(APIConnectionError)
     assert not error.maybe_applied
 
