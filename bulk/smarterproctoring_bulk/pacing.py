@@ -272,12 +272,13 @@ class Concurrency:
     """
 
     latency: float = LATENCY
-    _limit: float = 6.0
+    _limit: float = 8.0
     _fastest: float = math.inf
     _answers: int = 0
     _round: int = 0
 
-    LEAST = 4
+    LEAST = 8
+    """With fewer, this process waits for answers, and handles them one at a time."""
     LONGER = 1.5
     TOO_LONG = 2.5
     """Shares of the fastest answer's time: grow below the first, shrink above the second."""
