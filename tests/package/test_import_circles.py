@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -76,6 +77,33 @@ def test_no_module_leads_back_to_itself(folder: str) -> None:
     graph = graph_of(ROOT / folder)
     assert sum(map(len, graph.values())) > 3
     assert circles(graph) == set()
+
+
+def listed(readme: Path) -> list[str]:
+    """Return the modules that the list of a README names at the beginning of its points, in its order."""
+    text = re.split(r"(?m)^## ", readme.read_text(encoding="utf-8"))[0]
+    points = re.findall(r"(?m)^- (.*(?:\n  .*)*)", text)
+    return [name.replace("/", ".") for point in points for name in re.findall(r"`([\w/]+)\.py`", point)]
+
+
+def test_the_list_of_bulks_modules_is_complete_and_each_imports_from_above() -> None:
+    package = "smarterproctoring_bulk"
+    graph = graph_of(ROOT / "bulk")
+    files = modules(ROOT / "bulk")
+    own = {name for name in graph if files[name].name != "__init__.py"}
+    order = [f"{package}.{name}" for name in listed(ROOT / "bulk" / "README.md")]
+    assert sorted(order) == sorted(own)
+    for place, name in enumerate(order):
+        assert graph[name] & own <= {*order[:place]}, f"{name} imports from below"
+
+
+@pytest.mark.parametrize("folder", ["overrides", "transport", "mock"])
+def test_the_readme_of_a_package_names_each_of_its_modules(folder: str) -> None:
+    text = (ROOT / folder / "README.md").read_text(encoding="utf-8")
+    (package,) = (file.parent for file in (ROOT / folder).glob("*/__init__.py"))
+    files = [file for file in package.rglob("*.py") if file.parent.name != "_sync"]
+    names = {file.name for file in files if not file.name.startswith("__")}
+    assert {name for name in names if not re.search(rf"`(?:\w+/)*{name}`", text)} == set()
 
 
 @pytest.mark.parametrize(

@@ -204,11 +204,10 @@ def former_times(applied: Applied) -> dict[str, str]:
 
 def _run_arguments(arguments: UndoArguments) -> RunArguments:
     """Return the arguments with which `bulk run` moves the sessions back."""
-    again = tuple({*arguments["again"], "changed"})
-    record_before = arguments["record_before"] is not False
-    changes = {
-        "again": again,
-        "record_before": record_before,
+    return {
+        **arguments,
+        "again": tuple({*arguments["again"], "changed"}),
+        "record_before": arguments["record_before"] is not False,
         "rest_file": None,
         "mapped": (),
         "timezone": None,
@@ -228,4 +227,3 @@ def _run_arguments(arguments: UndoArguments) -> RunArguments:
         "empty": (),
         "ignore_unknown": False,
     }
-    return cast("RunArguments", {**arguments, **changes})
