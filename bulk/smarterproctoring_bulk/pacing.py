@@ -208,10 +208,12 @@ class Throttle:
             share: Attempts per second of this lane by the job's rate; None for no limit.
             lanes: How many lanes of this worker share what 429 has left.
         """
+        if share is None and math.isinf(self._limit):
+            return 0.0  # asked for each row, and mostly so without a rate
         limit = self.limit(now) / max(1, lanes)
         if share is not None:
             limit = min(limit, share * MARGIN)
-        return 0.0 if math.isinf(limit) else 1 / limit
+        return 1 / limit
 
     def accepted(self, began: float) -> None:
         """Note an answer that is not 429, and when its attempt began."""
@@ -270,12 +272,13 @@ class Concurrency:
     """
 
     latency: float = LATENCY
-    _limit: float = 6.0
+    _limit: float = 8.0
     _fastest: float = math.inf
     _answers: int = 0
     _round: int = 0
 
-    LEAST = 4
+    LEAST = 8
+    """With fewer, this process waits for answers, and handles them one at a time."""
     LONGER = 1.5
     TOO_LONG = 2.5
     """Shares of the fastest answer's time: grow below the first, shrink above the second."""
@@ -285,7 +288,9 @@ class Concurrency:
 
     def allowed(self, rate: float | None) -> int:
         """Return how many may be under way: never fewer than the rate needs, by Little's law."""
-        needed = 0.0 if rate is None else rate * self.latency * 1.5 + 2
+        if rate is None:
+            return int(self._limit)
+        needed = rate * self.latency * 1.5 + 2
         return min(MAX_FLYING, int(max(self._limit, needed)))
 
     def answered(self, seconds: float, flying: int) -> None:

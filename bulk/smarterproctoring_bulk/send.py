@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypedDict, cast
+from typing import Final, NamedTuple, Protocol, TypedDict, cast
 
 from smarterproctoring import (
     AsyncSmarterProctoring,
@@ -48,29 +48,33 @@ NO_ANSWER: Final = frozenset({502, 503, 504})
 """Statuses that a proxy gives for a service that does not answer."""
 
 
-class Answer(NamedTuple):
-    """What the service answered to an action.
+class Answer(Protocol):
+    """What the service answered to an action; the client's results are such answers."""
 
-    Attributes:
-        status: The HTTP status.
-        attempts: How many requests it made.
-        replays: How many of those followed one that may have been applied.
-    """
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
 
-    status: int
-    attempts: int
-    replays: int
+    @property
+    def attempts(self) -> int:
+        """How many requests the action made."""
+        ...
+
+    @property
+    def replays(self) -> int:
+        """How many of those followed one that may have been applied."""
+        ...
 
 
 Action = Callable[[AsyncSmarterProctoring, Row], Awaitable[Answer]]
 """What is done with a row of one kind of job; it raises as the client does."""
 
 
-async def move(client: AsyncSmarterProctoring, row: Row) -> Answer:
+def move(client: AsyncSmarterProctoring, row: Row) -> Awaitable[Answer]:
     """Send the change of a row."""
     fields = cast("_Fields", row.fields)
-    result = await client.reschedule(*row.sids, **fields)
-    return Answer(result.status, result.attempts, result.replays)
+    return client.reschedule(*row.sids, **fields)
 
 
 ACTIONS: Final[Mapping[Kind, Action]] = {"move": move}
@@ -113,7 +117,7 @@ async def read_session(client: AsyncSmarterProctoring, row: Row) -> Found:
     )
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Entry:
     """A row on its way.
 
@@ -432,7 +436,7 @@ class Lane:
         return not left or self._stopping(now)
 
     def _portion_is_ready(self, now: float) -> bool:
-        # This is asked after every row, and mostly the answer is no.
+        # Mostly there is none, so that it is not asked after every row whether to stop.
         return self._is_portion(now) and not self._stopping(now)
 
     def _is_portion(self, now: float) -> bool:
@@ -474,7 +478,7 @@ class Lane:
 
     def _begin_what_is_due(self) -> float:
         """Begin attempts; return the clock's reading at which the next may be due."""
-        while isinstance(claimed := self._claim(), Entry):
+        while isinstance(claimed := self._claim(self._gate.clock()), Entry):
             task = asyncio.create_task(self._fly(claimed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -486,10 +490,9 @@ class Lane:
             return False
         return self._fresh[0] < self._recorded_begun + self._rules.window
 
-    def _claim(self) -> Entry | float:
+    def _claim(self, now: float) -> Entry | float:
         """Take the next row for an attempt that begins now; else return when one may be due."""
         gate = self._gate
-        now = gate.clock()
         open_rows = len(self._flying) + len(self._failed) + len(self._settled)
         if open_rows + self._handed >= self._rules.window:
             return self._until
@@ -499,7 +502,7 @@ class Lane:
         if not fresh and not self._again:
             return self._until
         due = self._pace.due(now, gate.throttle.until)
-        probing = self._must_probe()
+        probing = gate.breaker.open and self._must_probe()
         if probing:
             due = max(due, gate.breaker.due(now))
         if not fresh:
@@ -511,7 +514,7 @@ class Lane:
             return self._until
         if probing:
             gate.breaker.begin()
-        entry = self._take(now, fresh_first=probing)
+        entry = self._take(now, fresh=fresh, fresh_first=probing)
         entry.is_probe = probing
         gate.flying += 1
         self._flying[entry.row.line] = entry
@@ -520,20 +523,24 @@ class Lane:
         return entry
 
     def _must_probe(self) -> bool:
-        """Tell whether the breaker holds this lane.
+        """Tell whether the breaker, which is open, holds this lane.
 
         Where only rows are left that failed before, and the service answers, there is
         nothing to protect: each of them ends after its last attempt.
         """
-        breaker = self._gate.breaker
-        if not breaker.open:
-            return False
-        return bool(self._fresh) or not breaker.answers
+        return bool(self._fresh) or not self._gate.breaker.answers
 
-    def _take(self, now: float, *, fresh_first: bool) -> Entry:
-        """Take the row whose turn it is: one whose wait is over, else the next one."""
-        fresh = self._may_begin_fresh()
-        ready = [entry for entry in self._again if entry.ready <= now]
+    def _take(self, now: float, *, fresh: bool, fresh_first: bool) -> Entry:
+        """Take the row whose turn it is: one whose wait is over, else the next one.
+
+        Args:
+            now: The clock's reading.
+            fresh: Whether a row that was not begun may be begun.
+            fresh_first: Whether that goes before the others.
+        """
+        ready: list[Entry] = []
+        if self._again:
+            ready = [entry for entry in self._again if entry.ready <= now]
         # A probe with a row that failed before would say little about the service.
         if fresh and (fresh_first or not ready):
             return Entry(self._rows[self._fresh.popleft()])
@@ -546,6 +553,7 @@ class Lane:
 
         That keeps a connection busy.
         """
+        gate = self._gate
         lane = self
         claimed = entry
         while True:
@@ -553,34 +561,34 @@ class Lane:
                 await lane._attempt(claimed)
             finally:
                 lane._flying.pop(claimed.row.line, None)
-                lane._gate.flying -= 1
-                lane._end_probe(claimed)
-            now = lane._gate.clock()
+                gate.flying -= 1
+                if claimed.is_probe:
+                    lane._end_probe(claimed)
+            now = gate.clock()
             if lane._portion_is_ready(now) or lane._finished(now):
                 lane._wake()
-            following = lane._claim()
+            following = lane._claim(now)
             if isinstance(following, Entry):
                 claimed = following
                 continue
             # What comes next in this lane is for its `collect`: a portion, the end, a timer.
             lane._wake()
-            for other in list(lane._gate.hungry):
-                following = other._claim()
+            for other in list(gate.hungry):
+                following = other._claim(now)
                 if isinstance(following, Entry):
                     lane = other
                     claimed = following
                     break
                 if other._has_room():
-                    lane._gate.hungry.pop(other, None)
+                    gate.hungry.pop(other, None)
                     other._wake()
             else:
                 return
 
     def _end_probe(self, entry: Entry) -> None:
-        """Let another probe out if this was one, even if it was only read back."""
-        if entry.is_probe:
-            entry.is_probe = False
-            self._gate.breaker.ended()
+        """Let another probe out after this one, even if it was only read back."""
+        entry.is_probe = False
+        self._gate.breaker.ended()
 
     def _has_room(self) -> bool:
         return self._gate.flying < self._gate.concurrency.allowed(self._rules.rate())
@@ -681,7 +689,8 @@ class Lane:
         self, entry: Entry, attempts: int, replays: int, *, maybe_applied: bool
     ) -> None:
         self._gate.retries += attempts - (0 if entry.attempts else 1)
-        self._take_slots(attempts - 1)
+        if attempts > 1:
+            self._take_slots(attempts - 1)
         entry.replays += replays + (1 if entry.maybe_applied and attempts else 0)
         entry.attempts += attempts
         entry.sendings += 1
@@ -775,24 +784,25 @@ class Lane:
             status = error.status
             code = error.code
             message = error.api_message or error.message
-        self._sendings[entry.row.line] = entry.sendings
-        self._settled.append(
-            Outcome(
-                line=entry.row.line,
-                sids=entry.row.sids,
-                state=state,
-                status=status,
-                code=code,
-                message=message,
-                maybe_applied=state != "ok" and entry.maybe_applied,
-                attempts=entry.attempts,
-                replays=entry.replays,
-                perhaps=entry.perhaps,
-                elapsed=0.0 if entry.began is None else now - entry.began,
-                at=self._gate.wall(),
-                found=entry.found,
-            )
+        row = entry.row
+        self._sendings[row.line] = entry.sendings
+        # Given in their order, for each row: by name, it takes twice as long.
+        outcome = Outcome(
+            row.line,
+            row.sids,
+            state,
+            status,
+            code,
+            message,
+            state != "ok" and entry.maybe_applied,
+            entry.attempts,
+            entry.replays,
+            entry.perhaps,
+            0.0 if entry.began is None else now - entry.began,
+            self._gate.wall(),
+            entry.found,
         )
+        self._settled.append(outcome)
 
 
 def _readiness(entry: Entry) -> float:

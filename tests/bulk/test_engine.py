@@ -188,8 +188,8 @@ def test_each_session_of_a_portion_is_found_by_its_key(tmp_path: Path) -> None:
     store = Store(database_engine)
     store.create()
     statements = store._statements  # pyright: ignore[reportPrivateUsage]
-    held: Values = {"for_service": "https://a", "for_session": "ES1", "for_holder": "a job"}
-    applied: Values = {"new_state": "ok", "new_job": "a job", "new_at": 0.5, "new_maybe": False, "new_sendings": 1}
+    held: Values = ("https://a", "ES1", "a job")
+    applied: Values = ("ok", "a job", 0.5, False, 1)
     asked: list[tuple[str, Any]] = []
 
     @event.listens_for(database_engine, "before_cursor_execute")
@@ -197,7 +197,7 @@ def test_each_session_of_a_portion_is_found_by_its_key(tmp_path: Path) -> None:
         asked.append((sql, values))
 
     with store.begin() as connection:
-        for statement, values in ((statements.apply, held | applied), (statements.release, held)):
+        for statement, values in ((statements.apply, held + applied), (statements.release, held)):
             assert statement.execute(connection, [values] * 60) == 0
         for sql, values in asked[:4]:
             steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()

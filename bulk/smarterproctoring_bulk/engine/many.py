@@ -20,8 +20,8 @@ from sqlalchemy.sql.type_api import TypeEngine
 T = TypeVar("T")
 
 Value: TypeAlias = str | int | float | bool | None
-Values: TypeAlias = dict[str, Value]
-"""The values of one row, by name."""
+Values: TypeAlias = tuple[Value, ...]
+"""The values of one row, in the order of the names."""
 Kind: TypeAlias = (
     TypeEngine[str] | TypeEngine[int] | TypeEngine[float] | TypeEngine[bool]
 )
@@ -87,10 +87,11 @@ class ManyRows:
             not know.
         """
         if not self._is_sqlite:
-            return connection.execute(self._statement, list(rows)).rowcount
+            named = [dict(zip(self._names, row, strict=True)) for row in rows]
+            return connection.execute(self._statement, named).rowcount
         count = 0
         for batch in batches(rows, _TOGETHER):
-            values = tuple(row[name] for row in batch for name in self._names)
+            values = tuple(itertools.chain.from_iterable(batch))
             sql = self._sql_for(len(batch))
             count += connection.exec_driver_sql(sql, values).rowcount
         return count
@@ -103,6 +104,45 @@ class ManyRows:
         given = f"WITH given ({names}) AS (VALUES {values}) SELECT * FROM given"  # noqa: S608 - names of ours
         # It begins with INSERT or UPDATE: else the driver begins no transaction.
         return f"{before} FROM ({given}) AS given {after}"
+
+
+class AmongMany:
+    """A query of texts, one of whose conditions is that a column is among many values.
+
+    Args:
+        query: The query without that condition.
+        column: The column.
+        is_sqlite: Whether the database is SQLite. There the text of the query is made here,
+            for which SQLAlchemy needs as long as the query itself takes.
+    """
+
+    def __init__(
+        self, query: sa.Select[str], column: sa.ColumnElement[str], *, is_sqlite: bool
+    ) -> None:
+        self._query = query.where(column.in_(sa.bindparam("among", expanding=True)))
+        self._is_sqlite = is_sqlite
+        if is_sqlite:
+            compiled = self._query.compile(dialect=sqlite.dialect())
+            before, after = str(compiled).split("(__[POSTCOMPILE_among])")
+            self._parts = before, after
+
+    def execute(
+        self, connection: sa.Connection, given: dict[str, str], among: Sequence[str]
+    ) -> Sequence[str]:
+        """Return what is found.
+
+        Args:
+            connection: Where.
+            given: The other values of the query, in its order.
+            among: The values that the column is among.
+        """
+        if not self._is_sqlite:
+            values = {**given, "among": among}
+            return connection.execute(self._query, values).scalars().all()
+        before, after = self._parts
+        sql = f"{before}({', '.join('?' * len(among))}){after}"
+        found = connection.exec_driver_sql(sql, (*given.values(), *among))
+        return found.scalars().all()
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

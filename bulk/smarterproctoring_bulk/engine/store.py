@@ -10,13 +10,20 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, Literal, TypedDict, cast
+from typing import Final, Literal, NamedTuple, TypedDict, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from smarterproctoring_bulk.compare import Known
-from smarterproctoring_bulk.engine.many import Given, Kinds, ManyRows, Values, batches
+from smarterproctoring_bulk.engine.many import (
+    AmongMany,
+    Given,
+    Kinds,
+    ManyRows,
+    Value,
+    batches,
+)
 from smarterproctoring_bulk.engine.summary import unpack_histories
 from smarterproctoring_bulk.jobs import Job
 from smarterproctoring_bulk.outcomes import History, Outcome, State
@@ -362,16 +369,8 @@ class Store:
         """
         statement = self._statements.take if take else self._statements.claim
         service = job.service
-        values: list[Values] = [
-            {
-                "service": service,
-                "session": row.sids[2],
-                "holder": job.id,
-                "claim": digest(row),
-                "maybe_applied": False,
-                "sendings": 0,
-                "earlier": "",
-            }
+        values = [
+            _ClaimValues(service, row.sids[2], job.id, digest(row))
             for row in sorted(rows, key=_session_of)
         ]
         if not values:
@@ -418,7 +417,7 @@ class Store:
         for batch in batches(outcomes, _BATCH):
             values = [
                 # They are in no chunk, which would know their SIDs.
-                _outcome_values(job_id, outcome) | {"session": outcome.sids[2]}
+                _outcome_values(job_id, outcome)._replace(session=outcome.sids[2])
                 for outcome in batch
             ]
             self._statements.settle.execute(connection, values)
@@ -463,16 +462,10 @@ class Store:
     def _held(
         self, connection: sa.Connection, job: Job, sessions: Sequence[str]
     ) -> set[str]:
-        table = self._tables.sessions
+        given = {"for_service": job.service, "for_holder": job.id}
         found: set[str] = set()
         for batch in batches(sessions, _BATCH):
-            query = (
-                sa.select(table.c.session)
-                .where(table.c.service == job.service)
-                .where(table.c.session.in_(batch))
-                .where(table.c.holder == job.id)
-            )
-            found.update(connection.execute(query).scalars())
+            found.update(self._statements.held.execute(connection, given, batch))
         return found
 
     def settled_lines(self, job_id: str, first: int, last: int) -> set[int]:
@@ -548,15 +541,15 @@ class Store:
         self, connection: sa.Connection, job: Job, portion: Portion
     ) -> Recorded:
         """Note in the sessions what became of them, and hold them no more."""
-        applied: list[Values] = []
-        unchanged: list[Values] = []
+        applied: list[_AppliedValues] = []
+        unchanged: list[_HeldValues] = []
         service = job.service
         for outcome in sorted(portion.outcomes, key=_session_of):
             if outcome.state == "ok" or outcome.maybe_applied:
                 sendings = portion.sendings.get(outcome.line, 0)
                 applied.append(_applied_values(job.id, service, outcome, sendings))
             elif outcome.state != "superseded":
-                unchanged.append(_held_values(job.id, service, outcome))
+                unchanged.append(_HeldValues(service, outcome.sids[2], job.id))
         hits = 0
         if applied:
             hits += self._statements.apply.execute(connection, applied)
@@ -882,6 +875,76 @@ class Store:
             plain.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+class _OutcomeValues(NamedTuple):
+    """The values of an outcome, each by the name of its column."""
+
+    job: str
+    line: int
+    session: str | None
+    state: str
+    status: int | None
+    code: str | None
+    message: str | None
+    maybe_applied: bool
+    attempts: int
+    replays: int
+    perhaps: int
+    sendings: int
+    elapsed: float
+    at: float
+    found: str | None
+
+
+class _ClaimValues(NamedTuple):
+    """The values of a session that a job is to hold, each by the name of its column."""
+
+    service: str
+    session: str
+    holder: str
+    claim: str
+    maybe_applied: bool = False
+    sendings: int = 0
+    earlier: str = ""
+
+
+class _HeldValues(NamedTuple):
+    """Values that name a session and its job.
+
+    With a service that is not a value of each row, SQLite would look at every session of it
+    for every row.
+    """
+
+    for_service: str
+    for_session: str
+    for_holder: str
+
+
+class _AppliedValues(NamedTuple):
+    """Values that say what became of it, too."""
+
+    for_service: str
+    for_session: str
+    for_holder: str
+    new_state: str
+    new_job: str
+    new_at: float
+    new_maybe: bool
+    new_sendings: int
+
+
+_KINDS: Final[Kinds] = {
+    "for_service": sa.Text(),
+    "for_session": sa.Text(),
+    "for_holder": sa.Text(),
+    "new_state": sa.Text(),
+    "new_job": sa.Text(),
+    "new_at": sa.Double(),
+    "new_maybe": sa.Boolean(),
+    "new_sendings": sa.Integer(),
+}
+"""The types of the values of `_HeldValues` and `_AppliedValues`."""
+
+
 class _Statements:
     """Statements that run often, built once."""
 
@@ -894,11 +957,12 @@ class _Statements:
         self.take = _claim(tables.sessions, is_sqlite=is_sqlite, take=True)
         self.apply = _apply(tables.sessions, is_sqlite=is_sqlite)
         self.release = _release(tables.sessions, is_sqlite=is_sqlite)
+        self.held = _held_sessions(tables.sessions, is_sqlite=is_sqlite)
 
 
 def _settle(outcomes: sa.Table, *, is_sqlite: bool) -> ManyRows:
     """Return the statement that records outcomes, in place of those that are there."""
-    kinds = {column.name: column.type for column in outcomes.columns}
+    kinds = {name: outcomes.c[name].type for name in _OutcomeValues._fields}
     given = Given(kinds, is_sqlite=is_sqlite)
     insert = given.insert(outcomes)
     statement = insert.on_conflict_do_update(
@@ -914,9 +978,7 @@ def _settle(outcomes: sa.Table, *, is_sqlite: bool) -> ManyRows:
 
 def _claim(sessions: sa.Table, *, is_sqlite: bool, take: bool = False) -> ManyRows:
     """Return the statement that lets a job hold sessions, with `take` those of others too."""
-    names = ("service", "session", "holder", "claim")
-    unknown = ("maybe_applied", "sendings", "earlier")
-    kinds = {name: sessions.c[name].type for name in (*names, *unknown)}
+    kinds = {name: sessions.c[name].type for name in _ClaimValues._fields}
     given = Given(kinds, is_sqlite=is_sqlite)
     insert = given.insert(sessions)
     holder = insert.excluded.holder
@@ -929,25 +991,8 @@ def _claim(sessions: sa.Table, *, is_sqlite: bool, take: bool = False) -> ManyRo
     return ManyRows(given, statement)
 
 
-_HELD: Final[Kinds] = {
-    "for_service": sa.Text(),
-    "for_session": sa.Text(),
-    "for_holder": sa.Text(),
-}
-"""Values that name a session and its job.
-
-With a service that is not a value of each row, SQLite would look at every session of it for
-every row.
-"""
-_APPLIED: Final[Kinds] = {
-    **_HELD,
-    "new_state": sa.Text(),
-    "new_job": sa.Text(),
-    "new_at": sa.Double(),
-    "new_maybe": sa.Boolean(),
-    "new_sendings": sa.Integer(),
-}
-"""Values that say what became of it, too."""
+def _kinds(values: type[_HeldValues | _AppliedValues]) -> Kinds:
+    return {name: _KINDS[name] for name in values._fields}
 
 
 def _held(given: Given, sessions: sa.Table) -> sa.ColumnElement[bool]:
@@ -961,7 +1006,7 @@ def _held(given: Given, sessions: sa.Table) -> sa.ColumnElement[bool]:
 
 def _apply(sessions: sa.Table, *, is_sqlite: bool) -> ManyRows:
     """Return the statement that notes what became of sessions, and holds them no more."""
-    given = Given(_APPLIED, is_sqlite=is_sqlite)
+    given = Given(_kinds(_AppliedValues), is_sqlite=is_sqlite)
     another = sa.and_(
         sessions.c.digest.is_not(None), sessions.c.digest != sessions.c.claim
     )
@@ -988,10 +1033,20 @@ def _apply(sessions: sa.Table, *, is_sqlite: bool) -> ManyRows:
 
 def _release(sessions: sa.Table, *, is_sqlite: bool) -> ManyRows:
     """Return the statement that holds sessions no more."""
-    given = Given(_HELD, is_sqlite=is_sqlite)
+    given = Given(_kinds(_HeldValues), is_sqlite=is_sqlite)
     held = _held(given, sessions)
     statement = sa.update(sessions).where(held).values(holder=None, claim=None)
     return ManyRows(given, statement)
+
+
+def _held_sessions(sessions: sa.Table, *, is_sqlite: bool) -> AmongMany:
+    """Return the query of those sessions among many that a job holds."""
+    query = (
+        sa.select(sessions.c.session)
+        .where(sessions.c.service == sa.bindparam("for_service"))
+        .where(sessions.c.holder == sa.bindparam("for_holder"))
+    )
+    return AmongMany(query, sessions.c.session, is_sqlite=is_sqlite)
 
 
 def _session_of(row: Row | Outcome) -> str:
@@ -1023,47 +1078,43 @@ def _chunk(values: sa.RowMapping) -> Chunk:
     )
 
 
-def _held_values(job_id: str, service: str, outcome: Outcome) -> Values:
-    return {
-        "for_service": service,
-        "for_session": outcome.sids[2],
-        "for_holder": job_id,
-    }
-
-
 def _applied_values(
     job_id: str, service: str, outcome: Outcome, sendings: int
-) -> Values:
-    return {
-        **_held_values(job_id, service, outcome),
-        "new_state": outcome.state,
-        "new_job": job_id,
-        "new_at": outcome.at,
-        "new_maybe": outcome.maybe_applied,
-        "new_sendings": sendings,
-    }
+) -> _AppliedValues:
+    # Given in their order, for each row: by name, it takes twice as long.
+    return _AppliedValues(
+        service,
+        outcome.sids[2],
+        job_id,
+        outcome.state,
+        job_id,
+        outcome.at,
+        outcome.maybe_applied,
+        sendings,
+    )
 
 
-def _outcome_values(job_id: str, outcome: Outcome, sendings: int = 0) -> Values:
+def _outcome_values(job_id: str, outcome: Outcome, sendings: int = 0) -> _OutcomeValues:
     sent = outcome.attempts > 0 or outcome.sids[0] != ""
-    return {
-        "job": job_id,
-        "line": outcome.line,
+    # Given in their order, as above.
+    return _OutcomeValues(
+        job_id,
+        outcome.line,
         # The SIDs of a row that can be sent are in its chunk.
-        "session": None if sent else outcome.sids[2],
-        "state": outcome.state,
-        "status": outcome.status,
-        "code": outcome.code,
-        "message": outcome.message,
-        "maybe_applied": outcome.maybe_applied,
-        "attempts": outcome.attempts,
-        "replays": outcome.replays,
-        "perhaps": outcome.perhaps,
-        "sendings": sendings,
-        "elapsed": round(outcome.elapsed, 4),
-        "at": round(outcome.at, 3),
-        "found": outcome.found,
-    }
+        None if sent else outcome.sids[2],
+        outcome.state,
+        outcome.status,
+        outcome.code,
+        outcome.message,
+        outcome.maybe_applied,
+        outcome.attempts,
+        outcome.replays,
+        outcome.perhaps,
+        sendings,
+        round(outcome.elapsed, 4),
+        round(outcome.at, 3),
+        outcome.found,
+    )
 
 
 def _outcome(values: sa.RowMapping) -> Outcome:
@@ -1084,7 +1135,7 @@ def _outcome(values: sa.RowMapping) -> Outcome:
     )
 
 
-def _job_values(job: Job) -> Values:
+def _job_values(job: Job) -> dict[str, Value]:
     counts = job.counts
     return {
         "id": job.id,
