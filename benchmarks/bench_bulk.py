@@ -162,7 +162,7 @@ def speed(bench: Bench) -> None:
     """10,000 rows: bulk between two bare loops without a journal, in nine turns; the median counts."""
     path, few = bench.list_of(10_000), bench.list_of(10)
     found = list[tuple[float, dict[int, float]]]()
-    processor = list[tuple[float, float, float]]()
+    processor = list[tuple[float, dict[int, float], float]]()
 
     def plain() -> dict[int, Bare]:
         with mock() as url:
@@ -190,18 +190,20 @@ def speed(bench: Bench) -> None:
         # A machine's speed drifts within such a turn, so the bare loop is that of before and after.
         bare_rates = {concurrency: (before[concurrency].rate + after[concurrency].rate) / 2 for concurrency in before}
         found.append((len(times) / (max(times) - min(times)), bare_rates))
-        bare_processor = statistics.mean(each.processor for run in (before, after) for each in run.values())
+        bare_processor = {known: (before[known].processor + after[known].processor) / 2 for known in before}
         processor.append(((used - start_up) / len(times), bare_processor, checking / len(times)))
+    each = {known: statistics.median(ours / rates[known] for ours, rates in found) for known in found[0][1]}
     # The concurrency that suits the bare loop over all turns: the best of three in each would be the luckiest of three.
-    best = max(found[0][1], key=lambda concurrency: statistics.median(rates[concurrency] for _, rates in found))
+    best = min(each, key=each.__getitem__)
     ratios = sorted((ours / rates[best], ours, rates[best]) for ours, rates in found)
     ratio, rate, bare_rate = ratios[len(ratios) // 2]
     turns = ", ".join(f"{ours / rates[best]:.2f}" for ours, rates in found)
-    each = {known: statistics.median(ours / rates[known] for ours, rates in found) for known in found[0][1]}
     against = ", ".join(f"{value:.2f} at {known}" for known, value in each.items())
     figure = f"{ratio:.2f} ({rate:.0f}/{bare_rate:.0f} rows/s; in turn {turns}; by requests under way: {against})"
     bench.note("10,000 rows, rows/s over the best bare loop's", figure, "0.65", ratio >= 0.65)
-    whole, client, checking = (statistics.median(each) * 1e6 for each in zip(*processor, strict=True))
+    whole = statistics.median(each for each, _, _ in processor) * 1e6
+    client = statistics.median(each[best] for _, each, _ in processor) * 1e6
+    checking = statistics.median(each for _, _, each in processor) * 1e6
     figure = (
         f"{whole - client:.0f} µs of {whole:.0f}, {checking:.0f} of them to check and submit it; "
         f"the bare loop's rows take {client:.0f}"

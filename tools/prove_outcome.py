@@ -688,16 +688,13 @@ class Seen(NamedTuple):
         return bool(self.said.maybe_applied) and not is_known
 
 
-def _impatience(point: Point) -> dict[str, list[Callable[[httpx.Request], Any]]]:
+def _hooks_for_silence(point: Point) -> dict[str, list[Callable[[httpx.Request], Any]]]:
     """Return hooks that shorten the wait for an answer where none comes, and only there."""
-    silent = {
-        method
-        for method, is_silent in (
-            ("PUT", point.answer.encoded() == SILENT),
-            ("GET", reading(point.reading).is_silent),
-        )
-        if is_silent
-    }
+    silent: set[str] = set()
+    if point.answer.encoded() == SILENT:
+        silent.add("PUT")
+    if reading(point.reading).is_silent:
+        silent.add("GET")
 
     def shorten(request: httpx.Request) -> None:
         if request.method in silent:
@@ -746,7 +743,7 @@ class Runner:
             "retries": setup.retries,
             "timeout": 10.0,
             "deadline": 30.0,
-            "event_hooks": _impatience(point),
+            "event_hooks": _hooks_for_silence(point),
             "fast": setup.fast,
             "trust_env": False,
         }

@@ -104,8 +104,13 @@ def end(text: str, code: int) -> NoReturn:
 
 def end_now(text: str, code: int) -> NoReturn:
     """End at once: a thread of DBOS that cannot write would hold the process for ever."""
-    # In a signal's handler, which may be within a write to the same stream, Python refuses another.
-    with contextlib.suppress(OSError, RuntimeError):
-        click.secho(visible_lines(text), fg="red", err=True)
-        sys.stderr.flush()
+    message = visible_lines(text)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        try:
+            click.secho(message, fg="red", err=True)
+            sys.stderr.flush()
+        except RuntimeError:
+            # A signal handler calls this, perhaps within a write to the same stream, and
+            # Python then refuses another one.
+            os.write(2, f"\n{message}\n".encode())
     os._exit(code)

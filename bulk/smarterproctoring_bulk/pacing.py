@@ -209,7 +209,7 @@ class Throttle:
             lanes: How many lanes of this worker share what 429 has left.
         """
         if share is None and math.isinf(self._limit):
-            return 0.0  # asked for each row, and mostly so without a rate
+            return 0.0  # called for each row; usually there is no limit
         limit = self.limit(now) / max(1, lanes)
         if share is not None:
             limit = min(limit, share * MARGIN)
@@ -271,14 +271,15 @@ class Concurrency:
         latency: Seconds of an answer, smoothed; what was assumed until one came.
     """
 
+    LEAST = 8
+    """With fewer, this process waits for answers, and handles them one at a time."""
+
     latency: float = LATENCY
-    _limit: float = 8.0
+    _limit: float = float(LEAST)
     _fastest: float = math.inf
     _answers: int = 0
     _round: int = 0
 
-    LEAST = 8
-    """With fewer, this process waits for answers, and handles them one at a time."""
     LONGER = 1.5
     TOO_LONG = 2.5
     """Shares of the fastest answer's time: grow below the first, shrink above the second."""

@@ -436,7 +436,7 @@ class Lane:
         return not left or self._stopping(now)
 
     def _portion_is_ready(self, now: float) -> bool:
-        # Mostly there is none, so that it is not asked after every row whether to stop.
+        # Usually no portion is ready, so that `_stopping` is rarely called.
         return self._is_portion(now) and not self._stopping(now)
 
     def _is_portion(self, now: float) -> bool:
@@ -786,7 +786,7 @@ class Lane:
             message = error.api_message or error.message
         row = entry.row
         self._sendings[row.line] = entry.sendings
-        # Given in their order, for each row: by name, it takes twice as long.
+        # By position, because this runs for each row, and keywords take twice as long.
         outcome = Outcome(
             row.line,
             row.sids,

@@ -223,7 +223,11 @@ def _interruptible(worker: Worker, say: Callable[[str], object]) -> Generator[No
         loop.call_soon_threadsafe(stop)
 
     def stop() -> None:
-        """Stop, and say so: not where the signal comes in, which may be within a write to the same stream."""
+        """Stop, and say so.
+
+        The event loop calls this: a signal handler may interrupt a write to the same stream,
+        and Python then refuses another one. The message is late while the loop is blocked.
+        """
         worker.gate.stop("interrupt")
         with contextlib.suppress(OSError):  # the terminal may be gone
             say(

@@ -36,6 +36,7 @@ class Holding(MockApp):
     def reset(self) -> None:
         """Reset everything; a request that waits is dropped, since it belongs to an earlier test."""
         self._resets += 1
+        self.waiting = 0
         self.release()
         super().reset()
 
@@ -51,8 +52,11 @@ class Holding(MockApp):
             return
         resets = self._resets
         self.waiting += 1
-        while self._passing is not None:
-            await asyncio.sleep(0.01)
-        self.waiting -= 1
+        try:
+            while self._passing is not None and self._resets == resets:
+                await asyncio.sleep(0.01)
+        finally:
+            if self._resets == resets:
+                self.waiting -= 1
         if self._resets > resets:
             raise ConnectionDropped("before-read", reset=False)

@@ -49,7 +49,7 @@ def at_chunk(number: int, action: Action) -> None:
     patch.object(Store, "add_chunk", counted).start()
 
 
-def with_short_turns(file: Path) -> None:
+def with_short_turns_and_notes(file: Path) -> None:
     """Let a lane's turn be 0.4 s long, and no attempt and no worker be late; and write down the calls."""
     note_calls(file)
     patch.object(worker, "turn", lambda _: 0.4).start()
@@ -70,10 +70,10 @@ def note_calls(file: Path) -> None:
     """
     written = file.open("w", buffering=1)
     for name in ("reschedule", "get_session"):
-        patch.object(AsyncSmarterProctoring, name, _noted(getattr(AsyncSmarterProctoring, name), written)).start()
+        patch.object(AsyncSmarterProctoring, name, _with_notes(getattr(AsyncSmarterProctoring, name), written)).start()
 
 
-def _noted(call: Callable[..., Any], written: TextIO) -> Callable[..., Any]:
+def _with_notes(call: Callable[..., Any], written: TextIO) -> Callable[..., Any]:
     async def noted(*arguments: Any, **fields: Any) -> Any:
         written.write(f"begun {time.monotonic()!r}\n")
         try:
@@ -85,15 +85,15 @@ def _noted(call: Callable[..., Any], written: TextIO) -> Callable[..., Any]:
     return noted
 
 
-def noted(file: Path, what: str = "begun") -> list[float]:
+def read_notes(file: Path, what: str = "begun") -> list[float]:
     """Return the moments that `note_calls` wrote down, in seconds of no particular beginning."""
     lines = [line.split() for line in file.read_text().splitlines()]
     return [float(moment) for kind, moment in lines if kind == what]
 
 
-def interrupted_while_it_writes() -> None:
+def interrupted_while_it_writes(times: int = 1) -> None:
     """Press Ctrl-C within a write to the terminal, as when the terminal takes nothing more at that moment."""
-    raw = _Interrupting()
+    raw = _Interrupting(times)
     at_move(5, raw.arm)
     sys.stderr = io.TextIOWrapper(io.BufferedWriter(raw), line_buffering=True)
 
@@ -102,6 +102,10 @@ class _Interrupting(io.RawIOBase):
     """Standard error, as if it were a terminal; a write is interrupted once it is armed."""
 
     armed = False
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._times = times
 
     def arm(self) -> None:
         self.armed = True
@@ -115,19 +119,20 @@ class _Interrupting(io.RawIOBase):
     def write(self, data: Any) -> int:
         if self.armed:
             self.armed = False
-            signal.raise_signal(signal.SIGINT)
+            for _ in range(self._times):
+                signal.raise_signal(signal.SIGINT)
         return os.write(2, data)
 
 
-def get(number: signal.Signals) -> Action:
+def send_to_itself(number: signal.Signals) -> Action:
     """Let the process get a signal, as from somebody else."""
-    return partial(_get, number)
+    return partial(_send_to_itself, number)
 
 
-def _get(number: signal.Signals) -> None:
+def _send_to_itself(number: signal.Signals) -> None:
     os.kill(os.getpid(), number)
 
 
 def interrupted_at_move(number: int) -> Action:
     """Press Ctrl-C when the command begins to send its nth change."""
-    return partial(at_move, number, get(signal.SIGINT))
+    return partial(at_move, number, send_to_itself(signal.SIGINT))

@@ -197,8 +197,8 @@ def stall_after(app: MockApp, answered: int) -> Callable[[], bool]:
         {"operation": MOVE, "drip": 600, "times": UNANSWERED},
         {"operation": MOVE, "delay": 600, "times": None},
     )
-    target = len(app.audit()) + answered + UNANSWERED
-    return lambda: len(app.audit()) >= target
+    target = sent(app).total() + answered + UNANSWERED
+    return lambda: sent(app).total() >= target
 
 
 def sent(app: MockApp) -> Counter[str]:

@@ -12,10 +12,11 @@ from bulk.runs import Bulk, sent, session, write_list
 from dbos import DBOSClient
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.engine import database
-from smarterproctoring_bulk.engine.many import Values
+from smarterproctoring_bulk.engine import store as stores
 from smarterproctoring_bulk.engine.store import Store
-from smarterproctoring_bulk.jobs import CHUNK, Job, chunk_sizes, job_id, largest_chunk, next_id
+from smarterproctoring_bulk.jobs import CHUNK, Job, chunk_sizes, job_id, largest_chunk, next_id, turn
 from smarterproctoring_bulk.journal import JournalError, find
+from smarterproctoring_bulk.outcomes import Outcome
 from smarterproctoring_bulk.plan import Plan, plan
 from smarterproctoring_bulk.rows import InputOptions
 from smarterproctoring_mock import MockApp
@@ -50,6 +51,7 @@ def test_a_chunk_is_no_more_than_a_lane_does_in_its_turn() -> None:
     assert largest_chunk(None, 2, 60) == CHUNK
     assert largest_chunk(200, 2, 60) == 100 * 24 * 0.8
     assert largest_chunk(1e6, 2, 60) == CHUNK
+    assert turn(5.0) == 2.0
 
 
 def submit_in_part(bulk: Bulk, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,14 +184,43 @@ def kill_part(journal: engine.Journal, workflow: str) -> None:
     client.cancel_workflows([workflow])
 
 
+def test_each_part_of_an_outcome_is_recorded_in_the_column_of_its_name(tmp_path: Path) -> None:
+    outcome = Outcome(
+        2, ("", "", "ES1"), "gave_up", 503, "a code", "a message", maybe_applied=True, attempts=3, replays=4, perhaps=5,
+        elapsed=6.5, at=7.5, found="{}",
+    )  # fmt: skip
+    database_engine = database.connect(find(str(tmp_path / "journal.sqlite")))
+    store = Store(database_engine)
+    store.create()
+    columns = [column.name for column in store._tables.outcomes.columns]  # pyright: ignore[reportPrivateUsage]
+    assert [*stores._OutcomeValues._fields] == columns  # pyright: ignore[reportPrivateUsage]
+    settle = store._statements.settle  # pyright: ignore[reportPrivateUsage]
+    values = stores._outcome_values("a job", outcome, 8)  # pyright: ignore[reportPrivateUsage]
+    with store.begin() as connection:
+        settle.execute(connection, [values._replace(session="ES1")])
+    assert list(store.outcomes("a job")) == [outcome]
+    assert store.gave_up("a job") == {2: (outcome, 8)}
+    database_engine.dispose()
+
+
+def test_what_becomes_of_a_session_is_recorded_in_the_column_of_its_name() -> None:
+    outcome = Outcome(2, ("AI1", "EX1", "ES1"), "rejected", maybe_applied=True, at=0.5)
+    values = stores._applied_values("a job", "https://a", outcome, 3)  # pyright: ignore[reportPrivateUsage]
+    assert values._asdict() == {
+        "for_service": "https://a", "for_session": "ES1", "for_holder": "a job",
+        "new_state": "rejected", "new_job": "a job", "new_at": 0.5, "new_maybe": True, "new_sendings": 3,
+    }  # fmt: skip
+
+
 def test_each_session_of_a_portion_is_found_by_its_key(tmp_path: Path) -> None:
     """SQLite may look at every session of the service for each row of it instead: a list of 100,000 rows never ends."""
     database_engine = database.connect(find(str(tmp_path / "journal.sqlite")))
     store = Store(database_engine)
     store.create()
     statements = store._statements  # pyright: ignore[reportPrivateUsage]
-    held: Values = ("https://a", "ES1", "a job")
-    applied: Values = ("ok", "a job", 0.5, False, 1)
+    outcome = Outcome(2, ("AI1", "EX1", "ES1"), "ok", at=0.5)
+    applied = stores._applied_values("a job", "https://a", outcome, 1)  # pyright: ignore[reportPrivateUsage]
+    held = applied[:3]
     asked: list[tuple[str, Any]] = []
 
     @event.listens_for(database_engine, "before_cursor_execute")
@@ -197,7 +228,7 @@ def test_each_session_of_a_portion_is_found_by_its_key(tmp_path: Path) -> None:
         asked.append((sql, values))
 
     with store.begin() as connection:
-        for statement, values in ((statements.apply, held + applied), (statements.release, held)):
+        for statement, values in ((statements.apply, applied), (statements.release, held)):
             assert statement.execute(connection, [values] * 60) == 0
         for sql, values in asked[:4]:
             steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()

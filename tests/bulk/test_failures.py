@@ -17,11 +17,11 @@ import pytest
 from bulk.holding import Holding
 from bulk.inside import (
     at_chunk,
-    get,
     interrupted_at_move,
     interrupted_while_it_writes,
     note_calls,
-    noted,
+    read_notes,
+    send_to_itself,
     with_quick_retries,
 )
 from bulk.runs import (
@@ -83,7 +83,7 @@ def test_kill_9_loses_nothing_and_repeats_little(bulk: Bulk, app: MockApp) -> No
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_before_anything_is_sent(bulk: Bulk, app: MockApp, number: signal.Signals) -> None:
     path = write_list(bulk.folder / "list.csv", 2_000)
-    process = bulk.start("run", path, *MANY_CHUNKS, prepare=partial(at_chunk, 12, get(number)))
+    process = bulk.start("run", path, *MANY_CHUNKS, prepare=partial(at_chunk, 12, send_to_itself(number)))
     assert "the same command continues" in bulk.end(process, code=130)
     assert "not submitted whole" in bulk.status()["state"]
     assert not sent(app)
@@ -111,7 +111,7 @@ def test_kill_9_on_postgres(fleet: Bulk, app: MockApp) -> None:
 def test_killed_while_it_submits(bulk: Bulk, app: MockApp) -> None:
     """Whatever was in the journal by then, the same command submits the rest, and no row twice."""
     path = write_list(bulk.folder / "list.csv", 2_000)
-    process = bulk.start("run", path, *MANY_CHUNKS, prepare=partial(at_chunk, 12, get(signal.SIGKILL)))
+    process = bulk.start("run", path, *MANY_CHUNKS, prepare=partial(at_chunk, 12, send_to_itself(signal.SIGKILL)))
     bulk.end(process, code=-signal.SIGKILL)
     found = bulk.status()
     assert "not submitted whole" in found["state"]
@@ -180,9 +180,9 @@ def test_a_429_storm_is_waited_out(bulk: Bulk, app: MockApp) -> None:
     found = bulk.outcomes()
     assert Counter(outcome.state for outcome in found.values()) == {"ok": rows}
     assert found[9].attempts == 7
-    assert len(noted(notes, "limited")) == 6
-    for limited in noted(notes, "limited"):
-        assert not [begun for begun in noted(notes) if limited < begun < limited + 1]
+    assert len(read_notes(notes, "limited")) == 6
+    for limited in read_notes(notes, "limited"):
+        assert not [begun for begun in read_notes(notes) if limited < begun < limited + 1]
 
 
 def test_an_expired_fixed_token_pauses_the_job(bulk: Bulk, app: MockApp) -> None:
@@ -414,14 +414,23 @@ def test_ctrl_c_once_finishes_what_is_under_way(bulk: Bulk, app: MockApp) -> Non
 
 
 def test_ctrl_c_within_a_write_is_like_any_other(bulk: Bulk, app: MockApp) -> None:
-    """Python refuses to write to a stream from within a write to it, and the run would end as if it had failed."""
+    """Python refuses to write to a stream from within a write to it; the run went on, and sent rows again."""
     rows = 300
     path = write_list(bulk.folder / "list.csv", rows)
     process = bulk.start("run", path, "--rate", "100/s", prepare=interrupted_while_it_writes, TERM="xterm")
     said = bulk.end(process, code=130)
     assert "stopping: finishing what is under way" in said
     assert "the same command continues" in said
-    assert bulk.status()["rows"]["ok"] == len(sent(app)) < rows
+    assert bulk.status()["rows"]["ok"] == sent(app).total() < rows
+    assert {*sent(app).values()} == {1}
+
+
+def test_ctrl_c_twice_within_a_write_stops_at_once(bulk: Bulk, app: MockApp) -> None:
+    path = write_list(bulk.folder / "list.csv", 300)
+    twice = partial(interrupted_while_it_writes, 2)
+    said = bulk.end(bulk.start("run", path, "--rate", "100/s", prepare=twice, TERM="xterm"), code=130)
+    assert "stopped at once; what was under way may have been applied" in said
+    assert "Traceback" not in said
 
 
 def test_cancel_and_resume(bulk: Bulk, app: Holding) -> None:

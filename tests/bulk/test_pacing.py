@@ -257,7 +257,8 @@ def test_concurrency_stays_high_enough_where_answers_take_irregularly_long() -> 
     for number in range(5_000):
         seconds = 0.05 if number // 100 % 2 else 0.001
         concurrency.answered(seconds, flying=concurrency.allowed(None))
-        assert concurrency.allowed(None) >= 8
+        assert concurrency.allowed(None) >= Concurrency.LEAST
+    assert Concurrency.LEAST == 8, "as docs/reference/bulk.md says"
 
 
 def test_concurrency_is_never_below_what_the_rate_needs() -> None:

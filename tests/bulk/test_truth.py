@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from bulk.holding import Holding
-from bulk.inside import interrupted_at_move, noted, with_quick_retries, with_short_turns
+from bulk.inside import interrupted_at_move, read_notes, with_quick_retries, with_short_turns_and_notes
 from bulk.runs import NO_LEASE_ENDS, UNANSWERED, Bulk, sent, session, stall_after, stored, wait_for, write_list
 from smarterproctoring_bulk import engine
 from smarterproctoring_bulk.compare import Known, decide
@@ -299,8 +299,8 @@ def test_a_rate_that_is_slower_than_a_turn_is_kept(bulk: Bulk, app: MockApp, rat
     """A lane's turn is 0.4 s, no more than it waits for its slot; 1/min with the default lease is the same."""
     path = write_list(bulk.folder / "list.csv", 4)
     notes = bulk.folder / "notes"
-    bulk.run("run", path, "--rate", rate, prepare=partial(with_short_turns, notes))
-    times = noted(notes)
+    bulk.run("run", path, "--rate", rate, prepare=partial(with_short_turns_and_notes, notes))
+    times = read_notes(notes)
     assert len(times) == sum(sent(app).values()) == 4
     # Slots are one gap apart, and the first attempt may be late by less than one.
     assert times[-1] - times[0] > 2 * gap

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from bulk.inside import noted, with_short_turns
+from bulk.inside import read_notes, with_short_turns_and_notes
 from bulk.runs import EXAM, INSTALL, MOVE, NO_LEASE_ENDS, START, Bulk, sent, session, stall_after, write_list
 from bulk.test_look import LATER, READ, moved, reads, show
 from bulk.test_truth import jobs_of, outcomes_of
@@ -125,10 +125,10 @@ def test_reads_before_a_move_count_against_the_rate(bulk: Bulk, app: MockApp) ->
     before = len(app.requests(operation=MOVE))
     notes = bulk.folder / "notes"
     arguments = ("run", later, "--record-before", "--rate", "100/min")
-    bulk.run(*arguments, prepare=partial(with_short_turns, notes))
+    bulk.run(*arguments, prepare=partial(with_short_turns_and_notes, notes))
     requests = app.requests(operation=MOVE)[before:] + app.requests(operation=READ)
     assert len(requests) == 6
-    times = noted(notes)
+    times = read_notes(notes)
     assert len(times) == 6
     # Slots are 0.6 s apart, and the first attempt may be late by less than that.
     assert times[-1] - times[0] > 4 * 0.6

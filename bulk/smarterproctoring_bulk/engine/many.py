@@ -112,8 +112,8 @@ class AmongMany:
     Args:
         query: The query without that condition.
         column: The column.
-        is_sqlite: Whether the database is SQLite. There the text of the query is made here,
-            for which SQLAlchemy needs as long as the query itself takes.
+        is_sqlite: Whether the database is SQLite. For it the text of the query is made here:
+            SQLAlchemy would take as long as the query.
     """
 
     def __init__(
@@ -125,6 +125,9 @@ class AmongMany:
             compiled = self._query.compile(dialect=sqlite.dialect())
             before, after = str(compiled).split("(__[POSTCOMPILE_among])")
             self._parts = before, after
+            self._order = [
+                name for name in compiled.positiontup or [] if name != "among"
+            ]
 
     def execute(
         self, connection: sa.Connection, given: dict[str, str], among: Sequence[str]
@@ -133,15 +136,16 @@ class AmongMany:
 
         Args:
             connection: Where.
-            given: The other values of the query, in its order.
+            given: The other values of the query, by name.
             among: The values that the column is among.
         """
         if not self._is_sqlite:
-            values = {**given, "among": among}
-            return connection.execute(self._query, values).scalars().all()
+            named = {**given, "among": among}
+            return connection.execute(self._query, named).scalars().all()
         before, after = self._parts
         sql = f"{before}({', '.join('?' * len(among))}){after}"
-        found = connection.exec_driver_sql(sql, (*given.values(), *among))
+        values = (*(given[name] for name in self._order), *among)
+        found = connection.exec_driver_sql(sql, values)
         return found.scalars().all()
 
 

@@ -1081,7 +1081,7 @@ def _chunk(values: sa.RowMapping) -> Chunk:
 def _applied_values(
     job_id: str, service: str, outcome: Outcome, sendings: int
 ) -> _AppliedValues:
-    # Given in their order, for each row: by name, it takes twice as long.
+    # By position, because this runs for each row, and keywords take twice as long.
     return _AppliedValues(
         service,
         outcome.sids[2],
@@ -1096,7 +1096,7 @@ def _applied_values(
 
 def _outcome_values(job_id: str, outcome: Outcome, sendings: int = 0) -> _OutcomeValues:
     sent = outcome.attempts > 0 or outcome.sids[0] != ""
-    # Given in their order, as above.
+    # By position, as above.
     return _OutcomeValues(
         job_id,
         outcome.line,
