@@ -297,6 +297,11 @@ def write_reports(journal: JournalReader, job: Job, paths: tuple[str, ...]) -> N
             ("Service", job.base_url),
             ("Lanes", str(job.lanes)),
             ("Version", job.client),
+            *(
+                []
+                if job.submitted
+                else [("Rows", "some are missing: not submitted whole")]
+            ),
         ),
     )
     whole = next((path for path, kind in kinds.items() if kind != ".html"), "")
@@ -320,6 +325,13 @@ def write_reports(journal: JournalReader, job: Job, paths: tuple[str, ...]) -> N
                 fg="red",
                 err=True,
             )
+    if not job.submitted:
+        click.secho(
+            f"the list of job {job.id} is not in the journal whole, and the rest of its "
+            "rows are not in the report: run `bulk run` with it again",
+            fg="yellow",
+            err=True,
+        )
 
 
 def _show_tally(tally: Tally, job: Job) -> None:

@@ -87,6 +87,14 @@ def test_interrupted_before_anything_is_sent(bulk: Bulk, app: MockApp, number: s
     assert "the same command continues" in bulk.end(process, code=130)
     assert "not submitted whole" in bulk.status()["state"]
     assert not sent(app)
+    said = bulk.run("report", bulk.status()["job"], "now.csv", "now.html", code=2)
+    assert "is not in the journal whole, and the rest of its rows are not in the report" in said
+    assert len((bulk.folder / "now.csv").read_text().splitlines()) < 2_001
+    assert "some are missing" in (bulk.folder / "now.html").read_text()
+    bulk.run("run", path, "--rate", "none")
+    assert "not in the journal whole" not in bulk.run("report", bulk.status()["job"], "now.csv", "now.html")
+    assert len((bulk.folder / "now.csv").read_text().splitlines()) == 2_001
+    assert "some are missing" not in (bulk.folder / "now.html").read_text()
 
 
 def test_a_journal_may_have_any_name(bulk: Bulk, app: MockApp) -> None:

@@ -98,6 +98,7 @@ def stopped(pause: Pause, *again: Request) -> History:
 
 WRONG: list[tuple[str, History]] = [
     ("one state per row", history([STORED], job(OK, OK))),
+    ("one state per row", history([STORED], job(reports=[Report(50.0, []), Report(100.0, [OK])]))),
     ("one state per row", history([STORED], job(OK, rows=[Row(2, A, OLD), Row(3, B, OLD)]))),
     ("one state per row", history([STORED], job(OK, Statement(3, B, "superseded")))),
     ("one state per row", history([STORED], job(replace(OK, state="moved")))),
@@ -144,6 +145,7 @@ WRONG: list[tuple[str, History]] = [
 RIGHT: list[History] = [
     history([STORED], job(code=0)),
     history([STORED], job(reports=[Report(100.0, [OK], 5, left_alone=1)])),
+    history([STORED], job(reports=[Report(50.0, [], is_whole=False), Report(100.0, [OK])])),
     history([LOST], job(GAVE_UP, code=8)),
     history([replace(LOST, stored=True)], job(GAVE_UP, code=8)),
     history([replace(LOST, stored=True), SHOWN], job(BY_READ)),

@@ -84,6 +84,7 @@ class Report:
         code: The exit code of the command that wrote it; None if it says nothing of the job.
         alone: Whether no other command worked on the journal until then.
         left_alone: How many sessions `bulk undo` said that it left alone, which are in no row.
+        is_whole: Whether it did not say that rows of the list are missing.
     """
 
     moment: float
@@ -91,6 +92,7 @@ class Report:
     code: int | None = None
     alone: bool = True
     left_alone: int = 0
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

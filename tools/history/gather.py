@@ -29,6 +29,11 @@ _ENDS: Final[dict[str, frozenset[int]]] = {
     "verify": frozenset({0, 5, 7, 9}),
 }
 """Exit codes of each command whatever the service does; all others end with 0."""
+_PART: Final = (
+    "is not in the journal whole, and the rest of its rows are not in the report"
+)
+"""What a command says of a report of a list that was not submitted whole."""
+_PART_ONLY: Final = frozenset({2})
 _INTERRUPTED: Final = frozenset({130})
 _NO_JOURNAL: Final = 11
 
@@ -104,6 +109,8 @@ def command_of(ran: Ran) -> Command:
     """Return what the judge knows of a command."""
     process = ran.process
     expected = _ENDS.get(ran.name, _ALWAYS)
+    if ran.name == "report" and _PART in process.output:
+        expected = _PART_ONLY
     if ran.without_journal:
         expected |= {_NO_JOURNAL}
     names = [number.name for number in process.signals]
@@ -218,6 +225,7 @@ class Jobs:
                     code=ran.process.code if works else None,
                     alone=_alone(ran, job, others, shared=self.plan.shared),
                     left_alone=_left_alone(ran.process.output),
+                    is_whole=_PART not in ran.process.output,
                 )
                 if not job.is_undo or works or ran.name == "report":
                     job.reports.append(report)

@@ -109,7 +109,7 @@ def one_state_per_row(evidence: Evidence) -> Iterator[Violation]:
                     yield _wrong(
                         "one state per row", job, f"line {line}: {count} times"
                     )
-            if not job.is_undo:
+            if not job.is_undo and report.is_whole:
                 yield from _missing(job, expected, lines)
             for statement in report.statements:
                 yield from _state_fits(job, expected.get(statement.line), statement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Unpack
 
@@ -108,7 +109,10 @@ def report(job: str, files: tuple[str, ...], journal: str | None) -> None:
     reports = [Output("the report", Path(path)) for path in files]
     check_outputs(reports, journal_files(place.path))
     with read_journal(place) as opened:
-        write_reports(opened, opened.job(job), files)
+        found = opened.job(job)
+        write_reports(opened, found, files)
+    if not found.submitted:
+        sys.exit(exits.BAD_INPUT)
 
 
 @click.command()
