@@ -357,14 +357,20 @@ class Executor:
             if not left:
                 break
             for facts in left:
-                self._finish_job(facts)
+                self._finish_job(facts, status)
             status = self._status()
         return status
 
-    def _finish_job(self, facts: JobFacts) -> None:
-        planned = {each.name: each for each in self.plan.lists}.get(facts["source"])
+    def _finish_job(self, facts: JobFacts, status: Sequence[JobFacts]) -> None:
+        lists = {each.name: each for each in self.plan.lists}
+        planned = lists.get(facts["source"])
         words = ["resume", facts["job"], "--patience", "2"]
-        if facts["state"].startswith("not submitted") and planned is not None:
+        if planned is None:
+            # The list of an undo is named after the job that it moves back, and has its rate.
+            for undone in status:
+                if undone["job"] in facts["source"]:
+                    planned = lists.get(undone["source"])
+        elif facts["state"].startswith("not submitted"):
             words = ["run", planned.name, *self._job_options(planned)]
         ran = self._command(planned, words, reports=True)
         ran.job = facts["job"]
